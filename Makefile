@@ -1,0 +1,56 @@
+# make help lists the targets
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+RUN := $(VENV)/bin/credo
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test proofs check format sweep ui bench lock wheel clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the environment in .venv, from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml tools/bootstrap.sh
+	@sh tools/bootstrap.sh $(VENV)
+	@touch $@
+
+run: setup ## eight schools by NUTS: Rubin's data, to a verdict
+	@$(RUN) experiment=eight_schools
+
+test: setup ## the tests
+	@$(PYTHON) -m pytest -q -n 2 -m "not slow"
+
+proofs: setup ## the slow tests: references, statistical laws
+	@$(PYTHON) -m pytest -q -n 2 -m slow
+
+check: setup ## format, lint, types
+	@$(VENV)/bin/ruff format --check -q .
+	@$(VENV)/bin/ruff check -q .
+	@$(VENV)/bin/mypy
+
+format: setup ## mend format and what lint can mend
+	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .
+
+sweep: setup ## the same question by four methods, comparable in MLflow
+	@$(RUN) -m data=coin_flips model=bernoulli inference=mle,map,nuts,mh
+
+ui: setup ## MLflow on 127.0.0.1 with this folder's runs
+	@echo "http://127.0.0.1:5000/?workflowType=machine_learning"
+	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
+		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+
+bench: setup ## timings against other ways, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py
+
+lock: setup ## choose versions anew and write requirements.lock
+	@$(VENV)/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.12 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --quiet -o requirements.lock
+
+wheel: setup ## the wheel in dist/
+	@$(VENV)/bin/uv build --wheel -q
+
+clean: ## remove the environment and caches
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist

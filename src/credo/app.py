@@ -1,0 +1,202 @@
+"""One experiment, from its composed configuration to a believed answer: the whole story on one screen."""
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import pandas as pd
+import xarray as xr
+from omegaconf import DictConfig, OmegaConf
+
+from credo import device, metrics, note, provenance, terminal
+from credo.config.build import Parts, build
+from credo.contracts import Listener, Story, Tracker, Verdict
+from credo.data import dataset
+from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.summary import summarise
+from credo.errors import ConfigError, Interrupted
+from credo.models.problem import Problem
+from credo.question import describe
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an experiment."""
+
+    verdict: Verdict
+    objective: float | None
+    exit_code: int
+
+
+def run(
+    config: DictConfig,
+    choices: Mapping[str, str],
+    overrides: tuple[str, ...],
+    folder: Path,
+    start_folder: Path,
+) -> Outcome:
+    """Run one experiment.
+
+    Args:
+        config: the composed configuration.
+        choices: the words chosen per group.
+        overrides: what was typed.
+        folder: where the run leaves its files.
+        start_folder: where credo was started.
+
+    Raises:
+        ConfigError: the configuration cannot work; nothing was run or recorded.
+        RunError: the inference failed; the run is recorded as FAILED.
+        Interrupted: the run was stopped; it is recorded as KILLED.
+    """
+    with _clean_if_refused(folder):
+        OmegaConf.resolve(config)
+        place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
+        parts = build(config)
+        problem, data = _problem(parts, config.seed)
+        parts.inference.check(problem)
+        story = _story(config, choices, overrides, folder, start_folder, problem, data, place)
+        parts.tracker.start(story)
+    with _recorded(parts.tracker, folder):
+        result = _infer(parts, problem, config.seed)
+        summary = summarise(result)
+        verdict = verdicts.judge(parts.diagnostics, result, summary)
+        numbers = metrics.collect(result, summary)
+        objective = _objective(config.objective, numbers)
+        _write(folder, story, result, summary, verdict, numbers)
+        page = parts.report.write(story, result, summary, verdict, numbers)
+        tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
+        tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
+    terminal.show(story, result, summary, verdict, page, tracked, _next(choices))
+    return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
+
+
+def _problem(parts: Parts, seed: int) -> tuple[Problem, xr.Dataset]:
+    """The model with its data, known to fit."""
+    data = parts.source.load(parts.model, seed)
+    train, test = dataset.split(data)
+    problem = Problem(parts.model, train, test)
+    problem.check()
+    return problem, data
+
+
+def _story(
+    config: DictConfig,
+    choices: Mapping[str, str],
+    overrides: tuple[str, ...],
+    folder: Path,
+    start_folder: Path,
+    problem: Problem,
+    data: xr.Dataset,
+    place: Mapping[str, Any],
+) -> Story:
+    data_hash = dataset.fingerprint(data)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    came_from = provenance.collect(config.seed, data_hash, start_folder)
+    return Story(
+        name=config.name or " ".join(choices[group] for group in ("data", "model", "inference")),
+        config=plain,
+        choices=choices,
+        overrides=overrides,
+        folder=folder,
+        start_folder=start_folder,
+        provenance={**came_from, "device": dict(place), "fingerprint": provenance.fingerprint(plain, data_hash)},
+        question=describe(problem, data_hash),
+        data=data,
+    )
+
+
+def _infer(parts: Parts, problem: Problem, seed: int) -> Result:
+    import jax
+
+    with terminal.Progress() as screen:
+        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)))
+
+
+@dataclass(frozen=True)
+class _Listeners:
+    """Several listeners as one."""
+
+    listeners: tuple[Listener, ...]
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        for listener in self.listeners:
+            listener.progress(phase, done, total, numbers)
+
+
+def _write(
+    folder: Path, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, numbers: Mapping[str, float]
+) -> None:
+    """Leave the files of a run, except those of the report."""
+    result.tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    summary.to_csv(folder / "summary.csv", index=False)
+    (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
+    provenance.write(story.provenance, folder / "provenance.json")
+
+
+def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if value == value else None for name, value in numbers.items()}
+
+
+def _objective(name: str | None, numbers: Mapping[str, float]) -> float | None:
+    if name is None:
+        return None
+    if name not in numbers:
+        known = ", ".join(sorted(key for key in numbers if not key.startswith("posterior/")))
+        raise ConfigError(f"objective: expected a metric of this run ({known}, posterior/...), but got {name!r}")
+    return numbers[name]
+
+
+def _next(choices: Mapping[str, str]) -> tuple[str, ...]:
+    """What to try now."""
+    method = choices["inference"]
+    same = f"experiment={choices['experiment']}" if choices.get("experiment", "None") != "None" else ""
+    words = same or f"data={choices['data']} model={choices['model']}"
+    others = ",".join(word for word in ("map", "nuts", "mh") if word != method)
+    return (f"credo -m {words} inference={others}", "credo --help", "make ui  (or: mlflow ui --host 127.0.0.1)")
+
+
+@contextmanager
+def _clean_if_refused(folder: Path) -> Iterator[None]:
+    """Leave no folder behind where nothing was run."""
+    try:
+        yield
+    except ConfigError:
+        for file in sorted(folder.glob(".hydra/*")):
+            file.unlink()
+        for empty in (folder / ".hydra", folder, *folder.parents[:2]):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+        raise
+
+
+@contextmanager
+def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
+    """Tell the tracker how a run that does not finish ended, and turn SIGTERM into an interruption."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        del frame
+        raise Interrupted(f"stopped by {signal.Signals(signum).name}")
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: a launcher's worker; the signal is the launcher's to handle
+        before = None
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as error:
+        tracker.fail("KILLED", str(error) or "interrupted", folder)
+        raise
+    except Exception as error:
+        tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
+        raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)

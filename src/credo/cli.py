@@ -1,0 +1,166 @@
+"""The console command: a Hydra app plus a few verbs. JAX, ArviZ and MLflow are imported only when an experiment runs.
+
+credo data=eight_schools model=hierarchical inference=nuts device=cpu
+credo -m inference=mle,map,nuts,mh
+credo init FOLDER
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from credo.config import mistakes, paths, schema
+from credo.errors import ConfigError, CredoError, Interrupted
+
+START_FOLDER = Path.cwd()
+_CONF = str(paths.built_in() / "conf")
+
+
+def main() -> None:
+    """Run the command and exit with its code: 0 ran, 1 failed, 2 wrong configuration, 3 failed verdict, 130 stopped."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run a verb or an experiment; returns the exit code."""
+    schema.register()
+    paths.register()
+    try:
+        if arguments and arguments[0] in VERBS:
+            return VERBS[arguments[0]](arguments[1:])
+        if {"--help", "-h"} & set(arguments):
+            return show_help([word for word in arguments if not word.startswith("-")])
+        return experiment()
+    except CredoError as error:
+        return _say(error)
+    except mistakes.MISTAKES as error:
+        return _say(mistakes.explain(error))
+    except (KeyboardInterrupt, Interrupted):
+        return Interrupted.exit_code
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as in `credo --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def experiment() -> int:
+    """Let Hydra compose the configuration and run the jobs; returns the exit code."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
+    codes: list[int] = []
+
+    @hydra.main(config_path=_CONF, config_name="config", version_base="1.3")
+    def job(config: DictConfig) -> float | None:
+        code, objective = run(config)
+        codes.append(code)
+        if code not in (0, 3) and HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise _Reported(code)
+        return objective
+
+    try:
+        job()
+    except _Reported:
+        pass
+    return next((code for code in codes if code), 0)
+
+
+class _Reported(Exception):
+    """A job of a sweep failed, and the user was told why."""
+
+
+def run(config: DictConfig) -> tuple[int, float | None]:
+    """Run one experiment; returns its exit code and its objective."""
+    sys.path.append(str(START_FOLDER))  # a user's own modules stand where credo was started
+    from credo import app
+
+    hydra_config = HydraConfig.get()
+    try:
+        outcome = app.run(
+            config,
+            choices={str(group): str(word) for group, word in hydra_config.runtime.choices.items()},
+            overrides=tuple(hydra_config.overrides.task),
+            folder=Path(hydra_config.runtime.output_dir),
+            start_folder=START_FOLDER,
+        )
+    except CredoError as error:
+        return _say(error), None
+    except (KeyboardInterrupt, Interrupted) as error:
+        if hydra_config.mode is RunMode.MULTIRUN:
+            raise
+        return _say(error, Interrupted.exit_code), None
+    except Exception:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
+        traceback.print_exc()
+        return 1, None
+    return outcome.exit_code, outcome.objective
+
+
+def initialise(arguments: Sequence[str]) -> int:
+    """`credo init FOLDER`: write a small folder of the user's own, with a model, data and an experiment."""
+    from credo import starter
+
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise ConfigError("credo init: expected one folder, as in credo init my_experiments")
+    folder = Path(arguments[0])
+    for file in starter.create(folder):
+        sys.stdout.write(f"  {file}\n")
+    sys.stdout.write(f"\nNext:\n  cd {folder}\n  credo experiment=my_experiment\n")
+    return 0
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {"init": initialise}
+
+
+def _say(error: BaseException, code: int | None = None) -> int:
+    sys.stderr.write(f"credo: {' '.join(str(error).split()) or 'interrupted'}\n")
+    return code if code is not None else getattr(error, "exit_code", 1)
+
+
+def show_help(overrides: list[str]) -> int:
+    """`--help`: the groups and their words, from the folders themselves, and the configuration.
+
+    Hydra's own takes seconds, since it copies the configuration once per group.
+    """
+    words = {group: _options(group) for group in (*schema.GROUPS, "experiment")}
+    with hydra.initialize_config_dir(_CONF, version_base="1.3"):
+        config = hydra.compose("config", overrides)
+    sys.stdout.write(
+        _HELP.format(
+            groups="\n".join(f"  {group:12} {', '.join(options)}" for group, options in words.items()),
+            config=OmegaConf.to_yaml(config),
+        )
+    )
+    return 0
+
+
+_HELP = """\
+credo: configured, diagnosed and logged experiments for probabilistic programming
+
+Choose a word per group, and set any value by its key:
+
+  credo data=eight_schools model=hierarchical inference=nuts
+  credo experiment=coin_flips model.prior.p.concentration1=2
+  credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
+  credo -m inference=mle,map,nuts,mh        every combination, one run each
+  credo init FOLDER                         a folder of your own that runs at once
+
+{groups}
+
+The configuration as it stands:
+
+{config}
+Hydra's flags (--cfg job, --info, --multirun, tab completion): credo --hydra-help
+"""
+
+
+def _options(group: str) -> list[str]:
+    places = [folder / ("experiments" if group == "experiment" else f"conf/{group}") for folder in paths.folders()]
+    return sorted({file.stem for place in places for file in place.glob("*.yaml")})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Where configurations are found: the user's own folder first, then the built-in ones (of a checkout or a wheel).
+
+Both may have `conf/` (groups) and `experiments/` (the options of `experiment`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+import credo
+
+_PACKAGE = Path(credo.__file__).parent
+_CHECKOUT = _PACKAGE.parent.parent
+
+
+def built_in() -> Path:
+    """The folder with the built-in `conf/` and `experiments/`: the checkout's, or the wheel's copy."""
+    return _CHECKOUT if (_CHECKOUT / "conf" / "config.yaml").is_file() else _PACKAGE / "bundled"
+
+
+def folders() -> tuple[Path, ...]:
+    """The folders that may hold `conf/` and `experiments/`, those that win first."""
+    here = Path.cwd()
+    return (built_in(),) if here.resolve() == built_in().resolve() else (here, built_in())
+
+
+class ExperimentSource(FileConfigSource):
+    """Serves the files of a folder `experiments/` as the group `experiment` (`experiments:///folder`)."""
+
+    @staticmethod
+    def scheme() -> str:
+        """The scheme of these search path entries."""
+        return "experiments"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load an experiment."""
+        return super().load_config(_inside(config_path))
+
+    def available(self) -> bool:
+        """Whether the folder is there."""
+        return Path(self.path).is_dir()
+
+    def is_group(self, config_path: str) -> bool:
+        """Only `experiment` is a group here."""
+        return config_path == "experiment"
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether an experiment of this name is there."""
+        return config_path.startswith("experiment/") and super().is_config(_inside(config_path))
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """The experiments' names."""
+        if config_path == "" and results_filter in {None, ObjectType.GROUP}:
+            return ["experiment"]
+        if config_path != "experiment" or results_filter == ObjectType.GROUP:
+            return []
+        return sorted(file.stem for file in Path(self.path).glob("*.yaml"))
+
+
+def _inside(config_path: str) -> str:
+    return config_path.removeprefix("experiment/")
+
+
+class FolderSearchPath(SearchPathPlugin):
+    """Puts the user's folders before the built-in ones."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """See the class."""
+        for folder in reversed(folders()):
+            if (folder / "experiments").is_dir():
+                search_path.prepend("credo", f"experiments://{folder / 'experiments'}")
+            if folder != built_in() and (folder / "conf").is_dir():
+                search_path.prepend("credo", f"file://{folder / 'conf'}")
+
+
+def register() -> None:
+    """Make both known to Hydra."""
+    plugins: Any = Plugins.instance()
+    plugins.register(ExperimentSource)
+    plugins.register(FolderSearchPath)

@@ -1,0 +1,50 @@
+"""The types of all configuration keys, registered with Hydra as `schema/GROUP/OPTION`.
+
+Values live in `conf/`; a YAML there starts its defaults with `/schema/GROUP/OPTION@_here_`. A plug-in of a user's own
+needs no schema.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from credo.config.schema import data, device, diagnostics, inference, model, prior, report, tracking
+
+
+@dataclass
+class Credo:
+    """The root of the configuration."""
+
+    name: str | None = MISSING
+    seed: int = MISSING
+    objective: str | None = MISSING
+    data: Any = MISSING
+    model: Any = MISSING
+    inference: Any = MISSING
+    device: Any = MISSING
+    diagnostics: Any = MISSING
+    tracking: Any = MISSING
+    report: Any = MISSING
+
+
+GROUPS = {
+    "data": data,
+    "model": model,
+    "prior": prior,
+    "inference": inference,
+    "device": device,
+    "diagnostics": diagnostics,
+    "tracking": tracking,
+    "report": report,
+}
+
+
+def register() -> None:
+    """Make the schemas known to Hydra."""
+    store = ConfigStore.instance()
+    store.store(group="schema", name="credo", node=Credo)
+    for group, module in GROUPS.items():
+        for name, node in module.OPTIONS.items():
+            store.store(group=f"schema/{group}", name=name, node=node)

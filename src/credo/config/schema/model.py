@@ -1,0 +1,82 @@
+"""The keys of `conf/model`; the priors at `prior.LATENT` are options of `conf/prior`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Model:
+    """What all models have."""
+
+    _target_: str = MISSING
+    prior: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Bernoulli(Model):
+    """Coin flips."""
+
+    _target_: str = "credo.models.bernoulli.Bernoulli"
+
+
+@dataclass
+class Gaussian(Model):
+    """A location, and a known or unknown scale."""
+
+    _target_: str = "credo.models.gaussian.Gaussian"
+    sigma: float | None = MISSING
+    hypotheses: list[float] = MISSING
+
+
+@dataclass
+class NormalInverseGamma(Model):
+    """Mean and variance with the conjugate prior."""
+
+    _target_: str = "credo.models.normal_inverse_gamma.NormalInverseGamma"
+    mu0: float = MISSING
+    kappa0: float = MISSING
+
+
+@dataclass
+class Uniform(Model):
+    """The end of an interval."""
+
+    _target_: str = "credo.models.uniform.Uniform"
+
+
+@dataclass
+class Regression(Model):
+    """Generalised linear regression."""
+
+    _target_: str = "credo.models.regression.Regression"
+    family: str = MISSING
+
+
+@dataclass
+class Hierarchical(Model):
+    """Groups with a common distribution."""
+
+    _target_: str = "credo.models.hierarchical.Hierarchical"
+    centred: bool = MISSING
+
+
+@dataclass
+class Program:
+    """A NumPyro function of the user's own."""
+
+    _target_: str = "credo.models.program.Program"
+    function: str = MISSING
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+OPTIONS = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "hierarchical": Hierarchical,
+    "normal_inverse_gamma": NormalInverseGamma,
+    "program": Program,
+    "regression": Regression,
+    "uniform": Uniform,
+}

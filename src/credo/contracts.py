@@ -1,0 +1,191 @@
+"""The seams of the framework: what a replaceable part must offer, and who calls it.
+
+A part is one Python file and one YAML; its YAML's `_target_` names the class. `app.run` is the only caller of these
+methods. Models, inference methods and diagnostics are pure: they get keys and arrays and touch neither files nor loggers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import jax
+    import pandas as pd
+    import xarray as xr
+
+    from credo.models.base import Model
+    from credo.models.problem import Problem
+    from credo.result import Result
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where the data comes from (`conf/data`)."""
+
+    def load(self, model: "Model", seed: int) -> "xr.Dataset":
+        """Return the data with named dims and coords.
+
+        Every variable is an argument of the model by its name: by custom `y` [obs] is the target, `x` [obs, feature]
+        the inputs, `sigma` [obs] known standard errors, `group` [obs] integer group labels. Variables whose attribute
+        `role` is `truth` are the parameters that generated the data and are kept from the model. A coordinate `split`
+        along the rows, with the values `train` and `test`, holds rows out.
+
+        Raises:
+            ConfigError: a file, column or value is missing or impossible; the sentence names the key.
+        """
+        ...
+
+
+@runtime_checkable
+class Inference(Protocol):
+    """How the unknowns are found (`conf/inference`)."""
+
+    def check(self, problem: "Problem") -> None:
+        """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""
+        ...
+
+    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener") -> "Result":
+        """Infer the latents of `problem`.
+
+        Raises:
+            RunError: the inference could not be done (no finite starting point, say).
+        """
+        ...
+
+
+class Listener(Protocol):
+    """Who watches an inference between its blocks: the progress display and the tracker."""
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Told after each block.
+
+        Args:
+            phase: `warmup`, `sampling` or `optimisation`.
+            done: draws per chain (or optimiser steps) of this phase so far.
+            total: draws per chain of this phase altogether.
+            numbers: what is known by now, e.g. `step_size`, `divergences`, `r_hat_max`, `ess_bulk_min`, `objective`.
+        """
+        ...
+
+
+CheckStatus = Literal["passed", "failed", "not checked", "note"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question to a result, and its answer.
+
+    Attributes:
+        name: the check's word, e.g. `r_hat`.
+        status: `passed`; `failed`; `not checked` where the question applies but could not be answered, which is never a
+            pass; `note` where the answer needs care in reading but is no fault of the inference (prior sensitivity).
+        value: the number judged, `None` where there is none.
+        threshold: the bar, `None` where there is none.
+        advice: one or two sentences in words: what was seen and, unless it passed, what to do.
+    """
+
+    name: str
+    status: CheckStatus
+    value: float | None
+    threshold: float | None
+    advice: str
+
+
+@runtime_checkable
+class Diagnostic(Protocol):
+    """One check of a result (`conf/diagnostics`)."""
+
+    def __call__(self, result: "Result", summary: "pd.DataFrame") -> Check | None:
+        """Judge a result. Returns `None` where the question does not apply to it (divergences of a point estimate)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that trackers and reports are told of a run, before it starts.
+
+    Attributes:
+        name: the run's name, e.g. `eight_schools hierarchical nuts`.
+        config: the composed configuration, resolved, as plain containers.
+        choices: the words chosen per group, e.g. `{"data": "eight_schools", "model": "hierarchical", ...}`.
+        overrides: what was typed, e.g. `("inference.draws=500",)`.
+        folder: the run's folder.
+        start_folder: the folder in which `credo` was started.
+        provenance: seed, versions, git commit, data hash, device (see `provenance.collect`).
+        question: `{"model": ..., "latents": [...], "data": ...}`: the model's formula and what is known of its sites.
+        data: the data set.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    overrides: tuple[str, ...]
+    folder: Path
+    start_folder: Path
+    provenance: Mapping[str, Any]
+    question: Mapping[str, Any]
+    data: "xr.Dataset"
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where runs are recorded (`conf/tracking`). A tracker only listens; its failure never changes an answer."""
+
+    def start(self, story: Story) -> None:
+        """Called once, when the configuration is known to be sound and before the inference starts."""
+        ...
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """See `Listener.progress`."""
+        ...
+
+    def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
+        """Record a finished run: its metrics, tags, a description in markdown and all files of its folder.
+
+        Returns:
+            Where a person finds the run, or `None`.
+        """
+        ...
+
+    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
+        """Record a run that did not finish, with the reason and whatever files it left."""
+        ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the answer may be believed.
+
+    `passed` only if every check passed (notes aside); `failed` if any failed; otherwise `not checked`.
+    """
+
+    status: Literal["passed", "failed", "not checked"]
+    checks: tuple[Check, ...]
+
+
+@runtime_checkable
+class Report(Protocol):
+    """What a person reads of a finished run (`conf/report`)."""
+
+    def write(
+        self,
+        story: Story,
+        result: "Result",
+        summary: "pd.DataFrame",
+        verdict: Verdict,
+        metrics: Mapping[str, float],
+    ) -> Path | None:
+        """Write the plots and the page into `story.folder`.
+
+        Args:
+            story: the run.
+            result: the answer.
+            summary: one row per scalar: `variable, mean, sd, q5, q50, q95, mcse_mean, ess_bulk, ess_tail, r_hat`.
+            verdict: whether it may be believed.
+            metrics: the numbers that the tracker gets.
+
+        Returns:
+            The page, or `None` where none is written.
+        """
+        ...

@@ -1,0 +1,109 @@
+"""A file's named entries (numbers, lists, arrays): as arguments under their own names, or as the columns of a table."""
+
+import keyword
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from credo.data.dataset import ROWS, make
+from credo.errors import ConfigError
+
+
+def by_name(entries: Mapping[str, Any]) -> xr.Dataset:
+    """Every entry under its own name: scalars 0-d, arrays with the rows `obs` where they have the commonest length.
+
+    Other dims are called `NAME_dim_I`. Variables with rows come first.
+
+    Raises:
+        ConfigError: a name cannot be an argument's, or a value is text, null, ragged, empty or not finite.
+    """
+    values = {name: _array(name, value) for name, value in entries.items()}
+    lengths = Counter(array.shape[0] for array in values.values() if array.ndim)
+    rows = lengths.most_common(1)[0][0] if lengths and ROWS not in values else None
+    with_rows, others = {}, {}
+    for name, array in values.items():
+        dims = [f"{name}_dim_{axis}" for axis in range(array.ndim)]
+        if dims and array.shape[0] == rows:
+            with_rows[name] = ([ROWS, *dims[1:]], array)
+        else:
+            others[name] = (dims, array)
+    return make(with_rows | others)
+
+
+def _array(name: str, value: Any) -> np.ndarray:
+    """The value as an array of numbers; null becomes NaN, which is refused later as missing."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise ConfigError(
+            f"data.target: null gives every name in the file to the model, but {name!r} cannot be an argument's name; "
+            "rename it in the file"
+        )
+    array = _rectangular(name, value)
+    if array.dtype.kind == "O":
+        items = [np.nan if item is None else item for item in array.flat]
+        array = np.asarray(items).reshape(array.shape)
+    if array.dtype.kind not in "biuf":
+        values = np.asarray(value, dtype=object).flat
+        wrong = next((item for item in values if not isinstance(item, int | float)), value)
+        raise ConfigError(
+            f"data.path: {name!r} holds {_short(wrong)}, but expected numbers; remove it, or code it as numbers"
+        )
+    return array
+
+
+def _rectangular(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"data.path: {name!r} holds lists of unequal lengths, but expected a rectangular array; store it as one "
+            "list and a second one that tells where each value belongs"
+        ) from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def as_table(entries: Mapping[str, Any]) -> pd.DataFrame:
+    """The lists side by side; an array [obs, k] gives the columns `NAME_0` to `NAME_(k-1)`.
+
+    Single values are no columns and stay out.
+
+    Raises:
+        ConfigError: the lengths differ, two columns have one name, or an array has more than two dimensions.
+    """
+    table: dict[str, Any] = {}
+    for name, value in entries.items():
+        for column, values in _columns(name, value).items():
+            if column in table:
+                raise ConfigError(f"data.path: there are two columns {column!r} in the file; rename one")
+            table[column] = values
+    lengths = {name: len(values) for name, values in table.items()}
+    if lengths and (odd := [name for name, length in lengths.items() if length != next(iter(lengths.values()))]):
+        first = next(iter(lengths))
+        raise ConfigError(
+            f"data.path: expected columns of one length, but {first!r} has {lengths[first]} values and {odd[0]!r} has "
+            f"{lengths[odd[0]]}; correct the file, or pass its entries to a program with data.target=null"
+        )
+    return pd.DataFrame(table)
+
+
+def _columns(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, pd.Series):
+        return {name: value}
+    array = _rectangular(name, value)
+    if array.ndim == 0:
+        return {}
+    if array.ndim == 1:
+        return {name: value}
+    if array.ndim == 2:
+        return {f"{name}_{j}": array[:, j] for j in range(array.shape[1])}
+    raise ConfigError(
+        f"data.path: {name!r} has {array.ndim} dimensions, but a table takes at most 2; pass it to a program with "
+        "data.target=null"
+    )

@@ -1,0 +1,100 @@
+"""What all tables in files share."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, override
+
+import xarray as xr
+
+from credo.contracts import Source
+from credo.data.entries import as_table, by_name
+from credo.data.holdout import hold_out
+from credo.data.nearest import nearest
+from credo.data.scaling import standardise
+from credo.data.table import from_table
+from credo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from credo.models.base import Model
+
+
+@dataclass(frozen=True)
+class TableFile(Source, abc.ABC):
+    """A table in a file: `y` [obs], `x` [obs, feature] and, if named, `group` [obs] and `sigma` [obs].
+
+    Attributes:
+        path: the file, relative to the folder where `credo` was started.
+        target: the column that becomes `y`; `None` gives every column to the model under its own name.
+        features: the columns that become `x`; `None` takes all other numeric ones.
+        group: a column with group labels, or `None`.
+        sigma: a column with known standard errors, or `None`.
+        standardise: whether the features get mean 0 and standard deviation 1 on the training rows.
+        standardise_target: whether the target does, too.
+        test_fraction: the share of the rows that is held out.
+        split_seed: the seed that chooses them.
+    """
+
+    path: str
+    target: str | None
+    features: Sequence[str] | None
+    group: str | None
+    sigma: str | None
+    standardise: bool
+    standardise_target: bool
+    test_fraction: float
+    split_seed: int
+
+    @abc.abstractmethod
+    def read(self, path: Path) -> Mapping[str, Any]:
+        """The file's columns, or other entries, by name.
+
+        Raises:
+            ConfigError: the file is not of the expected format.
+        """
+
+    @override
+    def load(self, model: "Model", seed: int) -> xr.Dataset:
+        entries = self.read(existing(self.path))
+        if self.target is None:
+            self._require_no_roles()
+            return by_name(entries)
+        dataset = from_table(
+            as_table(entries), target=self.target, features=self.features, group=self.group, sigma=self.sigma
+        )
+        dataset = hold_out(dataset, self.test_fraction, self.split_seed)
+        return standardise(dataset, features=self.standardise, target=self.standardise_target)
+
+    def _require_no_roles(self) -> None:
+        for key in ("features", "group", "sigma", "standardise", "standardise_target", "test_fraction"):
+            if value := getattr(self, key):
+                raise ConfigError(
+                    f"data.{key}: {value} needs a target, but data.target is null, which gives every column to the "
+                    f"model under its own name; set data.target, or leave out data.{key}"
+                )
+
+
+def existing(path: str) -> Path:
+    """The file at `path`.
+
+    Raises:
+        ConfigError: it does not exist or is a folder; the sentence tells near names.
+    """
+    file = Path(path).expanduser().absolute()
+    if file.is_file():
+        return file
+    if file.is_dir():
+        raise ConfigError(f"data.path: expected a file, but {file} is a folder; add the file's name")
+    folder = next(parent for parent in file.parents if parent.is_dir())
+    wanted = file.relative_to(folder).parts[0]
+    advice = nearest(wanted, sorted(entry.name for entry in folder.iterdir()))
+    raise ConfigError(f"data.path: the file {file} does not exist; in {folder}, {advice}")
+
+
+def unreadable(path: Path, form: str, error: Exception) -> ConfigError:
+    """The error for a file that is not of the expected format."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ConfigError(
+        f"data.path: expected a {form} file, but {path} cannot be read as one ({reason}); check its contents"
+    )

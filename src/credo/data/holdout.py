@@ -1,0 +1,38 @@
+"""Rows that are held out of the inference, to judge its predictions."""
+
+import numpy as np
+import xarray as xr
+
+from credo.data.dataset import ROWS
+from credo.errors import ConfigError
+
+
+def hold_out(dataset: xr.Dataset, fraction: float, seed: int) -> xr.Dataset:
+    """Mark a random fraction of the rows as the test set, by a coordinate `split` [obs].
+
+    Every group keeps a row for training, so that all groups have been seen. No split is made if `fraction` is 0.
+
+    Raises:
+        ConfigError: `fraction` is not in [0, 1), holds out no row, or leaves too few for training.
+    """
+    if not 0 <= fraction < 1:
+        raise ConfigError(f"data.test_fraction: expected a number of at least 0 and below 1, but got {fraction}")
+    total = dataset.sizes[ROWS]
+    count = round(fraction * total)
+    if fraction and not count:
+        raise ConfigError(f"data.test_fraction: {fraction} of {total} rows holds out none; use a larger fraction, or 0")
+    groups = dataset["group"].to_numpy() if "group" in dataset else np.zeros(total, int)
+    order = np.random.default_rng(seed).permutation(total)
+    _, kept = np.unique(groups[order], return_index=True)
+    free = np.delete(order, kept)
+    if total - count < 2 or count > free.size:
+        need = "one row per group and two in all" if "group" in dataset else "two rows"
+        raise ConfigError(
+            f"data.test_fraction: {fraction} of {total} rows leaves {total - count} for training, but expected at "
+            f"least {need}; use a smaller fraction or more rows"
+        )
+    if not fraction:
+        return dataset
+    labels = np.full(total, "train")
+    labels[free[:count]] = "test"
+    return dataset.assign_coords(split=(ROWS, labels))

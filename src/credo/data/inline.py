@@ -1,0 +1,33 @@
+"""Data written in the configuration itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, override
+
+import xarray as xr
+
+from credo.contracts import Source
+from credo.data.dataset import ROWS, make
+from credo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from credo.models.base import Model
+
+
+@dataclass(frozen=True)
+class Inline(Source):
+    """Numbers typed on the command line or in a YAML file.
+
+    Attributes:
+        values: `y` [obs].
+    """
+
+    values: Sequence[float]
+
+    @override
+    def load(self, model: "Model", seed: int) -> xr.Dataset:
+        values = list(self.values)
+        if not values or (wrong := [value for value in values if not isinstance(value, int | float)]):
+            got = repr(wrong[0]) if values else "none"
+            raise ConfigError(f"data.values: expected a list of numbers, but got {got}; write data.values=[1,0,1]")
+        return make({"y": ((ROWS,), values)})

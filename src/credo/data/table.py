@@ -1,0 +1,121 @@
+"""A table's columns as the variables of a model, by the roles that the configuration gives them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from credo.data.dataset import ROWS, make, numeric, require_finite
+from credo.data.nearest import nearest
+from credo.errors import ConfigError
+
+
+def from_table(
+    table: pd.DataFrame,
+    *,
+    target: str,
+    features: Sequence[str] | None,
+    group: str | None = None,
+    sigma: str | None = None,
+) -> xr.Dataset:
+    """`y` [obs], `x` [obs, feature], `group` [obs] (codes of the labels in `group_name`) and `sigma` [obs].
+
+    `features=None` takes all numeric columns that have no other role; the attribute `left_out` lists the others.
+
+    Raises:
+        ConfigError: there are fewer than two rows, or a column is missing, used twice, not numeric or not finite.
+    """
+    roles = {"data.target": target, "data.group": group, "data.sigma": sigma}
+    given = {key: name for key, name in roles.items() if name is not None}
+    _require_distinct(table, given)
+    if len(table) < 2:
+        rows = "1 row" if len(table) == 1 else "no rows"
+        raise ConfigError(f"data: the table has {rows}, but expected at least 2; check the file")
+    inputs = _numeric_columns(table, set(given.values())) if features is None else list(features)
+    _require_distinct(table, {**given, **{f"data.features[{i}]": name for i, name in enumerate(inputs)}})
+
+    variables: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), _numbers(table, target, "data.target"))}
+    coords: dict[str, Any] = {}
+    if inputs:
+        columns = [_numbers(table, name, "data.features").astype(float) for name in inputs]
+        variables["x"], coords["feature"] = ((ROWS, "feature"), np.stack(columns, axis=1)), inputs
+    if group is not None:
+        codes, coords["group_name"] = _labels(table, group)
+        variables["group"] = ((ROWS,), codes)
+    if sigma is not None:
+        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma))
+    left_out = [name for name in table.columns if name not in {*given.values(), *inputs}]
+    return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
+
+
+def _require_distinct(table: pd.DataFrame, roles: Mapping[str, str]) -> None:
+    """Each role's column (configuration key -> column) exists and has no other role."""
+    keys: dict[str, str] = {}
+    for key, name in roles.items():
+        if name not in table.columns:
+            raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, table.columns)}")
+        if name in keys:
+            raise ConfigError(f"{key}: the column {name!r} is already used as {keys[name]}; name it once")
+        keys[name] = key
+
+
+def _numeric_columns(table: pd.DataFrame, taken: set[str]) -> list[str]:
+    """The numeric columns but those taken; one that holds mostly numbers counts, lest a typing error hide it."""
+    names = [name for name in table.columns if name not in taken and _is_numeric(table[name])]
+    if unnamed := [name for name in names if not name or name.startswith("Unnamed: ")]:
+        raise ConfigError(
+            f"data.features: column {table.columns.get_loc(unnamed[0]) + 1} of the file has no name (row numbers?); "
+            "name it, remove it, or list the features"
+        )
+    return names
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    return bool(2 * _parsed(column).notna().sum() > column.notna().sum())
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """The column as numbers, missing where a value is none; a date is none."""
+    is_time = column.dtype.kind in "mM"
+    return pd.to_numeric(column.astype(str) if is_time else column, errors="coerce")
+
+
+def _numbers(table: pd.DataFrame, name: str, key: str) -> np.ndarray:
+    """The column as finite numbers [obs]; the configuration's `key` asked for it."""
+    column, parsed = table[name], _parsed(table[name])
+    wrong = (parsed.isna() & column.notna()).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ConfigError(
+            f"{key}: column {name!r} holds {str(column.iloc[row])!r} in row {row + 1}, but expected a number; correct "
+            "the value or use other columns"
+        )
+    has_missing = bool(parsed.isna().any())
+    values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
+    array = numeric(values, f"column {name!r}")
+    require_finite(array, f"column {name!r}")
+    return array
+
+
+def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
+    """The place [obs] of each row's label among the sorted labels, and these."""
+    column = table[name]
+    require_finite(np.where(column.isna(), np.nan, 0.0), f"column {name!r}")
+    codes, labels = pd.factorize(column, sort=True)
+    return codes, [str(label) for label in labels]
+
+
+def _standard_errors(table: pd.DataFrame, name: str) -> np.ndarray:
+    values = _numbers(table, name, "data.sigma")
+    if (wrong := values <= 0).any():
+        row = int(wrong.argmax())
+        raise ConfigError(
+            f"data.sigma: column {name!r} holds {values[row]} in row {row + 1}, but expected a standard error above 0; "
+            "correct the value or use another column"
+        )
+    return values.astype(float)

@@ -1,0 +1,78 @@
+"""Where JAX computes: platform, precision, number of devices and compilation cache, all set before JAX starts."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from credo.errors import ConfigError
+
+PLATFORMS = ("auto", "cpu", "gpu")
+PRECISIONS = ("auto", "float32", "float64")
+
+
+def start(platform: str, precision: str, num_devices: int | None, compilation_cache: str | None) -> Mapping[str, Any]:
+    """Start JAX on a device.
+
+    Args:
+        platform: `auto` takes a GPU if there is one; `cpu`; `gpu`.
+        precision: `float32`, `float64`, or `auto`: `float64` on a CPU, else `float32`.
+        num_devices: how many devices to use; on a CPU, into how many to divide it. `None` for all GPUs, or one CPU.
+        compilation_cache: a folder for compiled programs, or `None`.
+
+    Returns:
+        What there is now: `platform`, `devices`, `precision`.
+
+    Raises:
+        ConfigError: an unknown word, or a device that is not there; the sentence names those that are.
+    """
+    _check("device.platform", platform, PLATFORMS)
+    _check("device.precision", precision, PRECISIONS)
+    if num_devices is not None and num_devices < 1:
+        raise ConfigError(f"device.num_devices: expected a whole number of at least 1 or null, but got {num_devices}")
+    # Warnings of a missing accelerator library are not the user's concern; asking for one that is not there is an error.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    if platform == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if platform != "gpu" and num_devices is not None:
+        _divide_cpu(jax, num_devices)
+    if compilation_cache is not None:
+        folder = Path(compilation_cache).expanduser()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    backend = jax.default_backend()
+    if platform == "gpu" and backend != "gpu":
+        there = ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices())
+        raise ConfigError(
+            f"device.platform: asked for gpu, but this machine has only {there}; use device=cpu, or install the GPU "
+            "extra (credo[cuda])"
+        )
+    if num_devices is not None and len(jax.devices()) < num_devices:
+        raise ConfigError(
+            f"device.num_devices: asked for {num_devices}, but there are {len(jax.devices())} ({backend}); "
+            "lower it, or use null for all"
+        )
+    chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
+    jax.config.update("jax_enable_x64", chosen == "float64")
+    return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+
+
+def _divide_cpu(jax: Any, num_devices: int) -> None:
+    try:
+        jax.config.update("jax_num_cpu_devices", num_devices)
+    except RuntimeError:  # JAX has started in this process: an earlier run of a sweep
+        if len(jax.devices("cpu")) < num_devices:
+            raise ConfigError(
+                f"device.num_devices: this process already runs with {len(jax.devices('cpu'))} CPU devices; "
+                "runs with another number need their own process"
+            ) from None
+
+
+def _check(key: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {word!r}")

@@ -1,0 +1,33 @@
+"""Is the mode on the boundary of the space? It is still the mode, but standard errors are not defined there.
+
+Self and Liang (1987), JASA 82(398): on the boundary an estimate is not asymptotically normal.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import not_checked, some
+from credo.diagnostics.optimisation import listed
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """The number of scalars whose mode is on the boundary."""
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge point estimates."""
+        if result.kind != "point":
+            return None
+        names = listed(result, "boundary")
+        if names is None:
+            return not_checked("boundary", 0, "The optimiser did not record which scalars are on the boundary.")
+        if not names:
+            return Check("boundary", "passed", 0, 0, "The mode is inside the space.")
+        advice = (
+            f"The mode is on the boundary in {some(names)}: it has no standard error there. "
+            "Read it as an end point, or use inference=nuts for its uncertainty."
+        )
+        return Check("boundary", "note", len(names), 0, advice)

@@ -1,0 +1,45 @@
+"""Does the momentum move the chain between energies? E-BFMI compares the steps in energy with its spread.
+
+Betancourt (2016), "Diagnosing Suboptimal Cotangent Disintegrations in Hamiltonian Monte Carlo", arXiv:1604.00695: sum
+(E_n - E_{n-1})^2 / sum (E_n - mean E)^2. Below 0.3 the chain walks slowly through the energies, and so through the
+tails.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import not_checked
+from credo.diagnostics.hamiltonian import asked, statistic
+from credo.diagnostics.summary import array_stats
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class EBfmi:
+    """The smallest energy Bayesian fraction of missing information of all chains.
+
+    Attributes:
+        threshold: the smallest fraction that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws of a Hamiltonian sampler."""
+        if not asked(result, "energy"):
+            return None
+        energy = statistic(result, "energy")
+        if energy is None or energy.shape[1] < 2:
+            return not_checked("e_bfmi", self.threshold, "The sampler did not record two energies per chain.")
+        with np.errstate(all="ignore"):
+            fractions = array_stats.bfmi(energy.astype(float))
+        if not np.isfinite(fractions).all():
+            return not_checked("e_bfmi", self.threshold, "The energy of a chain is constant or not finite.")
+        worst, chain = float(fractions.min()), int(fractions.argmin())
+        if worst >= self.threshold:
+            return Check("e_bfmi", "passed", worst, self.threshold, f"The worst is chain {chain} with {worst:.2f}.")
+        advice = f"Chain {chain} explores the energies slowly ({worst:.2f}): its tails are in doubt. Reparametrise."
+        return Check("e_bfmi", "failed", worst, self.threshold, advice)

@@ -1,0 +1,36 @@
+"""Are there enough draws for means and medians? The effective sample size counts draws as if they were independent.
+
+Vehtari et al. (2021), Bayesian Analysis 16(2), section 4: at least 100 per chain, so that R-hat and the effective
+sample size itself are estimated reliably; 400 for the usual four chains.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.rows import judge_smallest, judged
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class EssBulk:
+    """The smallest bulk effective sample size of all scalars, all chains together.
+
+    Attributes:
+        threshold: the smallest size that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
+        """Judge draws."""
+        if result.kind != "draws":
+            return None
+        return judge_smallest("ess_bulk", judged(result, summary)["ess_bulk"], self.threshold, self._words)
+
+    def _words(self, names: str, worst: float) -> str:
+        return (
+            f"Means and medians rest on few effective draws for {names} (down to {worst:.0f}). "
+            "Raise inference.draws, or reparametrise the model."
+        )

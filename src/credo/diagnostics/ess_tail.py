@@ -1,0 +1,39 @@
+"""Are there enough draws for intervals? The tail effective sample size is that of the 5 % and 95 % quantiles.
+
+Vehtari et al. (2021), Bayesian Analysis 16(2), section 4.3.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.rows import judge_smallest, judged
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class EssTail:
+    """The smallest tail effective sample size of all scalars, all chains together.
+
+    A discrete scalar that hardly ever leaves its largest value has no tails and is not asked.
+
+    Attributes:
+        threshold: the smallest size that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
+        """Judge draws."""
+        if result.kind != "draws":
+            return None
+        rows = judged(result, summary)
+        without_tails = rows["ess_tail"].isna() & rows["ess_bulk"].notna()
+        return judge_smallest("ess_tail", rows["ess_tail"][~without_tails], self.threshold, self._words)
+
+    def _words(self, names: str, worst: float) -> str:
+        return (
+            f"The ends of intervals rest on few effective draws for {names} (down to {worst:.0f}). "
+            "Raise inference.draws, or reparametrise the model."
+        )

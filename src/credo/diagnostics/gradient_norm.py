@@ -1,0 +1,46 @@
+"""Is the log density level at the estimate? At a mode inside the space its gradient vanishes.
+
+A gradient g leaves the estimate sqrt(g' I^-1 g) standard errors from the mode, with the information I (the Newton
+decrement: Boyd and Vandenberghe 2004, "Convex Optimization", section 9.5). Where that is recorded, a gradient that is
+large only because there is much data passes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.optimisation import best_start, listed, record
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class GradientNorm:
+    """The size of the gradient of the log density where the best start ended, in unconstrained space.
+
+    Attributes:
+        threshold: the largest gradient that passes.
+        decrement: the largest distance to the mode, in standard errors, that passes in spite of the gradient.
+    """
+
+    threshold: float
+    decrement: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge point estimates."""
+        if result.kind != "point":
+            return None
+        norms, best = record(result, "gradient_norm"), best_start(result)
+        if norms is None or best is None or not np.isfinite(norms[best]):
+            return not_checked("gradient_norm", self.threshold, "There is no finite gradient at the best estimate.")
+        norm = float(norms[best])
+        if norm <= self.threshold:
+            return Check("gradient_norm", "passed", norm, self.threshold, "The log density is level at the estimate.")
+        decrement = float(group(result, "optimisation").attrs.get("newton_decrement", np.nan))
+        if decrement <= self.decrement and not listed(result, "flat"):
+            seen = f"The log density still rises, but its mode is only {decrement:.1g} standard errors away."
+            return Check("gradient_norm", "passed", norm, self.threshold, seen)
+        advice = "The log density still rises at the estimate. Raise inference.steps, or set device.precision=float64."
+        return Check("gradient_norm", "failed", norm, self.threshold, advice)

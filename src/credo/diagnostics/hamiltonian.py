@@ -1,0 +1,21 @@
+"""What the checks of Hamiltonian samplers share: their statistics, and whether there should be any."""
+
+import numpy as np
+
+from credo.diagnostics.answers import group
+from credo.result import Result
+
+METHODS = ("nuts", "hmc")
+
+
+def asked(result: Result, statistic: str) -> bool:
+    """Whether the sampler has, or should have, a statistic; random walks have no trajectories that could diverge."""
+    return result.kind == "draws" and (result.method in METHODS or statistic in group(result, "sample_stats"))
+
+
+def statistic(result: Result, name: str) -> np.ndarray | None:
+    """A statistic, [chain, draw], or `None` where the sampler did not write it."""
+    stats = group(result, "sample_stats")
+    if name not in stats or not stats[name].size:
+        return None
+    return np.asarray(stats[name].transpose("chain", "draw").values)

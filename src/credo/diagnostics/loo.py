@@ -1,0 +1,123 @@
+"""How well does the model predict an observation that it has not seen? And can that be said from this posterior?
+
+Pareto-smoothed importance sampling leave-one-out cross-validation: Vehtari, Gelman and Gabry (2017), "Practical
+Bayesian model evaluation", Statistics and Computing 27; Vehtari, Simpson, Gelman, Yao and Gabry (2024), "Pareto
+Smoothed Importance Sampling", JMLR 25(72). A Pareto k above 0.7 says that leaving this observation out changes the
+posterior too much for reweighting. ArviZ computes it; several observed sites are taken together, each observation
+left out by itself.
+"""
+
+import math
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import logsumexp
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, has_data, not_checked, some
+from credo.diagnostics.summary import array_stats, constant, labels, moving, scalars
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Loo:
+    """The largest Pareto k of all observations; a large one is noted, as it spoils `elpd_loo` and not the posterior.
+
+    Attributes:
+        threshold: the largest k that passes; with fewer than 2200 draws the bar is 1 - 1 / log10(draws), which is
+            lower.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws of a model with data."""
+        if result.kind != "draws" or not has_data(result):
+            return None
+        left_out = leave_one_out(result)
+        if left_out.empty:
+            return not_checked("loo", self.threshold, "There is no finite log likelihood of observations.")
+        sizes = group(result, "log_likelihood").sizes
+        threshold = min(self.threshold, 1 - 1 / math.log10(max(2, sizes["chain"] * sizes["draw"])))
+        largest = float(left_out["pareto_k"].max())
+        high = left_out["pareto_k"][left_out["pareto_k"] > threshold].sort_values(ascending=False)
+        if high.empty:
+            seen = f"The predictive score rests on all {len(left_out)} observations without trouble."
+            return Check("loo", "passed", largest, threshold, seen)
+        advice = (
+            f"elpd_loo is not reliable: {len(high)} of {len(left_out)} observations change the posterior much when "
+            f"left out ({some(high.index)}). Look at them, and compare models by held-out data."
+        )
+        return Check("loo", "note", largest, threshold, advice)
+
+
+def loo_metrics(result: Result) -> dict[str, float]:
+    """The predictive score and how far it can be trusted.
+
+    Returns:
+        `elpd_loo`, the expected log predictive density of all observations, in nats, higher is better; `elpd_loo_se`,
+        its standard error; `p_loo`, the effective number of parameters; `pareto_k_max`. Empty where it cannot be
+        computed.
+    """
+    left_out = leave_one_out(result) if result.kind == "draws" else pd.DataFrame()
+    if left_out.empty:
+        return {}
+    elpd = left_out["elpd"]
+    return {
+        "elpd_loo": float(elpd.sum()),
+        "elpd_loo_se": float(np.sqrt(len(elpd)) * elpd.std()) if len(elpd) > 1 else float("nan"),
+        "p_loo": float(left_out["p"].sum()),
+        "pareto_k_max": float(left_out["pareto_k"].max()),
+    }
+
+
+_last: list[tuple[weakref.ref[xr.DataTree], pd.DataFrame]] = []
+"""The result that was asked last, and the answer: the check and the metrics ask for the same."""
+
+
+def leave_one_out(result: Result) -> pd.DataFrame:
+    """Leave every observation out once, which takes about 2 ms each.
+
+    Returns:
+        One row per observation, by its label: `elpd`, `p` and `pareto_k`; empty where a log likelihood is not finite.
+    """
+    for tree, rows in _last:
+        if tree() is result.tree:
+            return rows
+    rows = _leave_one_out(result)
+    _last[:] = [(weakref.ref(result.tree), rows)]
+    return rows
+
+
+def _leave_one_out(result: Result) -> pd.DataFrame:
+    sites = list(group(result, "log_likelihood").data_vars.values())
+    log_likelihood = np.concatenate([scalars(site).astype(float) for site in sites] or [np.empty((0, 0, 0))])
+    if not log_likelihood.size or not np.isfinite(log_likelihood).all():
+        return pd.DataFrame()
+    r_eff = _relative_efficiency(result)
+    names = [label for site in sites for label in labels(site)]
+    rows = [_leave_out(observation, r_eff) for observation in log_likelihood]
+    return pd.DataFrame(rows, index=names, columns=["elpd", "p", "pareto_k"])
+
+
+def _leave_out(log_likelihood: np.ndarray, r_eff: float) -> tuple[float, float, float]:
+    """`elpd`, `p` and Pareto k of one observation, k infinite where no tail can be fitted. [chain, draw]."""
+    try:
+        elpd, k, p = array_stats.loo(log_likelihood, r_eff=r_eff)
+        return float(elpd), float(p), float("inf") if np.isnan(k) else float(k)
+    except ValueError:  # no tail to fit: all its values are equal, or there are fewer than 25 draws
+        size = np.log(log_likelihood.size)
+        elpd = size - logsumexp(-log_likelihood)
+        unchanged = bool(constant(log_likelihood))
+        return float(elpd), float(logsumexp(log_likelihood) - size - elpd), 0.0 if unchanged else float("inf")
+
+
+def _relative_efficiency(result: Result) -> float:
+    """Effective draws per draw, averaged over the scalars that are sampled and move; 1 for one chain, as in ArviZ."""
+    _, draws = moving(result)
+    if not len(draws) or draws.shape[1] == 1 or not np.isfinite(draws).all():
+        return 1.0
+    return float(np.mean(array_stats.ess(draws, method="mean", relative=True)))

@@ -1,0 +1,99 @@
+"""How much does the answer depend on the prior, and on the likelihood? Both are raised to powers near 1.
+
+Kallioinen, Paananen, Bürkner and Vehtari (2024), "Detecting and diagnosing prior and likelihood sensitivity with
+power-scaling", Statistics and Computing 34, 57: draws are reweighted by importance sampling, and the change of each
+marginal is its cumulative Jensen-Shannon distance, per doubling of the power. The pieces are ArviZ's. An answer that
+depends on the prior is no fault of the inference, so it is noted.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, has_data, not_checked, some
+from credo.diagnostics.summary import array_stats, constant, moving, scalars
+from credo.result import Result
+
+ALPHAS = (0.99, 1.01)
+FEWEST_DRAWS = 25
+"""A Pareto tail is a fifth of the draws and needs five."""
+
+
+@dataclass(frozen=True)
+class PriorSensitivity:
+    """The largest sensitivity to the prior of all scalars that are sampled.
+
+    Attributes:
+        threshold: the sensitivity from which on a scalar is named; 0.05 is that of a normal mean moved by about 0.3
+            of its standard deviations when the power is doubled.
+        sites: the latents whose priors are scaled, or `None` for all. In a hierarchical model name the topmost ones:
+            the lower ones are part of the model.
+    """
+
+    threshold: float
+    sites: list[str] | None = None
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws of a model with data."""
+        if result.kind != "draws" or not has_data(result):
+            return None
+        prior, likelihood = group(result, "log_prior"), group(result, "log_likelihood")
+        if self.sites is not None:
+            if unknown := sorted(set(self.sites) - set(prior)):
+                known = ", ".join(map(str, prior)) or "nothing"
+                reason = f"checks.prior_sensitivity.sites: no log prior of {some(unknown)}; there is one of {known}."
+                return not_checked("prior_sensitivity", self.threshold, reason)
+            prior = prior[list(self.sites)]
+        if not prior.data_vars or not likelihood.data_vars:
+            return not_checked("prior_sensitivity", self.threshold, "The log prior or the log likelihood is not known.")
+        return self._judge(sensitivity(result, total(prior)), sensitivity(result, total(likelihood)))
+
+    def _judge(self, prior: pd.Series, likelihood: pd.Series) -> Check:
+        if prior.empty or prior.isna().any() or likelihood.isna().any():
+            reason = "The draws or their log densities are not finite or too few, or nothing moves."
+            return not_checked("prior_sensitivity", self.threshold, reason)
+        worst = float(prior.max())
+        sensitive = prior[prior >= self.threshold].sort_values(ascending=False).index
+        if sensitive.empty:
+            seen = "Changing the priors a little changes no marginal much."
+            return Check("prior_sensitivity", "passed", worst, self.threshold, seen)
+        conflict = [name for name in sensitive if likelihood[name] >= self.threshold]
+        strong = [name for name in sensitive if likelihood[name] < self.threshold]
+        parts = [f"prior and data may disagree about {some(conflict)}"] if conflict else []
+        parts += [f"the prior rather than the data decides {some(strong)}"] if strong else []
+        advice = f"The answer depends on the prior: {'; '.join(parts)}. Justify the prior, or compare others."
+        return Check("prior_sensitivity", "note", worst, self.threshold, advice)
+
+
+def total(component: xr.Dataset) -> np.ndarray:
+    """The sum of all log densities of a group, [chain, draw]."""
+    return np.sum([scalars(variable).sum(axis=0, dtype=float) for variable in component.data_vars.values()], axis=0)
+
+
+def sensitivity(result: Result, component: np.ndarray) -> pd.Series:
+    """The power-scaling sensitivity of each scalar that is sampled and moves, by its label; NaN if it is not known.
+
+    Args:
+        result: draws.
+        component: the log density that is scaled, [chain, draw].
+    """
+    names, draws = moving(result)
+    if not names or component.size < FEWEST_DRAWS or not (np.isfinite(component).all() and np.isfinite(draws).all()):
+        return pd.Series(np.nan, index=names)
+    lower, upper = (np.broadcast_to(_weights(component, alpha), draws.shape) for alpha in ALPHAS)
+    return pd.Series(array_stats.power_scale_sense(draws, lower, upper, *ALPHAS), index=names)
+
+
+def _weights(component: np.ndarray, alpha: float) -> np.ndarray:
+    """Importance weights for the component to the power alpha, the largest smoothed by a Pareto tail. [chain, draw]."""
+    log_weights = (alpha - 1) * component
+    if not constant(component):
+        # A ValueError says that the largest weights are all equal, so that there is nothing to smooth.
+        with contextlib.suppress(ValueError):
+            log_weights = array_stats.power_scale_lw(component, alpha=alpha, axis=[-2, -1])
+    weights = np.exp(log_weights - log_weights.max())
+    return np.asarray(weights / weights.sum())

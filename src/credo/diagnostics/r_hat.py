@@ -1,0 +1,35 @@
+"""Do the chains agree? R-hat compares the spread between chains with the spread within them; 1 is full agreement.
+
+Vehtari et al. (2021), Bayesian Analysis 16(2), section 4: rank-normalised split R-hat, below 1.01.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.rows import judge_largest, judged
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class RHat:
+    """The largest R-hat of all scalars.
+
+    Attributes:
+        threshold: the largest R-hat that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
+        """Judge draws."""
+        if result.kind != "draws":
+            return None
+        return judge_largest("r_hat", judged(result, summary)["r_hat"], self.threshold, self._words)
+
+    def _words(self, names: str, worst: float) -> str:
+        return (
+            f"The chains disagree about {names} (R-hat up to {worst:.4g}). "
+            "Draw more (inference.warmup, inference.draws), or reparametrise the model."
+        )

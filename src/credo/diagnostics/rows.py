@@ -1,0 +1,65 @@
+"""What the checks that read the summary share: is the worst scalar good enough?"""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.summary import labels
+from credo.result import Result
+
+Words = Callable[[str, float], str]
+"""Words a failure, given the names of the scalars that fail and the worst number."""
+
+
+def judged(result: Result, summary: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose draws are to be judged, by label.
+
+    Constants are left out where they are constant by construction: a deterministic site, the corner of a Cholesky
+    factor, a discrete latent that the data determines. A continuous variable that the sampler should move and that
+    does not move at all stays in, so that its missing R-hat is seen.
+    """
+    posterior = group(result, "posterior")
+    constant = summary["sd"] == 0
+    for name in result.sampled:
+        if name in posterior and posterior[name].dtype.kind == "f":
+            own = summary["variable"].isin(labels(posterior[name]))
+            if constant[own].all():
+                constant &= ~own
+    return summary[~constant].set_index("variable")
+
+
+def judge_largest(name: str, values: pd.Series, threshold: float, words: Words) -> Check:
+    """Judge numbers of which large ones are bad.
+
+    Args:
+        name: the check's name.
+        values: one number per scalar, by its label; NaN where it is unknown.
+        threshold: the largest number that passes.
+        words: words a failure.
+
+    Returns:
+        Failed if any number is bad; otherwise passed only if there are numbers and every one is known.
+    """
+    return _judge(name, values, threshold, words, sign=1)
+
+
+def judge_smallest(name: str, values: pd.Series, threshold: float, words: Words) -> Check:
+    """Judge numbers of which small ones are bad; otherwise as `judge_largest`."""
+    return _judge(name, values, threshold, words, sign=-1)
+
+
+def _judge(name: str, values: pd.Series, threshold: float, words: Words, sign: int) -> Check:
+    badness = (sign * values.dropna()).sort_values(ascending=False)
+    if badness.empty:
+        reason = "It could not be computed for any scalar: too few chains or draws, or nothing moved."
+        return not_checked(name, threshold, reason)
+    worst = sign * float(badness.iloc[0])
+    bad = badness.index[badness > sign * threshold]
+    if len(bad):
+        return Check(name, "failed", worst, threshold, words(some(bad), worst))
+    if len(badness) < len(values):
+        return not_checked(name, threshold, f"It could not be computed for {some(values.index[values.isna()])}.")
+    seen = f"The worst of {len(values)} scalars is {badness.index[0]} with {worst:.4g}."
+    return Check(name, "passed", worst, threshold, seen)

@@ -1,0 +1,88 @@
+"""Does every chain move? A chain that stays where it is agrees perfectly, and meaninglessly, with itself.
+
+Only what the sampler moves is judged: a deterministic site may be constant. So may a scalar that has one value in all
+chains while others of its variable move (the corner of a Cholesky factor), and a discrete latent that the data
+determines.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.summary import constant, labels, scalars
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """The smallest fraction of transitions that change a continuous scalar, over all chains.
+
+    Attributes:
+        threshold: the smallest fraction that passes; a well tuned random walk moves in 10 to 50 % of its steps.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws."""
+        if result.kind != "draws":
+            return None
+        posterior = group(result, "posterior")
+        sampled = [posterior[name] for name in result.sampled if name in posterior]
+        if not sampled or posterior.sizes["draw"] < 2:
+            return not_checked("stuck", self.threshold, "There are not two draws of anything that is sampled.")
+        continuous = [variable for variable in sampled if variable.dtype.kind == "f"]
+        discrete = [variable for variable in sampled if variable.dtype.kind != "f"]
+        rates = pd.DataFrame(dict(row for variable in continuous for row in _rates(variable))).T
+        return self._judge_continuous(rates) or self._judge_discrete(rates, discrete)
+
+    def _judge_continuous(self, rates: pd.DataFrame) -> Check | None:
+        """The failure, if there is one. Rates: [scalar, chain]."""
+        slow = rates < self.threshold
+        if not slow.to_numpy().any():
+            return None
+        chains = [str(chain) for chain in slow.columns[slow.any(axis="index")]]
+        where = some(slow.index[slow.any(axis="columns")])
+        who = "No chain moves" if len(chains) == len(slow.columns) else f"Chain {some(chains)} does not move"
+        advice = (
+            f"{who} in {where}, or in less than {self.threshold:.0%} of the steps. "
+            "Lengthen inference.warmup, change the step size, or look at the starting points."
+        )
+        return Check("stuck", "failed", float(rates.to_numpy().min()), self.threshold, advice)
+
+    def _judge_discrete(self, rates: pd.DataFrame, discrete: list[xr.DataArray]) -> Check:
+        worst = float(rates.to_numpy().min()) if rates.size else None
+        apart = [name for variable in discrete for name in _apart(variable)]
+        still = [name for variable in discrete for name in np.compress(constant(scalars(variable)), labels(variable))]
+        if apart:
+            advice = f"Every chain keeps {some(apart)} at a value of its own. Draw more, or use another sampler."
+            return Check("stuck", "failed", worst, self.threshold, advice)
+        if not rates.size and len(still) == sum(len(labels(variable)) for variable in discrete):
+            return not_checked("stuck", self.threshold, "Everything that is sampled is discrete, and nothing moved.")
+        if still:
+            advice = f"{some(still)} kept one value in all draws: no other is probable, or none was reached."
+            return Check("stuck", "note", worst, self.threshold, advice)
+        return Check("stuck", "passed", worst, self.threshold, "Every chain moves.")
+
+
+def _rates(variable: xr.DataArray) -> Iterator[tuple[str, np.ndarray]]:
+    """Per scalar, the fraction of transitions that changed it, [chain]; NaN is no change."""
+    draws = scalars(variable)
+    with np.errstate(invalid="ignore"):
+        moved = (np.abs(np.diff(draws, axis=-1)) > 0).mean(axis=-1)
+    still = constant(draws)
+    for label, rate, by_construction in zip(labels(variable), moved, still & ~still.all(), strict=True):
+        if not by_construction:
+            yield label, rate
+
+
+def _apart(variable: xr.DataArray) -> Iterator[str]:
+    """The discrete scalars that are constant in each chain, and not the same in all."""
+    draws = scalars(variable)
+    fixed = (draws == draws[..., :1]).all(axis=(1, 2))
+    yield from np.compress(fixed & ~constant(draws), labels(variable))

@@ -1,0 +1,165 @@
+"""The posterior in numbers: one row per scalar, with what its draws are worth.
+
+R-hat is the larger of the rank-normalised and the folded split R-hat; the effective sample sizes are those of the
+rank-normalised draws (bulk) and of the 5 % and 95 % quantiles (tail): Vehtari, Gelman, Simpson, Carpenter and Bürkner
+(2021), "Rank-normalization, folding, and localization: An improved R-hat", Bayesian Analysis 16(2), section 4. ArviZ
+computes them; a statistic that cannot be computed is NaN here, where ArviZ takes the effective sample size of a
+constant to be the number of its draws.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import compress, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array as arviz_array
+
+from credo.diagnostics.answers import group
+from credo.result import Result
+
+array_stats: Any = arviz_array.array_stats
+"""ArviZ's statistics of plain arrays, which have no annotations."""
+
+STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+TAILS = (0.05, 0.95)
+NORMAL_Q95 = 1.6448536269514722
+FEWEST_DRAWS = 4
+ROUNDING = 4
+"""A scalar whose draws span no more than this many units in the last place is constant."""
+
+Columns = dict[str, np.ndarray]
+
+
+def summarise(result: Result) -> pd.DataFrame:
+    """Return one row per scalar of the posterior.
+
+    Returns:
+        Columns `variable` (`theta[Choate]`, `w[a, 1]`, `beta[0]` where a dim has no coordinate), `mean`, `sd`, `q5`,
+        `q50`, `q95`, `mcse_mean`, `ess_bulk`, `ess_tail`, `r_hat`. A constant has the `sd` 0 and no effective sample
+        size or R-hat. A point estimate has its standard error as `sd` and quantiles of the normal approximation.
+    """
+    parts = list(_of_point(result) if result.kind == "point" else _of_draws(result))
+    columns: dict[str, object] = {"variable": [label for names, _ in parts for label in names]}
+    for statistic in STATISTICS:
+        columns[statistic] = np.concatenate([numbers[statistic] for _, numbers in parts] or [np.empty(0)])
+    return pd.DataFrame(columns)
+
+
+def running(draws: Mapping[str, np.ndarray], most: int = 64) -> dict[str, float]:
+    """Return the largest R-hat and the smallest bulk effective sample size so far, for the line of progress.
+
+    About `most` scalars are looked at, spread evenly and at least one of each variable, so that a large model is not
+    slowed down; the summary looks at every one. Constants are left out. NaN where there is one chain, or a draw that
+    is not finite.
+
+    Args:
+        draws: arrays [chains, draws, ...] by name.
+        most: about how many scalars to look at.
+
+    Returns:
+        `r_hat_max` and `ess_bulk_min`; empty before there are four draws, or where nothing moves.
+    """
+    arrays = [_scalars_first(np.asarray(array)) for array in draws.values() if np.size(array)]
+    step = -(-sum(len(array) for array in arrays) // most)
+    chosen = [array[::step] for array in arrays if array.shape[2] >= FEWEST_DRAWS]
+    moved = [array[~constant(array)].astype(float) for array in chosen]
+    if not any(len(array) for array in moved):
+        return {}
+    numbers = mixing(np.concatenate(moved), ("r_hat", "ess_bulk"))
+    return {"r_hat_max": float(np.max(numbers["r_hat"])), "ess_bulk_min": float(np.min(numbers["ess_bulk"]))}
+
+
+def labels(variable: xr.DataArray) -> list[str]:
+    """The names of a variable's scalars, in the order of its values: `theta[Choate]`; `mu` if it is one itself."""
+    dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+    if not dims:
+        return [str(variable.name)]
+    values = [variable.coords[dim].values if dim in variable.coords else range(variable.sizes[dim]) for dim in dims]
+    return [f"{variable.name}[{', '.join(map(str, index))}]" for index in product(*values)]
+
+
+def scalars(variable: xr.DataArray) -> np.ndarray:
+    """A variable's draws, [scalar, chain, draw], in the order of `labels`."""
+    return _scalars_first(variable.transpose("chain", "draw", ...).values)
+
+
+def moving(result: Result) -> tuple[list[str], np.ndarray]:
+    """The names and the draws, [scalar, chain, draw], of what is sampled and not constant."""
+    posterior = group(result, "posterior")
+    names: list[str] = []
+    draws = [np.empty((0, posterior.sizes.get("chain", 0), posterior.sizes.get("draw", 0)))]
+    for variable in (posterior[name] for name in result.sampled if name in posterior):
+        moved = ~constant(scalars(variable))
+        names += list(compress(labels(variable), moved))
+        draws.append(scalars(variable)[moved].astype(float))
+    return names, np.concatenate(draws)
+
+
+def constant(draws: np.ndarray) -> np.ndarray:
+    """Which scalars take one value only, up to rounding; NaN is no value. [..., chain, draw] -> [...]."""
+    if draws.dtype.kind != "f":
+        return np.asarray((draws == draws[..., :1, :1]).all(axis=(-2, -1)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        low, high = draws.min(axis=(-2, -1)), draws.max(axis=(-2, -1))
+        return np.asarray(high - low <= ROUNDING * np.finfo(draws.dtype).eps * np.maximum(abs(low), abs(high)))
+
+
+def mixing(draws: np.ndarray, wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")) -> Columns:
+    """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite."""
+    compute = {
+        "mcse_mean": array_stats.mcse,
+        "ess_bulk": array_stats.ess,
+        "ess_tail": _ess_tail,
+        "r_hat": array_stats.rhat,
+    }
+    known = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
+    numbers = {name: np.full(len(draws), np.nan) for name in wanted}
+    with np.errstate(all="ignore"):
+        for name, column in numbers.items():
+            column[known] = compute[name](draws[known].astype(float))
+    return numbers
+
+
+def _ess_tail(draws: np.ndarray) -> np.ndarray:
+    """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
+    tails = []
+    for probability in TAILS:
+        ess = array_stats.ess(draws, method="quantile", prob=probability)
+        quantile = np.quantile(draws, probability, axis=(1, 2), keepdims=True)
+        tails.append(np.where(constant(draws <= quantile), np.nan, ess))
+    return np.fmin(*tails)
+
+
+def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
+    for variable in group(result, "posterior").data_vars.values():
+        draws = scalars(variable)
+        numbers = _moments(draws.astype(float)) | mixing(draws)
+        yield labels(variable), numbers | {"sd": np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])}
+
+
+def _moments(draws: np.ndarray) -> Columns:
+    """Mean, standard deviation and quantiles. [scalar, chain, draw] -> [scalar]."""
+    axes = (1, 2)
+    with np.errstate(invalid="ignore", over="ignore"):
+        q5, q50, q95 = np.quantile(draws, (0.05, 0.5, 0.95), axis=axes)
+        size = draws.shape[1] * draws.shape[2]
+        sd = draws.std(axis=axes, ddof=1) if size > 1 else np.full(len(draws), np.nan)
+        return {"mean": draws.mean(axis=axes), "sd": sd, "q5": q5, "q50": q50, "q95": q95}
+
+
+def _of_point(result: Result) -> Iterator[tuple[list[str], Columns]]:
+    errors = group(result, "standard_error")
+    for name, variable in group(result, "posterior").data_vars.items():
+        mean = scalars(variable)[:, 0, 0].astype(float)
+        unknown = np.full(len(mean), np.nan)
+        dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+        sd = np.ravel(errors[name].transpose(*dims).values).astype(float) if name in errors else unknown
+        numbers = {"mean": mean, "sd": sd, "q5": mean - NORMAL_Q95 * sd, "q50": mean, "q95": mean + NORMAL_Q95 * sd}
+        yield labels(variable), dict.fromkeys(STATISTICS, unknown) | numbers
+
+
+def _scalars_first(draws: np.ndarray) -> np.ndarray:
+    """[chain, draw, ...] -> [scalar, chain, draw]."""
+    return np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)

@@ -1,0 +1,41 @@
+"""Were trajectories cut short? NUTS stops doubling at a largest depth; draws that end there walk at random.
+
+Hoffman and Gelman (2014), "The No-U-Turn Sampler", JMLR 15. A few do no harm; many make the effective sample
+sizes themselves doubtful.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import not_checked
+from credo.diagnostics.hamiltonian import asked, statistic
+from credo.result import Result
+
+STATISTIC = "reached_max_treedepth"
+
+
+@dataclass(frozen=True)
+class TreeDepth:
+    """The fraction of draws whose trajectory reached the largest depth.
+
+    Attributes:
+        threshold: the largest fraction that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws of NUTS; plain HMC has trajectories of a fixed length."""
+        if result.method == "hmc" or not asked(result, STATISTIC):
+            return None
+        reached = statistic(result, STATISTIC)
+        if reached is None:
+            return not_checked("tree_depth", self.threshold, "The sampler did not record the depths.")
+        fraction = float(reached.mean())
+        seen = f"{fraction:.1%} of the trajectories were cut short at the largest depth."
+        if fraction <= self.threshold:
+            return Check("tree_depth", "passed", fraction, self.threshold, seen)
+        advice = f"{seen} Raise inference.max_tree_depth, or reparametrise the model."
+        return Check("tree_depth", "failed", fraction, self.threshold, advice)

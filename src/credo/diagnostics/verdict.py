@@ -1,0 +1,56 @@
+"""The verdict: whether the answer may be believed."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pandas as pd
+
+from credo.contracts import Check, CheckStatus, Diagnostic, Verdict
+from credo.diagnostics.answers import not_checked
+from credo.result import Result
+
+
+def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFrame) -> Verdict:
+    """Put every check to a result.
+
+    Args:
+        checks: the checks by name; the names are those in the verdict.
+        result: the answer.
+        summary: `summarise(result)`.
+
+    Returns:
+        `failed` if any check failed; `passed` if at least one passed and all others passed or are notes; otherwise
+        `not checked`. A check that raises an exception is `not checked`, with the exception's text.
+    """
+    answers = [_ask(name, check, result, summary) for name, check in checks.items()]
+    given = tuple(answer for answer in answers if answer is not None)
+    found = {answer.status for answer in given}
+    if "failed" in found:
+        return Verdict("failed", given)
+    return Verdict("passed" if "passed" in found <= {"passed", "note"} else "not checked", given)
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as plain containers, for `verdict.json`; a number that JSON lacks (NaN, infinity) is `None`."""
+    checks = [dataclasses.asdict(check) for check in verdict.checks]
+    for check in checks:
+        for number in ("value", "threshold"):
+            if check[number] is not None and not math.isfinite(check[number]):
+                check[number] = None
+    return {"status": verdict.status, "checks": checks}
+
+
+def _ask(name: str, check: Diagnostic, result: Result, summary: pd.DataFrame) -> Check | None:
+    try:
+        answer = check(result, summary)
+        if answer is None:
+            return None
+        if answer.status not in get_args(CheckStatus):
+            return not_checked(name, answer.threshold, f"It answered {answer.status!r}, which is no status of a check.")
+        if answer.status == "passed" and answer.value is not None and math.isnan(answer.value):
+            return not_checked(name, answer.threshold, "It passed a NaN, which is no answer.")
+        return dataclasses.replace(answer, name=name)
+    except Exception as error:  # noqa: BLE001  (a user's check must not cost the run, and must not pass either)
+        return not_checked(name, None, f"The check itself broke: {type(error).__name__}: {error}")

@@ -1,0 +1,26 @@
+"""The two ways in which an experiment ends early, each carrying one sentence for the person who asked for it.
+
+A sentence names the configuration key, what was expected, what came, and what to do.
+"""
+
+
+class CredoError(Exception):
+    """An error that is explained by its message alone; no traceback is shown for it."""
+
+    exit_code = 1
+
+
+class ConfigError(CredoError):
+    """The configuration asks for something impossible. Raised before anything compiles or is logged (exit code 2)."""
+
+    exit_code = 2
+
+
+class RunError(CredoError):
+    """The run started and could not be finished (exit code 1)."""
+
+
+class Interrupted(BaseException):
+    """The run was told to stop (SIGINT, SIGTERM); a `BaseException`, so that no handler of errors swallows it."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""Inference: one method per file, all returning the same `Result`."""

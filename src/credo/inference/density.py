@@ -1,0 +1,114 @@
+"""Log densities of a NumPyro program in its unconstrained coordinates.
+
+All functions here are pure and meant to be traced. `z` is a dict of unconstrained values of the continuous latents,
+`x` one of values in the latents' own (constrained) space.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from numpyro import handlers
+from numpyro.infer.util import constrain_fn, log_density, potential_energy
+from numpyro.primitives import Messenger
+
+from credo.models.priors import Placeholders
+
+Program = Callable[[], None]
+Values = dict[str, Any]
+
+
+def enumerable(program: Program) -> Program:
+    """The program with its discrete latents marked to be summed out by NumPyro, where it has any.
+
+    The sums are NumPyro's enumeration in parallel (Obermeyer et al. 2019, "Tensor variable elimination").
+    """
+    if not discrete_latents(structure(program, _any_key())):
+        return program
+    from numpyro.contrib.funsor import config_enumerate
+
+    return config_enumerate(program)
+
+
+def marginal(program: Program) -> Program:
+    """The program with its discrete latents summed out, where it has any."""
+    messages = structure(program, _any_key())
+    if not discrete_latents(messages):
+        return program
+    from numpyro.contrib.funsor import config_enumerate, enum
+
+    return enum(config_enumerate(program), first_available_dim=-_nesting(messages) - 1)
+
+
+def log_joint(program: Program, x: Values) -> jax.Array:
+    """Log p(data, x), in the space of x, with discrete latents summed out."""
+    enumerated = marginal(program)
+    if enumerated is program:
+        return log_density(program, (), {}, x)[0]
+    from numpyro.contrib.funsor import log_density as enumerated_log_density
+
+    return enumerated_log_density(enumerated, (), {}, x)[0]
+
+
+def log_joint_unconstrained(program: Program, z: Values) -> jax.Array:
+    """Log p(data, x(z)) + log |dx/dz|: the density of z."""
+    enumerated = marginal(program)
+    return -potential_energy(enumerated, (), {}, z, enum=enumerated is not program)
+
+
+def constrain(program: Program, z: Values) -> Values:
+    """The continuous latents in their own space."""
+    return constrain_fn(handlers.seed(program, _any_key()), (), {}, z)
+
+
+def sample_discrete(program: Program, x: Values, key: jax.Array, temperature: int = 1) -> Values:
+    """The discrete latents given the continuous ones: a draw, or at temperature 0 the most probable values."""
+    messages = structure(handlers.condition(program, x), key)
+    names = discrete_latents(messages)
+    if not names:
+        return {}
+    from numpyro.contrib.funsor import config_enumerate
+    from numpyro.contrib.funsor.discrete import _sample_posterior
+
+    substituted = config_enumerate(handlers.substitute(program, x))
+    values = _sample_posterior(substituted, -_nesting(messages) - 1, temperature, key)
+    return {name: jnp.reshape(values[name], jnp.shape(messages[name]["value"])) for name in names}
+
+
+class WithoutPriors(Messenger):
+    """Drops the densities of the continuous latents and keeps their supports: what is left is the likelihood.
+
+    A discrete latent keeps its probabilities, as they weigh what is summed.
+    """
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        """Mask the density of a continuous latent."""
+        if msg["type"] == "sample" and not msg["is_observed"] and not msg["fn"].support.is_discrete:
+            msg["fn"] = msg["fn"].mask(mask=False)
+
+
+def structure(program: Program, key: jax.Array) -> dict[str, dict[str, Any]]:
+    """The program's messages by site, with latents drawn from their priors."""
+    with handlers.block(), handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=key):
+        program()
+    return messages
+
+
+def discrete_latents(messages: dict[str, dict[str, Any]]) -> list[str]:
+    """The names of the discrete latents."""
+    return [
+        name
+        for name, message in messages.items()
+        if message["type"] == "sample" and not message["is_observed"] and message["fn"].support.is_discrete
+    ]
+
+
+def _nesting(messages: dict[str, dict[str, Any]]) -> int:
+    """How many dimensions the program's plates use."""
+    return -min((f.dim for m in messages.values() if m["type"] == "sample" for f in m["cond_indep_stack"]), default=0)
+
+
+def _any_key() -> jax.Array:
+    """A key for traces whose draws are not used."""
+    return jax.random.PRNGKey(0)

@@ -1,0 +1,191 @@
+"""From draws in unconstrained space to a tree in ArviZ's schema: one compiled program, in batches that fit memory."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+from numpyro import handlers
+
+from credo.inference.density import Values, constrain, sample_discrete
+from credo.models.problem import BoundModel, Problem, Site
+
+_BATCH_SCALARS = 2**23
+"""How many scalars one batch of draws may produce."""
+
+_LEAST_BATCH = 64
+
+
+class _Shape(NamedTuple):
+    """What is fixed of a batch: the temperature at which discrete latents are recovered, and sites by kind."""
+
+    temperature: int
+    deterministic: tuple[str, ...]
+    discrete: tuple[str, ...]
+
+
+def evaluate(
+    problem: Problem,
+    draws: Mapping[str, np.ndarray],
+    stats: Mapping[str, np.ndarray],
+    key: jax.Array,
+    temperature: int = 1,
+) -> xr.DataTree:
+    """Build the tree of groups that `Result.tree` describes.
+
+    Args:
+        problem: the model and its data.
+        draws: latents by site, each [chains, draws, ...]: continuous ones unconstrained; discrete ones may be missing,
+            they are then recovered given the others.
+        stats: sampler statistics [chains, draws].
+        key: for the predictive draws and the recovery of discrete latents.
+        temperature: 1 recovers a discrete latent by a draw, 0 by its most probable value.
+    """
+    groups = _in_batches(problem, draws, key, temperature)
+    return assemble(problem, groups | {"sample_stats": dict(stats)})
+
+
+def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray]]) -> xr.DataTree:
+    """Arrays [chains, draws, ...] by group and site, as a tree with the data's dims and coords."""
+    sites = {site.name: site for site in problem.sites}
+    tree = {
+        group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test)
+        for group, arrays in groups.items()
+        if arrays
+    }
+    observed = {site.name for site in problem.named("observed")}
+    given = {name for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
+    plain = problem.data.drop_attrs(deep=False)
+    for group, names in (
+        ("observed_data", given & observed),
+        ("constant_data", given - observed),
+        ("truth", set(problem.data.data_vars) - given),
+    ):
+        if names:
+            tree[group] = plain[sorted(str(name) for name in names)]
+    return xr.DataTree.from_dict(tree)
+
+
+def _dataset(
+    problem: Problem, sites: Mapping[str, Site], arrays: Mapping[str, np.ndarray], data: xr.Dataset | None
+) -> xr.Dataset:
+    variables, coords = {}, {}
+    for name, values in arrays.items():
+        own = problem.dims(sites[name]) if name in sites else ()
+        own = own[len(own) - (values.ndim - 2) :]
+        variables[name] = (("chain", "draw", *own), values)
+        for dim, size in zip(("chain", "draw", *own), values.shape, strict=True):
+            known = data is not None and dim in data.coords and data.sizes.get(dim) == size
+            coords[dim] = data.coords[dim].to_numpy() if known and data is not None else np.arange(size)
+    return xr.Dataset(variables, coords)
+
+
+def _in_batches(
+    problem: Problem, draws: Mapping[str, np.ndarray], key: jax.Array, temperature: int
+) -> dict[str, dict[str, np.ndarray]]:
+    shape = next(iter(draws.values())).shape[:2]
+    total = shape[0] * shape[1]
+    flat = {name: values.reshape(total, *values.shape[2:]) for name, values in draws.items()}
+    sites = _Shape(
+        temperature,
+        tuple(site.name for site in problem.named("deterministic")),
+        tuple(site.name for site in problem.latents if site.discrete),
+    )
+    keys = np.asarray(jax.random.split(key, total))
+    one = jax.eval_shape(partial(_batch, sites), problem.bound, problem.bound_test, *_slice((flat, keys), 0, 1))
+    scalars = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(one))
+    batch = min(total, max(_LEAST_BATCH, _BATCH_SCALARS // max(scalars, 1)))
+    results = []
+    for first in range(0, total, batch):
+        # The last batch is moved back to end with the draws, so that all have one shape and need one program.
+        begin = min(first, total - batch)
+        part = _compiled(sites, problem.bound, problem.bound_test, *_slice((flat, keys), begin, begin + batch))
+        results.append(jax.tree.map(lambda a, skip=first - begin: np.asarray(a)[skip:], part))
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
+    groups: dict[str, dict[str, np.ndarray]] = jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), joined)
+    return _selected(problem, groups)
+
+
+def _slice(tree: Any, begin: int, end: int) -> Any:
+    return jax.tree.map(lambda a: a[begin:end], tree)
+
+
+def _selected(problem: Problem, groups: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+    """The sites that belong to each group, in the program's order."""
+    shown = [s.name for s in problem.sites if s.kind != "observed" and not s.internal]
+    prior = [s.name for s in problem.latents if not s.local]
+    order = {"posterior": shown, "log_prior": prior}
+    return {
+        group: {name: arrays[name] for name in order.get(group, arrays) if name in arrays}
+        for group, arrays in groups.items()
+    }
+
+
+def _batch(
+    shape: _Shape,
+    program: BoundModel,
+    test: BoundModel | None,
+    draws: Values,
+    keys: jax.Array,
+) -> dict[str, Values]:
+    return jax.vmap(partial(_one, shape, program, test))(draws, keys)
+
+
+_compiled = jax.jit(_batch, static_argnums=0)
+
+
+def _one(
+    shape: _Shape,
+    program: BoundModel,
+    test: BoundModel | None,
+    draw: Values,
+    key: jax.Array,
+) -> dict[str, Values]:
+    """Everything that is derived from one draw."""
+    discrete_key, predictive_key = jax.random.split(key)
+    given = {name: draw[name] for name in shape.discrete if name in draw}
+    free = {name: value for name, value in draw.items() if name not in given}
+    latents = {**constrain(handlers.condition(program, data=given), free), **given}
+    latents = {**latents, **sample_discrete(program, latents, discrete_key, shape.temperature)}
+    messages = _trace(program, latents)
+    prior, likelihood = _log_probs(messages)
+    groups = {
+        "posterior": {**latents, **{name: messages[name]["value"] for name in shape.deterministic}},
+        "log_prior": {name: value.sum() for name, value in prior.items()},
+        "log_likelihood": likelihood,
+        "posterior_predictive": _predict(program, latents, predictive_key, tuple(likelihood)),
+    }
+    if test is not None:
+        groups["log_likelihood_test"] = _log_probs(_trace(test, latents))[1]
+    return groups
+
+
+def _trace(program: BoundModel, latents: Values) -> dict[str, dict[str, Any]]:
+    seeded = handlers.seed(program, jax.random.PRNGKey(0))
+    return handlers.trace(handlers.substitute(seeded, data=latents)).get_trace()
+
+
+def _log_probs(messages: dict[str, dict[str, Any]]) -> tuple[Values, Values]:
+    """Log p per latent site and per observed site, elementwise over its batch shape."""
+    prior, likelihood = {}, {}
+    for name, message in messages.items():
+        if message["type"] != "sample":
+            continue
+        log_prob = message["fn"].log_prob(message["value"])
+        if message["scale"] is not None:
+            log_prob = message["scale"] * log_prob
+        (likelihood if message["is_observed"] else prior)[name] = log_prob
+    return prior, likelihood
+
+
+def _predict(program: BoundModel, latents: Values, key: jax.Array, sites: tuple[str, ...]) -> Values:
+    """One new draw of each observed site."""
+    free = handlers.uncondition(handlers.seed(program, key))
+    messages = handlers.trace(handlers.substitute(free, data=latents)).get_trace()
+    return {name: messages[name]["value"] for name in sites if not _is_factor(messages[name])}
+
+
+def _is_factor(message: dict[str, Any]) -> bool:
+    return type(message["fn"]).__name__ == "Unit"

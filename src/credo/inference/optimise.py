@@ -1,0 +1,300 @@
+"""The driver of all point estimates: several starts, one compiled step loop, and a look at the best mode.
+
+The optimiser works on unconstrained coordinates, on the log density that the method names. L-BFGS (Liu & Nocedal 1989,
+with a zoom line search) uses all data; Adam (Kingma & Ba 2015) may use minibatches of rows. Failure is a status, not a
+NaN: a start that meets an infinite density keeps its last finite point.
+"""
+
+import abc
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import xarray as xr
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+from numpyro.infer.util import initialize_model
+from numpyro.primitives import Messenger
+
+from credo.contracts import Listener
+from credo.errors import ConfigError, RunError
+from credo.inference.clock import Clock
+from credo.inference.curvature import Curvature, inspect
+from credo.inference.density import Program, Values, enumerable
+from credo.inference.evaluate import evaluate
+from credo.models.problem import BoundModel, Problem
+from credo.result import Cost, Result, Status
+
+
+class StartState(NamedTuple):
+    """One start of the optimiser.
+
+    - **z** - latents by site, unconstrained.
+    - **optimiser** - optax's state.
+    - **objective** - log density at z.
+    - **gradient_norm** - largest component of the gradient in absolute value.
+    - **steps** - steps so far.
+    - **evaluations** - gradients so far.
+    - **finite** - False once the density stopped being finite; z is the last point where it was.
+    - **rng_key** - for minibatches.
+    """
+
+    z: Values
+    optimiser: Any
+    objective: Array
+    gradient_norm: Array
+    steps: Array
+    evaluations: Array
+    finite: Array
+    rng_key: Array
+
+
+class PointEstimate(eqx.Module):
+    """A mode of a log density, with standard errors from its curvature.
+
+    Attributes:
+        optimiser: `lbfgs` or `adam`.
+        starts: how many random starts; they should agree.
+        steps: at most so many steps per start (`adam` takes them all).
+        tolerance: a start has converged when no component of the gradient is larger than this, times the log density
+            where that is larger than one.
+        learning_rate: of `adam`; it decays to zero by a cosine.
+        batch_size: rows per step of `adam`; `None` for all.
+    """
+
+    optimiser: str = eqx.field(static=True)
+    starts: int = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    tolerance: float
+    learning_rate: float
+    batch_size: int | None = eqx.field(static=True)
+
+    method: ClassVar[str]
+
+    def __check_init__(self) -> None:
+        if self.optimiser not in ("lbfgs", "adam"):
+            raise ConfigError(f"optimiser: expected lbfgs or adam, but got {self.optimiser!r}")
+        if self.batch_size is not None and self.optimiser != "adam":
+            raise ConfigError("batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs")
+        for name in ("starts", "steps", "tolerance", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
+
+    @abc.abstractmethod
+    def log_density(self, program: Program, z: Values) -> Array:
+        """What is maximised, as a function of the unconstrained latents."""
+
+    def check(self, problem: Problem) -> None:
+        """Refuse what cannot be differentiated, or cannot be cut into minibatches."""
+        problem.check()
+        problem.require_enumerable(self.method)
+        if self.batch_size is None:
+            return
+        rows = problem.data.sizes.get(problem.row_dim, 0)
+        if not 0 < self.batch_size <= rows:
+            raise ConfigError(f"batch_size: expected a number from 1 to the {rows} rows, but got {self.batch_size}")
+        for site in problem.latents:
+            if problem.row_dim in problem.dims(site):
+                raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
+
+    def run(self, problem: Problem, key: jax.Array, listener: Listener) -> Result:
+        """Find the mode.
+
+        Raises:
+            RunError: no start has a finite log density.
+        """
+        clock = Clock()
+        start_key, evaluation_key = jax.random.split(key)
+        states = _start(self, problem.bound, jax.random.split(start_key, self.starts))
+        if not np.any(np.asarray(states.finite)):
+            raise RunError(
+                f"none of {self.starts} starting points has a finite log density over the latents "
+                f"{', '.join(f'{site.name} ({site.support})' for site in problem.latents)}; check that the priors allow the data"
+            )
+        states, course = self._climb(problem, states, listener)
+        clock.lap("optimisation")
+        objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
+        best = int(np.argmax(objective if np.any(np.isfinite(objective)) else np.asarray(states.objective)))
+        found = jax.tree.map(lambda a: np.asarray(a)[best], states.z)
+        curvature = inspect(partial(_value, self), problem, found)
+        tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
+        table, status = _judge(self, states, curvature, best)
+        tree["optimisation"] = xr.DataTree(table)
+        tree["standard_error"] = xr.DataTree(_standard_errors(tree["posterior"].to_dataset(), curvature))
+        clock.lap("evaluation")
+        evaluations = int(np.sum(np.asarray(states.evaluations)))
+        return Result(
+            tree=tree,
+            status=status,
+            cost=Cost(clock.seconds, gradients=evaluations, density_evaluations=evaluations, programs=clock.programs),
+            method=self.method,
+            kind="point",
+            sampled=tuple(site.name for site in problem.latents if not site.internal),
+            course=tuple(course),
+        )
+
+    def _climb(self, problem: Problem, states: StartState, listener: Listener) -> tuple[StartState, list[Any]]:
+        """Step until all starts have converged or failed, in blocks that double in length."""
+        rows = _rows(problem) if self.batch_size else ()
+        course, done, block = [], 0, min(max(self.steps // 10, 1), 100)
+        while done < self.steps:
+            count = min(block, self.steps - done)
+            states = _advance(self, rows, problem.bound, states, count)
+            done += count
+            numbers = {
+                "objective": float(np.max(np.asarray(states.objective))),
+                "gradient_norm": float(np.min(np.asarray(states.gradient_norm))),
+            }
+            course.append({"phase": "optimisation", "done": done, **numbers})
+            ended = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
+            listener.progress("optimisation", done, done if ended else self.steps, numbers)
+            if ended:
+                break
+        return states, course
+
+
+class _ScaledLikelihood(Messenger):
+    """Multiplies the densities of the observations, as a minibatch stands for all rows."""
+
+    def __init__(self, fn: Program, factor: float) -> None:
+        super().__init__(fn)
+        self.factor = factor
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        if msg["type"] == "sample" and msg["is_observed"]:
+            msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
+
+
+def _value(method: PointEstimate, program: Program, z: Values) -> Array:
+    return method.log_density(program, z)
+
+
+def _optimiser(method: PointEstimate) -> optax.GradientTransformationExtraArgs:
+    if method.optimiser == "lbfgs":
+        return optax.lbfgs()
+    schedule = optax.cosine_decay_schedule(method.learning_rate, method.steps)
+    return optax.with_extra_args_support(optax.adam(schedule))
+
+
+def _rows(problem: Problem) -> tuple[str, ...]:
+    """The arrays that have a value per row."""
+    return tuple(name for name in problem.bound.arrays if problem.data[name].dims[:1] == (problem.row_dim,))
+
+
+@jax.jit
+def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartState:
+    def start(key: Array) -> StartState:
+        z = initialize_model(key, enumerable(program)).param_info.z
+        value, gradient = jax.value_and_grad(partial(_value, method, program))(z)
+        return StartState(
+            z=z,
+            optimiser=_optimiser(method).init(z),
+            objective=value,
+            gradient_norm=_norm(gradient),
+            steps=jnp.array(0),
+            evaluations=jnp.array(1),
+            finite=jnp.isfinite(value) & jnp.isfinite(_norm(gradient)),
+            rng_key=jax.random.fold_in(key, 1),
+        )
+
+    return jax.vmap(start)(keys)
+
+
+@partial(jax.jit, static_argnums=1)
+def _advance(
+    method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int
+) -> StartState:
+    """At most `count` steps of every start; one that has finished stays."""
+
+    def advance(state: StartState) -> StartState:
+        last = state.steps + count
+        return lax.while_loop(
+            lambda s: (s.steps < last) & ~_finished(method, s), partial(_step, method, rows, program), state
+        )
+
+    return jax.vmap(advance)(states)
+
+
+def _finished(method: PointEstimate, state: StartState) -> Array:
+    converged = _converged(method, state) if method.optimiser == "lbfgs" else False
+    return ~state.finite | converged
+
+
+def _converged(method: PointEstimate, state: StartState) -> Array:
+    return state.gradient_norm <= method.tolerance * jnp.maximum(1.0, jnp.abs(state.objective))
+
+
+def _step(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, state: StartState) -> StartState:
+    key, batch_key = jax.random.split(state.rng_key)
+    seen = _minibatch(method, rows, program, batch_key)
+
+    def loss(z: Values) -> Array:
+        return -_value(method, seen, z)
+
+    if method.optimiser == "lbfgs":
+        value, gradient = optax.value_and_grad_from_state(loss)(state.z, state=state.optimiser)
+    else:
+        value, gradient = jax.value_and_grad(loss)(state.z)
+    updates, optimiser = _optimiser(method).update(
+        gradient, state.optimiser, state.z, value=value, grad=gradient, value_fn=loss
+    )
+    z = optax.apply_updates(state.z, updates)
+    objective, slope = jax.value_and_grad(partial(_value, method, program))(z)
+    finite = jnp.isfinite(objective) & jnp.isfinite(_norm(slope))
+    new = state._replace(z=z, optimiser=optimiser, objective=objective, gradient_norm=_norm(slope))
+    kept = jax.tree.map(partial(jnp.where, finite), new, state)
+    return kept._replace(steps=state.steps + 1, evaluations=state.evaluations + 2, finite=finite, rng_key=key)
+
+
+def _minibatch(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, key: Array) -> Program:
+    if method.batch_size is None:
+        return program
+    total = program.arrays[rows[0]].shape[0]
+    chosen = jax.random.choice(key, total, (method.batch_size,), replace=False)
+    arrays = {name: array[chosen] if name in rows else array for name, array in program.arrays.items()}
+    return _ScaledLikelihood(BoundModel(program.model, arrays, program.sizes), total / method.batch_size)
+
+
+def _norm(gradient: Values) -> Array:
+    return jnp.max(jnp.abs(ravel_pytree(gradient)[0]))
+
+
+def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best: int) -> tuple[xr.Dataset, Status]:
+    """The table of starts, and the status of the best."""
+    z = np.stack(
+        [ravel_pytree(jax.tree.map(lambda a, i=i: np.asarray(a)[i], states.z))[0] for i in range(method.starts)]
+    )
+    finite, converged = np.asarray(states.finite), np.asarray(_converged(method, states))
+    near = curvature.newton_decrement < 0.01
+    converged = finite & (converged | ((np.arange(method.starts) == best) & near))
+    table = xr.Dataset(
+        {
+            "objective": ("start", np.asarray(states.objective)),
+            "gradient_norm": ("start", np.asarray(states.gradient_norm)),
+            "converged": ("start", converged),
+            "distance": ("start", curvature.distances(z, z[best])),
+            "hessian_eigenvalues": ("eigenvalue", curvature.eigenvalues),
+        },
+        attrs=curvature.attributes() | {"best": best},
+    )
+    if not finite[best]:
+        return table, Status.NOT_FINITE
+    return table, Status.DONE if converged[best] else Status.NOT_CONVERGED
+
+
+def _standard_errors(posterior: xr.Dataset, curvature: Curvature) -> xr.Dataset:
+    """The variables of the posterior without chain and draw; NaN where there is no standard error."""
+    one = posterior.isel(chain=0, draw=0, drop=True)
+    errors: Mapping[str, np.ndarray] = curvature.standard_errors
+    return xr.Dataset(
+        {
+            name: (values.dims, errors.get(str(name), np.full(values.shape, np.nan)))
+            for name, values in one.data_vars.items()
+        },
+        coords=one.coords,
+    )

@@ -1,0 +1,84 @@
+"""The numbers of a run, by the names under which MLflow sorts them."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from credo.diagnostics.loo import loo_metrics
+from credo.result import Result
+
+
+def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
+    """All numbers worth comparing between runs.
+
+    `posterior/SCALAR/mean|sd|...` per scalar (at most 100 scalars); `r_hat_max`, `ess_bulk_min`, `ess_tail_min`,
+    `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per held-out row),
+    `log_density` of a point estimate, `seconds/PHASE`, `gradients`, `programs`, `ess_per_second`. What a method does not
+    have is not there.
+    """
+    return {
+        **_cost(result),
+        **(_chains(result, summary) if result.kind == "draws" else _mode(result)),
+        **loo_metrics(result),
+        **_held_out(result),
+        **_posterior(summary),
+    }
+
+
+def _cost(result: Result) -> dict[str, float]:
+    cost = result.cost
+    seconds = {f"seconds/{phase}": float(value) for phase, value in cost.seconds.items()}
+    counts = {"gradients": cost.gradients, "density_evaluations": cost.density_evaluations, "programs": cost.programs}
+    return {**seconds, "seconds/total": sum(seconds.values()), **{name: float(value) for name, value in counts.items()}}
+
+
+def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
+    ess = float(summary["ess_bulk"].min())
+    numbers = {
+        "r_hat_max": float(summary["r_hat"].max()),
+        "ess_bulk_min": ess,
+        "ess_tail_min": float(summary["ess_tail"].min()),
+    }
+    stats = result.tree["sample_stats"]
+    if "diverging" in stats:
+        numbers["divergences"] = float(stats["diverging"].sum())
+    if "acceptance_rate" in stats:
+        numbers["acceptance_rate"] = float(stats["acceptance_rate"].mean())
+    seconds = result.cost.seconds.get("sampling", 0.0)
+    return {**numbers, **({"ess_per_second": ess / seconds} if seconds > 0 else {})}
+
+
+def _mode(result: Result) -> dict[str, float]:
+    starts = result.tree["optimisation"]
+    best = int(starts.attrs["best"])
+    return {
+        "log_density": float(starts["objective"][best]),
+        "gradient_norm": float(starts["gradient_norm"][best]),
+        "starts_converged": float(starts["converged"].sum()),
+    }
+
+
+def _held_out(result: Result) -> dict[str, float]:
+    if "log_likelihood_test" not in result.tree.children:
+        return {}
+    rows = [_log_predictive(values) for values in result.tree["log_likelihood_test"].data_vars.values()]
+    return {"nll_test": float(-np.mean(np.concatenate(rows)))}
+
+
+def _log_predictive(log_likelihood: xr.DataArray) -> np.ndarray:
+    """Log of the mean over draws of p(y_i | draw), per row."""
+    flat = log_likelihood.to_numpy().reshape(log_likelihood.sizes["chain"] * log_likelihood.sizes["draw"], -1)
+    highest = flat.max(axis=0)
+    return highest + np.log(np.mean(np.exp(flat - highest), axis=0))
+
+
+def _posterior(summary: pd.DataFrame) -> dict[str, float]:
+    columns = ("mean", "sd", "q5", "q50", "q95")
+    return {
+        f"posterior/{row['variable']}/{column}": float(row[column])
+        for _, row in summary.head(100).iterrows()
+        for column in columns
+        if not math.isnan(row[column])
+    }

@@ -1,0 +1,1 @@
+"""Models: NumPyro programs as `equinox.Module`s, one per file."""

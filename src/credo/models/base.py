@@ -1,0 +1,73 @@
+"""The base class of all models: a NumPyro program whose numbers are leaves of a pytree.
+
+Numeric hyperparameters (a prior's scale) are leaves and so arguments of the compiled programs: changing one never
+recompiles. Structure (a family, a flag, a count) is a static field.
+"""
+
+import abc
+import inspect
+from typing import Any, ClassVar
+
+import equinox as eqx
+import numpy as np
+import numpyro.distributions as dist
+import xarray as xr
+
+
+class Model(eqx.Module):
+    """A NumPyro program over named arrays.
+
+    To write a model, subclass this, give the settings as fields (priors in `prior`, structure as
+    `eqx.field(static=True)`), and write `__call__`: its parameters name the data variables that it takes, those
+    without a default being required. A parameter `n_DIM` receives the size of the data's dimension DIM. Rows belong in
+    `numpyro.plate("obs", ...)`; other plates are named like the data's dims, so that draws get their labels.
+    """
+
+    formula: ClassVar[str] = ""
+    """The model in one or a few lines of mathematics, for the report."""
+
+    prior: dict[str, dist.Distribution]
+
+    @abc.abstractmethod
+    def __call__(self, **data: Any) -> None:
+        """Run the program: `numpyro.sample` the latents, and the observations with `obs=`.
+
+        Args:
+            data: the data set's variables by name. A variable that is also an observed site is its observation.
+        """
+
+    def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The data variables that the program requires, and those that it takes if they are there."""
+        return arguments(type(self).__call__, skip=("self",))
+
+    def simulate(self, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Draw latents from the priors and observations from the likelihood.
+
+        Args:
+            data: the inputs, and placeholders of the observations that give their shapes.
+            seed: of the draw.
+
+        Returns:
+            The observed sites, and the truth: latents and deterministic sites.
+
+        Raises:
+            ConfigError: a prior is improper and cannot be drawn from.
+        """
+        from credo.models.problem import simulate
+
+        return simulate(self, data, seed)
+
+
+def arguments(function: Any, skip: tuple[str, ...] = ()) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a function's required and optional parameters; `*` among the optional ones stands for `**kwargs`."""
+    required, optional = set(), set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in skip or parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            optional.add("*")
+        elif parameter.default is inspect.Parameter.empty:
+            required.add(name)
+        else:
+            optional.add(name)
+    return frozenset(required), frozenset(optional)

@@ -1,0 +1,52 @@
+"""Groups whose means are drawn from a common normal distribution."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+
+from credo.errors import ConfigError
+from credo.models.base import Model
+
+
+class Hierarchical(Model):
+    """theta_j ~ N(mu, tau), and either y_j ~ N(theta_j, sigma_j) with known sigma_j, or y_i ~ N(theta_group[i], sigma).
+
+    The first is the meta-analysis of group estimates (Rubin 1981, eight schools); the second has rows within groups.
+
+    Attributes:
+        centred: sample theta itself, rather than (theta - mu) / tau. The centred form suits informative data; with
+            little data per group its posterior is a funnel, which gradient samplers cannot enter
+            (Betancourt & Girolami 2015).
+    """
+
+    formula: ClassVar[str] = (
+        "y_j ~ N(theta_j, sigma_j), or y_i ~ N(theta_group[i], sigma)\ntheta_j ~ N(mu, tau)\nmu, tau, sigma ~ prior"
+    )
+
+    centred: bool = eqx.field(static=True)
+
+    def __call__(  # type: ignore[override]
+        self, y: Array, sigma: Array | None = None, group: Array | None = None, n_group_name: int | None = None
+    ) -> None:
+        """Observe y [obs], with sigma [obs] known, or with rows in `n_group_name` groups by group [obs]."""
+        if sigma is None and group is None:
+            raise ConfigError(
+                "model=hierarchical needs known standard errors (a data variable sigma, or data.sigma=COLUMN) or groups "
+                "(data.group=COLUMN), but the data has neither"
+            )
+        mu = numpyro.sample("mu", self.prior["mu"])
+        tau = numpyro.sample("tau", self.prior["tau"])
+        theta = self._theta(mu, tau, *(("obs", y.shape[0]) if group is None else ("group_name", n_group_name)))
+        scale = numpyro.sample("sigma", self.prior["sigma"]) if sigma is None else sigma
+        with numpyro.plate("obs", y.shape[0]):
+            numpyro.sample("y", dist.Normal(theta if group is None else theta[group], scale), obs=y)
+
+    def _theta(self, mu: Any, tau: Any, plate: str, size: int) -> Any:
+        with numpyro.plate(plate, size):
+            if self.centred:
+                return numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True})
+            z = numpyro.sample("z", dist.Normal(0.0, 1.0), infer={"local": True})
+            return numpyro.deterministic("theta", mu + tau * z)

@@ -1,0 +1,35 @@
+"""Normal observations with the conjugate prior on their mean and variance."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+
+from credo.errors import ConfigError
+from credo.models.base import Model
+
+
+class NormalInverseGamma(Model):
+    """y_i ~ N(mu, sqrt(sigma2)), mu ~ N(mu0, sqrt(sigma2 / kappa0)), sigma2 ~ prior.sigma2.
+
+    With sigma2 ~ InverseGamma(a0, b0) the posterior is normal-inverse-gamma again
+    (Murphy 2007, "Conjugate Bayesian analysis of the Gaussian distribution", section 6).
+    """
+
+    formula: ClassVar[str] = "y_i ~ N(mu, sqrt(sigma2))\nmu ~ N(mu0, sqrt(sigma2 / kappa0))\nsigma2 ~ prior"
+
+    mu0: float
+    kappa0: float
+
+    def __check_init__(self) -> None:
+        if not self.kappa0 > 0:
+            raise ConfigError(f"kappa0: expected a positive number, but got {self.kappa0}")
+
+    def __call__(self, y: Array) -> None:  # type: ignore[override]
+        """Observe y [obs]."""
+        sigma2 = numpyro.sample("sigma2", self.prior["sigma2"])
+        mu = numpyro.sample("mu", dist.Normal(self.mu0, jnp.sqrt(sigma2 / self.kappa0)))
+        with numpyro.plate("obs", y.shape[0]):
+            numpyro.sample("y", dist.Normal(mu, jnp.sqrt(sigma2)), obs=y)

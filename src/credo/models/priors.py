@@ -1,0 +1,120 @@
+"""Priors by the field's names: each is a NumPyro distribution whose parameters were checked.
+
+Any of them stands at any latent: `prior@model.prior.loc=uniform model.prior.loc.low=-2 model.prior.loc.high=2`.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from numpyro.distributions import constraints
+from numpyro.primitives import Messenger
+
+from credo.errors import ConfigError
+
+_SUPPORTS = {
+    "real": constraints.real,
+    "positive": constraints.positive,
+    "unit_interval": constraints.unit_interval,
+}
+
+
+def _checked(distribution: type[dist.Distribution], **parameters: float) -> dist.Distribution:
+    """Make the distribution, or say which parameter is impossible."""
+    for name, value in parameters.items():
+        constraint = distribution.arg_constraints[name]
+        if constraint is constraints.positive and not value > 0:
+            raise ConfigError(f"{name}: expected a positive number, but got {value}")
+        if constraint is constraints.unit_interval and not 0 <= value <= 1:
+            raise ConfigError(f"{name}: expected a probability between 0 and 1, but got {value}")
+    return distribution(**parameters)
+
+
+def gaussian(loc: float, scale: float) -> dist.Distribution:
+    """N(loc, scale), `scale` being the standard deviation."""
+    return _checked(dist.Normal, loc=loc, scale=scale)
+
+
+def uniform(low: float, high: float) -> dist.Distribution:
+    """U(low, high)."""
+    if not low < high:
+        raise ConfigError(f"high: expected a number above low = {low}, but got {high}")
+    return dist.Uniform(low, high)
+
+
+def bernoulli(probs: float) -> dist.Distribution:
+    """1 with probability `probs`, else 0: a discrete latent."""
+    return _checked(dist.BernoulliProbs, probs=probs)
+
+
+def beta(concentration1: float, concentration0: float) -> dist.Distribution:
+    """Beta(a, b) on (0, 1), `concentration1` being the count of ones."""
+    return _checked(dist.Beta, concentration1=concentration1, concentration0=concentration0)
+
+
+def gamma(concentration: float, rate: float) -> dist.Distribution:
+    """Gamma(shape, rate); its mean is shape / rate."""
+    return _checked(dist.Gamma, concentration=concentration, rate=rate)
+
+
+def inverse_gamma(concentration: float, rate: float) -> dist.Distribution:
+    """Inverse gamma; its mean is rate / (concentration - 1)."""
+    return _checked(dist.InverseGamma, concentration=concentration, rate=rate)
+
+
+def exponential(rate: float) -> dist.Distribution:
+    """Exponential; its mean is 1 / rate."""
+    return _checked(dist.Exponential, rate=rate)
+
+
+def half_normal(scale: float) -> dist.Distribution:
+    """|N(0, scale)|."""
+    return _checked(dist.HalfNormal, scale=scale)
+
+
+def half_cauchy(scale: float) -> dist.Distribution:
+    """|Cauchy(0, scale)|."""
+    return _checked(dist.HalfCauchy, scale=scale)
+
+
+def student_t(df: float, loc: float, scale: float) -> dist.Distribution:
+    """Student's t with `df` degrees of freedom."""
+    return _checked(dist.StudentT, df=df, loc=loc, scale=scale)
+
+
+def laplace(loc: float, scale: float) -> dist.Distribution:
+    """Laplace (double exponential)."""
+    return _checked(dist.Laplace, loc=loc, scale=scale)
+
+
+def pareto(scale: float, alpha: float) -> dist.Distribution:
+    """Pareto on (scale, inf) with density proportional to x^-(alpha + 1)."""
+    return _checked(dist.Pareto, scale=scale, alpha=alpha)
+
+
+def flat(support: str) -> dist.Distribution:
+    """The improper prior whose density is 1 on `support`: `real`, `positive` or `unit_interval`."""
+    if support not in _SUPPORTS:
+        raise ConfigError(f"support: expected one of {', '.join(_SUPPORTS)}, but got {support!r}")
+    return dist.ImproperUniform(_SUPPORTS[support], (), ())
+
+
+def is_discrete(prior: Any) -> bool:
+    """Whether a latent with this prior takes countably many values."""
+    return bool(prior.support.is_discrete)
+
+
+def is_improper(distribution: Any) -> bool:
+    """Whether a distribution cannot be drawn from."""
+    while hasattr(distribution, "base_dist"):
+        distribution = distribution.base_dist
+    return isinstance(getattr(distribution, "prior", distribution), dist.ImproperUniform)
+
+
+class Placeholders(Messenger):
+    """Gives latents with improper priors some value of their support, so that a program can be traced."""
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        """Fill in what cannot be drawn."""
+        if msg["type"] == "sample" and msg["value"] is None and is_improper(msg["fn"]):
+            msg["value"] = dist.biject_to(msg["fn"].support)(jnp.zeros(msg["fn"].shape()))

@@ -1,0 +1,285 @@
+"""A model bound to its data, and what can be known of its sites before anything compiles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+import xarray as xr
+from numpyro import handlers
+from numpyro.distributions import constraints
+
+from credo.errors import ConfigError
+from credo.models.base import Model
+from credo.models.priors import Placeholders, is_improper
+
+ROWS = "obs"
+"""The plate of the rows; in the results it takes the name of the data's own first dimension."""
+
+
+class BoundModel(eqx.Module):
+    """A NumPyro program without arguments: a pytree of the model's numbers and the data's arrays.
+
+    Attributes:
+        model: the model.
+        arrays: the data that it takes, by name.
+        sizes: whole numbers that it takes; they are structure.
+    """
+
+    model: Model
+    arrays: dict[str, Any]
+    sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
+
+    def __call__(self) -> None:
+        """Run the program."""
+        self.model(**self.arrays, **dict(self.sizes))
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is known of a site without running it.
+
+    Attributes:
+        name: its name.
+        kind: `latent`, `observed` or `deterministic`.
+        shape: batch and event shape together.
+        dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
+        discrete: whether it takes countably many values.
+        enumerable: whether NumPyro can sum it out.
+        internal: whether it is left out of the results (a deterministic site shows it better).
+        improper: whether its prior cannot be drawn from.
+        local: whether it belongs to the model's structure (a group's effect) rather than to its priors.
+        distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
+        support: its support in words; empty for a deterministic site.
+        constraint: its support.
+        value: an observed site's value.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    discrete: bool = False
+    enumerable: bool = False
+    internal: bool = False
+    improper: bool = False
+    local: bool = False
+    distribution: str = ""
+    support: str = ""
+    constraint: Any = field(default=None, repr=False)
+    value: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model and its data.
+
+    Attributes:
+        model: the model.
+        data: the training rows.
+        test: the held-out rows, or `None`.
+    """
+
+    model: Model
+    data: xr.Dataset
+    test: xr.Dataset | None = None
+
+    @cached_property
+    def bound(self) -> BoundModel:
+        """The program over the training rows. Raises `ConfigError` where the data does not fit the model."""
+        return bind(self.model, self.data)
+
+    @cached_property
+    def bound_test(self) -> BoundModel | None:
+        """The program over the held-out rows."""
+        return None if self.test is None else bind(self.model, self.test)
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """All sites in the program's order."""
+        return trace(self.bound)
+
+    def named(self, kind: str) -> tuple[Site, ...]:
+        """The sites of one kind."""
+        return tuple(site for site in self.sites if site.kind == kind)
+
+    @property
+    def latents(self) -> tuple[Site, ...]:
+        """The unknowns."""
+        return self.named("latent")
+
+    @property
+    def row_dim(self) -> str:
+        """The data's name for its rows: the first dimension of the first variable that has one."""
+        return next((str(v.dims[0]) for v in self.data.data_vars.values() if v.dims and _is_given(v)), ROWS)
+
+    def dims(self, site: Site) -> tuple[str, ...]:
+        """The site's dims, with the rows named as the data names them."""
+        return tuple(self.row_dim if dim == ROWS else dim for dim in site.dims)
+
+    def require_enumerable(self, method: str) -> None:
+        """Raise `ConfigError` unless there is a continuous latent and every discrete one can be summed out."""
+        if all(site.discrete for site in self.latents):
+            raise ConfigError(
+                f"inference={method} moves continuous latents and the model has none "
+                f"({', '.join(site.name for site in self.latents)} are discrete); use inference=mh"
+            )
+        for site in self.latents:
+            if site.discrete and not site.enumerable:
+                raise ConfigError(
+                    f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no finite "
+                    "support; use inference=mh"
+                )
+
+    def check(self) -> None:
+        """Raise `ConfigError` if the data does not fit the model."""
+        if not self.latents:
+            raise ConfigError("model: expected at least one latent variable, but the model has none; nothing to infer")
+        for site in self.named("observed"):
+            _check_support(site, self.row_dim, self.model)
+
+
+def bind(model: Model, data: xr.Dataset) -> BoundModel:
+    """Choose from the data what the model takes.
+
+    Raises:
+        ConfigError: the model requires a variable that the data has not.
+    """
+    required, optional = model.arguments()
+    given: Mapping[str, Any] = {str(name): v for name, v in data.data_vars.items() if _is_given(v)}
+    sizes = {f"n_{dim}": int(size) for dim, size in data.sizes.items()}
+    word = type(model).__name__.lower()
+    taken = {n: v for n, v in given.items() if n in required | optional or "*" in optional}
+    counts = {n: v for n, v in sizes.items() if n in required | optional and n not in given}
+    if missing := sorted(required - set(taken) - set(counts)):
+        raise ConfigError(
+            f"data: the model {word!r} needs the variable {missing[0]!r}, but the data has only "
+            f"{', '.join(given) or 'nothing'}; choose other data, or another model"
+        )
+    if word == "program" and (unknown := sorted(set(given) - set(taken))):
+        raise ConfigError(
+            f"model.function: the data has the variable {unknown[0]!r}, which the function does not take; "
+            "give it a parameter of this name, or **kwargs"
+        )
+    whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
+    arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
+    return BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
+
+
+def trace(program: Any) -> tuple[Site, ...]:
+    """The program's sites in order, traced abstractly: nothing is computed or compiled."""
+    sites: list[Site] = []
+
+    def run(key: jax.Array) -> None:
+        with handlers.seed(rng_seed=key), handlers.trace() as messages, Placeholders():
+            program()
+        sites.extend(_site(message) for message in messages.values() if message["type"] in {"sample", "deterministic"})
+
+    jax.eval_shape(run, jax.random.key_data(jax.random.key(0)))
+    return tuple(sites)
+
+
+def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """See `Model.simulate`."""
+    bound = bind(model, data)
+    sites = {site.name: site for site in trace(bound)}
+    for site in sites.values():
+        if site.kind == "latent" and site.improper:
+            raise ConfigError(
+                f"model.prior.{site.name}: data=synthetic draws from the prior, but a flat prior has no draws"
+            )
+
+    @jax.jit
+    def draw(bound: BoundModel, key: jax.Array) -> dict[str, Any]:
+        free = handlers.uncondition(handlers.seed(bound, key))
+        return {name: message["value"] for name, message in handlers.trace(free).get_trace().items() if name in sites}
+
+    values = {name: np.asarray(value) for name, value in draw(bound, jax.random.PRNGKey(seed)).items()}
+    observed = {name: value for name, value in values.items() if sites[name].kind == "observed"}
+    truth = {name: value for name, value in values.items() if name not in observed and not sites[name].internal}
+    return observed, truth
+
+
+def _is_given(variable: xr.DataArray) -> bool:
+    return variable.attrs.get("role") != "truth"
+
+
+def _array(variable: xr.DataArray) -> np.ndarray:
+    values = variable.to_numpy()
+    if values.dtype.kind == "b":
+        return values.astype(int)
+    return values.astype(float) if values.dtype.kind == "f" else values
+
+
+def _site(message: dict[str, Any]) -> Site:
+    value_shape = tuple(np.shape(message["value"]))
+    dims = _dims(message, len(value_shape))
+    if message["type"] == "deterministic":
+        return Site(message["name"], "deterministic", value_shape, dims)
+    fn = message["fn"]
+    support = fn.support
+    base = fn
+    while hasattr(base, "base_dist"):
+        base = base.base_dist
+    return Site(
+        name=message["name"],
+        kind="observed" if message["is_observed"] else "latent",
+        shape=value_shape,
+        dims=dims,
+        discrete=bool(support.is_discrete),
+        enumerable=bool(fn.has_enumerate_support) and not fn.event_shape,
+        internal=bool(message["infer"].get("internal", False)),
+        improper=is_improper(fn),
+        local=bool(message["infer"].get("local", False)),
+        distribution=type(base).__name__,
+        support=describe(support),
+        constraint=support,
+        value=message["value"] if message["is_observed"] else None,
+    )
+
+
+def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
+    event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
+    names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
+    for frame in message["cond_indep_stack"]:
+        axis = ndim + frame.dim - event_dim
+        if 0 <= axis < ndim:
+            names[axis] = frame.name
+    return tuple(names)
+
+
+_WORDS = {
+    type(constraints.boolean): "0 or 1",
+    type(constraints.nonnegative_integer): "a whole number of at least 0",
+    type(constraints.positive_integer): "a whole number of at least 1",
+    type(constraints.positive): "a positive number",
+    type(constraints.nonnegative): "a number of at least 0",
+    type(constraints.unit_interval): "a number between 0 and 1",
+    type(constraints.real): "a finite number",
+    type(constraints.simplex): "a probability vector",
+}
+
+
+def describe(support: Any) -> str:
+    """A support in words."""
+    if isinstance(support, type(constraints.independent(constraints.real, 1))):
+        return describe(support.base_constraint)
+    return _WORDS.get(type(support), type(support).__name__.strip("_").replace("_", " "))
+
+
+def _check_support(site: Site, row_dim: str, model: Model) -> None:
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((site.constraint, site.value))):
+        return  # the support depends on a latent, or the observation was computed
+    value = np.asarray(site.value)
+    inside = np.asarray(site.constraint(value))
+    if np.all(inside):
+        return
+    where = tuple(int(i) for i in np.argwhere(~inside)[0])
+    family = f"model.family={model.family}" if hasattr(model, "family") else f"model={type(model).__name__.lower()}"
+    raise ConfigError(
+        f"{family}: every {site.name} must be {site.support}, but {row_dim} "
+        f"{where[0] if len(where) == 1 else where} has {value[where]:.6g}; choose another model or other data"
+    )

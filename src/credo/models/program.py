@@ -1,0 +1,65 @@
+"""A user's own NumPyro function as a model."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+import equinox as eqx
+
+from credo.errors import ConfigError
+from credo.models.base import Model, arguments
+
+
+class Program(Model):
+    """The NumPyro function `module:function`, with the data's variables as keyword arguments.
+
+    Attributes:
+        function: the program.
+        sizes: whole numbers among the configured arguments; they are structure.
+        numbers: the other configured arguments; changing one does not recompile.
+    """
+
+    formula: ClassVar[str] = "a NumPyro function of the user's own"
+
+    function: Callable[..., Any] = eqx.field(static=True)
+    sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    numbers: dict[str, float]
+
+    def __init__(self, function: str, arguments: Mapping[str, Any]) -> None:
+        self.prior = {}
+        self.function = load(function)
+        self.sizes = tuple((name, value) for name, value in arguments.items() if isinstance(value, int))
+        self.numbers = {name: float(value) for name, value in arguments.items() if not isinstance(value, int)}
+
+    def __call__(self, **data: Any) -> None:
+        """Call the function with the data and the configured arguments."""
+        self.function(**data, **dict(self.sizes), **self.numbers)
+
+    def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The function's parameters, without those that the configuration gives."""
+        return arguments(self.function, skip=(*dict(self.sizes), *self.numbers))
+
+
+def load(reference: str) -> Callable[..., Any]:
+    """Import `module:function`.
+
+    Raises:
+        ConfigError: it is not of this form, the module does not import, or has no such function.
+    """
+    module_name, _, function_name = reference.partition(":")
+    if not module_name or not function_name:
+        raise ConfigError(f"function: expected module:function, but got {reference!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise ConfigError(
+            f"function: the module {module_name!r} does not import ({type(error).__name__}: {error}); "
+            "is its file in the folder where credo was started?"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        near = get_close_matches(function_name, [name for name in vars(module) if callable(getattr(module, name))], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"function: the module {module_name!r} has no function {function_name!r}{hint}")
+    return function

@@ -1,0 +1,34 @@
+"""What is asked: the model, its unknowns and its data, in words for reports and trackers."""
+
+from typing import Any
+
+from credo.models.problem import Problem, Site
+
+
+def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
+    """The question.
+
+    Returns:
+        `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same of
+        the observed sites. `data`: dims with sizes, variables, number of held-out rows, hash, and the variables that the
+        model does not take.
+    """
+    taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
+    given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]
+    return {
+        "model": problem.model.formula,
+        "latents": [_site(problem, site) for site in problem.latents if not site.internal],
+        "observed": [_site(problem, site) for site in problem.named("observed")],
+        "data": {
+            "dims": {str(dim): int(size) for dim, size in problem.data.sizes.items()},
+            "variables": given,
+            "unused": [name for name in given if name not in taken],
+            "test_rows": 0 if problem.test is None else int(problem.test.sizes[problem.row_dim]),
+            "hash": data_hash,
+        },
+    }
+
+
+def _site(problem: Problem, site: Site) -> dict[str, Any]:
+    sizes = dict(zip(problem.dims(site), site.shape, strict=True))
+    return {"name": site.name, "dims": sizes, "support": site.support, "distribution": site.distribution}

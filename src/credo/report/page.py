@@ -1,0 +1,231 @@
+"""The page of a run: what is said, in which order; `templates/` says how it looks."""
+
+import base64
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from credo.contracts import Story, Verdict
+from credo.report import table
+from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
+from credo.report.drawing import Drawing
+from credo.report.numbers import counted, number, seconds
+from credo.result import Result, Status
+
+MOST_ROWS = 200
+"""Rows of the summary on the page; the others are in summary.csv."""
+
+MOST_NAMES = 40
+"""Names of left-out scalars that are listed one by one."""
+
+NOTES = {
+    "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
+    "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing on the page, its image (if there is one) in base64."""
+
+    drawing: Drawing
+    image: str
+
+    @property
+    def left_out(self) -> str:
+        """The sentence that names what had no room."""
+        return left_out_words(self.drawing.left_out)
+
+
+def render(
+    story: Story,
+    result: Result,
+    summary: pd.DataFrame,
+    verdict: Verdict,
+    metrics: Mapping[str, float],
+    drawings: Sequence[tuple[Drawing, bytes]],
+) -> str:
+    """Render the page. Everything that came from outside is escaped."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("credo.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
+    )
+    pictures = [Picture(drawing, base64.b64encode(png).decode()) for drawing, png in drawings]
+    return environment.get_template("report.html").render(
+        story=story,
+        result=result,
+        headline=HEADLINES[verdict.status],
+        counts=counts(verdict),
+        verdict=verdict,
+        checks={status: ended(verdict, status) for status in ORDER},
+        broken_off=result.status.value if result.status is not Status.DONE else "",
+        question=question(story),
+        table=summary_table(result, summary, verdict),
+        pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
+        cost=cost(result),
+        phases=phases(result),
+        metrics={name: number(float(value), 6) for name, value in metrics.items()},
+        command=command(story),
+        origin=origin(story.provenance),
+        started=str(story.provenance.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        number=number,
+        counted=counted,
+        measured=measured,
+    )
+
+
+def question(story: Story) -> dict[str, Any]:
+    """The model, its unknowns and priors, and the data."""
+    asked = story.question
+    latents = [_latent(site) for site in asked.get("latents") or []]
+    priors = _priors(story.config, {latent["name"] for latent in latents})
+    formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
+    return {
+        "model": "\n".join([formula, *(["", *priors] if priors else [])]),
+        "latents": latents,
+        "data": _data(story),
+    }
+
+
+def _priors(config: Mapping[str, Any], latents: set[str]) -> list[str]:
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration."""
+    settings = (config.get("model") or {}).get("prior") or {}
+    width = max(map(len, map(str, settings)), default=0)
+    unused = "   (this model has no unknown of this name)"
+    return [
+        f"{name!s:<{width}} ~ {_distribution(setting)}{'' if not latents or name in latents else unused}"
+        for name, setting in settings.items()
+    ]
+
+
+def _latent(site: Any) -> dict[str, str]:
+    """A latent's name, size and support in words; from a mapping, or whatever else describes it."""
+    if not isinstance(site, Mapping):
+        return {"name": str(site), "size": "", "support": "", "distribution": ""}
+    shape, dims = site.get("shape") or (), site.get("dims") or ()
+    axes = [f"{dim} {size:,}" for dim, size in zip(dims, shape, strict=False)] or [f"{size:,}" for size in shape]
+    return {
+        "name": str(site.get("name", "")),
+        "size": " × ".join(axes) or "scalar",
+        "support": str(site.get("support", "")),
+        "distribution": str(site.get("distribution", "")),
+    }
+
+
+def _distribution(setting: Any) -> str:
+    """`gaussian(loc=0, scale=5)` from the configuration of a prior."""
+    if not isinstance(setting, Mapping):
+        return str(setting)
+    name = str(setting.get("_target_", "")).rpartition(".")[2]
+    arguments = ", ".join(f"{key}={_plain(value)}" for key, value in setting.items() if not str(key).startswith("_"))
+    return f"{name}({arguments})" if name else arguments
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _data(story: Story) -> list[dict[str, Any]]:
+    """One entry per variable of the data: its name, size, and part in the model."""
+    return [
+        {
+            "name": str(name),
+            "size": " × ".join(f"{dim} {size:,}" for dim, size in variable.sizes.items()) or "scalar",
+            "content": _content(variable),
+            "truth": variable.attrs.get("role") == "truth",
+        }
+        for name, variable in story.data.data_vars.items()
+    ]
+
+
+def _content(variable: Any) -> str:
+    if variable.dtype.kind not in "biuf" or not variable.size:
+        return ""
+    values = variable.astype(float)
+    if variable.size == 1:
+        return number(float(values.values.item()), 4)
+    return (
+        f"{number(float(values.min()), 4)} to {number(float(values.max()), 4)}, mean {number(float(values.mean()), 4)}"
+    )
+
+
+def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:
+    """Headings, rows of (words, whether the number is beyond its bar), and how many rows are left out."""
+    chosen = table.columns(result.kind)
+    thresholds = {check.name: check.threshold for check in verdict.checks}
+    rows = [
+        (row["variable"], [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in chosen])
+        for row in table.records(summary, MOST_ROWS, thresholds)
+    ]
+    return {
+        "columns": [column.title for column in chosen],
+        "rows": rows,
+        "more": max(len(summary) - MOST_ROWS, 0),
+        "note": NOTES[result.kind],
+    }
+
+
+def left_out_words(names: Sequence[str]) -> str:
+    """Name what a plot had no room for; of very many, how many elements of which variable."""
+    if not names:
+        return ""
+    if len(names) <= MOST_NAMES:
+        return f"Left out of this plot (report.max_variables): {', '.join(names)}."
+    found: dict[str, int] = {}
+    for name in names:
+        variable = name.partition("[")[0]
+        found[variable] = found.get(variable, 0) + 1
+    parts = [counted(count, "element") + f" of {variable}" for variable, count in found.items()]
+    rest = f", and elements of {len(parts) - MOST_NAMES:,} more variables" if len(parts) > MOST_NAMES else ""
+    return f"Left out of this plot (report.max_variables): {', '.join(parts[:MOST_NAMES])}{rest}."
+
+
+def phases(result: Result) -> list[dict[str, Any]]:
+    """The phases of the inference with their share of its time."""
+    total = sum(result.cost.seconds.values()) or 1.0
+    return [
+        {"name": name, "time": seconds(spent), "share": round(100 * spent / total, 2)}
+        for name, spent in result.cost.seconds.items()
+        if spent > 0
+    ]
+
+
+def cost(result: Result) -> dict[str, str]:
+    """What the inference cost, in words."""
+    return {
+        "time": seconds(sum(result.cost.seconds.values())),
+        "gradient evaluations": number(result.cost.gradients),
+        "density evaluations": number(result.cost.density_evaluations),
+        "compiled programs": number(result.cost.programs),
+    }
+
+
+def command(story: Story) -> str:
+    """What to type to run this again."""
+    return shlex.join(["credo", *story.overrides])
+
+
+def origin(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where the answer came from, the essentials first, in words."""
+    facts = dict(provenance)
+    git = facts.pop("git", None)
+    versions = facts.pop("versions", None) or {}
+    facts.pop("command", None)
+    first = [(word.replace("_", " "), _words(facts.pop(word))) for word in ("seed", "data_hash") if word in facts]
+    if isinstance(git, Mapping):
+        changes = " with changes that are not committed" if git.get("dirty") else ""
+        first.append(("git commit", f"{git.get('commit') or 'none yet'}{changes}"))
+    elif git:
+        first.append(("git commit", str(git)))
+    rest = [(str(key).replace("_", " "), _words(value)) for key, value in facts.items() if value is not None]
+    packages = [f"{package} {version}" for package, version in versions.items() if version]
+    return [*first, *rest, *([("versions", ", ".join(packages))] if packages else [])]
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

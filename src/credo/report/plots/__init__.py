@@ -1,0 +1,33 @@
+"""The plots of the report: one per file, whose name is the plot's word in `report.plots`.
+
+A plot's file has one function, `draw(evidence) -> Drawing`. It is found by its name.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from credo.data.nearest import nearest
+from credo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from credo.report.drawing import Drawing
+    from credo.report.evidence import Evidence
+
+
+def words() -> tuple[str, ...]:
+    """The words of all plots."""
+    return tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+def require(chosen: list[str]) -> None:
+    """Raise `ConfigError` for a word that is no plot's."""
+    for word in chosen:
+        if word not in words():
+            raise ConfigError(f"report.plots: there is no plot {word!r}; {nearest(word, words())}")
+
+
+def draw(word: str, evidence: "Evidence") -> "Drawing":
+    """Draw the plot of this word."""
+    drawing: Drawing = import_module(f"{__name__}.{word}").draw(evidence)
+    return drawing

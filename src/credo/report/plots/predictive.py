@@ -1,0 +1,154 @@
+"""Would the fitted model make data like these? Observations against draws from the posterior predictive distribution.
+
+Few observations: an interval for each. Whole numbers: how often each value occurs. Otherwise: densities. Of zeros and
+ones also: are the predicted probabilities right?
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from credo.diagnostics.summary import labels
+from credo.report.density import density, intervals, limits
+from credo.report.drawing import Drawing
+from credo.report.evidence import Evidence
+from credo.report.forest import Intervals
+from credo.report.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
+
+TITLE = "Observations against predictions"
+FEW = 30
+"""Up to this many observations, each gets its interval."""
+
+MOST_VALUES = 25
+MOST_REPLICATES = 400
+CURVES = 40
+BINS = 10
+HEIGHT, HEAD, FOOT, BETWEEN = 130.0, 20.0, 16.0, 14.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the figure: its height in points, how it is drawn from a given top, and how it is read."""
+
+    height: float
+    draw: Callable[[Sheet, float], None]
+    caption: str
+
+
+def draw(evidence: Evidence) -> Drawing:
+    """Draw a block per observed variable."""
+    predicted, observed = evidence.group("posterior_predictive"), evidence.group("observed_data")
+    names = [str(name) for name in observed.data_vars if name in predicted]
+    if not names:
+        return Drawing(TITLE, "answer", "Nothing was observed, or the result has no predictive draws.")
+    shown = names[: evidence.most]
+    blocks = [_block(observed[name], predicted[name]) for name in shown]
+    sheet = Sheet(sum(block.height for block in blocks) + BETWEEN * (len(blocks) - 1))
+    top = 0.0
+    for block in blocks:
+        block.draw(sheet, top)
+        top += block.height + BETWEEN
+    captions = dict.fromkeys(block.caption for block in blocks)
+    return Drawing(TITLE, "answer", " ".join(captions), sheet.finished(), tuple(names[evidence.most :]))
+
+
+def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
+    replicates = predicted.transpose("chain", "draw", *observed.dims).values.reshape(-1, observed.size)
+    values = np.ravel(observed.values)
+    name, spread = str(observed.name), np.ptp(values)
+    if predicted.dtype.kind in "biu" and (spread <= 1 or (spread <= MOST_VALUES and values.size > FEW)):
+        some = replicates[:: max(len(replicates) // MOST_REPLICATES, 1)]
+        return _bars(name, values.astype(int), some.astype(int), replicates.mean(axis=0))
+    if values.size <= FEW:
+        return _each(observed, values, replicates)
+    return _curves(name, values.astype(float), replicates)
+
+
+def _each(observed: xr.DataArray, values: np.ndarray, replicates: np.ndarray) -> Block:
+    """An interval per observation."""
+    title = str(observed.name)
+    names = [label[len(title) + 1 : -1] or title for label in labels(observed)]
+    axis = ", ".join(map(str, observed.dims))
+    if len(replicates) > 1:
+        quantiles = intervals(replicates.T)
+        caption = "Blue: 90 % and 50 % intervals of data that the model predicts; "
+    else:
+        quantiles = np.full((5, values.size), np.nan)
+        quantiles[2] = replicates[0]
+        caption = "Hollow dots: one data set drawn from the fitted model; "
+    block = Intervals(title, axis, names, quantiles, values.astype(float), observed=True)
+    return Block(block.height, block.draw, f"{caption}red: what was observed.")
+
+
+def _bars(name: str, values: np.ndarray, replicates: np.ndarray, probability: np.ndarray) -> Block:
+    """How often each value occurs; for zeros and ones also the calibration of the predicted probabilities."""
+    binary = values.min() >= 0 and max(values.max(), replicates.max()) <= 1
+    low, high = (0, 1) if binary else (int(values.min()), int(values.max()))
+    cells = np.arange(low, high + 1)
+    seen = np.array([np.mean(values == cell) for cell in cells])
+    drawn = np.stack([np.mean(replicates == cell, axis=1) for cell in cells])
+    q5, _, q50, _, q95 = intervals(drawn)
+    calibrated = binary and values.size > 2 * FEW and len(replicates) > 1 and np.ptp(probability) > 0.05
+
+    def onto(sheet: Sheet, top: float) -> None:
+        width = 0.36 * WIDTH if calibrated else min(60.0 + 60 * len(cells), WIDTH - 44)
+        highest = 1.1 * float(max(seen.max(), q95.max()))
+        panel = sheet.panel(40, top + HEAD, width, HEIGHT, (low - 0.6, high + 0.6), (0, highest))
+        panel.y_axis(4, lines=True)
+        for cell, share in zip(cells, seen, strict=True):
+            panel.bar((cell - 0.36, cell + 0.36), (0, share), SOFT)
+        panel.columns(cells, q5, q95, INK, 1.2)
+        panel.dots(cells, q50, INK, 4.5)
+        panel.x_axis(min(len(cells), 12))
+        panel.title(f"{name}: share of the values")
+        if calibrated:
+            _calibration(sheet, top, values, replicates, probability)
+
+    reading = (
+        " Right: a dot on its bar means that rows with this predicted probability were ones as often as predicted."
+    )
+    caption = "Bars: how often each value was observed; dots: how often the model predicts it, with 90 % intervals."
+    return Block(HEAD + HEIGHT + FOOT, onto, caption + (reading if calibrated else ""))
+
+
+def _calibration(sheet: Sheet, top: float, values: np.ndarray, replicates: np.ndarray, probability: np.ndarray) -> None:
+    """Observed frequency against predicted probability, in bins of equally many rows."""
+    bins = np.array_split(np.argsort(probability, kind="stable"), BINS)
+    at = np.array([probability[rows].mean() for rows in bins])
+    q5, _, _, _, q95 = intervals(np.stack([replicates[:, rows].mean(axis=1) for rows in bins]))
+    seen = np.array([values[rows].mean() for rows in bins])
+    left = 0.36 * WIDTH + 100
+    panel = sheet.panel(left, top + HEAD, WIDTH - left - 12, HEIGHT, (-0.03, 1.03), (-0.03, 1.03))
+    panel.y_axis(4, lines=True)
+    panel.line([0, 1], [0, 1], MUTED, 0.7, dash=True)
+    panel.columns(at, q5, q95, SOFT, 5)
+    panel.dots(at, seen, MARK, 4.5)
+    panel.x_axis(4)
+    panel.title("observed frequency by predicted probability")
+
+
+def _curves(name: str, values: np.ndarray, replicates: np.ndarray) -> Block:
+    """Densities of some predicted data sets, and of the observed one."""
+    some = replicates[np.unique(np.linspace(0, len(replicates) - 1, min(len(replicates), CURVES)).astype(int))]
+    low, high = limits(np.concatenate([values, np.ravel(some)]))
+    centres, heights = density(values, low, high)
+    curves = [density(replicate, low, high)[1] for replicate in some]
+
+    def onto(sheet: Sheet, top: float) -> None:
+        highest = 1.05 * max(float(curve.max()) for curve in [heights, *curves])
+        panel = sheet.panel(4, top + HEAD, WIDTH - 8, HEIGHT, (low, high), (0, highest or 1.0))
+        for curve in curves:
+            panel.line(centres, curve, ACCENT, *((0.7, 0.35) if len(curves) > 1 else (1.3, 0.9)))
+        panel.line(centres, heights, INK, 1.8)
+        panel.x_axis(6)
+        panel.title(name)
+        sheet.words(WIDTH - 4, top + HEAD - 4, [("observed", INK), ("predicted", ACCENT)], 7)
+
+    sets = (
+        f"{len(some)} data sets that the model predicts"
+        if len(some) > 1
+        else "one data set drawn from the fitted model"
+    )
+    return Block(HEAD + HEIGHT + FOOT, onto, f"Black: the density of the observations; blue: that of {sets}.")

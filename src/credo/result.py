@@ -1,0 +1,69 @@
+"""What every inference method returns: one `Result`, whatever the method was."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import xarray as xr
+
+
+class Status(enum.Enum):
+    """How an inference ended. The values are the sentences that a person reads."""
+
+    DONE = "The inference ran to its end."
+    NOT_CONVERGED = "The optimiser stopped before it converged."
+    NOT_FINITE = "The log density became NaN or infinite."
+    INTERRUPTED = "The inference was interrupted before its end."
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the inference cost.
+
+    Attributes:
+        seconds: wall-clock seconds by phase, in order: `compile` (with loading from the cache), `warmup`, `sampling` or
+            `optimisation`, `evaluation` (log likelihood, predictive).
+        gradients: evaluations of the gradient of the log density, summed over chains or starts; 0 for `mh`.
+        density_evaluations: evaluations of the log density, gradients included.
+        programs: how many programs XLA compiled or loaded from the cache.
+    """
+
+    seconds: Mapping[str, float]
+    gradients: int = 0
+    density_evaluations: int = 0
+    programs: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A posterior, or a point estimate as a posterior of one draw, in ArviZ's schema.
+
+    Attributes:
+        tree: groups, each with dims `chain, draw, ...` unless said otherwise:
+            `posterior`: latents in constrained space, deterministic sites, recovered discrete latents.
+            `sample_stats` (MCMC): `diverging`, `energy`, `lp`, `n_steps`, `tree_depth`, `reached_max_treedepth`,
+            `acceptance_rate`, `step_size`; a sampler writes those that it has.
+            `log_likelihood`: per observed site and observation. `log_prior`: per latent site, summed over its dims.
+            `posterior_predictive`: one draw of every observed site per posterior draw.
+            `observed_data`, `constant_data`, and `truth` (synthetic data): no chain and draw.
+            `log_likelihood_test` (held-out rows, where the data has a test split).
+            Point estimates have `standard_error` (the variables of `posterior` without chain and draw; NaN where it is
+            not defined) and `optimisation` (dim `start`: `objective` [start] the log density reached, `gradient_norm`
+            [start], `converged` [start], `distance` [start] to the best start in standard errors; dim `eigenvalue`:
+            `hessian_eigenvalues`, ascending, of the observed information in unconstrained space, scaled to unit
+            diagonal; attrs `boundary` and `flat`: JSON lists of the scalars on the boundary or along which the log density is flat).
+        status: how the inference ended.
+        cost: what it cost.
+        method: the method's word on the command line, e.g. `nuts`.
+        kind: `draws` (MCMC) or `point` (MLE, MAP).
+        sampled: names of the variables in `posterior` that the sampler moves (deterministic sites are not among them).
+    """
+
+    tree: xr.DataTree
+    status: Status
+    cost: Cost
+    method: str
+    kind: str
+    sampled: tuple[str, ...]
+    course: tuple[Mapping[str, float], ...] = field(default=())
+    """Between-blocks numbers in order, as given to `Listener.progress`."""

@@ -1,0 +1,229 @@
+"""What a run says in the terminal: its progress on stderr and its end on stdout, which a script can read alone."""
+
+import math
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Column, Table
+from rich.text import Text
+
+from credo.contracts import Story, Verdict
+from credo.report import table
+from credo.report.checks import HEADLINES, counts, ended, measured
+from credo.report.numbers import counted, seconds
+from credo.report.table import Column as Number
+from credo.result import Result, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 20
+PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
+STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
+INDENT = 14
+TITLES = {"ESS bulk": "ESS", "standard error": "std error"}
+"""Shorter than on the page."""
+SHOWN = {"draws": ("mean", "sd", "q5", "q95", "ess_bulk", "r_hat"), "point": ("mean", "sd", "q5", "q95")}
+
+LINE_SHARE = 0.1
+LINE_SECONDS = 3.0
+"""Without a terminal, a line is printed when both this share of a phase and this time have passed since the last."""
+
+
+class Progress:
+    """How the inference is coming along; a context manager and a `contracts.Listener`.
+
+    On a terminal, one live line per phase; otherwise a plain line now and then. Everything goes to stderr.
+    """
+
+    def __init__(self, console: Console | None = None):
+        """Write to `console` instead of stderr."""
+        self._console = console or Console(stderr=True)
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bars = _bars(self._console)
+        self._tasks: dict[str, TaskID] = {}
+        self._compiling: TaskID | None = None
+        self._clock = time.monotonic()
+        self._line = ("", 0.0, 0.0)  # phase, share and time of the last plain line
+
+    def __enter__(self) -> Self:
+        """Start the display; the programs are compiled before the first news comes."""
+        self._clock = time.monotonic()
+        if self._live:
+            self._bars.start()
+            self._compiling = self._bars.add_task("compiling", total=None, count="", news="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the display and leave its last state standing."""
+        if self._live:
+            self._drop_compiling()
+            self._bars.stop()
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Show how far a phase is (see `contracts.Listener`)."""
+        if self._live:
+            self._move(phase, done, total, numbers)
+        else:
+            self._print(phase, done, total, numbers)
+
+    def _move(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        self._drop_compiling()
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bars.add_task(PHASES.get(phase, phase), total=total, count="", news="")
+        count = f"{done:,}/{total:,}"
+        self._bars.update(
+            self._tasks[phase], completed=done, total=total, count=count, news=news(phase, numbers), refresh=True
+        )
+
+    def _drop_compiling(self) -> None:
+        if self._compiling is not None:
+            self._bars.remove_task(self._compiling)
+            self._compiling = None
+
+    def _print(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        now, share = time.monotonic(), done / max(total, 1)
+        last_phase, last_share, last_time = self._line
+        soon = share - last_share < LINE_SHARE or now - last_time < LINE_SECONDS
+        if phase == last_phase and done < total and soon:
+            return
+        self._line = (phase, share, now)
+        words = [
+            f"{PHASES.get(phase, phase)} {done:,}/{total:,}",
+            news(phase, numbers),
+            f"after {seconds(now - self._clock)}",
+        ]
+        self._console.print(", ".join(filter(None, words)), markup=False, highlight=False, soft_wrap=True)
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        TextColumn("{task.description:<10}", style="bold"),
+        BarColumn(bar_width=10),
+        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        console=console,
+        refresh_per_second=4,
+        redirect_stdout=sys.stdout.isatty(),  # what is piped stays in the pipe
+    )
+
+
+def news(phase: str, numbers: Mapping[str, float]) -> str:
+    """What is worth knowing between two blocks, the most telling first: `3 divergent, R-hat 1.01, ESS 812`.
+
+    That transitions diverge while the step size is still being found is no news.
+    """
+    words: dict[str, Callable[[float], str]] = {
+        "divergences": lambda value: f"{value:,.0f} divergent",
+        "r_hat_max": lambda value: f"R-hat {value:.3g}",
+        "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
+        "objective": lambda value: f"log density {value:,.2f}",
+        "step_size": lambda value: f"step {value:.2g}",
+    }
+    if phase == "warmup":
+        del words["divergences"]
+    return ", ".join(say(numbers[key]) for key, say in words.items() if math.isfinite(numbers.get(key, math.nan)))
+
+
+def show(
+    story: Story,
+    result: Result,
+    summary: "pd.DataFrame",
+    verdict: Verdict,
+    page: Path | None,
+    tracked: str | None,
+    next_commands: Sequence[str],
+    console: Console | None = None,
+) -> None:
+    """Print the end of a run: the answer, whether to believe it, where it is, and what to try next.
+
+    Args:
+        story: the run.
+        result: the answer.
+        summary: one row per scalar.
+        verdict: whether it may be believed.
+        page: the report, if one was written.
+        tracked: where the tracker has the run, if anywhere.
+        next_commands: what to type next.
+        console: where to print; stdout by default.
+    """
+    console = console or Console(highlight=False)
+    console.print()
+    console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
+    console.print(_table(console, result, summary, verdict))
+    if len(summary) > MOST_ROWS:
+        console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
+    _show_verdict(console, result, verdict)
+    _show_places(console, story, page, tracked)
+    if next_commands:
+        console.print("\nNext:")
+        for command in next_commands:
+            console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
+    """The summary; names are cut where the numbers leave no room for them."""
+    chosen = [column for column in table.columns(result.kind) if column.key in SHOWN[result.kind]]
+    thresholds = {check.name: check.threshold for check in verdict.checks}
+    rows = table.records(summary, MOST_ROWS, thresholds)
+    cells = [[_cell(row, column, result.kind, thresholds) for column in chosen] for row in rows]
+    titles = [TITLES.get(column.title, column.title) for column in chosen]
+    widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(titles)]
+    grid = Table(box=None, padding=(0, 1), header_style="dim")
+    grid.add_column("", no_wrap=True, max_width=max(console.width - 2 - sum(width + 2 for width in widths), 8))
+    for title, width in zip(titles, widths, strict=True):
+        grid.add_column(title, justify="right", no_wrap=True, min_width=width)
+    for row, numbers in zip(rows, cells, strict=True):
+        grid.add_row(Text(str(row["variable"]), overflow="ellipsis"), *numbers)
+    return grid
+
+
+def _cell(row: Mapping[str, Any], column: Number, kind: str, thresholds: Mapping[str, float | None]) -> Text:
+    return Text(table.cell(row, column, kind), style="red" if table.is_beyond(row, column, thresholds) else "")
+
+
+def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
+    """The verdict with its reasons; the passed checks are only counted."""
+    word = Text(verdict.status.upper(), style=f"bold {STYLES[verdict.status]}")
+    console.print()
+    console.print(word, Text(f"{HEADLINES[verdict.status]}."))
+    console.print(Text(f"  {counts(verdict)}", style="dim"))
+    if result.status is not Status.DONE:
+        console.print(Text(result.status.value, style="yellow"))
+    for status in ("failed", "not checked", "note"):
+        for check in ended(verdict, status):
+            head = Text.assemble(
+                (f"  {status:<{INDENT - 2}}", STYLES[status]), (check.name, "bold"), f" {measured(check)}"
+            )
+            head.rstrip()
+            console.print(head)
+            advice = textwrap.wrap(check.advice, console.width - INDENT, break_on_hyphens=False)
+            console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
+
+
+def _show_places(console: Console, story: Story, page: Path | None, tracked: str | None) -> None:
+    places = {
+        "report": page and _short(page, story.start_folder),
+        "run": _short(story.folder, story.start_folder),
+        "MLflow": tracked,
+    }
+    console.print()
+    for word, place in places.items():
+        if place:
+            console.print(Text(f"{word:<7}", style="dim"), Text(place), soft_wrap=True)
+
+
+def _short(path: Path, start_folder: Path) -> str:
+    """The path as seen from where `credo` was started, if it is below."""
+    return str(path.relative_to(start_folder)) if path.is_relative_to(start_folder) else str(path)

@@ -1,0 +1,195 @@
+"""Runs recorded in MLflow: params, tags, the data set, running and final metrics, files (`tracking=mlflow`).
+
+`start` refuses a store that cannot be reached. From then on the answer comes first: whatever MLflow does, the run goes
+on, and one warning says what was not recorded.
+"""
+
+import logging
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from credo.contracts import Story
+from credo.errors import ConfigError
+from credo.provenance import without_password
+from credo.tracking import record, store, view
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.tracking import MlflowClient
+
+METRICS_PER_CALL = 800
+OTHERS_PER_CALL = 100
+"""MLflow takes 100 params, 100 tags and 1,000 entries altogether in one call."""
+
+PAUSE = 1.0
+"""Seconds between two writes of running metrics, so that short blocks cost no more than long ones."""
+
+PAUSE_AFTER_FAILURE = 30.0
+
+log = logging.getLogger("credo")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that MLflow knows.
+
+    Attributes:
+        client: MLflow's client for the store that holds it.
+        id: MLflow's name of the run.
+        place: where a person finds it.
+    """
+
+    client: "MlflowClient"
+    id: str
+    place: str
+
+    def log(
+        self, metrics: "Sequence[Metric]" = (), params: "Sequence[Param]" = (), tags: "Sequence[RunTag]" = ()
+    ) -> None:
+        """Write everything in as few calls as MLflow allows."""
+        calls = max(-(-len(metrics) // METRICS_PER_CALL), -(-max(len(params), len(tags)) // OTHERS_PER_CALL))
+        for call in range(calls):
+            many = slice(call * METRICS_PER_CALL, (call + 1) * METRICS_PER_CALL)
+            few = slice(call * OTHERS_PER_CALL, (call + 1) * OTHERS_PER_CALL)
+            self.client.log_batch(self.id, metrics=metrics[many], params=params[few], tags=tags[few])
+
+    def copy(self, folder: Path, leave: tuple[str, ...] = ()) -> None:
+        """Copy all that is in `folder` into the run's artifacts, but for what is named in `leave`."""
+        for path in sorted(folder.iterdir()):
+            if path.name in leave:
+                continue
+            if path.is_dir():
+                self.client.log_artifacts(self.id, str(path), artifact_path=path.name)
+            else:
+                self.client.log_artifact(self.id, str(path))
+
+    def end(self, status: str) -> None:
+        """Say that the run is over."""
+        self.client.set_terminated(self.id, status=status)
+
+
+@dataclass
+class MlflowTracker:
+    """Records each run in an MLflow store.
+
+    Attributes:
+        uri: the store; `None` is `mlflow.db` in the folder where credo was started, with the files in `mlartifacts`.
+        experiment: the name of MLflow's experiment, created if it is new.
+        tags: the user's own tags.
+        artifacts: whether the files of the run's folder are copied into MLflow.
+    """
+
+    uri: str | None
+    experiment: str
+    tags: Mapping[str, str]
+    artifacts: bool
+    _run: Run | None = field(default=None, init=False, repr=False)
+    _waiting: "list[Metric]" = field(default_factory=list, init=False, repr=False)
+    _next_write: float = field(default=0.0, init=False, repr=False)
+    _warned: bool = field(default=False, init=False, repr=False)
+
+    def start(self, story: Story) -> None:
+        """Create the run, with its params, tags and data set.
+
+        Raises:
+            ConfigError: the store cannot be reached or written to, or the experiment was deleted.
+        """
+        where = store.locate(self.uri, story.start_folder)
+        if self.artifacts:
+            _refuse_store_inside(story.folder, where)
+        with store.explained(where):
+            client = store.connect(where)
+            experiment = store.experiment(client, self.experiment, where.artifacts)
+            tags = {tag.key: tag.value for tag in record.tags(record.origin(story) | dict(self.tags))}
+            run = client.create_run(experiment, run_name=story.name, tags=tags).info.run_id
+        self._run = Run(client, run, _place(where, experiment, run))
+        with self._guard("the configuration"):
+            self._run.log(params=record.params(story))
+            client.log_inputs(run, datasets=[record.dataset(story)])
+        self._next_write = time.monotonic() + PAUSE
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
+        """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
+
+        They are written at most once in `PAUSE` seconds; what waits is written by `finish` or `fail`.
+        """
+        if self._run is None:
+            return
+        section = "warmup" if phase == "warmup" else "progress"
+        self._waiting += record.metrics({f"{section}/{name}": number for name, number in numbers.items()}, step=done)
+        if time.monotonic() >= self._next_write:
+            self._next_write = time.monotonic() + PAUSE_AFTER_FAILURE
+            with self._guard("running metrics"):
+                self._write_waiting(self._run)
+                self._next_write = time.monotonic() + PAUSE
+
+    def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
+        """Record the answer; metrics that are not finite are named in the tag `not_finite`."""
+        if self._run is None:
+            return None
+        words = dict(tags) | record.not_finite(metrics) | record.description(note)
+        with self._guard("the answer"):
+            self._run.log(metrics=record.metrics(metrics, step=0), tags=record.tags(words))
+        with self._guard("running metrics"):
+            self._write_waiting(self._run)
+        self._copy(self._run, files)
+        with self._guard("the end of the run"):
+            self._run.end("FINISHED")
+        return self._run.place
+
+    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
+        """Record why the run did not finish; its checkpoint stays in its folder.
+
+        The status comes first: a second, impatient interrupt must not leave the run `RUNNING` for ever.
+        """
+        if self._run is None:
+            return
+        with self._guard("the failure"):
+            self._run.end(status)
+            self._run.log(tags=record.tags({"error": reason}))
+        with self._guard("running metrics"):
+            self._write_waiting(self._run)
+        self._copy(self._run, files, leave=("checkpoint",))
+
+    def _write_waiting(self, run: Run) -> None:
+        run.log(metrics=self._waiting)
+        self._waiting.clear()
+
+    def _copy(self, run: Run, files: Path, leave: tuple[str, ...] = ()) -> None:
+        if self.artifacts:
+            with self._guard("the files"):
+                run.copy(files, leave)
+
+    @contextmanager
+    def _guard(self, what: str) -> Iterator[None]:
+        """Let no failure of the tracker reach the run, and say so once."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever breaks here, the answer must not be lost
+            if not self._warned:
+                said = "MLflow did not record %s (%s); the run goes on, and its own folder keeps everything."
+                log.warning(said, what, store.reason(error))
+            self._warned = True
+
+
+def _refuse_store_inside(folder: Path, where: store.Store) -> None:
+    if where.artifacts is not None and where.artifacts.is_relative_to(folder):
+        raise ConfigError(
+            f"hydra.run.dir={folder}: expected a folder of the run's own, and MLflow's {where.artifacts} lies inside "
+            "it and would be copied into itself; choose another folder, or tracking.artifacts=false."
+        )
+
+
+def _place(where: store.Store, experiment: str, run: str) -> str:
+    """Say where the run is found; for a local store also how to look into it."""
+    uri = without_password(where.uri)
+    server = uri.rstrip("/") if where.is_server else "http://127.0.0.1:5000"
+    lines = [view.page(server, experiment, run), f"all runs: {view.table(server, experiment)}"]
+    if not where.is_server:
+        lines.append(f"first start: mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1")
+    return "\n".join(lines)

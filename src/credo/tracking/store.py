@@ -1,0 +1,180 @@
+"""Opening MLflow's store: where it is, how it comes into being, and what to say where it cannot be reached.
+
+The traps that this file knows (MLflow 3.17):
+
+- A fresh SQLite store that is opened by several processes at once, or whose first opening is interrupted, is broken for
+  good. It is therefore created under a lock, in a scratch folder, and put in its place in one transaction.
+- Two processes may create the same experiment at once; the later one takes the earlier one's.
+- A server that is away is asked for four minutes per call unless retries and time are bounded.
+"""
+
+import logging
+import os
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from credo.errors import ConfigError
+from credo.provenance import without_password
+from credo.tracking import view
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
+    from mlflow.tracking import MlflowClient
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""How MLflow is kept quiet and quick. What the user's own environment says wins."""
+
+LOCK_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where runs are kept.
+
+    Attributes:
+        uri: MLflow's tracking URI.
+        database: the SQLite file, `None` for any other store.
+        artifacts: the folder for the files of new experiments, `None` where the server decides.
+    """
+
+    uri: str
+    database: Path | None
+    artifacts: Path | None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether runs are sent to an MLflow server."""
+        return self.uri.startswith(("http://", "https://"))
+
+
+def locate(uri: str | None, start_folder: Path) -> Store:
+    """Find the store that `tracking.uri` means; relative SQLite paths start in `start_folder`.
+
+    Raises:
+        ConfigError: the URI is a bare folder, which MLflow no longer writes to.
+    """
+    start_folder = start_folder.absolute()
+    uri = uri or "sqlite:///mlflow.db"
+    if uri.startswith("sqlite:///"):
+        path, mark, options = uri.removeprefix("sqlite:///").partition("?")
+        database = start_folder / path
+        return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
+    if "://" not in uri or uri.startswith("file:"):
+        raise ConfigError(
+            f"tracking.uri={uri}: expected the address of a server or a database, and MLflow no longer writes to plain "
+            f"folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or http://127.0.0.1:5000."
+        )
+    store = Store(uri, None, None)
+    return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
+
+
+def connect(store: Store) -> "MlflowClient":
+    """Return a client of `store`, which is created where it is a SQLite file that does not exist yet."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # MLflow's quarrels with SQLAlchemy
+        from mlflow.tracking import MlflowClient
+
+        for chatty in ("mlflow", "urllib3.connectionpool"):  # what goes wrong is told once, by the tracker
+            logging.getLogger(chatty).setLevel(logging.CRITICAL)
+        if store.database is not None and _is_fresh(store.database):
+            _create(store.database)
+        return MlflowClient(store.uri)
+
+
+def experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> str:
+    """Return the id of the experiment called `name`, which is created if it is new, and carries credo's view of it.
+
+    Raises:
+        ConfigError: it was deleted in MLflow, so that no run can be added to it.
+    """
+    found = client.get_experiment_by_name(name) or _create_experiment(client, name, artifacts)
+    if found.lifecycle_stage == "deleted":
+        raise ConfigError(
+            f"tracking.experiment={name}: this experiment was deleted in MLflow; choose another name, or restore it "
+            f"with `mlflow experiments restore --experiment-id {found.experiment_id}`."
+        )
+    if view.TAG not in found.tags:
+        client.set_experiment_tag(found.experiment_id, view.TAG, view.content())
+    return str(found.experiment_id)
+
+
+@contextmanager
+def explained(store: Store) -> Iterator[None]:
+    """Turn whatever goes wrong with `store` into one sentence about `tracking.uri`."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        start = f"tracking.uri={without_password(store.uri)}"
+        if store.is_server:
+            message = (
+                f"{start}: expected an MLflow server to record the run, and got '{reason(error)}'; start it "
+                "(mlflow server --host 127.0.0.1), correct the address, or run with tracking=none."
+            )
+        else:
+            message = (
+                f"{start}: expected a store to record the run in, and MLflow cannot open it ('{reason(error)}'); "
+                "choose another one, or run with tracking=none."
+            )
+        raise ConfigError(message) from error
+
+
+def reason(error: BaseException) -> str:
+    """Return the shortest true account of an error: the operating system's at its root, or its own first line."""
+    link: BaseException | None = error
+    root = error
+    while link is not None:
+        root = link if isinstance(link, OSError) else root
+        link = link.__cause__ or link.__context__
+    said = getattr(root, "strerror", None) or str(root) or type(root).__name__
+    return without_password(said.strip().splitlines()[0])[:300].rstrip(".")
+
+
+def _create_experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> "Experiment":
+    from mlflow.exceptions import MlflowException
+
+    location = artifacts.as_uri() if artifacts else None
+    try:
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)  # another process may have been quicker
+        if found is None:
+            raise
+        return found
+
+
+def _is_fresh(database: Path) -> bool:
+    if not database.exists():
+        return True
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def _create(database: Path) -> None:
+    """Create and migrate a store, once, however many processes ask for it at the same moment."""
+    from filelock import FileLock
+    from mlflow.tracking import MlflowClient
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=LOCK_SECONDS):
+        if not _is_fresh(database):
+            return
+        with tempfile.TemporaryDirectory(prefix="credo-", ignore_cleanup_errors=True) as scratch:
+            MlflowClient(f"sqlite:///{scratch}/mlflow.db")
+            with closing(sqlite3.connect(f"{scratch}/mlflow.db")) as new, closing(sqlite3.connect(database)) as place:
+                new.backup(place)

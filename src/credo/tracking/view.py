@@ -1,0 +1,37 @@
+"""What a person sees first in MLflow: the columns of its run table, and the addresses of its pages.
+
+By itself the run table shows neither params nor metrics, and its addresses open a mode for language models. So
+experiments carry a shared view, which MLflow keeps as JSON in an experiment tag, and addresses name it.
+"""
+
+import json
+
+KEY = "credo"
+TAG = f"mlflow.sharedViewState.{KEY}"
+
+COLUMNS = {
+    "tags.`verdict`": 90,
+    "params.`inference`": 90,
+    "tags.`overrides`": 240,
+    "metrics.`r_hat_max`": 90,
+    "metrics.`ess_bulk_min`": 110,
+    "metrics.`divergences`": 100,
+    "params.`model`": 120,
+    "params.`data`": 120,
+}
+"""Column of the run table -> its width in pixels, in order."""
+
+
+def content() -> str:
+    """Return the view as MLflow stores it."""
+    return json.dumps({"selectedColumns": list(COLUMNS), "columnOrder": list(COLUMNS), "columnWidths": COLUMNS})
+
+
+def table(server: str, experiment: str) -> str:
+    """Return the address of the run table of an experiment, with the columns above."""
+    return f"{server}/#/experiments/{experiment}/runs?viewStateShareKey={KEY}&workflowType=machine_learning"
+
+
+def page(server: str, experiment: str, run: str) -> str:
+    """Return the address of the page of a run."""
+    return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"

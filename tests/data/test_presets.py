@@ -1,0 +1,63 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_class, instantiate
+from omegaconf import OmegaConf
+
+from credo.config.schema.data import OPTIONS
+from credo.contracts import Source
+
+FOLDER = Path(__file__).parents[2] / "conf" / "data"
+WANTED = {
+    "csv": {"path", "target"},
+    "json": {"path"},
+    "npz": {"path"},
+    "parquet": {"path", "target"},
+    "inline": {"values"},
+}
+"""What a user must give, by option."""
+
+
+def compose(option: str):
+    preset = OmegaConf.load(FOLDER / f"{option}.yaml")
+    assert preset.pop("defaults") == [f"/schema/data/{option}@_here_", "_self_"]
+    return OmegaConf.merge(OmegaConf.structured(OPTIONS[option]), preset)
+
+
+def test_every_preset_has_a_schema_and_every_schema_a_preset():
+    assert {file.stem for file in FOLDER.glob("*.yaml")} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_the_first_line_tells_how_to_call_it(option):
+    assert (FOLDER / f"{option}.yaml").read_text().startswith(f"# credo data={option}")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_preset_schema_and_class_have_the_same_keys(option):
+    config = compose(option)
+    source = get_class(config._target_)
+    assert {str(key) for key in config} - {"_target_"} == {field.name for field in dataclasses.fields(source)}
+    assert OmegaConf.missing_keys(config) == WANTED.get(option, set())
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTIONS) - {*WANTED, "synthetic"}))
+def test_presets_that_want_nothing_load(option):
+    source = instantiate(compose(option))
+    assert isinstance(source, Source)
+    assert "y" in source.load(None, 0)
+
+
+def test_lists_from_the_command_line_arrive(tmp_path):
+    inline = instantiate(OmegaConf.merge(compose("inline"), {"values": [1, 0.5, True]}))
+    assert inline.load(None, 0)["y"].values.tolist() == [1.0, 0.5, 1.0]
+    (tmp_path / "t.csv").write_text("y,a,b\n1,2,3\n4,5,6\n")
+    given = {"path": str(tmp_path / "t.csv"), "target": "y", "features": ["b"]}
+    dataset = instantiate(OmegaConf.merge(compose("csv"), given)).load(None, 0)
+    assert dataset["feature"].values.tolist() == ["b"]
+
+
+def test_coin_flips_are_seven_heads_of_ten():
+    values = instantiate(compose("coin_flips")).load(None, 0)["y"].values
+    assert values.tolist() == [1, 1, 1, 0, 1, 0, 1, 1, 0, 1]

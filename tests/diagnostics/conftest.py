@@ -1,0 +1,126 @@
+"""Results built from plain arrays, and the checks as the configuration has them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from credo.config.schema.diagnostics import OPTIONS
+from credo.contracts import Diagnostic
+from credo.result import Cost, Result, Status
+
+CONF = Path(__file__).parents[2] / "conf"
+
+Arrays = Mapping[str, Any]
+"""Arrays by name; an array may come with the names of its dims after chain and draw, as `(dims, array)`."""
+
+
+def dataset(arrays: Arrays, leading: tuple[str, ...] = ("chain", "draw"), **coords: Any) -> xr.Dataset:
+    variables = {}
+    for name, given in arrays.items():
+        dims, values = given if isinstance(given, tuple) else (None, np.asarray(given))
+        own = dims or tuple(f"{name}_dim_{i}" for i in range(values.ndim - len(leading)))
+        variables[name] = ((*leading, *own), values)
+    found = {dim for dims, _ in variables.values() for dim in dims}
+    return xr.Dataset(variables, coords={dim: values for dim, values in coords.items() if dim in found})
+
+
+def draws_result(
+    posterior: Arrays,
+    *,
+    sampled: tuple[str, ...] | None = None,
+    method: str = "nuts",
+    status: Status = Status.DONE,
+    observed: Arrays | None = None,
+    coords: Mapping[str, Any] | None = None,
+    **groups: Arrays,
+) -> Result:
+    """A result of draws; further groups by keyword, e.g. `sample_stats={"diverging": ...}`."""
+    tree = {name: dataset(arrays, **(coords or {})) for name, arrays in {"posterior": posterior, **groups}.items()}
+    if observed is not None:
+        tree["observed_data"] = dataset(observed, leading=(), **(coords or {}))
+    names = tuple(posterior) if sampled is None else sampled
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "draws", names)
+
+
+def point_result(
+    estimate: Arrays,
+    errors: Arrays,
+    *,
+    status: Status = Status.DONE,
+    boundary: tuple[str, ...] = (),
+    flat: tuple[str, ...] = (),
+    attrs: Mapping[str, Any] | None = None,
+    **optimisation: Any,
+) -> Result:
+    """A point estimate; what the optimiser recorded by keyword, e.g. `objective=[-3.0, -3.0]`."""
+    recorded = {
+        "objective": [-3.0, -3.0, -3.0],
+        "gradient_norm": [1e-6, 1e-6, 1e-6],
+        "distance": [0.0, 1e-4, 1e-4],
+        "hessian_eigenvalues": [0.5, 1.5],
+    } | optimisation
+    variables = {
+        name: ("eigenvalue" if name == "hessian_eigenvalues" else "start", np.asarray(values, float))
+        for name, values in recorded.items()
+        if values is not None
+    }
+    names = {"boundary": json.dumps(boundary), "flat": json.dumps(flat)} | dict(attrs or {})
+    tree = {
+        "posterior": dataset({name: np.asarray(value, float)[None, None] for name, value in estimate.items()}),
+        "standard_error": dataset({name: np.asarray(value, float) for name, value in errors.items()}, leading=()),
+        "optimisation": xr.Dataset(variables, attrs=names),
+    }
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), "map", "point", tuple(estimate))
+
+
+def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
+    """Independent draws of a model with all groups, about which there is nothing to complain."""
+    rng = np.random.default_rng(seed)
+    shape = (chains, draws)
+    y = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    mu = rng.normal(0.0, 1 / np.sqrt(len(y)), shape)
+    return draws_result(
+        {"mu": mu, "twice": 2 * mu},
+        sampled=("mu",),
+        sample_stats={
+            "diverging": np.zeros(shape, bool),
+            "energy": rng.normal(size=shape),
+            "reached_max_treedepth": np.zeros(shape, bool),
+        },
+        log_likelihood={"y": -0.5 * (y - mu[..., None]) ** 2 - 0.5 * np.log(2 * np.pi)},
+        log_prior={"mu": -0.5 * (mu / 10) ** 2},
+        posterior_predictive={"y": (("obs",), mu[..., None] + rng.normal(size=(*shape, len(y))))},
+        observed={"y": (("obs",), y)},
+    )
+
+
+def good_point() -> Result:
+    return point_result({"mu": 1.0, "beta": [2.0, 3.0]}, {"mu": 0.1, "beta": [0.2, 0.3]})
+
+
+def composed(*overrides: str, option: str = "standard") -> DictConfig:
+    """The configuration of the diagnostics, as the command line would compose it."""
+    for name, schema in OPTIONS.items():
+        ConfigStore.instance().store(group="schema/diagnostics", name=name, node=schema)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(overrides=[f"+diagnostics={option}", *overrides]).diagnostics
+
+
+def built(option: str) -> dict[str, Diagnostic]:
+    """The checks of an option by name."""
+    return {name: instantiate(node) for name, node in composed(option=option).checks.items()}
+
+
+@pytest.fixture(scope="session")
+def checks() -> dict[str, Diagnostic]:
+    """The checks of `diagnostics=standard` by name."""
+    return built("standard")

@@ -1,0 +1,112 @@
+"""r_hat, ess_bulk, ess_tail, mcse and chains: the checks that read the summary."""
+
+import numpy as np
+import pytest
+
+from credo.diagnostics.chains import Chains
+from credo.diagnostics.ess_bulk import EssBulk
+from credo.diagnostics.ess_tail import EssTail
+from credo.diagnostics.mcse import Mcse
+from credo.diagnostics.r_hat import RHat
+from credo.diagnostics.summary import summarise
+
+from .conftest import draws_result, good_draws, good_point
+
+MIXING = [RHat(1.01), EssBulk(400), EssTail(400), Mcse(0.1)]
+
+
+def ask(check, result):
+    return check(result, summarise(result))
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@pytest.mark.parametrize("check", [*MIXING, Chains(2)])
+def test_independent_draws_pass(check):
+    answer = ask(check, good_draws())
+    assert answer.status == "passed"
+
+
+@pytest.mark.parametrize("check", [*MIXING, Chains(2)])
+def test_a_point_estimate_is_not_asked(check):
+    assert ask(check, good_point()) is None
+
+
+def test_chains_that_disagree_fail_and_are_named():
+    x = normal(4, 500, 2)
+    x[0, :, 1] += 3.0
+    answer = ask(RHat(1.01), draws_result({"x": x}))
+    assert answer.status == "failed"
+    assert answer.value > 1.1
+    assert "x[1]" in answer.advice
+    assert "x[0]" not in answer.advice
+
+
+def test_few_draws_fail():
+    result = draws_result({"x": normal(4, 50)})
+    for check in (EssBulk(400), EssTail(400)):
+        answer = ask(check, result)
+        assert answer.status == "failed"
+        assert answer.value < 400
+
+
+def test_a_heavy_tail_has_a_large_monte_carlo_error_beside_good_ranks():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 100))
+    answer = ask(Mcse(0.04), draws_result({"x": x}))
+    # 400 independent draws know the mean to 1/sqrt(400) = 0.05 standard deviations.
+    assert answer.status == "failed"
+    assert answer.value == pytest.approx(0.05, rel=0.3)
+
+
+def test_one_chain_is_not_checked():
+    result = good_draws(chains=1)
+    assert ask(RHat(1.01), result).status == "not checked"
+    answer = ask(Chains(2), result)
+    assert (answer.status, answer.value, answer.threshold) == ("not checked", 1, 2)
+    assert "inference.chains" in answer.advice
+
+
+@pytest.mark.parametrize("check", MIXING)
+def test_a_nan_is_not_checked(check):
+    x = normal(4, 1000, 2)
+    x[0, 0, 0] = np.nan
+    answer = ask(check, draws_result({"x": x}))
+    assert answer.status == "not checked"
+    assert "x[0]" in answer.advice
+
+
+@pytest.mark.parametrize("check", MIXING)
+def test_a_sampled_constant_is_not_checked(check):
+    result = draws_result({"x": normal(4, 1000), "stuck": np.ones((4, 1000))})
+    assert ask(check, result).status == "not checked"
+
+
+@pytest.mark.parametrize("check", MIXING)
+def test_what_is_constant_by_construction_is_left_out(check):
+    x = normal(4, 1000, 3)
+    x[..., 0] = 1.0  # the corner of a Cholesky factor
+    result = draws_result(
+        {"x": x, "fixed": np.ones((4, 1000)), "included": np.ones((4, 1000), bool)}, sampled=("x", "included")
+    )
+    assert ask(check, result).status == "passed"
+
+
+@pytest.mark.parametrize("check", MIXING)
+def test_nothing_to_judge_is_not_checked(check):
+    assert ask(check, draws_result({})).status == "not checked"
+    assert ask(check, draws_result({"fixed": np.ones((4, 100))}, sampled=())).status == "not checked"
+
+
+def test_a_discrete_scalar_without_tails_is_not_asked_for_them():
+    usual = np.random.default_rng(1).random((4, 1000)) < 0.99
+    result = draws_result({"x": normal(4, 1000), "usual": usual})
+    assert ask(EssTail(400), result).status == "passed"
+
+
+def test_chains_constant_at_different_values_have_a_huge_r_hat():
+    answer = ask(RHat(1.01), draws_result({"x": np.repeat(np.arange(4.0)[:, None], 100, axis=1)}))
+    assert answer.status == "failed"
+    assert answer.value > 1000  # infinite but for rounding

@@ -1,0 +1,110 @@
+"""The YAML files, and laws that hold for every check in them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hydra.errors import ConfigCompositionException
+from hydra.utils import instantiate
+
+from credo.contracts import Check, Diagnostic
+from credo.diagnostics.summary import summarise
+from credo.diagnostics.verdict import judge
+
+from .conftest import CONF, built, composed, draws_result, good_draws, good_point
+
+NAMES = list(composed().checks)
+STATUSES = {"passed", "failed", "not checked", "note"}
+
+
+def only(result, *groups):
+    """The result with these groups alone."""
+    return replace(result, tree=xr.DataTree.from_dict({g: result.tree[g].to_dataset() for g in groups}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("result", [good_draws(), good_draws(chains=1), good_draws(draws=2), good_point()])
+def test_every_check_answers_every_kind(checks, name, result):
+    assert isinstance(checks[name], Diagnostic)
+    answer = checks[name](result, summarise(result))
+    assert answer is None or (isinstance(answer, Check) and answer.name == name and answer.status in STATUSES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_check_is_asked_of_draws_or_of_points(checks, name):
+    assert any(checks[name](result, summarise(result)) for result in (good_draws(), good_point()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("whole", [good_draws(), good_point()])
+def test_nothing_passes_unseen(checks, name, whole):
+    result = only(whole)
+    answer = checks[name](result, summarise(result))
+    if name != "converged":  # which reads the status alone
+        assert answer is None or answer.status == "not checked"
+
+
+@pytest.mark.parametrize("name", ["divergences", "e_bfmi", "tree_depth"])
+@pytest.mark.parametrize("stats", [{}, {"acceptance_rate": np.ones((4, 50))}])
+def test_missing_sample_stats_never_pass(checks, name, stats):
+    result = draws_result({"x": np.random.default_rng(0).normal(size=(4, 50))}, sample_stats=stats)
+    assert checks[name](result, summarise(result)).status == "not checked"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_of_nan_never_passes(checks, name):
+    """Every number of every group is NaN; what is left are booleans, counts and words."""
+    for whole in (good_draws(), good_point()):
+        tree = whole.tree.map_over_datasets(lambda group: group.where(False) if group.data_vars else group)
+        result = replace(whole, tree=tree)
+        answer = judge({name: checks[name]}, result, summarise(result))
+        if name not in {"chains", "converged", "boundary"}:
+            assert answer.status != "passed"
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "diagnostics").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_option_composes_and_says_how_to_call_it(path):
+    assert path.read_text().startswith(f"# credo diagnostics={path.stem}")
+    config = composed(option=path.stem)
+    assert config.gate in ("warn", "error")
+    for node in config.checks.values():
+        assert isinstance(instantiate(node), Diagnostic)
+
+
+def test_strict_is_stricter():
+    result = good_draws(draws=200)
+    standard, strict = (judge(built(option), result, summarise(result)) for option in ("standard", "strict"))
+    assert (standard.status, strict.status) == ("passed", "failed")
+
+
+def test_no_checks_is_not_checked():
+    assert judge(built("none"), good_draws(), summarise(good_draws())).status == "not checked"
+
+
+def test_a_threshold_can_be_changed():
+    check = instantiate(composed("diagnostics.checks.r_hat.threshold=1.05").checks.r_hat)
+    assert check.threshold == 1.05
+
+
+def test_a_check_can_be_added_and_removed():
+    config = composed("+diagnostics.checks.mine._target_=my_module.MyCheck", "~diagnostics.checks.loo")
+    assert config.checks.mine._target_ == "my_module.MyCheck"
+    assert "loo" not in config.checks
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("diagnostics.checks.r_hat.treshold=1", "treshold"),
+        ("diagnostics.checks.rhat.threshold=1", "rhat"),
+        ("diagnostics.checks.r_hat.threshold=big", "'big'"),
+        ("diagnostics.gate=stop", r"expected one of \[warn, error\]"),
+    ],
+)
+def test_what_is_misspelt_is_refused(override, words):
+    with pytest.raises(ConfigCompositionException) as error:
+        composed(override)
+    assert error.match("override")
+    with pytest.raises(type(error.value.__cause__), match=words):
+        raise error.value.__cause__

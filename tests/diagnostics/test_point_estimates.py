@@ -1,0 +1,91 @@
+"""converged, gradient_norm, hessian and boundary."""
+
+import numpy as np
+import pytest
+
+from credo.diagnostics.boundary import Boundary
+from credo.diagnostics.converged import Converged
+from credo.diagnostics.gradient_norm import GradientNorm
+from credo.diagnostics.hessian import Hessian
+from credo.diagnostics.summary import summarise
+from credo.result import Status
+
+from .conftest import good_draws, good_point, point_result
+
+GRADIENT, HESSIAN = GradientNorm(0.01, 0.05), Hessian(1e-6)
+CHECKS = [Converged(), GRADIENT, HESSIAN, Boundary()]
+
+
+def ask(check, **recorded):
+    result = point_result({"mu": 0.0}, {"mu": 1.0}, **recorded)
+    return check(result, summarise(result))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_good_estimate_passes(check):
+    assert check(good_point(), summarise(good_point())).status == "passed"
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_draws_are_not_asked(check):
+    result = good_draws()
+    assert check(result, summarise(result)) is None
+
+
+@pytest.mark.parametrize("status", [Status.NOT_CONVERGED, Status.NOT_FINITE, Status.INTERRUPTED])
+def test_an_optimiser_that_did_not_arrive_fails(status):
+    answer = ask(Converged(), status=status)
+    assert answer.status == "failed"
+    assert status.value in answer.advice
+
+
+def test_the_gradient_of_the_best_start_is_judged():
+    steep_elsewhere = ask(GRADIENT, objective=[-3.0, -9.0], gradient_norm=[1e-5, 7.0], distance=[0, 1])
+    assert (steep_elsewhere.status, steep_elsewhere.value) == ("passed", 1e-5)
+    steep_at_best = ask(GRADIENT, objective=[-9.0, -3.0], gradient_norm=[1e-5, 7.0], distance=[1, 0])
+    assert (steep_at_best.status, steep_at_best.value) == ("failed", 7.0)
+
+
+def test_a_gradient_that_matters_little_in_standard_errors_passes():
+    assert ask(GRADIENT, gradient_norm=[0.5] * 3, attrs={"newton_decrement": 0.001}).status == "passed"
+    assert ask(GRADIENT, gradient_norm=[0.5] * 3, attrs={"newton_decrement": 0.3}).status == "failed"
+    assert ask(GRADIENT, gradient_norm=[0.5] * 3, attrs={"newton_decrement": np.nan}).status == "failed"
+    on_a_ridge = ask(GRADIENT, gradient_norm=[0.5] * 3, attrs={"newton_decrement": 0.001}, flat=("mu",))
+    assert on_a_ridge.status == "failed"
+
+
+@pytest.mark.parametrize("norms", [None, [np.nan] * 3])
+def test_an_unknown_gradient_is_not_checked(norms):
+    assert ask(GRADIENT, gradient_norm=norms).status == "not checked"
+
+
+def test_a_ridge_fails_and_names_what_is_flat():
+    answer = ask(HESSIAN, hessian_eigenvalues=[1e-12, 2.0], flat=("alpha", "beta[1]"))
+    assert answer.status == "failed"
+    assert "a ridge in alpha, beta[1]" in answer.advice
+    assert ask(HESSIAN, hessian_eigenvalues=[1e-9, 2.0]).status == "failed"
+
+
+def test_a_saddle_fails():
+    assert "a saddle" in ask(HESSIAN, hessian_eigenvalues=[-0.3, 2.0]).advice
+
+
+@pytest.mark.parametrize("eigenvalues", [None, [], [np.nan, np.nan]])
+def test_an_unknown_curvature_is_not_checked(eigenvalues):
+    assert ask(HESSIAN, hessian_eigenvalues=eigenvalues).status == "not checked"
+
+
+def test_a_mode_on_the_boundary_is_noted_and_named():
+    answer = ask(Boundary(), boundary=("tau",))
+    assert (answer.status, answer.value) == ("note", 1)
+    assert "tau" in answer.advice
+    assert ask(HESSIAN, boundary=("tau",), hessian_eigenvalues=[]).status == "note"
+    assert ask(HESSIAN, boundary=("tau",), hessian_eigenvalues=[0.0, 1.0]).status == "note"
+    assert ask(HESSIAN, boundary=("tau",), hessian_eigenvalues=[0.7, 1.3]).status == "passed"
+    assert ask(HESSIAN, boundary=("tau",), hessian_eigenvalues=[np.nan]).status == "not checked"
+
+
+def test_an_unknown_boundary_is_not_checked():
+    result = good_point()
+    result.tree["optimisation"].attrs.clear()
+    assert Boundary()(result, summarise(result)).status == "not checked"

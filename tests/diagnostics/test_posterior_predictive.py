@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from credo.diagnostics.posterior_predictive import PosteriorPredictive, p_values
+from credo.diagnostics.summary import summarise
+
+from .conftest import draws_result, good_draws, good_point
+
+RNG = np.random.default_rng(0)
+REPLICATED = RNG.normal(size=(4, 250, 30))
+
+
+def ask(observed, replicated=REPLICATED):
+    result = draws_result(
+        {"x": RNG.normal(size=(4, 250))},
+        observed={"y": (("obs",), np.asarray(observed))},
+        posterior_predictive={"y": (("obs",), replicated)},
+    )
+    return PosteriorPredictive(0.01)(result, summarise(result))
+
+
+def test_data_like_the_replications_passes():
+    assert ask(np.random.default_rng(1).normal(size=30)).status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("change", "test"),
+    [(lambda y: y + 2, "mean"), (lambda y: y * 3, "sd"), (lambda y: np.where(y == y.max(), 20, y), "max")],
+)
+def test_a_misfit_is_noted_and_names_the_statistic(change, test):
+    answer = ask(change(np.random.default_rng(1).normal(size=30)))
+    assert answer.status == "note"
+    assert f"{test} of y" in answer.advice
+
+
+def test_p_values_by_hand():
+    result = draws_result(
+        {}, observed={"y": (("obs",), np.array([1.0, 3.0]))}, replicated={"y": (("obs",), np.zeros((1, 4, 2)))}
+    )
+    draws = result.tree["replicated"]["y"]
+    draws.values[0] = [[2, 2], [0, 0], [5, 1], [4, 4]]
+    # Means 2, 0, 3, 4 against 2: two above and one tie. Largest values 2, 0, 5, 4 against 3: two above.
+    p = dict(p_values(result.tree["observed_data"]["y"], draws))
+    assert p["mean"] == pytest.approx((2 + 0.5) / 4)
+    assert p["max"] == pytest.approx(2 / 4)
+    assert set(p) == {"mean", "sd", "min", "max"}
+
+
+def test_binary_data_is_judged_by_its_mean():
+    coin = (RNG.random((4, 250, 30)) < 0.5).astype(int)
+    assert ask(np.arange(30) % 2, coin).status == "passed"
+    answer = ask(np.ones(30, int), coin)
+    assert answer.status == "note"
+    assert "mean of y" in answer.advice
+    assert "min" not in answer.advice
+
+
+def test_missing_observations_are_left_out():
+    y = np.random.default_rng(1).normal(size=30)
+    y[3] = np.nan
+    assert ask(y).status == "passed"
+
+
+def test_replications_that_are_not_finite_are_not_checked():
+    bad = REPLICATED.copy()
+    bad[0, 0, 0] = np.nan
+    assert ask(np.zeros(30), bad).status == "not checked"
+    assert ask(np.full(30, np.nan)).status == "not checked"
+
+
+def test_of_many_numbers_some_draws_are_looked_at():
+    replicated = np.broadcast_to(np.random.default_rng(0).normal(size=(1, 1000, 1)), (4, 1000, 2000))
+    p = ask(np.zeros(2000), replicated)
+    # The mean of a replication is its one number, so p is near 1/2; the spread of all is 0, a tie.
+    assert p.status == "passed"
+
+
+def test_without_replications_it_is_not_checked_and_without_data_not_asked():
+    y = {"y": (("obs",), np.zeros(3))}
+    x = {"x": np.zeros((4, 10))}
+    check = PosteriorPredictive(0.01)
+    assert check(draws_result(x, observed=y), None).status == "not checked"
+    assert check(draws_result(x), None) is None
+    assert check(good_point(), None) is None
+
+
+def test_good_draws_pass():
+    result = good_draws()
+    assert PosteriorPredictive(0.01)(result, summarise(result)).status == "passed"

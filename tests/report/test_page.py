@@ -1,0 +1,193 @@
+"""`report=html`: the page, as a reader and a browser get it."""
+
+import dataclasses
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from conftest import DRAWS, make
+
+from credo.contracts import Verdict
+from credo.errors import ConfigError
+from credo.report import plots
+from credo.report.html import HtmlReport
+
+PLOTS = ["posterior", "predictive", "trace", "rank", "pairs", "energy", "starts"]
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Text, tags and attributes of a page whose tags must nest."""
+
+    def __init__(self, source: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+        self.text = ""
+        self.feed(source)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.addresses += [value for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += " " + data.strip()
+
+
+@pytest.fixture
+def write(story, verdict, summary):
+    """Write the report of a result and read its page."""
+
+    def written(result, story=story, verdict=verdict, words=PLOTS, most=12):
+        report = HtmlReport(plots=words, max_variables=most, dpi=60)
+        path = report.write(story, result, summary(result), verdict, {"r_hat_max": 1.04321})
+        assert path == story.folder / "report.html"
+        return path.read_text(encoding="utf-8")
+
+    return written
+
+
+def images(folder: Path) -> set[str]:
+    found = list((folder / "plots").glob("*.png"))
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in found)
+    return {path.stem for path in found}
+
+
+def test_page_tells_the_verdict_first_and_everything_in_order(write, schools):
+    text = Page(write(schools)).text
+    order = ["failed its checks", "The question", "The answer", "The checks", "What it cost", "How to do it again"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_verdict_names_failures_before_notes_and_folds_what_passed(write, schools):
+    source = write(schools)
+    verdict = source[source.index('id="verdict"') : source.index('id="question"')]
+    reasons = ["The chains disagree about tau. Draw more.", "Pareto k could not", "leans on the prior", "<details>"]
+    places = [verdict.index(reason) for reason in reasons]
+    assert places == sorted(places)
+    assert verdict.index("4 chains started") > verdict.index("<details>")
+    assert "1 failed, 1 not checked, 1 passed, 1 note" in verdict
+    assert "1.043 (threshold 1.01)" in verdict
+
+
+def test_page_needs_nothing_from_outside(write, schools):
+    source = write(schools)
+    page = Page(source)
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert not page.tags & {"script", "link", "iframe", "object"}
+    assert "url(" not in source
+    assert "@import" not in source
+    assert "default-src 'none'" in source
+
+
+def test_all_plots_of_draws_exist_and_are_on_the_page(write, schools, story):
+    page = Page(write(schools))
+    assert images(story.folder) == set(PLOTS) - {"starts"}
+    assert len(page.addresses) == len(PLOTS) - 1
+    assert "could not be drawn" not in page.text
+    assert "nuts is no optimiser" in page.text
+
+
+def test_plots_that_need_what_a_method_has_not_say_so(write, binary, story):
+    text = Page(write(binary)).text
+    assert images(story.folder) == {"posterior", "predictive", "trace", "rank", "pairs"}
+    assert "The method mh has no energy." in text
+    assert "ones as often as predicted" in text
+
+
+def test_point_estimate_shows_estimates_errors_and_starts(write, point, story):
+    text = Page(write(point)).text
+    assert images(story.folder) == {"posterior", "predictive", "starts"}
+    assert "The optimiser stopped before it converged." in text
+    assert "standard error" in text
+    assert "-2.25" in text
+    assert "A point estimate has no chains." in text
+    assert "R-hat" not in text
+
+
+def test_scalars_without_room_are_named(write, schools):
+    text = Page(write(schools, most=3)).text
+    assert text.count("Left out of this plot (report.max_variables):") == 2  # trace and rank
+    left_out = text[text.index("Left out of this plot") :]
+    shown = [name for name in ("mu", "tau") if f" {name}," in left_out[:400]]
+    assert not shown
+    assert sum(f"theta[{school}]" in left_out[:400] for school in ("Choate", "Deerfield", "Hotchkiss")) >= 2
+
+
+def test_very_many_scalars_without_room_are_counted_by_variable():
+    from credo.report.page import left_out_words
+
+    names = [*(f"w[{i}]" for i in range(1000)), "b"]
+    assert "1,000 elements of w, 1 element of b" in left_out_words(names)
+
+
+def test_names_from_outside_are_escaped(write, story):
+    evil = "<script>alert(1)"
+    result = make({"posterior": xr.Dataset({evil: (DRAWS, [[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0]])})})
+    data = xr.Dataset({f"<img onerror={evil}>": ("x", [1.0])})
+    told = dataclasses.replace(
+        story, name=evil, data=data, question={"model": evil, "latents": [evil]}, overrides=(evil,)
+    )
+    source = write(result, story=told)
+    assert not Page(source).tags & {"script"}
+    assert "<script" not in source
+    assert "<img onerror" not in source
+    assert "&lt;script&gt;alert(1)" in source
+
+
+def test_question_and_reproduction(write, schools):
+    text = Page(write(schools)).text
+    assert "y_j ~ N(theta_j, sigma_j)" in text
+    assert "mu ~ gaussian(loc=0, scale=5)" in text
+    assert "school 8" in text
+    assert "-3 to 28, mean 8.75" in text
+    assert "credo data=eight_schools 'data.path=my data.csv'" in text
+    assert "c0ffee" * 6 + " with changes that are not committed" in text
+    assert "5e1f" * 16 in text
+    assert "63,450" in text
+
+
+def test_summary_marks_numbers_beyond_their_threshold(write, schools, verdict):
+    strict = [dataclasses.replace(check, threshold=0.5) if check.name == "r_hat" else check for check in verdict.checks]
+    assert 'class="beyond"' in write(schools, verdict=Verdict("failed", tuple(strict)))
+    lenient = [
+        dataclasses.replace(check, threshold=2.0) if check.name == "r_hat" else check for check in verdict.checks
+    ]
+    assert 'class="beyond"' not in write(schools, verdict=Verdict("failed", tuple(lenient)))
+
+
+def test_verdict_without_any_check(write, schools):
+    text = Page(write(schools, verdict=Verdict("not checked", ()))).text
+    assert "could not be checked in full" in text
+    assert "no check applied" in text
+
+
+def test_plot_that_breaks_does_not_cost_the_page(write, schools, monkeypatch, caplog):
+    def broken(word, evidence):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(plots, "draw", broken)
+    assert "This plot could not be drawn: RuntimeError: no ink" in Page(write(schools)).text
+    assert "could not be drawn" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"plots": ["trase"]}, "report.plots: there is no plot 'trase'; did you mean 'trace'"),
+        ({"max_variables": 0}, "report.max_variables: expected a whole number of at least 1, got 0"),
+        ({"dpi": 3}, "report.dpi: expected a whole number of at least 30, got 3"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, sentence):
+    with pytest.raises(ConfigError, match=sentence.replace(".", r"\.")):
+        HtmlReport(**({"plots": ["trace"], "max_variables": 3, "dpi": 60} | settings))

@@ -1,0 +1,171 @@
+"""What a run says in the terminal."""
+
+import dataclasses
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from rich.console import Console
+
+from credo.contracts import Check, Story, Verdict
+from credo.result import Cost, Result, Status
+from credo.terminal import Progress, news, show
+
+PLACE = "http://127.0.0.1:5000/#/experiments/1/runs/0123456789abcdef0123456789abcdef?workflowType=machine_learning"
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story("eight_schools nuts", {}, {}, (), tmp_path / "outputs" / "run", tmp_path, {}, {}, xr.Dataset())
+
+
+@pytest.fixture
+def verdict() -> Verdict:
+    return Verdict(
+        "failed",
+        (
+            Check("chains", "passed", 4, 4, "4 chains started from different points."),
+            Check("r_hat", "failed", 1.0432, 1.01, f"The chains disagree about tau. {'Draw more. ' * 9}"),
+            Check("loo", "not checked", None, None, "Pareto k could not be computed."),
+            Check("prior", "note", 0.12, 0.05, "The answer leans on the prior."),
+        ),
+    )
+
+
+def summary(rows: int) -> pd.DataFrame:
+    names = [f"theta[{'a very long name of a school ' * (i == 3)}{i}]" for i in range(rows)]
+    numbers = {"mean": 4.4, "sd": 3.2, "q5": -1, "q50": 4.4, "q95": 9.7, "mcse_mean": 0.05}
+    mixing = {"ess_bulk": 1234.0, "ess_tail": 2000.0, "r_hat": 1.0432}
+    return pd.DataFrame([{"variable": name} | numbers | mixing for name in names])
+
+
+def result(kind: str = "draws", status: Status = Status.DONE) -> Result:
+    return Result(xr.DataTree(), status, Cost({"compile": 1.0, "sampling": 0.5}), "nuts", kind, ())
+
+
+def shown(
+    story, verdict, rows=3, kind="draws", status=Status.DONE, page=None, tracked=None, commands=(), **settings
+) -> str:
+    console = Console(file=io.StringIO(), width=80, **settings)
+    show(story, result(kind, status), summary(rows), verdict, page, tracked, commands, console=console)
+    return console.file.getvalue()
+
+
+def test_end_of_a_run_in_plain_words(story, verdict):
+    page = story.folder / "report.html"
+    text = shown(story, verdict, page=page, tracked=PLACE, commands=["credo inference.draws=4000"])
+    assert "\x1b" not in text
+    assert "FAILED This answer failed its checks" in text
+    assert "1 failed, 1 not checked, 1 passed, 1 note" in text
+    assert "r_hat 1.043 (threshold 1.01)" in text
+    for reason in (
+        "The chains disagree about tau.",
+        "Pareto k could not be computed.",
+        "The answer leans on the prior.",
+    ):
+        assert reason in text
+    assert "4 chains started" not in text
+    assert "outputs/run/report.html" in text
+    assert str(story.start_folder) not in text
+    assert PLACE in text
+    assert text.rstrip().endswith("Next:\n  credo inference.draws=4000")
+
+
+def test_only_addresses_are_wider_than_80_columns(story, verdict):
+    lines = shown(story, verdict, tracked=PLACE).splitlines()
+    assert [line for line in lines if len(line.rstrip()) > 80] == [f"MLflow  {PLACE}"]
+
+
+def test_table_is_capped_and_says_so(story, verdict):
+    text = shown(story, verdict, rows=50)
+    assert text.count("theta[") == 20
+    assert "and 30 more rows in summary.csv" in text
+    assert "1.043" in text
+    assert "1.04320" not in text
+
+
+def test_point_estimate_has_errors_and_no_r_hat(story, verdict):
+    text = shown(story, verdict, kind="point", status=Status.NOT_CONVERGED)
+    table = text[: text.index("FAILED")]
+    assert "std error" in table
+    assert "R-hat" not in table
+    assert "The optimiser stopped before it converged." in text
+
+
+def test_passed_verdict_only_counts(story, verdict):
+    passed = dataclasses.replace(verdict, status="passed", checks=verdict.checks[:1])
+    text = shown(story, passed)
+    assert "PASSED" in text
+    assert "1 passed" in text
+    assert "chains" not in text
+
+
+def test_names_are_never_markup(story):
+    evil = Verdict("failed", (Check("[red]x", "failed", None, None, "[bold]do[/] this"),))
+    text = shown(dataclasses.replace(story, name="[blink]run"), evil, commands=["credo data.features=[a,b]"])
+    for words in ("[blink]run", "[red]x", "[bold]do[/] this", "credo data.features=[a,b]"):
+        assert words in text
+
+
+def test_colour_on_a_terminal_but_not_with_no_color(story, verdict, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[1;31mFAILED" in shown(story, verdict, force_terminal=True, color_system="standard")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[1;31m" not in shown(story, verdict, force_terminal=True, color_system="standard")
+
+
+def test_progress_without_a_terminal_prints_few_plain_lines():
+    console = Console(file=io.StringIO(), width=80)
+    with Progress(console) as progress:
+        for done in range(1, 101):
+            progress.progress("warmup", done, 100, {"step_size": 0.41234})
+        for done in range(1, 101):
+            progress.progress("sampling", done, 100, {"divergences": 3, "r_hat_max": 1.0123, "ess_bulk_min": 812.3})
+    lines = console.file.getvalue().splitlines()
+    assert "\x1b" not in console.file.getvalue()
+    assert len(lines) == 4  # first and last of each phase: the others come sooner than LINE_SECONDS
+    assert lines[1].startswith("warm-up 100/100, step 0.41, after")
+    assert lines[3].startswith("sampling 100/100, 3 divergent, R-hat 1.01, ESS 812, after")
+
+
+def test_progress_on_a_terminal_shows_every_phase_and_ends_clean():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    with Progress(console) as progress:
+        progress.progress("warmup", 500, 500, {"step_size": 0.4})
+        progress.progress("sampling", 250, 1000, {"divergences": 0, "r_hat_max": np.nan})
+    text = console.file.getvalue()
+    assert "500/500" in text
+    assert "250/1,000" in text
+    assert "nan" not in text
+    assert text.rstrip("\n").split("\r")[-1].count("compiling") == 0
+    assert "\x1b[?25h" in text  # the cursor is given back
+
+
+def test_divergences_of_the_warm_up_are_no_news():
+    assert news("warmup", {"divergences": 5, "step_size": 0.5}) == "step 0.5"
+    assert news("sampling", {"divergences": 5, "step_size": 0.5}) == "5 divergent, step 0.5"
+    assert news("optimisation", {"objective": -1234.567}) == "log density -1,234.57"
+
+
+def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, story, verdict):
+    with Progress() as progress:
+        progress.progress("sampling", 1, 1, {})
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "sampling 1/1" in err
+    show(story, result(), summary(1), verdict, None, None, ())
+    out, err = capfd.readouterr()
+    assert "FAILED" in out
+    assert err == ""
+
+
+def test_import_is_light():
+    heavy = ["jax", "numpyro", "arviz_base", "arviz_stats", "mlflow", "matplotlib", "jinja2"]
+    code = f"import sys, credo.terminal; sys.exit(','.join(m for m in {heavy} if m in sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

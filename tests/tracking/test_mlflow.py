@@ -1,0 +1,240 @@
+import dataclasses
+import json
+import math
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from credo.contracts import Story, Tracker
+from credo.errors import ConfigError
+from credo.tracking import store
+from credo.tracking.mlflow import MlflowTracker
+from credo.tracking.names import TAG_LIMIT
+
+
+def client_of(story: Story) -> MlflowClient:
+    return store.connect(store.locate(None, story.start_folder))
+
+
+def only_run(story: Story) -> Run:
+    client = client_of(story)
+    experiment = client.get_experiment_by_name("credo")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    return run
+
+
+def test_a_tracker_fits_its_contract(tracker: MlflowTracker) -> None:
+    assert isinstance(tracker, Tracker)
+
+
+def test_a_finished_run_can_be_read_back(tracker: MlflowTracker, story: Story) -> None:
+    tracker.start(story)
+    started = only_run(story)
+    assert started.info.status == "RUNNING"
+
+    for done in (250, 500, 1000):
+        tracker.progress("warmup", done, 1000, {"step_size": 1 / done})
+        tracker.progress("sampling", done, 1000, {"r_hat_max": 1 + 1 / done, "divergences": 0})
+    place = tracker.finish(
+        {"r_hat_max": 1.01, "posterior/theta[Choate]/mean": 6.5}, {"verdict": "passed"}, "# Eight schools", story.folder
+    )
+
+    run = only_run(story)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "eight_schools hierarchical nuts"
+    assert run.data.params == {
+        "data": "eight_schools",
+        "model": "hierarchical",
+        "inference": "nuts",
+        "device": "cpu",
+        "seed": "0",
+        "model.prior.loc.loc": "0.0",
+        "model.prior.loc.scale": "5.0",
+        "model.layers": "[64, 64]",
+        "model.bound": "null",
+        "model.centred": "false",
+        "inference.draws": "1000",
+    }
+    assert run.data.metrics["r_hat_max"] == 1.01
+    assert run.data.metrics["posterior/theta.Choate/mean"] == 6.5
+    tags = {
+        "verdict": "passed",
+        "model": "hierarchical",
+        "data_hash": "ab" * 32,
+        "git_commit": "c0ffee",
+        "git_dirty": "true",
+        "overrides": "model.prior.loc.scale=5.0 tracking.uri=http://***@host",
+        "paper": "draft",
+        "mlflow.user": "ada",
+        "mlflow.source.name": "credo",
+        "mlflow.source.git.commit": "c0ffee",
+        "mlflow.note.content": "# Eight schools",
+    }
+    assert tags.items() <= run.data.tags.items()
+    assert "not_finite" not in run.data.tags
+    experiment = run.info.experiment_id
+    assert place == (
+        f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.info.run_id}?workflowType=machine_learning\n"
+        f"all runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
+        "viewStateShareKey=credo&workflowType=machine_learning\n"
+        f"first start: mlflow ui --backend-store-uri 'sqlite:///{story.start_folder}/mlflow.db' --host 127.0.0.1"
+    )
+
+    history = client_of(story).get_metric_history(run.info.run_id, "progress/r_hat_max")
+    assert [(point.step, point.value) for point in history] == [(250, 1.004), (500, 1.002), (1000, 1.001)]
+    assert len(client_of(story).get_metric_history(run.info.run_id, "warmup/step_size")) == 3
+
+
+def test_the_files_and_the_data_set_are_kept(tracker: MlflowTracker, story: Story) -> None:
+    tracker.start(story)
+    tracker.finish({}, {}, "", story.folder)
+
+    run = only_run(story)
+    kept = story.start_folder / "mlartifacts" / run.info.run_id / "artifacts"
+    assert sorted(path.relative_to(kept).as_posix() for path in kept.rglob("*.*")) == [
+        ".hydra",
+        ".hydra/config.yaml",
+        "verdict.json",
+    ]
+    assert [file.path for file in client_of(story).list_artifacts(run.info.run_id)] == [".hydra", "verdict.json"]
+    (known,) = run.inputs.dataset_inputs
+    assert (known.dataset.name, known.dataset.digest) == ("eight_schools", "abababababab")
+    assert "y [obs]" in known.dataset.schema
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_a_run_that_did_not_finish_says_why(tracker: MlflowTracker, story: Story, status: str) -> None:
+    (story.folder / "checkpoint").mkdir()
+    tracker.start(story)
+    tracker.progress("sampling", 10, 1000, {"divergences": 3})
+    tracker.progress("sampling", 20, 1000, {"divergences": 4})  # still waiting to be written when the run fails
+    tracker.fail(status, "The log density became NaN or infinite.", story.folder)  # type: ignore[arg-type]
+
+    run = only_run(story)
+    assert run.info.status == status
+    assert run.info.end_time is not None
+    assert run.data.tags["error"] == "The log density became NaN or infinite."
+    assert run.data.metrics["progress/divergences"] == 4
+    assert [file.path for file in client_of(story).list_artifacts(run.info.run_id)] == [".hydra", "verdict.json"]
+
+
+def test_metrics_that_are_not_finite_are_kept_and_named(tracker: MlflowTracker, story: Story) -> None:
+    tracker.start(story)
+    tracker.progress("sampling", 10, 10, {"r_hat_max": math.nan})
+    tracker.finish({"r_hat_max": math.nan, "elpd": -math.inf, "draws": 10}, {}, "", story.folder)
+
+    run = only_run(story)
+    assert math.isnan(run.data.metrics["r_hat_max"])
+    assert math.isnan(run.data.metrics["progress/r_hat_max"])
+    assert run.data.metrics["elpd"] < -1e308
+    assert run.data.tags["not_finite"] == "r_hat_max=nan, elpd=-inf"
+
+
+def test_more_than_one_call_takes_is_split(tracker: MlflowTracker, story: Story) -> None:
+    config = {"model": {f"weight_{i}": i for i in range(250)}}
+    tracker.start(dataclasses.replace(story, config=config, choices={}))
+    metrics = {f"posterior/theta[{i}]/mean": float(i) for i in range(1700)}
+    tracker.finish(metrics, {f"tag_{i}": "word" for i in range(120)}, "n" * 10_000, story.folder)
+
+    run = only_run(story)
+    assert len(run.data.params) == 250
+    assert len(run.data.metrics) == 1700
+    assert sum(tag.startswith("tag_") for tag in run.data.tags) == 120
+    assert len(run.data.tags["mlflow.note.content"]) == TAG_LIMIT
+    assert run.data.tags["mlflow.note.content"].endswith("report.html)*")
+
+
+def test_a_server_that_is_away_is_a_sentence_within_seconds(story: Story) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    tracker = MlflowTracker(f"http://me:secret@127.0.0.1:{port}", "credo", {}, artifacts=True)
+
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match=r"^tracking\.uri=.*Connection refused.*tracking=none") as caught:
+        tracker.start(story)
+    assert time.monotonic() - started < 15
+    assert "secret" not in str(caught.value)
+    tracker.fail("FAILED", "never started", story.folder)  # has nothing to say to nobody
+
+
+def test_a_folder_is_no_store(story: Story) -> None:
+    with pytest.raises(ConfigError, match=r"tracking\.uri=/runs: .*sqlite:////runs/mlflow\.db"):
+        MlflowTracker("/runs", "credo", {}, artifacts=True).start(story)
+
+
+def test_a_file_that_is_no_database_is_a_sentence(story: Story) -> None:
+    (story.start_folder / "notes.txt").write_text("no database at all, but a good many words of text")
+    tracker = MlflowTracker("sqlite:///notes.txt", "credo", {}, artifacts=True)
+    with pytest.raises(ConfigError, match=r"tracking\.uri=sqlite:///.*file is not a database"):
+        tracker.start(story)
+
+
+def test_a_store_inside_the_runs_folder_is_refused(tracker: MlflowTracker, story: Story) -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.run\.dir"):
+        tracker.start(dataclasses.replace(story, folder=story.start_folder))
+
+
+def test_a_deleted_experiment_is_a_sentence(tracker: MlflowTracker, story: Story) -> None:
+    tracker.start(story)
+    client_of(story).delete_experiment(only_run(story).info.experiment_id)
+    with pytest.raises(ConfigError, match=r"tracking\.experiment=credo: .*restore"):
+        tracker.start(story)
+
+
+def test_a_store_that_breaks_later_costs_one_warning_and_no_answer(
+    tracker: MlflowTracker, story: Story, monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("credo.tracking.mlflow.PAUSE", 0.0)
+    tracker.start(story)
+    for method in ("log_batch", "log_artifact", "log_artifacts", "set_terminated"):
+        monkeypatch.setattr(MlflowClient, method, broken)
+    tracker.progress("sampling", 10, 20, {"divergences": 0})
+    tracker.progress("sampling", 20, 20, {"divergences": 0})
+    assert tracker.finish({"r_hat_max": 1.0}, {}, "", story.folder) is not None
+    (said,) = warnings_of()
+    assert said.startswith("MLflow did not record running metrics (Connection reset by peer); the run goes on")
+
+
+def test_running_metrics_that_could_not_be_written_are_written_later(
+    tracker: MlflowTracker,
+    story: Story,
+    monkeypatch: pytest.MonkeyPatch,
+    warnings_of: Callable[[], list[str]],
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("credo.tracking.mlflow.PAUSE", 0.0)
+    tracker.start(story)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", broken)
+        tracker.progress("sampling", 10, 20, {"divergences": 1})
+    assert len(warnings_of()) == 1
+    tracker.finish({}, {}, "", story.folder)
+    assert only_run(story).data.metrics["progress/divergences"] == 1
+
+
+def test_the_run_table_shows_the_verdict_whoever_created_the_experiment(tracker: MlflowTracker, story: Story) -> None:
+    client = client_of(story)
+    client.create_experiment("credo")
+    tracker.start(story)
+    view = json.loads(client.get_experiment(only_run(story).info.experiment_id).tags["mlflow.sharedViewState.credo"])
+    assert view["selectedColumns"][0] == "tags.`verdict`"
+
+
+def test_files_stay_out_of_mlflow_where_they_are_not_wanted(story: Story, tmp_path: Path) -> None:
+    tracker = MlflowTracker(f"sqlite:///{tmp_path}/elsewhere/runs.db", "credo", {}, artifacts=False)
+    tracker.start(story)
+    tracker.finish({}, {}, "", story.folder)
+    assert (tmp_path / "elsewhere" / "runs.db").exists()
+    assert not (tmp_path / "elsewhere" / "mlartifacts").exists()
