@@ -38,7 +38,7 @@ sweep: setup ## the same question by four methods, comparable in MLflow
 	@$(RUN) -m data=coin_flips model=bernoulli inference=mle,map,nuts,mh
 
 ui: setup ## MLflow on 127.0.0.1 with this folder's runs
-	@echo "http://127.0.0.1:5000/?workflowType=machine_learning"
+	@echo "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=credo&workflowType=machine_learning"
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
 		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000 --workers 1
 

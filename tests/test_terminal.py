@@ -14,7 +14,7 @@ from rich.console import Console
 
 from credo.contracts import Check, Story, Verdict
 from credo.result import Cost, Result, Status
-from credo.terminal import Progress, news, show
+from credo.terminal import Progress, news, show_answer, show_places
 
 PLACE = "http://127.0.0.1:5000/#/experiments/1/runs/0123456789abcdef0123456789abcdef?workflowType=machine_learning"
 
@@ -52,7 +52,8 @@ def shown(
     story, verdict, rows=3, kind="draws", status=Status.DONE, page=None, tracked=None, commands=(), **settings
 ) -> str:
     console = Console(file=io.StringIO(), width=80, **settings)
-    show(story, result(kind, status), summary(rows), verdict, page, tracked, commands, console=console)
+    show_answer(story, result(kind, status), summary(rows), verdict, console=console)
+    show_places(story, page, tracked, commands, console=console)
     return console.file.getvalue()
 
 
@@ -77,8 +78,9 @@ def test_end_of_a_run_in_plain_words(story, verdict):
 
 
 def test_only_addresses_are_wider_than_80_columns(story, verdict):
-    lines = shown(story, verdict, tracked=PLACE).splitlines()
+    lines = shown(story, verdict, tracked=f"{PLACE}\nall runs").splitlines()
     assert [line for line in lines if len(line.rstrip()) > 80] == [f"MLflow  {PLACE}"]
+    assert "        all runs" in lines
 
 
 def test_table_is_capped_and_says_so(story, verdict):
@@ -130,7 +132,7 @@ def test_progress_without_a_terminal_prints_few_plain_lines():
     assert "\x1b" not in console.file.getvalue()
     assert len(lines) == 4  # first and last of each phase: the others come sooner than LINE_SECONDS
     assert lines[1].startswith("warm-up 100/100, step 0.41, after")
-    assert lines[3].startswith("sampling 100/100, 3 divergent, R-hat 1.01, ESS 812, after")
+    assert lines[3].startswith("sampling 100/100, 3 divergent, R-hat 1.012, ESS 812, after")
 
 
 def test_progress_on_a_terminal_shows_every_phase_and_ends_clean():
@@ -158,7 +160,7 @@ def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, story, verdict):
     out, err = capfd.readouterr()
     assert out == ""
     assert "sampling 1/1" in err
-    show(story, result(), summary(1), verdict, None, None, ())
+    show_answer(story, result(), summary(1), verdict)
     out, err = capfd.readouterr()
     assert "FAILED" in out
     assert err == ""
@@ -167,5 +169,5 @@ def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, story, verdict):
 def test_import_is_light():
     heavy = ["jax", "numpyro", "arviz_base", "arviz_stats", "mlflow", "matplotlib", "jinja2"]
     code = f"import sys, credo.terminal; sys.exit(','.join(m for m in {heavy} if m in sys.modules) or 0)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")

@@ -67,13 +67,14 @@ def run(
         result = _infer(parts, problem, config.seed)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
+        terminal.show_answer(story, result, summary, verdict)
         numbers = metrics.collect(result, summary)
         objective = _objective(config.objective, numbers)
         _write(folder, story, result, summary, verdict, numbers)
         page = parts.report.write(story, result, summary, verdict, numbers)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
-    terminal.show(story, result, summary, verdict, page, tracked, _next(choices))
+    terminal.show_places(story, page, tracked, _next(choices))
     return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
 
 
@@ -160,7 +161,7 @@ def _next(choices: Mapping[str, str]) -> tuple[str, ...]:
     same = f"experiment={choices['experiment']}" if choices.get("experiment", "None") != "None" else ""
     words = same or f"data={choices['data']} model={choices['model']}"
     others = ",".join(word for word in ("map", "nuts", "mh") if word != method)
-    return (f"credo -m {words} inference={others}", "credo --help", "make ui  (or: mlflow ui --host 127.0.0.1)")
+    return (f"credo -m {words} inference={others}", "credo --help")
 
 
 @contextmanager

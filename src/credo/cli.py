@@ -5,6 +5,7 @@ credo -m inference=mle,map,nuts,mh
 credo init FOLDER
 """
 
+import contextlib
 import os
 import sys
 import traceback
@@ -59,17 +60,15 @@ def experiment() -> int:
         code, objective = run(config)
         codes.append(code)
         if code not in (0, 3) and HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise _Reported(code)
+            raise _ReportedError(code)
         return objective
 
-    try:
+    with contextlib.suppress(_ReportedError):
         job()
-    except _Reported:
-        pass
     return next((code for code in codes if code), 0)
 
 
-class _Reported(Exception):
+class _ReportedError(Exception):
     """A job of a sweep failed, and the user was told why."""
 
 

@@ -1,7 +1,7 @@
 """The seams of the framework: what a replaceable part must offer, and who calls it.
 
 A part is one Python file and one YAML; its YAML's `_target_` names the class. `app.run` is the only caller of these
-methods. Models, inference methods and diagnostics are pure: they get keys and arrays and touch neither files nor loggers.
+methods. Models, inference methods and diagnostics are pure: they get keys and arrays, and touch no files and loggers.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,8 @@ class Source(Protocol):
         """Return the data with named dims and coords.
 
         Every variable is an argument of the model by its name: by custom `y` [obs] is the target, `x` [obs, feature]
-        the inputs, `sigma` [obs] known standard errors, `group` [obs] integer group labels. Variables whose attribute
+        the inputs, `sigma` [obs] known standard errors, `group` [obs] whole numbers that index the coordinate
+        `group_name`. Variables whose attribute
         `role` is `truth` are the parameters that generated the data and are kept from the model. A coordinate `split`
         along the rows, with the values `train` and `test`, holds rows out.
 

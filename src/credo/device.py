@@ -31,7 +31,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     _check("device.precision", precision, PRECISIONS)
     if num_devices is not None and num_devices < 1:
         raise ConfigError(f"device.num_devices: expected a whole number of at least 1 or null, but got {num_devices}")
-    # Warnings of a missing accelerator library are not the user's concern; asking for one that is not there is an error.
+    # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax

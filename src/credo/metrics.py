@@ -13,10 +13,10 @@ from credo.result import Result
 def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     """All numbers worth comparing between runs.
 
-    `posterior/SCALAR/mean|sd|...` per scalar (at most 100 scalars); `r_hat_max`, `ess_bulk_min`, `ess_tail_min`,
+    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars); `r_hat_max`, `ess_bulk_min`, `ess_tail_min`,
     `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per held-out row),
-    `log_density` of a point estimate, `seconds/PHASE`, `gradients`, `programs`, `ess_per_second`. What a method does not
-    have is not there.
+    `log_density` of a point estimate, `seconds/PHASE`, `gradients`, `programs`, `ess_per_second`. What a method does
+    not have is not there.
     """
     return {
         **_cost(result),
@@ -51,7 +51,7 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
 
 
 def _mode(result: Result) -> dict[str, float]:
-    starts = result.tree["optimisation"]
+    starts = result.tree["optimisation"].to_dataset()
     best = int(starts.attrs["best"])
     return {
         "log_density": float(starts["objective"][best]),
@@ -77,7 +77,7 @@ def _log_predictive(log_likelihood: xr.DataArray) -> np.ndarray:
 def _posterior(summary: pd.DataFrame) -> dict[str, float]:
     columns = ("mean", "sd", "q5", "q50", "q95")
     return {
-        f"posterior/{row['variable']}/{column}": float(row[column])
+        f"posterior/{column}/{row['variable']}": float(row[column])
         for _, row in summary.head(100).iterrows()
         for column in columns
         if not math.isnan(row[column])

@@ -9,9 +9,9 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
     """The question.
 
     Returns:
-        `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same of
-        the observed sites. `data`: dims with sizes, variables, number of held-out rows, hash, and the variables that the
-        model does not take.
+        `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same
+        of the observed sites. `data`: dims with sizes, variables, number of held-out rows, hash, and the variables that
+        the model does not take.
     """
     taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
     given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]

@@ -51,7 +51,8 @@ class Result:
             not defined) and `optimisation` (dim `start`: `objective` [start] the log density reached, `gradient_norm`
             [start], `converged` [start], `distance` [start] to the best start in standard errors; dim `eigenvalue`:
             `hessian_eigenvalues`, ascending, of the observed information in unconstrained space, scaled to unit
-            diagonal; attrs `boundary` and `flat`: JSON lists of the scalars on the boundary or along which the log density is flat).
+            diagonal; attrs `best`, the best start; `newton_decrement`, how far it is from its mode in standard errors;
+            `boundary` and `flat`, JSON lists of the scalars on the boundary or along which the density is flat).
         status: how the inference ended.
         cost: what it cost.
         method: the method's word on the command line, e.g. `nuts`.

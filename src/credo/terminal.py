@@ -126,7 +126,7 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
     """
     words: dict[str, Callable[[float], str]] = {
         "divergences": lambda value: f"{value:,.0f} divergent",
-        "r_hat_max": lambda value: f"R-hat {value:.3g}",
+        "r_hat_max": lambda value: f"R-hat {value:.3f}",
         "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
         "objective": lambda value: f"log density {value:,.2f}",
         "step_size": lambda value: f"step {value:.2g}",
@@ -136,26 +136,16 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
     return ", ".join(say(numbers[key]) for key, say in words.items() if math.isfinite(numbers.get(key, math.nan)))
 
 
-def show(
-    story: Story,
-    result: Result,
-    summary: "pd.DataFrame",
-    verdict: Verdict,
-    page: Path | None,
-    tracked: str | None,
-    next_commands: Sequence[str],
-    console: Console | None = None,
+def show_answer(
+    story: Story, result: Result, summary: "pd.DataFrame", verdict: Verdict, console: Console | None = None
 ) -> None:
-    """Print the end of a run: the answer, whether to believe it, where it is, and what to try next.
+    """Print the answer and whether to believe it.
 
     Args:
         story: the run.
         result: the answer.
         summary: one row per scalar.
         verdict: whether it may be believed.
-        page: the report, if one was written.
-        tracked: where the tracker has the run, if anywhere.
-        next_commands: what to type next.
         console: where to print; stdout by default.
     """
     console = console or Console(highlight=False)
@@ -165,6 +155,25 @@ def show(
     if len(summary) > MOST_ROWS:
         console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
     _show_verdict(console, result, verdict)
+
+
+def show_places(
+    story: Story,
+    page: Path | None,
+    tracked: str | None,
+    next_commands: Sequence[str],
+    console: Console | None = None,
+) -> None:
+    """Print where the run is, and what to try next.
+
+    Args:
+        story: the run.
+        page: the report, if one was written.
+        tracked: where the tracker has the run, if anywhere.
+        next_commands: what to type next.
+        console: where to print; stdout by default.
+    """
+    console = console or Console(highlight=False)
     _show_places(console, story, page, tracked)
     if next_commands:
         console.print("\nNext:")
@@ -201,27 +210,24 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
     console.print(Text(f"  {counts(verdict)}", style="dim"))
     if result.status is not Status.DONE:
         console.print(Text(result.status.value, style="yellow"))
-    for status in ("failed", "not checked", "note"):
-        for check in ended(verdict, status):
-            head = Text.assemble(
-                (f"  {status:<{INDENT - 2}}", STYLES[status]), (check.name, "bold"), f" {measured(check)}"
-            )
-            head.rstrip()
-            console.print(head)
-            advice = textwrap.wrap(check.advice, console.width - INDENT, break_on_hyphens=False)
-            console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
+    reasons = [check for status in ("failed", "not checked", "note") for check in ended(verdict, status)]
+    if reasons:
+        console.print()
+    for check in reasons:
+        head = (f"  {check.status:<{INDENT - 2}}", STYLES[check.status]), (check.name, "bold"), f" {measured(check)}"
+        advice = textwrap.wrap(check.advice, console.width - INDENT, break_on_hyphens=False)
+        console.print(Text.assemble(*head))
+        console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
 
 
 def _show_places(console: Console, story: Story, page: Path | None, tracked: str | None) -> None:
-    places = {
-        "report": page and _short(page, story.start_folder),
-        "run": _short(story.folder, story.start_folder),
-        "MLflow": tracked,
-    }
+    """Where everything is; addresses are not wrapped, so that they can be copied."""
+    places = {"report": page and _short(page, story.start_folder), "run": _short(story.folder, story.start_folder)}
     console.print()
-    for word, place in places.items():
+    for word, place in (places | {"MLflow": tracked}).items():
         if place:
-            console.print(Text(f"{word:<7}", style="dim"), Text(place), soft_wrap=True)
+            lines = textwrap.indent(place, " " * 8).strip()
+            console.print(Text.assemble((f"{word:<8}", "dim"), lines), soft_wrap=True)
 
 
 def _short(path: Path, start_folder: Path) -> str:

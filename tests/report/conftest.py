@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from fake_results import DRAWS, make
 
 from credo.contracts import Check, Story, Verdict
 from credo.diagnostics.summary import summarise
 from credo.report.evidence import Evidence
-from credo.result import Cost, Result, Status
+from credo.result import Result, Status
 
 SCHOOLS = [
     "Choate",
@@ -23,14 +24,6 @@ SCHOOLS = [
     "St. Paul's",
     "Mt. Hermon",
 ]
-DRAWS = ("chain", "draw")
-COST = Cost({"compile": 1.2, "warmup": 0.3, "sampling": 0.25}, gradients=63450, density_evaluations=63450, programs=2)
-
-
-def make(
-    groups: dict[str, xr.Dataset], method: str = "nuts", kind: str = "draws", status: Status = Status.DONE
-) -> Result:
-    return Result(xr.DataTree.from_dict(groups), status, COST, method, kind, tuple(groups["posterior"].data_vars))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +99,14 @@ def story(tmp_path: Path) -> Story:
     return Story(
         name="eight_schools hierarchical nuts",
         config={"model": {"prior": {"mu": gaussian}}, "seed": 7},
-        choices={"data": "eight_schools", "model": "hierarchical", "inference": "nuts"},
+        choices={
+            "report": "html",
+            "data": "eight_schools",
+            "inference": "nuts",
+            "prior@model.prior.mu": "gaussian",
+            "experiment": "None",
+            "hydra/launcher": "basic",
+        },
         overrides=("data=eight_schools", "data.path=my data.csv"),
         folder=tmp_path,
         start_folder=tmp_path.parent,
@@ -119,11 +119,16 @@ def story(tmp_path: Path) -> Story:
         },
         question={
             "model": "y_j ~ N(theta_j, sigma_j)",
-            "latents": [
-                {"name": "theta", "shape": (8,), "dims": ("school",), "distribution": "Normal", "support": "real"}
-            ],
+            "latents": [{"name": "theta", "dims": {"school": 8}, "distribution": "Normal", "support": "real"}],
+            "data": {"unused": ["age"], "test_rows": 3},
         },
-        data=xr.Dataset({"y": ("school", [28.0, 8, -3, 7, -1, 1, 18, 12]), "truth": ((), 3.0, {"role": "truth"})}),
+        data=xr.Dataset(
+            {
+                "y": ("school", [28.0, 8, -3, 7, -1, 1, 18, 12]),
+                "age": ((), 3.0),
+                "mu": ((), 3.0, {"role": "truth"}),
+            }
+        ),
     )
 
 

@@ -20,7 +20,7 @@ def test_density_of_normal_draws():
 def test_density_does_not_leak_over_a_hard_edge():
     draws = np.random.default_rng(0).exponential(size=20_000)
     centres, heights = density(draws, 0.0, 10.0)
-    # An estimate that leaks would be near 0.5 at the edge, where the density is 1; the mirrored one is flattened a little.
+    # An estimate that leaks would be near 0.5 at the edge, where the density is 1; mirroring flattens it a little.
     assert heights[0] > 0.85
     assert heights.sum() * (centres[1] - centres[0]) == pytest.approx(1, abs=0.01)
 

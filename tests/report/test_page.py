@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from conftest import DRAWS, make
+from fake_results import DRAWS, make
 
 from credo.contracts import Verdict
 from credo.errors import ConfigError
@@ -62,9 +62,10 @@ def images(folder: Path) -> set[str]:
 
 
 def test_page_tells_the_verdict_first_and_everything_in_order(write, schools):
-    text = Page(write(schools)).text
-    order = ["failed its checks", "The question", "The answer", "The checks", "What it cost", "How to do it again"]
-    places = [text.index(words) for words in order]
+    source = write(schools)
+    assert "This answer failed its checks" in Page(source).text
+    order = ["verdict", "question", "answer", "checks", "cost", "reproduce"]
+    places = [source.index(f'<section id="{section}"') for section in order]
     assert places == sorted(places)
 
 
@@ -135,7 +136,7 @@ def test_names_from_outside_are_escaped(write, story):
     result = make({"posterior": xr.Dataset({evil: (DRAWS, [[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0]])})})
     data = xr.Dataset({f"<img onerror={evil}>": ("x", [1.0])})
     told = dataclasses.replace(
-        story, name=evil, data=data, question={"model": evil, "latents": [evil]}, overrides=(evil,)
+        story, name=evil, data=data, question={"model": evil, "latents": [{"name": evil}]}, overrides=(evil,)
     )
     source = write(result, story=told)
     assert not Page(source).tags & {"script"}
@@ -150,10 +151,19 @@ def test_question_and_reproduction(write, schools):
     assert "mu ~ gaussian(loc=0, scale=5)" in text
     assert "school 8" in text
     assert "-3 to 28, mean 8.75" in text
+    assert "(not taken by the model)" in text
+    assert "(generated the data; kept from the model)" in text
+    assert "3 rows held out." in text
     assert "credo data=eight_schools 'data.path=my data.csv'" in text
     assert "c0ffee" * 6 + " with changes that are not committed" in text
     assert "5e1f" * 16 in text
     assert "63,450" in text
+
+
+def test_choices_are_those_of_the_experiment(story):
+    from credo.report.page import choices
+
+    assert list(choices(story).items()) == [("data", "eight_schools"), ("inference", "nuts"), ("report", "html")]
 
 
 def test_summary_marks_numbers_beyond_their_threshold(write, schools, verdict):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import DRAWS, make
+from fake_results import DRAWS, make
 
 from credo.report import plots
 from credo.report.image import png
@@ -32,7 +32,7 @@ def cases() -> dict[str, dict[str, np.ndarray]]:
         "whole": {"a": random.integers(0, 2, (4, 50)), "b": normal > 0, "v": random.integers(0, 999, (4, 50, 40))},
         "matrix": {"m": random.normal(size=(4, 50, 3, 4))},
         "many": {f"v{i}": normal for i in range(60)},
-        "long": {"w": random.normal(size=(4, 50, 700))},
+        "long": {"w": random.normal(size=(2, 10, 700))},
         "twenty chains": {"a": random.normal(size=(20, 50))},
         "names": {"$\\frac{": normal, "変数": normal, "a" * 200: random.normal(size=(4, 50, 2))},
         "nothing": {},
@@ -123,6 +123,6 @@ def test_rank_band_holds_95_percent_of_agreeing_chains():
     for _ in range(panels):
         shares, lines = difference(random.normal(size=(chains, count)))
         inside += bool((np.abs(lines) <= np.interp(shares, np.linspace(0, 1, len(band)), band) + 1e-12).all())
-    # 400 panels: standard error 0.011. Bonferroni over chains errs by less than 0.01 to the safe side, and the quantile of
-    # 1,000 simulations by about 0.01.
+    # 400 panels: standard error 0.011. Bonferroni over chains errs by less than 0.01 to the safe side, and the quantile
+    # of 1,000 simulations by about 0.01.
     assert 0.91 < inside / panels < 0.99

@@ -83,7 +83,7 @@ def test_a_finished_run_can_be_read_back(tracker: MlflowTracker, story: Story) -
         f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.info.run_id}?workflowType=machine_learning\n"
         f"all runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
         "viewStateShareKey=credo&workflowType=machine_learning\n"
-        f"first start: mlflow ui --backend-store-uri 'sqlite:///{story.start_folder}/mlflow.db' --host 127.0.0.1"
+        f"start it: mlflow ui --backend-store-uri 'sqlite:///{story.start_folder}/mlflow.db' --host 127.0.0.1"
     )
 
     history = client_of(story).get_metric_history(run.info.run_id, "progress/r_hat_max")
@@ -228,8 +228,36 @@ def test_the_run_table_shows_the_verdict_whoever_created_the_experiment(tracker:
     client = client_of(story)
     client.create_experiment("credo")
     tracker.start(story)
+    tracker.finish({}, {}, "", story.folder)
     view = json.loads(client.get_experiment(only_run(story).info.experiment_id).tags["mlflow.sharedViewState.credo"])
     assert view["selectedColumns"][0] == "tags.`verdict`"
+
+
+def test_a_run_in_a_ready_file_is_recorded_when_it_lasts_and_keeps_its_times(
+    tracker: MlflowTracker, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(story)
+    client.create_experiment("credo")
+    before = int(time.time() * 1000)
+    tracker.start(story)
+    tracker.progress("sampling", 10, 20, {"divergences": 3})
+    after = int(time.time() * 1000)
+    assert client.search_runs([client.get_experiment_by_name("credo").experiment_id]) == []
+    monkeypatch.setattr(tracker, "_next_write", 0.0)
+    tracker.progress("sampling", 20, 20, {"divergences": 4})
+    run = only_run(story)
+    assert run.info.status == "RUNNING"
+    assert before <= run.info.start_time <= after
+    history = client.get_metric_history(run.info.run_id, "progress/divergences")
+    assert [(point.step, point.value) for point in history] == [(10, 3.0), (20, 4.0)]
+    assert before <= history[0].timestamp <= after
+
+
+def test_a_run_in_a_ready_file_that_fails_at_once_is_recorded_as_failed(tracker: MlflowTracker, story: Story) -> None:
+    client_of(story).create_experiment("credo")
+    tracker.start(story)
+    tracker.fail("FAILED", "no starting point", story.folder)
+    assert (only_run(story).info.status, only_run(story).data.tags["error"]) == ("FAILED", "no starting point")
 
 
 def test_files_stay_out_of_mlflow_where_they_are_not_wanted(story: Story, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ Between blocks the host has all the state there is, and tells the listener how t
 
 import abc
 import math
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,9 +21,10 @@ from numpyro.infer.mcmc import MCMCKernel
 
 from credo.contracts import Listener
 from credo.diagnostics.summary import running
-from credo.errors import ConfigError, RunError
+from credo.errors import ConfigError
 from credo.inference.clock import Clock
 from credo.inference.evaluate import evaluate
+from credo.inference.start import not_found
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
 
@@ -65,6 +65,14 @@ class Chains(eqx.Module):
     @abc.abstractmethod
     def kernel(self, program: BoundModel) -> MCMCKernel:
         """The NumPyro kernel for a program, with this sampler's settings."""
+
+    @abc.abstractmethod
+    def start(self, program: BoundModel, key: jax.Array) -> Any:
+        """A starting point, as the kernel's `init` takes it."""
+
+    def point(self, state: Any) -> Any:
+        """Where a state is, as the kernel's `init` takes it."""
+        return self.values(state)
 
     @abc.abstractmethod
     def values(self, state: Any) -> dict[str, Any]:
@@ -126,15 +134,13 @@ class Chains(eqx.Module):
             course=tuple(course),
         )
 
-    def _numbers(
-        self, block: Mapping[str, np.ndarray], draws: list[dict[str, np.ndarray]], stats: list[Stats]
-    ) -> dict[str, float]:
+    def _numbers(self, block: Stats, draws: list[dict[str, np.ndarray]], stats: list[Stats]) -> dict[str, float]:
         """What is worth knowing of the chains by now."""
         numbers = {"acceptance_rate": float(np.mean(block["acceptance_rate"]))}
         if "step_size" in block:
             numbers["step_size"] = float(np.mean(block["step_size"][:, -1]))
         if "diverging" in block:
-            numbers["divergences"] = float(sum(np.sum(one["diverging"]) for one in (stats or [block])))
+            numbers["divergences"] = float(sum(int(np.sum(one["diverging"])) for one in (stats or [block])))
         return numbers | (running(_joined(draws)) if draws else {})
 
 
@@ -179,7 +185,9 @@ def _start(sampler: Chains, program: BoundModel, keys: jax.Array) -> Any:
     """The chains' first states."""
 
     def start(program: BoundModel, key: jax.Array) -> Any:
-        return sampler.kernel(program).init(key, sampler.warmup * sampler.thinning, None, (), {})
+        start_key, chain_key = jax.random.split(key)
+        kernel = sampler.kernel(program)
+        return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.start(program, start_key), (), {})
 
     return _over_chains(sampler, start, program, keys)
 
@@ -200,7 +208,7 @@ def _advance(sampler: Chains, program: BoundModel, states: Any, count: int) -> t
     def advance(program: BoundModel, state: Any, count: jax.Array) -> Any:
         kernel = sampler.kernel(program)
         # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
-        kernel.init(jax.random.PRNGKey(0), sampler.warmup * sampler.thinning, None, (), {})
+        kernel.init(jax.random.PRNGKey(0), sampler.warmup * sampler.thinning, sampler.point(state), (), {})
 
         def draw(state: Any) -> Any:
             state = kernel.sample(state, (), {})
@@ -251,8 +259,4 @@ def _finished(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _require_finite(log_density: np.ndarray, problem: Problem) -> None:
     bad = np.flatnonzero(~np.isfinite(log_density))
     if bad.size:
-        latents = ", ".join(f"{site.name} ({site.support})" for site in problem.latents)
-        raise RunError(
-            f"no starting point with a finite log density was found for chain {bad[0]} in 100 tries over the latents "
-            f"{latents}; check that the priors allow the data, or choose a prior with another support"
-        )
+        raise not_found(problem, f"chain {bad[0]}")

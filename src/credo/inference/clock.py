@@ -1,7 +1,6 @@
 """What a run costs: wall-clock seconds by phase, with compilation apart, and the number of compiled programs."""
 
 import time
-from typing import Any
 
 import jax.monitoring
 
@@ -14,9 +13,9 @@ class _Compiled:
     seconds = 0.0
 
 
-def _listen(event: str, duration: float, **_: Any) -> None:
+def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event in (_LOWER, _COMPILE):
-        _Compiled.seconds += duration
+        _Compiled.seconds += duration_secs
         _Compiled.programs += event == _COMPILE
 
 

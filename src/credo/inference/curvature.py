@@ -24,7 +24,7 @@ _MOST = 1000
 """Beyond so many latent scalars no Hessian is formed, and standard errors are not given."""
 
 _EDGE = 1e-6
-"""A latent is on the boundary of its support when its unconstrained coordinate moves it by less than this, relatively."""
+"""A latent is on the boundary of its support when its unconstrained coordinate moves it by less, relatively."""
 
 _FLAT = 1e-8
 """An eigenvalue of the information scaled to unit diagonal below this is a flat direction."""

@@ -5,6 +5,7 @@ All functions here are pure and meant to be traced. `z` is a dict of unconstrain
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -51,10 +52,10 @@ def log_joint(program: Program, x: Values) -> jax.Array:
     return enumerated_log_density(enumerated, (), {}, x)[0]
 
 
-def log_joint_unconstrained(program: Program, z: Values) -> jax.Array:
-    """Log p(data, x(z)) + log |dx/dz|: the density of z."""
+def potential(program: Program) -> Callable[[Values], jax.Array]:
+    """Minus the log density of z, log p(data, x(z)) + log |dx/dz|, with discrete latents summed out."""
     enumerated = marginal(program)
-    return -potential_energy(enumerated, (), {}, z, enum=enumerated is not program)
+    return partial(potential_energy, enumerated, (), {}, enum=enumerated is not program)
 
 
 def constrain(program: Program, z: Values) -> Values:

@@ -148,7 +148,8 @@ def _one(
     given = {name: draw[name] for name in shape.discrete if name in draw}
     free = {name: value for name, value in draw.items() if name not in given}
     latents = {**constrain(handlers.condition(program, data=given), free), **given}
-    latents = {**latents, **sample_discrete(program, latents, discrete_key, shape.temperature)}
+    if set(shape.discrete) - set(given):
+        latents = {**latents, **sample_discrete(program, latents, discrete_key, shape.temperature)}
     messages = _trace(program, latents)
     prior, likelihood = _log_probs(messages)
     groups = {
@@ -169,7 +170,8 @@ def _trace(program: BoundModel, latents: Values) -> dict[str, dict[str, Any]]:
 
 def _log_probs(messages: dict[str, dict[str, Any]]) -> tuple[Values, Values]:
     """Log p per latent site and per observed site, elementwise over its batch shape."""
-    prior, likelihood = {}, {}
+    prior: Values = {}
+    likelihood: Values = {}
     for name, message in messages.items():
         if message["type"] != "sample":
             continue

@@ -6,7 +6,7 @@ import equinox as eqx
 from jax import Array
 
 from credo.errors import ConfigError
-from credo.inference.density import Program, Values, constrain, log_joint, log_joint_unconstrained
+from credo.inference.density import Program, Values, constrain, log_joint, potential
 from credo.inference.optimise import PointEstimate
 
 
@@ -30,5 +30,5 @@ class Map(PointEstimate):
     def log_density(self, program: Program, z: Values) -> Array:
         """The log posterior density, up to a constant."""
         if self.space == "unconstrained":
-            return log_joint_unconstrained(program, z)
+            return -potential(program)(z)
         return log_joint(program, constrain(program, z))

@@ -6,9 +6,8 @@ Thoms 2008, algorithm 4). Discrete latents move one element at a time, to anothe
 one where their values have no end; both proposals are symmetric, and the same accept step decides.
 """
 
-from collections import namedtuple
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,29 +16,39 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.infer.mcmc import MCMCKernel
-from numpyro.infer.util import initialize_model
 
 from credo.errors import ConfigError
 from credo.inference.chains import Chains, Stats
-from credo.inference.density import Program, Values, discrete_latents, log_joint_unconstrained, structure
+from credo.inference.density import Program, Values, discrete_latents, potential, structure
+from credo.inference.start import Start, find
 from credo.models.problem import BoundModel
 
-MhState = namedtuple(
-    "MhState",
-    ["i", "z", "discrete", "log_density", "accept_prob", "evaluations", "log_scale", "mean", "cov", "rng_key"],
-)
-"""The state of one chain.
 
- - **i** - iterations so far.
- - **z** - continuous latents by site, unconstrained.
- - **discrete** - discrete latents by site.
- - **log_density** - log density of (z, discrete), in unconstrained space.
- - **accept_prob** - mean acceptance probability of the iteration's proposals.
- - **evaluations** - log densities evaluated in the iteration.
- - **log_scale** - log s.
- - **mean**, **cov** - running moments of the flattened z; the proposal's covariance is s^2 cov.
- - **rng_key** - the chain's key.
-"""
+class MhState(NamedTuple):
+    """The state of one chain.
+
+    - **i** - iterations so far.
+    - **z** - continuous latents by site, unconstrained.
+    - **discrete** - discrete latents by site.
+    - **log_density** - log density of (z, discrete), in unconstrained space.
+    - **accept_prob** - mean acceptance probability of the iteration's proposals.
+    - **evaluations** - log densities evaluated in the iteration.
+    - **log_scale** - log s.
+    - **mean**, **cov** - running moments of the flattened z; the proposal's covariance is s^2 cov.
+    - **rng_key** - the chain's key.
+    """
+
+    i: Array
+    z: Values
+    discrete: Values
+    log_density: Array
+    accept_prob: Array
+    evaluations: Array
+    log_scale: Array
+    mean: Array
+    cov: Array
+    rng_key: Array
+
 
 _DECAY = 0.6
 """The adaptation's gain is (i + 1)^-0.6: its sum diverges and its square's does not (Andrieu & Thoms 2008)."""
@@ -81,23 +90,28 @@ class RandomWalkMetropolis(MCMCKernel):
         """The program."""
         return self._model
 
-    def init(self, rng_key: Array, num_warmup: int, init_params: Any, model_args: Any, model_kwargs: Any) -> MhState:
-        """Draw the discrete latents from their priors and find continuous ones with a finite log density."""
-        del init_params, model_args, model_kwargs
+    def init(self, rng_key: Array, num_warmup: int, init_params: Start, model_args: Any, model_kwargs: Any) -> MhState:
+        """Begin at a starting point."""
+        del model_args, model_kwargs
         self._num_warmup = num_warmup
-        rng_key, discrete_key, start_key = jax.random.split(rng_key, 3)
-        messages = structure(self._model, discrete_key)
+        messages = structure(self._model, rng_key)
         self._discrete = {name: messages[name]["fn"] for name in discrete_latents(messages)}
-        discrete = {name: messages[name]["value"] for name in self._discrete}
-        info = initialize_model(start_key, handlers.condition(self._model, data=discrete), validate_grad=False)
-        z = info.param_info.z
-        flat = ravel_pytree(z)[0]
-        log_density = self._log_density(z, discrete)
+        self._potential = None if self._discrete else potential(self._model)
+        flat = ravel_pytree(init_params.z)[0]
+        log_density = self._log_density(*init_params)
         zero = jnp.zeros_like(log_density)
         return MhState(
-            jnp.array(0), z, discrete, log_density, zero, jnp.array(0), jnp.log(self._scale) + zero, flat,
-            jnp.eye(flat.size, dtype=flat.dtype), rng_key,
-        )  # fmt: skip
+            i=jnp.array(0),
+            z=init_params.z,
+            discrete=init_params.discrete,
+            log_density=log_density,
+            accept_prob=zero,
+            evaluations=jnp.array(0),
+            log_scale=jnp.log(self._scale) + zero,
+            mean=flat,
+            cov=jnp.eye(flat.size, dtype=flat.dtype),
+            rng_key=rng_key,
+        )
 
     def sample(self, state: MhState, model_args: Any, model_kwargs: Any) -> MhState:
         """One iteration: the continuous latents, then every element of the discrete ones."""
@@ -118,8 +132,8 @@ class RandomWalkMetropolis(MCMCKernel):
         return lambda z: z
 
     def _log_density(self, z: Values, discrete: Values) -> Array:
-        program = handlers.condition(self._model, data=discrete) if discrete else self._model
-        return log_joint_unconstrained(program, z)
+        energy = self._potential or potential(handlers.condition(self._model, data=discrete))
+        return -energy(z)
 
     def _move(self, state: MhState, key: Array) -> MhState:
         """Propose for all continuous latents at once, and adapt."""
@@ -206,6 +220,14 @@ class Mh(Chains):
     def kernel(self, program: BoundModel) -> RandomWalkMetropolis:
         """Our own kernel; NumPyro has none."""
         return RandomWalkMetropolis(program, self.scale, self.target_accept, self.adapt)
+
+    def start(self, program: BoundModel, key: Array) -> Start:
+        """A point with a finite density."""
+        return find(program, key)
+
+    def point(self, state: MhState) -> Start:
+        """Where the chain is."""
+        return Start(state.z, state.discrete)
 
     def values(self, state: MhState) -> dict[str, Any]:
         """Both kinds of latents."""

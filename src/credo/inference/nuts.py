@@ -9,7 +9,8 @@ from numpyro.infer import NUTS
 
 from credo.errors import ConfigError
 from credo.inference.chains import Chains, Stats
-from credo.inference.density import enumerable
+from credo.inference.density import potential
+from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
 
 
@@ -46,12 +47,16 @@ class Nuts(Chains):
     def kernel(self, program: BoundModel) -> NUTS:
         """NumPyro's kernel."""
         return NUTS(
-            enumerable(program),
+            potential_fn=potential(program),
             step_size=self.step_size,
             target_accept_prob=self.target_accept,
             max_tree_depth=self.max_tree_depth,
             dense_mass=self.dense_mass,
         )
+
+    def start(self, program: BoundModel, key: Array) -> dict[str, Any]:
+        """A point with a finite density and gradient."""
+        return find_continuous(program, key)
 
     def values(self, state: Any) -> dict[str, Any]:
         """The position."""

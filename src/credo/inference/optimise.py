@@ -18,15 +18,15 @@ import optax
 import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
-from numpyro.infer.util import initialize_model
 from numpyro.primitives import Messenger
 
 from credo.contracts import Listener
-from credo.errors import ConfigError, RunError
+from credo.errors import ConfigError
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
-from credo.inference.density import Program, Values, enumerable
+from credo.inference.density import Program, Values
 from credo.inference.evaluate import evaluate
+from credo.inference.start import find_continuous, not_found
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
 
@@ -112,10 +112,7 @@ class PointEstimate(eqx.Module):
         start_key, evaluation_key = jax.random.split(key)
         states = _start(self, problem.bound, jax.random.split(start_key, self.starts))
         if not np.any(np.asarray(states.finite)):
-            raise RunError(
-                f"none of {self.starts} starting points has a finite log density over the latents "
-                f"{', '.join(f'{site.name} ({site.support})' for site in problem.latents)}; check that the priors allow the data"
-            )
+            raise not_found(problem, f"any of the {self.starts} starts")
         states, course = self._climb(problem, states, listener)
         clock.lap("optimisation")
         objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
@@ -189,7 +186,7 @@ def _rows(problem: Problem) -> tuple[str, ...]:
 @jax.jit
 def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartState:
     def start(key: Array) -> StartState:
-        z = initialize_model(key, enumerable(program)).param_info.z
+        z = find_continuous(program, key)
         value, gradient = jax.value_and_grad(partial(_value, method, program))(z)
         return StartState(
             z=z,

@@ -39,12 +39,16 @@ class Hierarchical(Model):
             )
         mu = numpyro.sample("mu", self.prior["mu"])
         tau = numpyro.sample("tau", self.prior["tau"])
-        theta = self._theta(mu, tau, *(("obs", y.shape[0]) if group is None else ("group_name", n_group_name)))
+        theta = (
+            self._theta(mu, tau, "obs", y.shape[0])
+            if group is None
+            else self._theta(mu, tau, "group_name", n_group_name)
+        )
         scale = numpyro.sample("sigma", self.prior["sigma"]) if sigma is None else sigma
         with numpyro.plate("obs", y.shape[0]):
             numpyro.sample("y", dist.Normal(theta if group is None else theta[group], scale), obs=y)
 
-    def _theta(self, mu: Any, tau: Any, plate: str, size: int) -> Any:
+    def _theta(self, mu: Any, tau: Any, plate: str, size: int | None) -> Any:
         with numpyro.plate(plate, size):
             if self.centred:
                 return numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True})

@@ -130,8 +130,8 @@ class Problem:
         for site in self.latents:
             if site.discrete and not site.enumerable:
                 raise ConfigError(
-                    f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no finite "
-                    "support; use inference=mh"
+                    f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no "
+                    "finite support; use inference=mh"
                 )
 
     def check(self) -> None:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
@@ -80,5 +81,5 @@ class _UniformFromZero(dist.Distribution):
 
     def log_prob(self, value: Any) -> Any:
         # A step of rounding above `high` is still inside: a mode on the edge is represented only up to rounding.
-        inside = value <= self.high * (1 + 4 * jnp.finfo(jnp.result_type(float)).eps)
+        inside = value <= self.high * (1 + 4 * float(np.finfo(jnp.result_type(float)).eps))
         return jnp.where(inside, -jnp.log(self.high), -jnp.inf)

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from credo.contracts import Story, Verdict
 from credo.report import table
 from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.report.drawing import Drawing
-from credo.report.numbers import counted, number, seconds
+from credo.report.numbers import counted, number, places, seconds
 from credo.result import Result, Status
 
 MOST_ROWS = 200
@@ -59,6 +60,7 @@ def render(
     return environment.get_template("report.html").render(
         story=story,
         result=result,
+        choices=choices(story),
         headline=HEADLINES[verdict.status],
         counts=counts(verdict),
         verdict=verdict,
@@ -79,16 +81,29 @@ def render(
     )
 
 
+def choices(story: Story) -> dict[str, str]:
+    """The words that made the experiment; the priors are told with the model, and how Hydra runs matters to nobody."""
+    told = {group: word for group, word in story.choices.items() if "/" not in group and "@" not in group}
+    first = [group for group in ("data", "model", "inference", "device", "diagnostics") if group in told]
+    return {
+        group: str(told[group])
+        for group in [*first, *(g for g in told if g not in first)]
+        if told[group] not in (None, "None")
+    }
+
+
 def question(story: Story) -> dict[str, Any]:
     """The model, its unknowns and priors, and the data."""
     asked = story.question
-    latents = [_latent(site) for site in asked.get("latents") or []]
+    latents = [_latent(site) for site in asked.get("latents", ())]
     priors = _priors(story.config, {latent["name"] for latent in latents})
     formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
+    held_out = asked.get("data", {}).get("test_rows", 0)
     return {
         "model": "\n".join([formula, *(["", *priors] if priors else [])]),
         "latents": latents,
         "data": _data(story),
+        "held_out": f"{counted(held_out, 'row')} held out." if held_out else "",
     }
 
 
@@ -103,18 +118,15 @@ def _priors(config: Mapping[str, Any], latents: set[str]) -> list[str]:
     ]
 
 
-def _latent(site: Any) -> dict[str, str]:
-    """A latent's name, size and support in words; from a mapping, or whatever else describes it."""
-    if not isinstance(site, Mapping):
-        return {"name": str(site), "size": "", "support": "", "distribution": ""}
-    shape, dims = site.get("shape") or (), site.get("dims") or ()
-    axes = [f"{dim} {size:,}" for dim, size in zip(dims, shape, strict=False)] or [f"{size:,}" for size in shape]
-    return {
-        "name": str(site.get("name", "")),
-        "size": " × ".join(axes) or "scalar",
-        "support": str(site.get("support", "")),
-        "distribution": str(site.get("distribution", "")),
-    }
+def _latent(site: Mapping[str, Any]) -> dict[str, str]:
+    """A latent's name, size, distribution and support in words."""
+    size = _size(site.get("dims", {}))
+    words = {key: str(site.get(key, "")) for key in ("name", "distribution", "support")}
+    return words | {"size": size}
+
+
+def _size(dims: Mapping[Any, int]) -> str:
+    return " × ".join(f"{dim} {size:,}" for dim, size in dims.items()) or "scalar"
 
 
 def _distribution(setting: Any) -> str:
@@ -130,28 +142,35 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _data(story: Story) -> list[dict[str, Any]]:
-    """One entry per variable of the data: its name, size, and part in the model."""
+def _data(story: Story) -> list[dict[str, str]]:
+    """One entry per variable of the data: its name, size, range, and whether the model sees it."""
+    unused = story.question.get("data", {}).get("unused", ())
     return [
         {
             "name": str(name),
-            "size": " × ".join(f"{dim} {size:,}" for dim, size in variable.sizes.items()) or "scalar",
+            "size": _size(variable.sizes),
             "content": _content(variable),
-            "truth": variable.attrs.get("role") == "truth",
+            "remark": _remark(variable, name in unused),
         }
         for name, variable in story.data.data_vars.items()
     ]
 
 
+def _remark(variable: Any, unused: bool) -> str:
+    if variable.attrs.get("role") == "truth":
+        return "generated the data; kept from the model"
+    return "not taken by the model" if unused else ""
+
+
 def _content(variable: Any) -> str:
+    """A variable's range and mean, the latter to a thousandth of the range."""
     if variable.dtype.kind not in "biuf" or not variable.size:
         return ""
-    values = variable.astype(float)
-    if variable.size == 1:
-        return number(float(values.values.item()), 4)
-    return (
-        f"{number(float(values.min()), 4)} to {number(float(values.max()), 4)}, mean {number(float(values.mean()), 4)}"
-    )
+    low, high, mean = (float(f(variable.values.astype(float))) for f in (np.min, np.max, np.mean))
+    if low == high:
+        return number(mean, 4)
+    digits = places((high - low) / 1000)
+    return f"{number(low)} to {number(high)}, mean {number(mean if digits is None else round(mean, digits), 4)}"
 
 
 def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:

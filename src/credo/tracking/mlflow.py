@@ -1,7 +1,8 @@
 """Runs recorded in MLflow: params, tags, the data set, running and final metrics, files (`tracking=mlflow`).
 
 `start` refuses a store that cannot be reached. From then on the answer comes first: whatever MLflow does, the run goes
-on, and one warning says what was not recorded.
+on, and one warning says what was not recorded. A run that is recorded in a file of its own machine is recorded once it
+has lasted for `PATIENCE`, or is over: loading MLflow takes longer than a small model, and the verdict need not wait.
 """
 
 import logging
@@ -30,6 +31,9 @@ PAUSE = 1.0
 """Seconds between two writes of running metrics, so that short blocks cost no more than long ones."""
 
 PAUSE_AFTER_FAILURE = 30.0
+
+PATIENCE = 5.0
+"""Seconds after which a run in a local file is recorded while it goes on."""
 
 log = logging.getLogger("credo")
 
@@ -89,12 +93,14 @@ class MlflowTracker:
     tags: Mapping[str, str]
     artifacts: bool
     _run: Run | None = field(default=None, init=False, repr=False)
-    _waiting: "list[Metric]" = field(default_factory=list, init=False, repr=False)
+    _story: Story | None = field(default=None, init=False, repr=False)
+    _began: float = field(default=0.0, init=False, repr=False)
+    _waiting: list[tuple[dict[str, float], int, int]] = field(default_factory=list, init=False, repr=False)
     _next_write: float = field(default=0.0, init=False, repr=False)
     _warned: bool = field(default=False, init=False, repr=False)
 
     def start(self, story: Story) -> None:
-        """Create the run, with its params, tags and data set.
+        """Create the run, with its params, tags and data set; in a local file that exists, only when it is time.
 
         Raises:
             ConfigError: the store cannot be reached or written to, or the experiment was deleted.
@@ -102,62 +108,77 @@ class MlflowTracker:
         where = store.locate(self.uri, story.start_folder)
         if self.artifacts:
             _refuse_store_inside(story.folder, where)
+        self._story, self._began, self._next_write = story, time.time(), time.monotonic() + PATIENCE
+        if not store.is_usable_file(where, self.experiment):
+            self._create(story, where)
+            self._next_write = time.monotonic() + PAUSE
+
+    def _create(self, story: Story, where: store.Store) -> None:
         with store.explained(where):
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)
             tags = {tag.key: tag.value for tag in record.tags(record.origin(story) | dict(self.tags))}
-            run = client.create_run(experiment, run_name=story.name, tags=tags).info.run_id
-        self._run = Run(client, run, _place(where, experiment, run))
+            info = client.create_run(experiment, int(1000 * self._began), tags=tags, run_name=story.name).info
+        self._run = Run(client, info.run_id, _place(where, experiment, info.run_id))
         with self._guard("the configuration"):
             self._run.log(params=record.params(story))
-            client.log_inputs(run, datasets=[record.dataset(story)])
-        self._next_write = time.monotonic() + PAUSE
+            client.log_inputs(info.run_id, datasets=[record.dataset(story)])
+
+    def _recorded(self) -> Run | None:
+        """The run, created by now; `None` where it was not started, or cannot be recorded."""
+        if self._run is None and self._story is not None:
+            story, self._story = self._story, None
+            with self._guard("the run"):
+                self._create(story, store.locate(self.uri, story.start_folder))
+        return self._run
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
 
         They are written at most once in `PAUSE` seconds; what waits is written by `finish` or `fail`.
         """
-        if self._run is None:
-            return
         section = "warmup" if phase == "warmup" else "progress"
-        self._waiting += record.metrics({f"{section}/{name}": number for name, number in numbers.items()}, step=done)
+        named = {f"{section}/{name}": number for name, number in numbers.items()}
+        self._waiting.append((named, done, record.now()))
         if time.monotonic() >= self._next_write:
             self._next_write = time.monotonic() + PAUSE_AFTER_FAILURE
-            with self._guard("running metrics"):
-                self._write_waiting(self._run)
-                self._next_write = time.monotonic() + PAUSE
+            if (run := self._recorded()) is not None:
+                with self._guard("running metrics"):
+                    self._write_waiting(run)
+                    self._next_write = time.monotonic() + PAUSE
 
     def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
         """Record the answer; metrics that are not finite are named in the tag `not_finite`."""
-        if self._run is None:
+        run = self._recorded()
+        if run is None:
             return None
         words = dict(tags) | record.not_finite(metrics) | record.description(note)
         with self._guard("the answer"):
-            self._run.log(metrics=record.metrics(metrics, step=0), tags=record.tags(words))
+            run.log(metrics=record.metrics(metrics, step=0), tags=record.tags(words))
         with self._guard("running metrics"):
-            self._write_waiting(self._run)
-        self._copy(self._run, files)
+            self._write_waiting(run)
+        self._copy(run, files)
         with self._guard("the end of the run"):
-            self._run.end("FINISHED")
-        return self._run.place
+            run.end("FINISHED")
+        return run.place
 
     def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
         """Record why the run did not finish; its checkpoint stays in its folder.
 
         The status comes first: a second, impatient interrupt must not leave the run `RUNNING` for ever.
         """
-        if self._run is None:
+        run = self._recorded()
+        if run is None:
             return
         with self._guard("the failure"):
-            self._run.end(status)
-            self._run.log(tags=record.tags({"error": reason}))
+            run.end(status)
+            run.log(tags=record.tags({"error": reason}))
         with self._guard("running metrics"):
-            self._write_waiting(self._run)
-        self._copy(self._run, files, leave=("checkpoint",))
+            self._write_waiting(run)
+        self._copy(run, files, leave=("checkpoint",))
 
     def _write_waiting(self, run: Run) -> None:
-        run.log(metrics=self._waiting)
+        run.log(metrics=[metric for numbers in self._waiting for metric in record.metrics(*numbers)])
         self._waiting.clear()
 
     def _copy(self, run: Run, files: Path, leave: tuple[str, ...] = ()) -> None:
@@ -191,5 +212,5 @@ def _place(where: store.Store, experiment: str, run: str) -> str:
     server = uri.rstrip("/") if where.is_server else "http://127.0.0.1:5000"
     lines = [view.page(server, experiment, run), f"all runs: {view.table(server, experiment)}"]
     if not where.is_server:
-        lines.append(f"first start: mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1")
+        lines.append(f"start it: mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1")
     return "\n".join(lines)

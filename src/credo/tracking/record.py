@@ -35,13 +35,18 @@ def params(story: Story) -> "list[Param]":
     return [Param(name, value) for name, value in parameters(story.config, story.choices).items()]
 
 
-def metrics(numbers: Mapping[str, float], step: int) -> "list[Metric]":
+def now() -> int:
+    """Return the time as MLflow counts it, in milliseconds."""
+    return int(time.time() * 1000)
+
+
+def metrics(numbers: Mapping[str, float], step: int, when: int | None = None) -> "list[Metric]":
     """Return the numbers as they are, NaN and infinities included; see `not_finite`."""
     from mlflow.entities import Metric
 
-    now = int(time.time() * 1000)
+    when = now() if when is None else when
     names = accepted(numbers)
-    return [Metric(names[name], float(number), now, step) for name, number in numbers.items()]
+    return [Metric(names[name], float(number), when, step) for name, number in numbers.items()]
 
 
 def not_finite(numbers: Mapping[str, float]) -> dict[str, str]:

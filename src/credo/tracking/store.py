@@ -145,6 +145,21 @@ def reason(error: BaseException) -> str:
     return without_password(said.strip().splitlines()[0])[:300].rstrip(".")
 
 
+def is_usable_file(store: Store, name: str) -> bool:
+    """Whether the store is a SQLite file that is ready for a run in the experiment called `name`.
+
+    This asks SQLite alone: MLflow takes seconds to load.
+    """
+    if store.database is None or not store.database.is_file() or not os.access(store.database, os.W_OK):
+        return False
+    try:
+        with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as connection:
+            stages = connection.execute("SELECT lifecycle_stage FROM experiments WHERE name = ?", (name,)).fetchall()
+    except sqlite3.Error:
+        return False
+    return stages == [("active",)]
+
+
 def _create_experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> "Experiment":
     from mlflow.exceptions import MlflowException
 

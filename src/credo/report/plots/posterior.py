@@ -1,6 +1,6 @@
 """What was learnt: the density of every scalar variable, and the intervals of every vector.
 
-Of a point estimate: the estimates with intervals of 1.96 standard errors.
+Of a point estimate: the estimates with 90 % intervals of 1.64 standard errors.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ DENSITY, ESTIMATE = 50.0, 26.0
 MOST_BARS = 25
 """A variable of whole numbers with no more values than this is drawn as bars."""
 
-HALF_95, HALF_50 = 1.959964, 0.6744898
-"""Half widths of the normal distribution's 95 % and 50 % intervals, in standard deviations."""
+HALF_90, HALF_50 = 1.6448536, 0.6744898
+"""Half widths of the normal distribution's 90 % and 50 % intervals, in standard deviations."""
 
 
 def draw(evidence: Evidence) -> Drawing:
@@ -95,7 +95,7 @@ def _intervals(variable: Variable, point: bool) -> Intervals:
     if point:
         centre = variable.draws.reshape(len(variable.labels), -1)[:, 0].astype(float)
         error = np.full(centre.shape, np.nan) if variable.error is None else variable.error
-        steps = (-HALF_95, -HALF_50, 0, HALF_50, HALF_95)
+        steps = (-HALF_90, -HALF_50, 0, HALF_50, HALF_90)
         quantiles = np.stack([centre + step * error if step else centre for step in steps])
     else:
         quantiles = intervals(variable.draws.reshape(len(variable.labels), -1))
@@ -119,7 +119,7 @@ def _caption(point: bool, single: bool, several: bool, variables: list[Variable]
     truth = " Red marks: the values that generated the data." if any(v.truth is not None for v in variables) else ""
     if point:
         return (
-            "Dots: the estimates. Thin bars: 95 % intervals of 1.96 standard errors; thick bars: 50 %. A hollow dot "
+            "Dots: the estimates. Thin bars: 90 % intervals of 1.64 standard errors; thick bars: 50 %. A hollow dot "
             f"has no standard error.{truth}"
         )
     densities = "Curves: the posterior density, its middle 90 % in the darker shade. " if single else ""

@@ -67,7 +67,7 @@ def difference(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The pooled share of draws at the quantiles, [quantile], and the differences, [chain, quantile].
     """
     pooled = np.sort(draws, axis=None)
-    values = pooled[np.linspace(0, pooled.size - 1, GRID + 1).astype(int)]
+    values = pooled[_edges(pooled.size)[1:] - 1]
     shares = np.searchsorted(pooled, values, side="right") / pooled.size
     own = [np.searchsorted(np.sort(chain), values, side="right") / chain.size for chain in draws]
     shares = np.concatenate([[0.0], shares])
@@ -81,10 +81,15 @@ def envelope(chains: int, count: int) -> np.ndarray:
     If all chains sample one distribution independently, the number of a chain's draws among the lowest of all is
     hypergeometric. The band is as many standard deviations wide as simulated chains need, by Bonferroni over chains.
     """
-    edges = np.linspace(0, chains * count, min(GRID, chains * count) + 1).astype(int)
+    edges = _edges(chains * count)
     shares = edges / (chains * count)
     sd = np.sqrt(shares * (1 - shares) / count * (chains - 1) / (chains - 1 / count))
     generator = np.random.default_rng(0)
     steps = generator.multivariate_hypergeometric(np.diff(edges), count, SIMULATIONS, method="marginals")
     distance = np.abs(np.cumsum(steps, axis=1)[:, :-1] / count - shares[1:-1]) / sd[1:-1]
     return np.asarray(sd * np.quantile(distance.max(axis=1), 1 - 0.05 / chains))
+
+
+def _edges(total: int) -> np.ndarray:
+    """How many of all draws are at or below each quantile that is looked at."""
+    return np.linspace(0, total, min(GRID, total) + 1).astype(int)

@@ -1,0 +1,114 @@
+"""What all tests share: JAX on one CPU in double precision, settings as `conf` has them, and known answers."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+from omegaconf import OmegaConf
+
+from credo import device
+from credo.contracts import Inference, Listener
+from credo.models.problem import Problem
+from credo.result import Result
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+Infer = Callable[..., Result]
+Z = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cpu(pytestconfig: pytest.Config) -> None:
+    """JAX in double precision, with the programs that earlier test runs compiled."""
+    cache: Any = pytestconfig.cache
+    device.start("cpu", "float64", None, str(cache.mkdir("programs")))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A cached program that another worker is just writing is compiled again, and is nobody's fault."""
+    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
+
+
+class Quiet:
+    """A listener that says nothing."""
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="session")
+def quiet() -> Listener:
+    return Quiet()
+
+
+@pytest.fixture(scope="session")
+def method() -> Callable[..., Inference]:
+    """An inference method with the settings of its YAML: `method("nuts", draws=500)`."""
+    from credo.inference.map import Map
+    from credo.inference.mh import Mh
+    from credo.inference.mle import Mle
+    from credo.inference.nuts import Nuts
+
+    classes: dict[str, Any] = {one.method: one for one in (Map, Mh, Mle, Nuts)}
+
+    def make(word: str, **settings: Any) -> Inference:
+        known: dict[str, Any] = {**OmegaConf.load(ROOT / "conf" / "inference" / f"{word}.yaml")}
+        del known["defaults"]
+        return classes[word](**(known | settings))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def infer(method: Callable[..., Inference], quiet: Listener) -> Infer:
+    """Run a method after its own check: `infer(problem, "nuts", seed=1, draws=500)`."""
+    import jax
+
+    def run(problem: Problem, word: str, seed: int = 0, **settings: Any) -> Result:
+        chosen = method(word, **settings)
+        chosen.check(problem)
+        return chosen.run(problem, jax.random.PRNGKey(seed), quiet)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], Any]:
+    """A JSON file of the reference answers: `reference("closed_forms.json")`."""
+
+    def load(path: str) -> Any:
+        if not REFERENCE.is_dir():
+            pytest.skip(f"the reference answers are not at {REFERENCE}")
+        return json.loads((REFERENCE / path).read_text())
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def z_score() -> Z:
+    """How many Monte Carlo standard errors draws are away from an exact value.
+
+    `z_score(draws, exact)` compares the mean of `draws` [chain, draw, ...], `z_score(draws, exact, "sd")` the standard
+    deviation and `z_score(draws, exact, "quantile", prob=0.05)` a quantile.
+
+    The tests ask for less than 4, which a right sampler misses once in 16,000 comparisons if the error is Gaussian. The
+    seeds are fixed, so a test that passes goes on passing until draws or their law change.
+    """
+
+    def score(draws: Any, exact: Any, statistic: str = "mean", prob: float | None = None) -> np.ndarray:
+        values = np.asarray(draws, float)
+        values = np.moveaxis(values.reshape(*values.shape[:2], -1), 2, 0)
+        flat = values.reshape(len(values), -1)
+        estimate = {
+            "mean": lambda: flat.mean(-1),
+            "sd": lambda: flat.std(-1, ddof=1),
+            "quantile": lambda: np.quantile(flat, prob, axis=-1),
+        }[statistic]()
+        return (estimate - np.ravel(exact)) / array_stats.mcse(values, method=statistic, prob=prob)
+
+    return score
