@@ -34,7 +34,7 @@ class Hierarchical(Model):
         """Observe y [obs], with sigma [obs] known, or with rows in `n_group_name` groups by group [obs]."""
         if sigma is None and group is None:
             raise ConfigError(
-                "model=hierarchical needs known standard errors (a data variable sigma, or data.sigma=COLUMN) or groups "
+                "model=hierarchical needs known standard errors (a variable sigma, or data.sigma=COLUMN) or groups "
                 "(data.group=COLUMN), but the data has neither"
             )
         mu = numpyro.sample("mu", self.prior["mu"])
