@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the environment in the folder $1: a Python >= 3.12, uv, the locked packages (with bytecode), and credo itself.
+# Makes the environment in the folder $1: a Python >= 3.12, uv, the locked packages, and credo itself.
 set -eu
 venv=$1
 
@@ -16,19 +16,35 @@ installed() { # a Python of uv's own, where uv is there and Python is not new en
 }
 
 if [ -n "$python" ]; then
-    # Debian keeps venv in a package of its own; a virtual environment without pip does not need it.
+    # Debian keeps venv in a package of its own; a virtual environment made by uv does not need it.
     "$python" -m venv --clear "$venv" 2>/dev/null || installed || {
         echo "credo: $python cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv)" >&2
         exit 2
     }
 elif ! installed; then
-    echo "credo: Python >= 3.12 is needed, but only $(python3 --version 2>/dev/null || echo no Python) was found; install one (Debian 13, Ubuntu 24.04: apt-get install python3 python3-venv) or uv" >&2
+    found=$(python3 --version 2>/dev/null) || found="no Python"
+    echo "credo: Python >= 3.12 is needed, but only $found was found; install one (Debian 13, Ubuntu 24.04: apt-get install python3 python3-venv) or uv" >&2
     exit 2
 fi
 
-[ -x "$venv/bin/pip" ] && "$venv/bin/pip" install -q --disable-pip-version-check "$(grep -o '^uv==[0-9.]*' requirements.lock)"
+echo "Installing credo and its locked packages in $venv, which takes about a minute ..." >&2
+if [ -x "$venv/bin/pip" ]; then
+    "$venv/bin/pip" install -qq --disable-pip-version-check "$(grep -o '^uv==[0-9.]*' requirements.lock)"
+fi
 uv=$venv/bin/uv
 [ -x "$uv" ] || uv=uv
 export VIRTUAL_ENV="$venv"
-"$uv" pip install -q --compile-bytecode --require-hashes -r requirements.lock
+"$uv" pip install -q --require-hashes -r requirements.lock
 "$uv" pip install -q --no-deps --no-build-isolation -e .
+
+# Bytecode of what a run imports, even where PYTHONDONTWRITEBYTECODE is set: without it every start takes three times as
+# long. To compile all that was installed takes a minute more.
+PYTHONDONTWRITEBYTECODE='' "$venv/bin/python" -W ignore - <<'END'
+import contextlib, importlib, pkgutil
+import credo
+
+late = ["h5netcdf", "jinja2", "matplotlib.backends.backend_agg", "mlflow.store.tracking.sqlalchemy_store"]
+for name in [*late, *(module.name for module in pkgutil.walk_packages(credo.__path__, "credo."))]:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+END

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import device, metrics, note, provenance, terminal
 from credo.config.build import Parts, build
+from credo.config.mistakes import refuse
 from credo.contracts import Listener, Story, Tracker, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
@@ -56,7 +57,7 @@ def run(
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
     with _clean_if_refused(folder):
-        OmegaConf.resolve(config)
+        refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
         problem, data = _problem(parts, config.seed)

@@ -5,22 +5,24 @@ credo -m inference=mle,map,nuts,mh
 credo init FOLDER
 """
 
-import contextlib
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+import credo
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted
 
-START_FOLDER = Path.cwd()
 _CONF = str(paths.built_in() / "conf")
 
 
@@ -33,21 +35,37 @@ def command(arguments: Sequence[str]) -> int:
     """Run a verb or an experiment; returns the exit code."""
     schema.register()
     paths.register()
+    logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
         if arguments and arguments[0] in VERBS:
             return VERBS[arguments[0]](arguments[1:])
+        if "--version" in arguments:
+            sys.stdout.write(f"credo {credo.__version__}\n")
+            return 0
         if {"--help", "-h"} & set(arguments):
             return show_help([word for word in arguments if not word.startswith("-")])
+        _require_known_flags(arguments)
         return experiment()
     except CredoError as error:
         return _say(error)
     except mistakes.MISTAKES as error:
         return _say(mistakes.explain(error))
-    except (KeyboardInterrupt, Interrupted):
-        return Interrupted.exit_code
+    except (KeyboardInterrupt, Interrupted) as error:
+        return _say(error, Interrupted.exit_code)
     except BrokenPipeError:  # the reader of a pipe has seen enough, as in `credo --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _require_known_flags(arguments: Sequence[str]) -> None:
+    parser = get_args_parser()
+    parser.allow_abbrev = False  # --experiment is not --experimental-rerun
+    _, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]}: there is no such flag; values are set as KEY=VALUE (credo --help), and the flags are "
+            "Hydra's (credo --hydra-help)"
+        )
 
 
 def experiment() -> int:
@@ -63,35 +81,40 @@ def experiment() -> int:
             raise _ReportedError(code)
         return objective
 
-    with contextlib.suppress(_ReportedError):
+    try:
         job()
+    except _ReportedError as error:  # perhaps from another process, whose `codes` are not ours
+        codes.append(error.code)
     return next((code for code in codes if code), 0)
 
 
 class _ReportedError(Exception):
     """A job of a sweep failed, and the user was told why."""
 
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
+
 
 def run(config: DictConfig) -> tuple[int, float | None]:
     """Run one experiment; returns its exit code and its objective."""
-    sys.path.append(str(START_FOLDER))  # a user's own modules stand where credo was started
     from credo import app
 
-    hydra_config = HydraConfig.get()
+    job = HydraConfig.get()
+    start_folder = Path(job.runtime.cwd)
+    if str(start_folder) not in sys.path:
+        sys.path.append(str(start_folder))  # a user's own modules stand there
+    typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     try:
         outcome = app.run(
             config,
-            choices={str(group): str(word) for group, word in hydra_config.runtime.choices.items()},
-            overrides=tuple(hydra_config.overrides.task),
-            folder=Path(hydra_config.runtime.output_dir),
-            start_folder=START_FOLDER,
+            choices={str(group): str(word) for group, word in job.runtime.choices.items()},
+            overrides=tuple(typed),
+            folder=Path(job.runtime.output_dir),
+            start_folder=start_folder,
         )
     except CredoError as error:
         return _say(error), None
-    except (KeyboardInterrupt, Interrupted) as error:
-        if hydra_config.mode is RunMode.MULTIRUN:
-            raise
-        return _say(error, Interrupted.exit_code), None
     except Exception:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         traceback.print_exc()
         return 1, None
@@ -115,7 +138,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {"init": initialise}
 
 
 def _say(error: BaseException, code: int | None = None) -> int:
-    sys.stderr.write(f"credo: {' '.join(str(error).split()) or 'interrupted'}\n")
+    sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
+    sys.stderr.write(f"credo: {sentence or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)
 
 

@@ -165,7 +165,7 @@ def test_a_mode_is_exact(known: Known, word: str, infer: Callable[..., Result]) 
     assert bool(result.tree["optimisation"]["converged"].all())
 
 
-# 20 runs and 94 comparisons with 4 Monte Carlo standard errors: with new seeds, a false alarm once in 170 times.
+# 98 comparisons: with new seeds, a false alarm once in 160 times.
 @pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_draws_have_the_exact_law(
     known: Known, word: str, infer: Callable[..., Result], z_score: Callable[..., np.ndarray]

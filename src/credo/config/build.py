@@ -1,14 +1,16 @@
 """From the composed configuration to objects: the only caller of `instantiate`."""
 
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
 
-from credo.config.mistakes import missing
+from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -28,31 +30,32 @@ class Parts:
 
 
 def build(config: DictConfig) -> Parts:
-    """Make the parts.
+    """Make the parts of a configuration that `mistakes.refuse` has let pass.
 
     Raises:
-        ConfigError: a value is missing, or a part refuses its settings; the sentence names the key.
+        ConfigError: a part refuses its settings; the sentence names the key.
     """
-    missing(config)
     return Parts(
-        source=_make(config.data, Source),
-        model=_make(config.model, Model),
-        inference=_make(config.inference, Inference),
-        diagnostics={name: _make(check, Diagnostic) for name, check in config.diagnostics.checks.items()},
+        source=_make(config, "data", Source),
+        model=_make(config, "model", Model),
+        inference=_make(config, "inference", Inference),
+        diagnostics={
+            name: _make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
+        },
         gate=str(getattr(config.diagnostics.gate, "value", config.diagnostics.gate)),
-        tracker=_make(config.tracking, Tracker),
-        report=_make(config.report, Report),
+        tracker=_make(config, "tracking", Tracker),
+        report=_make(config, "report", Report),
     )
 
 
-def _make(node: Any, contract: type) -> Any:
-    key = node._get_full_key(None) if isinstance(node, DictConfig | ListConfig) else ""  # noqa: SLF001 - its only name
+def _make(config: DictConfig, key: str, contract: type) -> Any:
+    node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise ConfigError(f"{key}: expected a part with a _target_, but got {OmegaConf.to_container(node)!r}")
+        raise ConfigError(f"{key}: expected a part with a _target_, but got {node}")
     try:
         part = instantiate(node, _convert_="all")
     except InstantiationException as error:
-        raise _explained(key, error) from error
+        raise _explained(config, error) from error
     if not isinstance(part, contract):
         raise ConfigError(
             f"{key}._target_: expected a {contract.__name__}, but {node._target_} makes a {type(part).__name__}"
@@ -60,23 +63,28 @@ def _make(node: Any, contract: type) -> Any:
     return part
 
 
-def _explained(key: str, error: InstantiationException) -> ConfigError:
-    """The part's own sentence under the key where it stands."""
-    where = key
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        where = _full_key(cause) or where
-        cause = cause.__cause__
+def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:
+    """The part's own sentence under the key where it stands, or one about its call."""
+    causes = list(_causes(error))
+    key = [
+        line.removeprefix("full_key:").strip() for e in causes for line in str(e).splitlines() if "full_key:" in line
+    ][-1]
+    cause = next((e for e in causes if isinstance(e, ConfigError)), causes[-1])
     if isinstance(cause, ConfigError):
-        sentence = str(cause)
-        return ConfigError(sentence if sentence.startswith(where) else f"{where}.{sentence}")
-    if isinstance(error.__cause__, Exception) and not isinstance(cause, ImportError | AttributeError):
-        return ConfigError(f"{where}: {type(cause).__name__}: {cause}")
-    return ConfigError(f"{where}._target_: {str(error).splitlines()[0]}")
+        return ConfigError(str(cause) if str(cause).startswith(key) else f"{key}.{cause}")
+    target = OmegaConf.select(config, f"{key}._target_")
+    if str(error).startswith("Error locating"):
+        return ConfigError(
+            f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was started?"
+        )
+    if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
+        return no_such_key(key, unknown[1], inspect.signature(get_object(target)).parameters)
+    if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
+        return needed(f"{key}.{missing[1]}")
+    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {cause}")
 
 
-def _full_key(error: BaseException) -> str:
-    for line in str(error).splitlines():
-        if line.startswith("full_key:"):
-            return line.removeprefix("full_key:").strip()
-    return ""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__

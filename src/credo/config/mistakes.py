@@ -1,16 +1,31 @@
 """What Hydra and OmegaConf say of a wrong configuration, in one sentence with the nearest name."""
 
+import dataclasses
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from credo.data.nearest import nearest
 from credo.errors import ConfigError
 
-MISTAKES = (HydraException, OmegaConfBaseException)
+MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+"""What composing a configuration raises; Hydra raises a plain `ValueError` where a group is given null."""
+
+_EXPECTED = {
+    r"Value '(.*)' of type '.*' could not be converted to Integer": "expected a whole number, but got {}",
+    r"Value '(.*)' of type '.*' could not be converted to Float": "expected a number, but got {}",
+    r"Value '(.*)' is not a valid bool": "expected true or false, but got {}",
+    r"Invalid value assigned: (\w+) is not a ListConfig": "expected a list, as in [a,b], but got one {}",
+    r"Cannot assign (\w+) to Dict": "expected keys and values, as in {{a: b}}, but got one {}",
+    r"Merge error: (\w+) is not a subclass of (\w+)": "expected one option of a group, but got two ({1} and {0})",
+    r"is not Optional": "expected a value, but got null",
+    r"does not support deletion": "this key is needed and cannot be deleted",
+}
 
 
 def explain(error: Exception) -> ConfigError:
@@ -18,57 +33,91 @@ def explain(error: Exception) -> ConfigError:
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return ConfigError(
-            f"{error.override}: not a valid override; expected KEY=VALUE or GROUP=OPTION, quoted for the shell"
-        )
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException):
-        return _wrong_value(error, cause)
-    if isinstance(error, OmegaConfBaseException):
-        return _wrong_value(error, error)
+        return ConfigError(f"{error.override}: expected KEY=VALUE or GROUP=OPTION, quoted for the shell; credo --help")
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return ConfigError(f"{mark.name}, line {mark.line + 1}: not valid YAML ({error.problem})")
+    for cause in (error, error.__cause__, error.__context__):
+        if isinstance(cause, OmegaConfBaseException):
+            return _wrong_value(error, cause)
+    if several := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
+        return ConfigError(f"{several[1]}: several values, one run each, need -m, as in credo -m {several[1]}")
+    if "Got NoneType" in str(error):
+        return ConfigError("null is no option of a group; expected a word, as in inference=nuts; credo --help")
     hint = re.search(r"Did you mean[^?]*\?", str(error))
     return ConfigError(_one_line(error) + (f"; {hint[0][:1].lower()}{hint[0][1:]}" if hint else ""))
 
 
-def nearest(word: str, among: Iterable[object]) -> str:
-    """`; did you mean 'x'?`, or nothing."""
-    near = get_close_matches(word, [str(name) for name in among], 1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def refuse(config: DictConfig) -> None:
+    """Resolve a composed configuration, and refuse what a schema lets through.
+
+    Raises:
+        ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
+    """
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        raise explain(error) from error
+    for node in _nodes(config):
+        if not isinstance(schema := OmegaConf.get_type(node), type) or not dataclasses.is_dataclass(schema):
+            continue
+        known = [field.name for field in dataclasses.fields(schema)]
+        for key in node:
+            if key not in known:
+                raise no_such_key(_full_key(node), str(key), known)
+    if keys := sorted(OmegaConf.missing_keys(config)):
+        raise needed(keys[0])
+
+
+def no_such_key(parent: str, key: str, known: Iterable[object]) -> ConfigError:
+    """The sentence for a key that is not there, where `parent` has the `known` ones."""
+    names = [str(name) for name in known if name not in ("_target_", "hydra")]
+    advice = nearest(key, names) if names else f"{parent} has none"
+    return ConfigError(f"{f'{parent}.' if parent else ''}{key}: there is no such key; {advice}")
+
+
+def needed(key: str) -> ConfigError:
+    """The sentence for a mandatory value that was not given."""
+    return ConfigError(f"{key}: a value is needed, but none was given; add {key}=VALUE")
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
-    options = [str(name) for name in error.options or ()]
     if not group:
-        return ConfigError(f"{option}: there is no such configuration group")
-    return ConfigError(f"{group}={option}: expected one of {', '.join(options)}{nearest(option, options)}")
+        return ConfigError(f"{option}: there is no such configuration group; credo --help")
+    return ConfigError(f"{group}={option}: there is no such option; {nearest(option, error.options or ())}")
 
 
 def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError:
-    key = cause.full_key or ""
-    override = re.search(r"override '?([^'\s]+)", str(error))
-    typed = override.group(1).rstrip(".") if override else key
-    if _is_unknown_key(cause):
-        parent, _, last = (key or typed).rpartition(".")
-        siblings = list(cause.parent_node.keys()) if hasattr(cause.parent_node, "keys") else []
-        where = f"{parent} has the keys" if parent else "the keys are"
-        known = [str(name) for name in siblings if name not in ("_target_", "hydra")]
-        return ConfigError(f"{key or typed}: there is no such key; {where} {', '.join(known)}{nearest(last, known)}")
-    return ConfigError(f"{key or typed}: {_one_line(cause)}")
+    """The sentence for a value or key that a schema refuses, on the command line or in a file."""
+    typed = re.search(r"override '?([^'\s]+)", str(error))
+    file = re.match(r"In '([^']+)': \w+ raised while composing", str(error))
+    key = cause.full_key or (typed[1].rstrip(".") if typed else file[1] if file else "config")
+    where = f" (in {file[1]})" if file and file[1] != key else ""
+    if re.search(r"not in|is not in struct", str(cause)):
+        parent, _, last = key.rpartition(".")
+        siblings = cause.parent_node.keys() if isinstance(cause.parent_node, DictConfig) else ()
+        return ConfigError(f"{no_such_key(parent, last, siblings)}{where}")
+    for said, sentence in _EXPECTED.items():
+        if match := re.search(said, str(cause)):
+            return ConfigError(f"{key}: {sentence.format(*match.groups())}{where}")
+    return ConfigError(f"{key}: {_one_line(cause)}{where}")
 
 
-def _is_unknown_key(cause: OmegaConfBaseException) -> bool:
-    return bool(re.search(r"not in|is not in struct", str(cause)))
+def _nodes(node: Any) -> Iterator[DictConfig]:
+    """All mappings of a configuration, from the top."""
+    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():  # noqa: SLF001 - its only name
+        yield node
+        for key in node:
+            if not OmegaConf.is_missing(node, key):
+                yield from _nodes(node[key])
+
+
+def _full_key(node: DictConfig) -> str:
+    return str(node._get_full_key(None))  # noqa: SLF001 - its only name
 
 
 def _one_line(error: Exception) -> str:
     """The first line of the message, starting in lower case."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip().rstrip(".")
     return line[:1].lower() + line[1:]
-
-
-def missing(config: object) -> None:
-    """Raise `ConfigError` for the first mandatory value that was not given."""
-    keys = sorted(OmegaConf.missing_keys(config))
-    if keys:
-        raise ConfigError(f"{keys[0]}: a value is needed, but none was given; add {keys[0]}=VALUE")

@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, has_data, not_checked, some
-from credo.diagnostics.summary import array_stats, constant, labels, moving, scalars
+from credo.diagnostics.summary import array_stats, labels, moving, scalars
 from credo.result import Result
 
 
@@ -103,16 +103,30 @@ def _leave_one_out(result: Result) -> pd.DataFrame:
     return pd.DataFrame(rows, index=names, columns=["elpd", "p", "pareto_k"])
 
 
+EVEN = 0.1
+"""Nats: where an observation's log likelihood varies by less over the draws, no importance weight exceeds another by
+more than 11 %. The draws then serve as they are, and the shape of the weights' tail (often rounding) means nothing."""
+
+FEWEST = 25
+"""With fewer draws nothing is known of the weights' tail."""
+
+
 def _leave_out(log_likelihood: np.ndarray, r_eff: float) -> tuple[float, float, float]:
     """`elpd`, `p` and Pareto k of one observation, k infinite where no tail can be fitted. [chain, draw]."""
+    if log_likelihood.size >= FEWEST and np.ptp(log_likelihood) < EVEN:
+        return _plain(log_likelihood, 0.0)
     try:
         elpd, k, p = array_stats.loo(log_likelihood, r_eff=r_eff)
         return float(elpd), float(p), float("inf") if np.isnan(k) else float(k)
     except ValueError:  # no tail to fit: all its values are equal, or there are fewer than 25 draws
-        size = np.log(log_likelihood.size)
-        elpd = size - logsumexp(-log_likelihood)
-        unchanged = bool(constant(log_likelihood))
-        return float(elpd), float(logsumexp(log_likelihood) - size - elpd), 0.0 if unchanged else float("inf")
+        return _plain(log_likelihood, float("inf"))
+
+
+def _plain(log_likelihood: np.ndarray, k: float) -> tuple[float, float, float]:
+    """Importance sampling without smoothing."""
+    size = np.log(log_likelihood.size)
+    elpd = size - logsumexp(-log_likelihood)
+    return float(elpd), float(logsumexp(log_likelihood) - size - elpd), k
 
 
 def _relative_efficiency(result: Result) -> float:

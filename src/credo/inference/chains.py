@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import PartitionSpec
+from jax.sharding import AxisType, PartitionSpec
 from numpyro.infer.mcmc import MCMCKernel
 
 from credo.contracts import Listener
@@ -146,10 +146,8 @@ class Chains(eqx.Module):
 
 def _mesh(chains: int) -> jax.sharding.Mesh:
     """As many devices as share the chains evenly."""
-    devices = jax.devices()
-    return jax.make_mesh(
-        (math.gcd(chains, len(devices)),), ("chains",), devices=devices[: math.gcd(chains, len(devices))]
-    )
+    size = math.gcd(chains, len(jax.devices()))
+    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
 
 
 def _over_chains(sampler: Chains, function: Any, program: BoundModel, per_chain: Any, *shared: Any) -> Any:

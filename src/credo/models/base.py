@@ -6,6 +6,7 @@ recompiles. Structure (a family, a flag, a count) is a static field.
 
 import abc
 import inspect
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -13,20 +14,47 @@ import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 
+from credo.data.nearest import nearest
+from credo.errors import ConfigError
+from credo.models.supports import describe, within
+
+
+def _given(prior: Mapping[str, dist.Distribution | None]) -> dict[str, dist.Distribution]:
+    """Null stands for no prior."""
+    return {latent: one for latent, one in prior.items() if one is not None}
+
 
 class Model(eqx.Module):
     """A NumPyro program over named arrays.
 
-    To write a model, subclass this, give the settings as fields (priors in `prior`, structure as
-    `eqx.field(static=True)`), and write `__call__`: its parameters name the data variables that it takes, those
-    without a default being required. A parameter `n_DIM` receives the size of the data's dimension DIM. Rows belong in
-    `numpyro.plate("obs", ...)`; other plates are named like the data's dims, so that draws get their labels.
+    To write a model, subclass this, give the settings as fields (structure as `eqx.field(static=True)`), name the
+    priors that it reads in `supports`, and write `__call__`: its parameters name the data variables that it takes,
+    those without a default being required. A parameter `n_DIM` receives the size of the data's dimension DIM. Rows
+    belong in `numpyro.plate("obs", ...)`; other plates are named like the data's dims, so that draws get their labels.
     """
 
     formula: ClassVar[str] = ""
     """The model in one or a few lines of mathematics, for the report."""
 
-    prior: dict[str, dist.Distribution]
+    supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """For each prior that the model reads, the supports within one of which the prior must lie."""
+
+    prior: dict[str, dist.Distribution] = eqx.field(converter=_given)
+
+    def __check_init__(self) -> None:
+        """Refuse a prior that the model does not read, or that allows what its latent cannot be."""
+        for latent, prior in self.prior.items():
+            if latent not in self.supports:
+                raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.supports)}")
+            if not isinstance(prior, dist.Distribution):
+                raise ConfigError(
+                    f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
+                )
+            if not any(within(prior.support, support) for support in self.supports[latent]):
+                raise ConfigError(
+                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.supports[latent]))}, but the "
+                    f"prior allows {describe(prior.support)}; choose another prior"
+                )
 
     @abc.abstractmethod
     def __call__(self, **data: Any) -> None:

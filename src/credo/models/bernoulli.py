@@ -1,10 +1,11 @@
 """Independent coin flips with an unknown probability."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpyro.distributions import constraints
 
 from credo.models.base import Model
 
@@ -16,6 +17,7 @@ class Bernoulli(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ Bernoulli(p)\np ~ prior"
+    supports: ClassVar[dict[str, Any]] = {"p": (constraints.unit_interval,)}
 
     def __call__(self, y: Array) -> None:  # type: ignore[override]
         """Observe y [obs], each 0 or 1."""

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -23,6 +24,10 @@ class Gaussian(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ N(loc, sigma)\nloc ~ prior, sigma known or ~ prior"
+    supports: ClassVar[dict[str, Any]] = {
+        "loc": (constraints.real, constraints.boolean),
+        "sigma": (constraints.positive,),
+    }
 
     sigma: float | None
     hypotheses: tuple[float, float]

@@ -6,6 +6,7 @@ import equinox as eqx
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -25,6 +26,11 @@ class Hierarchical(Model):
     formula: ClassVar[str] = (
         "y_j ~ N(theta_j, sigma_j), or y_i ~ N(theta_group[i], sigma)\ntheta_j ~ N(mu, tau)\nmu, tau, sigma ~ prior"
     )
+    supports: ClassVar[dict[str, Any]] = {
+        "mu": (constraints.real,),
+        "tau": (constraints.positive,),
+        "sigma": (constraints.positive,),
+    }
 
     centred: bool = eqx.field(static=True)
 

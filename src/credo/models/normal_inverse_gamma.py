@@ -1,11 +1,12 @@
 """Normal observations with the conjugate prior on their mean and variance."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -19,6 +20,7 @@ class NormalInverseGamma(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ N(mu, sqrt(sigma2))\nmu ~ N(mu0, sqrt(sigma2 / kappa0))\nsigma2 ~ prior"
+    supports: ClassVar[dict[str, Any]] = {"sigma2": (constraints.positive,)}
 
     mu0: float
     kappa0: float

@@ -10,11 +10,12 @@ import jax
 import numpy as np
 import xarray as xr
 from numpyro import handlers
-from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.failure import told
 from credo.models.priors import Placeholders, is_improper
+from credo.models.supports import describe
 
 ROWS = "obs"
 """The plate of the rows; in the results it takes the name of the data's own first dimension."""
@@ -169,8 +170,12 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
     return BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
 
 
-def trace(program: Any) -> tuple[Site, ...]:
-    """The program's sites in order, traced abstractly: nothing is computed or compiled."""
+def trace(program: BoundModel) -> tuple[Site, ...]:
+    """The program's sites in order, traced abstractly: nothing is computed or compiled.
+
+    Raises:
+        ConfigError: the program raised an exception; the sentence tells where.
+    """
     sites: list[Site] = []
 
     def run(key: jax.Array) -> None:
@@ -178,8 +183,23 @@ def trace(program: Any) -> tuple[Site, ...]:
             program()
         sites.extend(_site(message) for message in messages.values() if message["type"] in {"sample", "deterministic"})
 
-    jax.eval_shape(run, jax.random.key_data(jax.random.key(0)))
+    try:
+        jax.eval_shape(run, jax.random.key_data(jax.random.key(0)))
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise _failed(program.model, error) from error
     return tuple(sites)
+
+
+def _failed(model: Model, error: Exception) -> ConfigError:
+    if isinstance(error, KeyError) and (latent := error.args[0]) in model.supports and latent not in model.prior:
+        return ConfigError(
+            f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "
+            f"choose one, as in prior@model.prior.{latent}=gaussian"
+        )
+    key = "model.function" if hasattr(model, "function") else f"model={type(model).__name__.lower()}"
+    return ConfigError(f"{key}: running the model raised {told(error)}")
 
 
 def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -221,6 +241,8 @@ def _site(message: dict[str, Any]) -> Site:
         return Site(message["name"], "deterministic", value_shape, dims)
     fn = message["fn"]
     support = fn.support
+    if message["is_observed"]:
+        _check_shape(message["name"], tuple(fn.shape()), value_shape)
     base = fn
     while hasattr(base, "base_dist"):
         base = base.base_dist
@@ -241,6 +263,19 @@ def _site(message: dict[str, Any]) -> Site:
     )
 
 
+def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]) -> None:
+    """A distribution that is larger than its observation would count the observation several times."""
+    try:
+        fits = np.broadcast_shapes(shape, value_shape) == value_shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConfigError(
+            f"model: the observation {name} has the shape {value_shape}, but its distribution has {shape}; "
+            "give both the same shape"
+        )
+
+
 def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
     event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
     names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
@@ -249,25 +284,6 @@ def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
         if 0 <= axis < ndim:
             names[axis] = frame.name
     return tuple(names)
-
-
-_WORDS = {
-    type(constraints.boolean): "0 or 1",
-    type(constraints.nonnegative_integer): "a whole number of at least 0",
-    type(constraints.positive_integer): "a whole number of at least 1",
-    type(constraints.positive): "a positive number",
-    type(constraints.nonnegative): "a number of at least 0",
-    type(constraints.unit_interval): "a number between 0 and 1",
-    type(constraints.real): "a finite number",
-    type(constraints.simplex): "a probability vector",
-}
-
-
-def describe(support: Any) -> str:
-    """A support in words."""
-    if isinstance(support, type(constraints.independent(constraints.real, 1))):
-        return describe(support.base_constraint)
-    return _WORDS.get(type(support), type(support).__name__.strip("_").replace("_", " "))
 
 
 def _check_support(site: Site, row_dim: str, model: Model) -> None:

@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import equinox as eqx
 
+from credo.data.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
+from credo.models.failure import told
 
 
 class Program(Model):
@@ -29,8 +30,9 @@ class Program(Model):
     def __init__(self, function: str, arguments: Mapping[str, Any]) -> None:
         self.prior = {}
         self.function = load(function)
+        _require_taken(self.function, arguments)
         self.sizes = tuple((name, value) for name, value in arguments.items() if isinstance(value, int))
-        self.numbers = {name: float(value) for name, value in arguments.items() if not isinstance(value, int)}
+        self.numbers = {name: _number(name, value) for name, value in arguments.items() if not isinstance(value, int)}
 
     def __call__(self, **data: Any) -> None:
         """Call the function with the data and the configured arguments."""
@@ -39,6 +41,23 @@ class Program(Model):
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The function's parameters, without those that the configuration gives."""
         return arguments(self.function, skip=(*dict(self.sizes), *self.numbers))
+
+
+def _require_taken(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    required, optional = arguments(function)
+    for name in given:
+        if name not in required | optional and "*" not in optional:
+            raise ConfigError(
+                f"arguments.{name}: the function has no such parameter; {nearest(name, sorted(required | optional))}"
+            )
+
+
+def _number(name: str, value: Any) -> float:
+    if not isinstance(value, float):
+        raise ConfigError(
+            f"arguments.{name}: expected a number, but got {value!r}; lists and arrays belong to the data"
+        )
+    return value
 
 
 def load(reference: str) -> Callable[..., Any]:
@@ -54,12 +73,14 @@ def load(reference: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise ConfigError(
-            f"function: the module {module_name!r} does not import ({type(error).__name__}: {error}); "
-            "is its file in the folder where credo was started?"
+            f"function: the module {module_name!r} cannot be imported ({told(error)}); is its file in the folder where "
+            "credo was started?"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        near = get_close_matches(function_name, [name for name in vars(module) if callable(getattr(module, name))], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"function: the module {module_name!r} has no function {function_name!r}{hint}")
+        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise ConfigError(
+            f"function: the module {module_name!r} ({getattr(module, '__file__', None)}) has no function "
+            f"{function_name!r}; {nearest(function_name, functions)}"
+        )
     return function

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.priors import is_discrete
 
 FAMILIES = ("gaussian", "bernoulli", "poisson", "student_t")
 
@@ -31,15 +31,19 @@ class Regression(Model):
     formula: ClassVar[str] = (
         "y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))\nintercept, beta_j, sigma, df ~ prior"
     )
+    supports: ClassVar[dict[str, Any]] = {
+        "intercept": (constraints.real,),
+        "beta": (constraints.real,),
+        "sigma": (constraints.positive,),
+        "df": (constraints.positive,),
+        "inclusion": (constraints.boolean,),
+    }
 
     family: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {self.family!r}")
-        inclusion = self.prior.get("inclusion")
-        if inclusion is not None and not is_discrete(inclusion):
-            raise ConfigError("prior.inclusion: expected a bernoulli prior or null, but got a continuous one")
 
     def __call__(self, y: Array, x: Array) -> None:  # type: ignore[override]
         """Observe y [obs] given x [obs, feature]."""
@@ -50,11 +54,10 @@ class Regression(Model):
         inclusion = self._inclusion(p)
         likelihood = self._likelihood()
         with numpyro.plate("obs", n):
-            mean = intercept + (x @ beta if inclusion is None else jnp.sum(inclusion * (x * beta), -1))
-            numpyro.sample("y", likelihood(mean), obs=y)
+            numpyro.sample("y", likelihood(intercept + _linear(x, beta, inclusion)), obs=y)
 
     def _inclusion(self, p: int) -> Array | None:
-        """The indicators [..., 1, feature]: one site each, so that they can be enumerated jointly."""
+        """The indicators [feature], or [..., 1, feature] while NumPyro enumerates them: one site each."""
         prior = self.prior.get("inclusion")
         if prior is None:
             return None
@@ -74,3 +77,10 @@ class Regression(Model):
             return lambda mean: dist.Normal(mean, sigma)
         df = numpyro.sample("df", self.prior["df"])
         return lambda mean: dist.StudentT(df, mean, sigma)
+
+
+def _linear(x: Array, beta: Array, inclusion: Array | None) -> Array:
+    """The linear predictor x . (inclusion beta) [..., obs]: one product for all combinations of indicators [..., 1, feature]."""
+    if inclusion is None or inclusion.ndim == 1:
+        return x @ (beta if inclusion is None else inclusion * beta)
+    return jnp.squeeze((inclusion * beta) @ x.T, -2)

@@ -21,6 +21,7 @@ class Uniform(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ U(0, theta)\ntheta ~ prior"
+    supports: ClassVar[dict[str, Any]] = {"theta": (constraints.real,)}
 
     def __call__(self, y: Array) -> None:  # type: ignore[override]
         """Observe y [obs], each above zero."""

@@ -1,0 +1,50 @@
+"""Where a latent may live: supports in words, and whether a prior stays within one."""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro.distributions import constraints
+
+_WORDS = {
+    type(constraints.boolean): "0 or 1",
+    type(constraints.nonnegative_integer): "a whole number of at least 0",
+    type(constraints.positive_integer): "a whole number of at least 1",
+    type(constraints.positive): "a positive number",
+    type(constraints.nonnegative): "a number of at least 0",
+    type(constraints.unit_interval): "a number between 0 and 1",
+    type(constraints.real): "a finite number",
+    type(constraints.simplex): "a probability vector",
+}
+_BOUNDED = {
+    type(constraints.greater_than(0.0)): "a number above {}",
+    type(constraints.less_than(0.0)): "a number below {1}",
+    type(constraints.interval(0.0, 1.0)): "a number between {} and {}",
+}
+
+
+def describe(support: Any) -> str:
+    """A support in words."""
+    if isinstance(support, type(constraints.independent(constraints.real, 1))):
+        return describe(support.base_constraint)
+    if words := _BOUNDED.get(type(support)):
+        return words.format(*map(_number, _ends(support)))
+    return _WORDS.get(type(support), type(support).__name__.strip("_").replace("_", " "))
+
+
+def within(support: Any, other: Any) -> bool:
+    """Whether the support of a scalar is part of another; a discrete one is part of its like only."""
+    if support.is_discrete or other.is_discrete:
+        return type(support) is type(other)
+    (low, high), (least, most) = _ends(support), _ends(other)
+    return bool(least <= low and high <= most)
+
+
+def _ends(support: Any) -> tuple[Any, Any]:
+    return getattr(support, "lower_bound", -math.inf), getattr(support, "upper_bound", math.inf)
+
+
+def _number(end: Any) -> str:
+    """A bound, if it is one number that is known."""
+    return "a bound" if isinstance(end, jax.core.Tracer) or np.ndim(end) else f"{float(end):g}"

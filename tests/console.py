@@ -1,0 +1,87 @@
+"""The command line as a user types it: in this process, where imports and compiled programs last, and for real."""
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+
+QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
+FEW = {
+    "nuts": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
+    "mh": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
+    "map": ("inference.starts=2", "inference.steps=10"),
+    "mle": ("inference.starts=2", "inference.steps=10"),
+}
+"""What makes each method short; the answers are no good."""
+
+PYTHON = Path(sys.executable)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a command: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def credo(*words: object, cwd: Path) -> Said:
+    """Run the command in this process, from `cwd`, and leave the process as it was."""
+    from credo import cli
+
+    arguments = [str(word) for word in words]
+    with _unchanged(), contextlib.chdir(cwd):
+        sys.argv = ["credo", *arguments]
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                code = cli.command(arguments)
+            except SystemExit as end:
+                code = int(end.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def start(*words: object, cwd: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Start the installed command in a process of its own."""
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [PYTHON.parent / "credo", *map(str, words)],
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "80"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def credo_process(*words: object, cwd: Path, **environment: str) -> Said:
+    """Run the installed command in a process of its own, to its end."""
+    process = start(*words, cwd=cwd, **environment)
+    out, err = process.communicate(timeout=120)
+    return Said(process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def _unchanged() -> Iterator[None]:
+    """Undo what a command does to its process: arguments, search path, environment, logging, Hydra and precision."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    root, x64 = logging.getLogger(), jax.config.jax_enable_x64
+    argv, path, environment = sys.argv, list(sys.path), dict(os.environ)
+    handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+        sys.argv, sys.path[:] = argv, path
+        os.environ.clear()
+        os.environ.update(environment)
+        root.handlers[:], logging.raiseExceptions = handlers, raises
+        root.setLevel(level)
+        jax.config.update("jax_enable_x64", x64)

@@ -1,0 +1,179 @@
+"""What every Markov chain method must keep, whatever its kernel."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from credo.contracts import Inference
+from credo.errors import ConfigError, RunError
+from credo.models import priors
+from credo.models.gaussian import Gaussian
+from credo.models.problem import Problem
+from credo.models.uniform import Uniform
+from credo.result import Result, Status
+
+Infer = Callable[..., Result]
+
+WORDS = ("nuts", "mh")
+Y = np.array([1.2, 0.7, -0.3, 2.1, 1.6, 0.9, 0.1, 1.4])
+SHORT = {"chains": 2, "warmup": 30, "draws": 40, "thinning": 1, "block": 100}
+STATS = {
+    "nuts": {
+        "diverging": "b",
+        "reached_max_treedepth": "b",
+        "n_steps": "i",
+        "tree_depth": "i",
+        "energy": "f",
+        "lp": "f",
+        "acceptance_rate": "f",
+        "step_size": "f",
+    },
+    "mh": {"n_steps": "i", "lp": "f", "acceptance_rate": "f", "step_size": "f"},
+}
+
+
+def question(loc_scale: float = 2.0, y: np.ndarray = Y) -> Problem:
+    prior = {"loc": priors.gaussian(0.0, loc_scale), "sigma": priors.half_normal(3.0)}
+    return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
+
+
+@pytest.fixture(scope="module", params=WORDS)
+def word(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def short(word: str, infer: Infer) -> Result:
+    return infer(question(), word, **SHORT)
+
+
+def draws(result: Result) -> xr.Dataset:
+    """Draws and statistics together."""
+    return xr.merge([result.tree["posterior"].to_dataset(), result.tree["sample_stats"].to_dataset()])
+
+
+def test_the_same_key_gives_the_same_draws(word: str, short: Result, infer: Infer) -> None:
+    again, other = infer(question(), word, **SHORT), infer(question(), word, seed=1, **SHORT)
+    xr.testing.assert_identical(draws(again), draws(short))
+    xr.testing.assert_identical(again.tree["posterior_predictive"].to_dataset(), predictive(short))
+    assert np.all(other.tree["posterior"]["loc"] != short.tree["posterior"]["loc"])
+
+
+def predictive(result: Result) -> xr.Dataset:
+    return result.tree["posterior_predictive"].to_dataset()
+
+
+@pytest.mark.parametrize("block", [10, 37])
+def test_blocks_change_no_bit(word: str, short: Result, block: int, infer: Infer) -> None:
+    parted = infer(question(), word, **SHORT | {"block": block})
+    xr.testing.assert_identical(draws(parted), draws(short))
+    xr.testing.assert_identical(predictive(parted), predictive(short))
+
+
+def test_statistics_have_names_shapes_and_kinds(word: str, short: Result) -> None:
+    found = short.tree["sample_stats"]
+    assert {str(name): v.dtype.kind for name, v in found.data_vars.items()} == STATS[word]
+    assert all(v.dims == ("chain", "draw") and v.shape == (2, 40) for v in found.data_vars.values())
+    assert np.all((found["acceptance_rate"] >= 0) & (found["acceptance_rate"] <= 1))
+    assert np.all(found["n_steps"] >= 1)
+    assert np.all(found["step_size"] == found["step_size"].isel(draw=0))  # adaptation has ended
+
+
+def test_log_density_is_that_of_the_draws(short: Result) -> None:
+    """In unconstrained space: prior, likelihood, and the Jacobian of sigma = exp(z), which is sigma."""
+    loc, sigma = (short.tree["posterior"][name] for name in ("loc", "sigma"))
+    prior = stats.norm(0, 2).logpdf(loc) + stats.halfnorm(scale=3).logpdf(sigma)
+    likelihood = stats.norm(loc.to_numpy()[..., None], sigma.to_numpy()[..., None]).logpdf(Y).sum(-1)
+    assert np.allclose(short.tree["sample_stats"]["lp"], prior + likelihood + np.log(sigma), atol=1e-9)
+
+
+def test_chains_differ_and_move(short: Result) -> None:
+    loc = short.tree["posterior"]["loc"].to_numpy()
+    assert np.all(loc[0] != loc[1])
+    assert all(len(np.unique(chain)) > 4 for chain in loc)
+
+
+def test_result_describes_itself(word: str, short: Result) -> None:
+    assert (short.method, short.kind, short.status, short.sampled) == (word, "draws", Status.DONE, ("loc", "sigma"))
+    steps = int(short.tree["sample_stats"]["n_steps"].sum())
+    assert short.cost.density_evaluations > steps  # the warm-up counts, too
+    assert short.cost.gradients == (short.cost.density_evaluations if word == "nuts" else 0)
+    assert [*short.cost.seconds] == ["compile", "warmup", "sampling", "evaluation"]
+    assert [(entry["phase"], entry["done"]) for entry in short.course] == [("warmup", 30), ("sampling", 40)]
+
+
+def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: str, infer: Infer) -> None:
+    settings = SHORT | {"chains": 1, "warmup": 0}
+    every = infer(question(), word, **settings | {"draws": 30})
+    third = infer(question(), word, **settings | {"draws": 10, "thinning": 3})
+    for name in ("loc", "sigma"):
+        assert np.array_equal(third.tree["posterior"][name], every.tree["posterior"][name][:, 2::3])
+    of_every, of_third = every.tree["sample_stats"], third.tree["sample_stats"]
+    assert np.array_equal(of_third["lp"], of_every["lp"][:, 2::3])
+    assert np.array_equal(of_third["n_steps"], of_every["n_steps"].to_numpy().reshape(1, 10, 3).sum(-1))
+    assert every.cost.density_evaluations == third.cost.density_evaluations
+
+
+@pytest.mark.parametrize("placement", ["sequential", "vectorized"])
+def test_placements_have_one_law(
+    word: str, placement: str, infer: Infer, z_score: Callable[..., np.ndarray]
+) -> None:
+    """One mean each, within four Monte Carlo standard errors of the exact one by quadrature over sigma."""
+    settings = {"chains": 2, "warmup": 300, "draws": 500, "block": 500}
+    posterior = infer(question(), word, placement=placement, **settings).tree["posterior"]
+    assert np.abs(z_score(posterior["loc"], mean_of_loc())) < 4
+
+
+def mean_of_loc() -> float:
+    """E[loc | y]: given sigma, loc and y are jointly normal."""
+    sigma = np.exp(np.linspace(np.log(0.1), np.log(30), 2001))[:, None]
+    cov = sigma[..., None] ** 2 * np.eye(8) + 4.0
+    evidence = np.array([stats.multivariate_normal(np.zeros(8), one).pdf(Y) for one in cov])
+    weights = evidence * stats.halfnorm(scale=3).pdf(sigma[:, 0]) * sigma[:, 0]
+    means = (Y.sum() / sigma[:, 0] ** 2) / (8 / sigma[:, 0] ** 2 + 0.25)
+    return float(weights @ means / weights.sum())
+
+
+class Recorded:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int, int, dict[str, float]]] = []
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        self.calls.append((phase, done, total, dict(numbers)))
+
+
+def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Inference]) -> None:
+    listener = Recorded()
+    chosen = method(word, **SHORT | {"block": 10})
+    result = chosen.run(question(), jax.random.PRNGKey(0), listener)
+    assert [call[:3] for call in listener.calls] == [
+        *(("warmup", done, 30) for done in (10, 20, 30)),
+        *(("sampling", done, 40) for done in (10, 20, 30, 40)),
+    ]
+    numbers = listener.calls[-1][3]
+    assert {"acceptance_rate", "step_size", "r_hat_max", "ess_bulk_min"} <= numbers.keys()
+    assert [{"phase": phase, "done": done, **n} for phase, done, _, n in listener.calls] == [*result.course]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("chains", 0), ("draws", 0), ("warmup", -1), ("thinning", 0), ("block", 0), ("placement", "parallel"),
+        ("target_accept", 1.0),
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_named(word: str, setting: str, value: Any, method: Callable[..., Inference]) -> None:
+    with pytest.raises(ConfigError, match=rf"^{setting}: expected .* got '?{value}"):
+        method(word, **{setting: value})
+
+
+def test_no_finite_start_is_one_sentence(word: str, infer: Infer) -> None:
+    """A prior on (0, 1) cannot explain an observation of 2 under U(0, theta)."""
+    problem = Problem(Uniform({"theta": priors.uniform(0.0, 1.0)}), xr.Dataset({"y": ("obs", [0.5, 2.0])}))
+    with pytest.raises(RunError, match=r"^no starting point .* theta .*check that the priors allow the data"):
+        infer(problem, word, **SHORT)

@@ -1,0 +1,170 @@
+"""Discrete latents against enumeration: every value of them by brute force, the continuous ones by exact integrals."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from credo.errors import ConfigError
+from credo.inference.nuts import Nuts
+from credo.models import priors
+from credo.models.gaussian import Gaussian
+from credo.models.problem import Problem
+from credo.models.regression import Regression
+from credo.result import Result, Status
+
+Infer = Callable[..., Result]
+Z = Callable[..., np.ndarray]
+
+Y = np.array([1.2, 0.7, -0.3, 2.1, 1.6, 0.9, 0.1, 1.4])
+HYPOTHESES = (0.5, 1.1)
+PROBS = 0.4
+SPREAD = 2.0
+"""Scale of the half-normal prior of sigma."""
+
+SIGMA = np.exp(np.linspace(np.log(0.05), np.log(30.0), 2001))
+"""Nodes in sigma, even in its logarithm, in which the integrands are smooth and vanish at both ends."""
+
+WIDTH = SIGMA * np.log(SIGMA[1] / SIGMA[0])
+
+
+def two_hypotheses(sigma: float | None) -> Problem:
+    prior = {"loc": priors.bernoulli(PROBS), "sigma": priors.half_normal(SPREAD)}
+    return Problem(Gaussian(prior, sigma, HYPOTHESES), xr.Dataset({"y": ("obs", Y)}))
+
+
+def probability_of_second(sigma: np.ndarray, weights: np.ndarray) -> float:
+    """Of the second hypothesis, with sigma integrated over nodes."""
+    likelihood = [np.prod(stats.norm(loc, sigma[:, None]).pdf(Y), axis=1) @ weights for loc in HYPOTHESES]
+    return PROBS * likelihood[1] / (PROBS * likelihood[1] + (1 - PROBS) * likelihood[0])
+
+
+# 1 + 2 + 2 * 8 comparisons in this file: with new seeds, a false alarm once in 800 times.
+def test_mh_weighs_two_hypotheses(infer: Infer, z_score: Z) -> None:
+    result = infer(two_hypotheses(1.0), "mh", warmup=100, draws=2000, thinning=2)
+    exact = probability_of_second(np.array([1.0]), np.ones(1))
+    posterior = result.tree["posterior"]
+    assert np.abs(z_score(posterior["hypothesis"], exact)) < 4
+    assert np.array_equal(posterior["loc"], np.where(posterior["hypothesis"] == 1, HYPOTHESES[1], HYPOTHESES[0]))
+
+
+@pytest.mark.parametrize("word", ["nuts", "mh"])
+def test_two_hypotheses_with_unknown_sigma(word: str, infer: Infer, z_score: Z) -> None:
+    posterior = infer(two_hypotheses(None), word, warmup=500, draws=2000).tree["posterior"]
+    exact = probability_of_second(SIGMA, stats.halfnorm(scale=SPREAD).pdf(SIGMA) * WIDTH)
+    assert np.abs(z_score(posterior["hypothesis"], exact)) < 4
+    assert np.array_equal(posterior["loc"], np.where(posterior["hypothesis"] == 1, HYPOTHESES[1], HYPOTHESES[0]))
+
+
+@pytest.mark.parametrize("problem", [two_hypotheses(1.0)], ids=["gaussian"])
+@pytest.mark.parametrize("word", ["nuts", "map", "mle"])
+def test_a_model_of_discrete_latents_only_is_refused(problem: Problem, word: str, infer: Infer) -> None:
+    with pytest.raises(ConfigError, match=rf"inference={word} moves continuous latents.*use inference=mh"):
+        infer(problem, word)
+
+
+class SpikeAndSlab:
+    """A regression with three indicators, and its posterior by enumeration of the eight subsets.
+
+    Given a subset S and sigma, y ~ N(0, sigma^2 I + t^2 1 1' + s^2 X_S X_S'), and the coefficients are normal.
+    """
+
+    intercept, slab, include, sigma = 3.0, 0.8, 0.4, 2.0
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(5)
+        self.x = random.normal(size=(20, 3))
+        self.y = 0.5 + self.x @ np.array([0.55, 0.3, 0.0]) + random.normal(size=20)
+        self.subsets = np.array(list(product([0, 1], repeat=3)))
+
+    @property
+    def problem(self) -> Problem:
+        prior = {
+            "intercept": priors.gaussian(0.0, self.intercept),
+            "beta": priors.gaussian(0.0, self.slab),
+            "sigma": priors.half_normal(self.sigma),
+            "inclusion": priors.bernoulli(self.include),
+        }
+        data = xr.Dataset({"y": ("obs", self.y), "x": (("obs", "feature"), self.x)}, {"feature": ["a", "b", "c"]})
+        return Problem(Regression(prior, "gaussian"), data)
+
+    def exact(self) -> dict[str, Any]:
+        """The probability of each inclusion, and the means of sigma, the intercept and the coefficients that count."""
+        weights, means = zip(*[self._given(subset) for subset in self.subsets], strict=True)
+        density = np.array(weights) * stats.halfnorm(scale=self.sigma).pdf(SIGMA) * WIDTH
+        density /= density.sum()
+        intercept, effect = np.split(np.einsum("sn,snp->p", density, np.array(means)), [1])
+        return {
+            "inclusion": density.sum(1) @ self.subsets,
+            "sigma": density.sum(0) @ SIGMA,
+            "intercept": intercept,
+            "effect": effect,
+        }
+
+    def _given(self, subset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Per node of sigma: p(y, subset | sigma), and the mean of intercept and coefficients [nodes, 4]."""
+        columns = np.column_stack([np.ones(20), self.x * subset]) * [self.intercept, *3 * [self.slab]]
+        values, vectors = np.linalg.eigh(columns @ columns.T)
+        variances, rotated = values + SIGMA[:, None] ** 2, vectors.T @ self.y
+        log_density = -0.5 * np.sum(rotated**2 / variances + np.log(2 * np.pi * variances), axis=1)
+        prior = np.prod(np.where(subset == 1, self.include, 1 - self.include))
+        mean = (rotated / variances) @ vectors.T @ columns * [self.intercept, *3 * [self.slab]]
+        return prior * np.exp(log_density), mean
+
+    def log_joint(self, subset: np.ndarray, intercept: float, beta: np.ndarray, sigma: float) -> float:
+        """What depends on the subset."""
+        likelihood = stats.norm(intercept + self.x @ (beta * subset), sigma).logpdf(self.y).sum()
+        return float(likelihood + np.log(np.where(subset == 1, self.include, 1 - self.include)).sum())
+
+
+@pytest.fixture(scope="module")
+def regression() -> SpikeAndSlab:
+    return SpikeAndSlab()
+
+
+@pytest.mark.parametrize("word", ["nuts", "mh"])
+def test_spike_and_slab(word: str, regression: SpikeAndSlab, infer: Infer, z_score: Z) -> None:
+    exact = regression.exact()
+    assert np.all((exact["inclusion"] > 0.1) & (exact["inclusion"] < 0.9))  # the chains cross often
+    tree = infer(regression.problem, word, warmup=1000, draws=2000).tree
+    posterior = tree["posterior"]
+    assert posterior["inclusion"].dims == ("chain", "draw", "feature")
+    assert "inclusion_0" not in posterior
+    z = [z_score(posterior[name], exact[name]) for name in ("inclusion", "sigma", "intercept")]
+    z.append(z_score(posterior["beta"] * posterior["inclusion"], exact["effect"]))
+    assert np.max(np.abs(np.concatenate(z))) < 4
+
+
+def test_map_recovers_the_most_probable_indicators(regression: SpikeAndSlab, infer: Infer) -> None:
+    result = infer(regression.problem, "map", starts=4)
+    found = {name: v.to_numpy()[0, 0] for name, v in result.tree["posterior"].data_vars.items()}
+    beside = (found["intercept"], found["beta"], found["sigma"])
+    best = max(regression.subsets, key=lambda subset: regression.log_joint(subset, *beside))
+    assert result.status is Status.DONE
+    assert found["inclusion"].tolist() == best.tolist()
+    summed = np.logaddexp.reduce([regression.log_joint(subset, *beside) for subset in regression.subsets])
+    prior = (
+        stats.norm(0, regression.intercept).logpdf(found["intercept"])
+        + stats.norm(0, regression.slab).logpdf(found["beta"]).sum()
+        + stats.halfnorm(scale=regression.sigma).logpdf(found["sigma"])
+    )
+    assert result.tree["optimisation"]["objective"].max().item() == pytest.approx(summed + prior, abs=1e-9)
+
+
+def test_nuts_refuses_a_discrete_latent_without_end(method: Callable[..., Nuts]) -> None:
+    from credo.models.program import Program
+
+    with pytest.raises(ConfigError, match=r"count \(Poisson\) has no finite support; use inference=mh"):
+        method("nuts").check(Problem(Program(f"{__name__}:counts", {}), xr.Dataset()))
+
+
+def counts() -> None:
+    import numpyro
+    import numpyro.distributions as dist
+
+    rate = numpyro.sample("rate", dist.Exponential(1.0))
+    numpyro.sample("count", dist.Poisson(rate))
