@@ -4,6 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUN := $(VENV)/bin/credo
 STAMP := $(VENV)/.installed
+PORT ?= 5000
+
+# Bytecode is written even where this is set: a start without it takes three times as long.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test proofs check format sweep ui bench lock wheel clean
@@ -38,9 +42,10 @@ sweep: setup ## the same question by four methods, comparable in MLflow
 	@$(RUN) -m data=coin_flips model=bernoulli inference=mle,map,nuts,mh
 
 ui: setup ## MLflow on 127.0.0.1 with this folder's runs
-	@echo "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=credo&workflowType=machine_learning"
+	@test -f mlflow.db || { echo "no runs in this folder yet: make run" >&2; exit 1; }
+	@echo "http://127.0.0.1:$(PORT)/#/experiments/1/runs?viewStateShareKey=credo&workflowType=machine_learning"
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
-		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000 --workers 1
+		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

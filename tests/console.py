@@ -9,8 +9,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import jax
+from hydra._internal.hydra import Hydra
+from hydra.core.global_hydra import GlobalHydra
 
 QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
 FEW = {
@@ -38,7 +41,9 @@ def credo(*words: object, cwd: Path) -> Said:
     from credo import cli
 
     arguments = [str(word) for word in words]
-    with _unchanged(), contextlib.chdir(cwd):
+    # Hydra composes everything twice, first to learn its own mode, which is not set anywhere; once is enough here.
+    once = mock.patch.object(Hydra, "get_mode", return_value=None)
+    with _unchanged(), once, contextlib.chdir(cwd):
         sys.argv = ["credo", *arguments]
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             try:
@@ -70,8 +75,6 @@ def credo_process(*words: object, cwd: Path, **environment: str) -> Said:
 @contextlib.contextmanager
 def _unchanged() -> Iterator[None]:
     """Undo what a command does to its process: arguments, search path, environment, logging, Hydra and precision."""
-    from hydra.core.global_hydra import GlobalHydra
-
     root, x64 = logging.getLogger(), jax.config.jax_enable_x64
     argv, path, environment = sys.argv, list(sys.path), dict(os.environ)
     handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions

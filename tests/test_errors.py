@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from console import credo, credo_process
 
-MODELS = '''
+MODELS = """
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
@@ -46,7 +47,7 @@ def counts(y):
 
 def takes_dose(dose, y):
     pass
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,10 @@ CASES = {
     "null option": ("inference=null", "null is no option of a group; expected a word"),
     "two options": ("'inference=[nuts,mh]'", "expected one option of a group, but got two"),
     "no option": ("~inference", "inference: a value is needed"),
-    "sweep without -m": ("inference=mh,nuts", "inference=mh,nuts: several values.* need -m, as in credo -m inference=mh"),
+    "sweep without -m": (
+        "inference=mh,nuts",
+        "inference=mh,nuts: several values.* need -m, as in credo -m inference=mh",
+    ),
     "group at a wrong place": ("prior@model.prior.mux=gaussian", "did you mean .*prior@model.prior.mu,"),
     "flag": ("--experiment=eight_schools", "--experiment=eight_schools: there is no such flag; .*credo --help"),
     # keys
@@ -95,28 +99,43 @@ CASES = {
     "key in a file": ("experiment=misspelt", r"inference\.drws: .*did you mean 'draws'\? \(in experiment/misspelt\)"),
     "check without a class": ("+diagnostics.checks.rhat.threshold=1", r"checks\.rhat: expected a part with a _target_"),
     "check of no class": ("+diagnostics.checks.mine=3", r"checks\.mine: expected a part with a _target_, but got 3"),
-    "class that is not there": ("+diagnostics.checks.mine._target_=mine.Check", r"mine\._target_: mine\.Check cannot be"),
-    "class of another kind": ("inference._target_=credo.report.none.NoReport", r"inference\.chains: there is no such key"),
+    "class that is not there": (
+        "+diagnostics.checks.mine._target_=mine.Check",
+        r"mine\._target_: mine\.Check cannot be",
+    ),
+    "class of another kind": (
+        "inference._target_=credo.report.none.NoReport",
+        r"inference\.chains: there is no such key",
+    ),
     # values
     "word for a number": ("inference.draws=many", r"inference\.draws: expected a whole number, but got many"),
     "fraction for a count": ("inference.draws=1.5", r"inference\.draws: expected a whole number, but got 1\.5"),
     "word for a decimal": ("model.prior.mu.scale=wide", r"model\.prior\.mu\.scale: expected a number, but got wide"),
     "word for a flag": ("model.centred=maybe", r"model\.centred: expected true or false, but got maybe"),
     "null for a number": ("inference.draws=null", r"inference\.draws: expected a value, but got null"),
-    "number for a list": ("data=inline data.values=3", r"data\.values: expected a list, as in \[a,b\], but got one int"),
+    "number for a list": (
+        "data=inline data.values=3",
+        r"data\.values: expected a list, as in \[a,b\], but got one int",
+    ),
     "word outside a choice": ("diagnostics.gate=stop", r"diagnostics\.gate: .*'stop', expected one of \[warn, error\]"),
     "deleted key": ("~inference.draws", r"inference\.draws: this key is needed"),
     "missing value": ("data=csv", r"data\.path: a value is needed, but none was given; add data\.path=VALUE"),
     "interpolation": ("'seed=${sed}'", "interpolation key 'sed' not found"),
     "override syntax": ("'inference.draws=['", r"inference\.draws=\[: expected KEY=VALUE or GROUP=OPTION"),
     "override without a value": ("frobnicate", "frobnicate: expected KEY=VALUE or GROUP=OPTION"),
-    "broken file": ("experiment=broken", r"broken\.yaml, line 2: not valid YAML"),
+    "broken file": ("experiment=broken", r"broken\.yaml, line 3: not valid YAML"),
     # the sampler's settings
     "no draws": ("inference.draws=0", r"inference\.draws: .* at least 1, got 0"),
     "no chains": ("inference.chains=0", r"inference\.chains: .* at least 1, got 0"),
     "acceptance": ("inference.target_accept=2", r"inference\.target_accept: .*between 0 and 1, but got 2"),
-    "optimiser": ("inference=map inference.optimiser=sgd", r"inference\.optimiser: expected lbfgs or adam, but got 'sgd'"),
-    "batch": ("inference=map inference.optimiser=adam inference.batch_size=4", "batch_size: the latent z has a value per"),
+    "optimiser": (
+        "inference=map inference.optimiser=sgd",
+        r"inference\.optimiser: expected lbfgs or adam, but got 'sgd'",
+    ),
+    "batch": (
+        "inference=map inference.optimiser=adam inference.batch_size=4",
+        "batch_size: the latent z has a value per",
+    ),
     "plots": ("report.plots=[posteror]", r"report\.plots: there is no plot 'posteror'; did you mean 'posterior'?"),
     # priors
     "negative scale": ("model.prior.mu.scale=-1", r"model\.prior\.mu\.scale: expected a positive number, but got -1"),
@@ -129,13 +148,22 @@ CASES = {
     "prior option deleted": ("~prior@model.prior.mu", r"model\.prior\.mu: the model needs a prior of mu"),
     "null prior": ("model.prior.mu=null", r"model\.prior\.mu: the model needs a prior of mu"),
     "number for a prior": ("model.prior.mu=3", r"model\.prior\.mu: expected a prior, .*but got 3"),
-    "real scale": ("prior@model.prior.tau=gaussian", r"prior\.tau: tau must be a positive number, but the prior allows a f"),
+    "real scale": (
+        "prior@model.prior.tau=gaussian",
+        r"prior\.tau: tau must be a positive number, but the prior allows a f",
+    ),
     "scale from below zero": (
         "prior@model.prior.tau=uniform model.prior.tau.low=-1",
         r"prior\.tau: .*allows a number between -1 and 1",
     ),
-    "probability": ("data=coin_flips model=bernoulli prior@model.prior.p=gamma", r"prior\.p: p must be a number between"),
-    "discrete coefficient": ("data=diabetes model=regression prior@model.prior.beta=bernoulli", r"prior\.beta: .*0 or 1"),
+    "probability": (
+        "data=coin_flips model=bernoulli prior@model.prior.p=gamma",
+        r"prior\.p: p must be a number between",
+    ),
+    "discrete coefficient": (
+        "data=diabetes model=regression prior@model.prior.beta=bernoulli",
+        r"prior\.beta: .*0 or 1",
+    ),
     "flat synthetic": (
         "data=synthetic model=gaussian prior@model.prior.loc=flat",
         r"model\.prior\.loc: data=synthetic draws from the prior",
@@ -151,7 +179,10 @@ CASES = {
     "not a csv": ("data=parquet data.path=table.csv data.target=y", r"data\.path: expected a Parquet file"),
     "ragged npz": ("data=npz data.path=arrays.npz data.target=y", r"data\.path: expected columns of one length"),
     "no numbers": ("data=inline data.values=[a,b]", r"data\.values: expected a list of numbers, but got 'a'"),
-    "all held out": ("data=diabetes data.test_fraction=1.0 model=regression", r"data\.test_fraction: expected a number"),
+    "all held out": (
+        "data=diabetes data.test_fraction=1.0 model=regression",
+        r"data\.test_fraction: expected a number",
+    ),
     # data and model
     "two for a coin": (
         "data=inline data.values=[0,1,2] model=bernoulli",
@@ -163,18 +194,39 @@ CASES = {
     ),
     "no groups": ("data=coin_flips model=hierarchical", "model=hierarchical needs known standard errors .* or groups"),
     "no inputs": ("data=coin_flips model=regression", "data: the model 'regression' needs the variable 'x'"),
-    "family": ("data=diabetes model=regression model.family=gamma", r"model\.family: expected one of gaussian, bernoulli"),
+    "family": (
+        "data=diabetes model=regression model.family=gamma",
+        r"model\.family: expected one of gaussian, bernoulli",
+    ),
     # a user's own function
     "function form": (f"{PROGRAM}faulty", r"model\.function: expected module:function, but got 'faulty'"),
-    "no module": (f"{PROGRAM}nowhere:model", r"model\.function: the module 'nowhere' cannot be imported .*folder where"),
-    "module fails": (f"{PROGRAM}faulty_import:model", r"ModuleNotFoundError: No .*'nowhere' \(faulty_import\.py, line 1\)"),
+    "no module": (
+        f"{PROGRAM}nowhere:model",
+        r"model\.function: the module 'nowhere' cannot be imported .*folder where",
+    ),
+    "module fails": (
+        f"{PROGRAM}faulty_import:model",
+        r"ModuleNotFoundError: No .*'nowhere' \(faulty_import\.py, line 1\)",
+    ),
     "module syntax": (f"{PROGRAM}faulty_syntax:model", r"SyntaxError: .*\(faulty_syntax\.py, line 1\)"),
-    "no function": (f"{PROGRAM}faulty:god", r"model\.function: .*faulty\.py\) has no function 'god'; did you mean 'good'?"),
-    "function raises": (f"{PROGRAM}faulty:raises", r"model\.function: .*ValueError: no such dose \(faulty\.py, line 14\)"),
+    "no function": (
+        f"{PROGRAM}faulty:god",
+        r"model\.function: .*faulty\.py\) has no function 'god'; did you mean 'good'?",
+    ),
+    "function raises": (
+        f"{PROGRAM}faulty:raises",
+        r"model\.function: .*ValueError: no such dose \(faulty\.py, line 14\)",
+    ),
     "function branches": (f"{PROGRAM}faulty:branches", r"model\.function: .*boolean.*\(faulty\.py, line 18\)"),
-    "function misfits": (f"{PROGRAM}faulty:misfits", r"model: the observation y has the shape \(10,\), but its .*\(10, 1\)"),
+    "function misfits": (
+        f"{PROGRAM}faulty:misfits",
+        r"model: the observation y has the shape \(10,\), but its .*\(10, 1\)",
+    ),
     "no latent": (f"{PROGRAM}faulty:knows_everything", "model: expected at least one latent variable"),
-    "data not taken": ("model=program model.function=faulty:good", r"model\.function: the data has the variable 'sigma'"),
+    "data not taken": (
+        "model=program model.function=faulty:good",
+        r"model\.function: the data has the variable 'sigma'",
+    ),
     "data not there": (f"{PROGRAM}faulty:takes_dose", "data: the model 'program' needs the variable 'dose'"),
     "argument not taken": (f"{PROGRAM}faulty:good +model.arguments.x=1", r"model\.arguments\.x: .*no such parameter"),
     "argument is text": (f"{PROGRAM}faulty:good +model.arguments.y=one", r"model\.arguments\.y: expected a number"),

@@ -4,7 +4,7 @@ set -eu
 venv=$1
 
 python=
-for name in python3 python3.14 python3.13 python3.12 python; do
+for name in python3 python3.14 python3.13 python3.12 python /usr/bin/python3; do
     if command -v "$name" >/dev/null 2>&1 && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
         python=$name
         break
@@ -22,8 +22,8 @@ if [ -n "$python" ]; then
         exit 2
     }
 elif ! installed; then
-    found=$(python3 --version 2>/dev/null) || found="no Python"
-    echo "credo: Python >= 3.12 is needed, but only $found was found; install one (Debian 13, Ubuntu 24.04: apt-get install python3 python3-venv) or uv" >&2
+    found=$(python3 --version 2>/dev/null) || found=none
+    echo "credo: Python >= 3.12 is needed, and python3 here is $found; install one (Debian 13, Ubuntu 24.04: apt-get install python3 python3-venv) or uv" >&2
     exit 2
 fi
 

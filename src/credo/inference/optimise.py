@@ -36,8 +36,8 @@ class StartState(NamedTuple):
 
     - **z** - latents by site, unconstrained.
     - **optimiser** - optax's state.
-    - **objective** - log density at z.
-    - **gradient_norm** - largest component of the gradient in absolute value.
+    - **objective** - log density at z, of all rows (of `adam`: as of the last block's end).
+    - **gradient**, **gradient_norm** - its gradient, and the largest component of that in absolute value.
     - **steps** - steps so far.
     - **evaluations** - gradients so far.
     - **finite** - False once the density stopped being finite; z is the last point where it was.
@@ -47,6 +47,7 @@ class StartState(NamedTuple):
     z: Values
     optimiser: Any
     objective: Array
+    gradient: Values
     gradient_norm: Array
     steps: Array
     evaluations: Array
@@ -188,16 +189,19 @@ def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartStat
     def start(key: Array) -> StartState:
         z = find_continuous(program, key)
         value, gradient = jax.value_and_grad(partial(_value, method, program))(z)
-        return StartState(
+        state = StartState(
             z=z,
             optimiser=_optimiser(method).init(z),
             objective=value,
+            gradient=gradient,
             gradient_norm=_norm(gradient),
             steps=jnp.array(0),
             evaluations=jnp.array(1),
-            finite=jnp.isfinite(value) & jnp.isfinite(_norm(gradient)),
+            finite=_is_finite(value, gradient),
             rng_key=jax.random.fold_in(key, 1),
         )
+        # Explicit types, as in what `_advance` returns: it is then compiled once.
+        return jax.tree.map(lambda a: lax.convert_element_type(a, a.dtype), state)
 
     return jax.vmap(start)(keys)
 
@@ -207,11 +211,21 @@ def _advance(
     method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int
 ) -> StartState:
     """At most `count` steps of every start; one that has finished stays."""
+    step = partial(_step_lbfgs, method) if method.optimiser == "lbfgs" else partial(_step_adam, method, rows)
 
     def advance(state: StartState) -> StartState:
         last = state.steps + count
-        return lax.while_loop(
-            lambda s: (s.steps < last) & ~_finished(method, s), partial(_step, method, rows, program), state
+        state = lax.while_loop(lambda s: (s.steps < last) & ~_finished(method, s), partial(step, program), state)
+        if method.optimiser == "lbfgs":
+            return state
+        objective, gradient = jax.value_and_grad(partial(_value, method, program))(state.z)
+        finite = state.finite & _is_finite(objective, gradient)
+        return state._replace(
+            objective=objective,
+            gradient=gradient,
+            gradient_norm=_norm(gradient),
+            finite=finite,
+            evaluations=state.evaluations + 1,
         )
 
     return jax.vmap(advance)(states)
@@ -226,26 +240,52 @@ def _converged(method: PointEstimate, state: StartState) -> Array:
     return state.gradient_norm <= method.tolerance * jnp.maximum(1.0, jnp.abs(state.objective))
 
 
-def _step(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, state: StartState) -> StartState:
-    key, batch_key = jax.random.split(state.rng_key)
-    seen = _minibatch(method, rows, program, batch_key)
+def _step_lbfgs(method: PointEstimate, program: BoundModel, state: StartState) -> StartState:
+    """One step along the quasi-Newton direction; the line search has the value and gradient where it ends."""
 
     def loss(z: Values) -> Array:
-        return -_value(method, seen, z)
+        return -_value(method, program, z)
 
-    if method.optimiser == "lbfgs":
-        value, gradient = optax.value_and_grad_from_state(loss)(state.z, state=state.optimiser)
-    else:
-        value, gradient = jax.value_and_grad(loss)(state.z)
+    downhill = jax.tree.map(jnp.negative, state.gradient)
     updates, optimiser = _optimiser(method).update(
-        gradient, state.optimiser, state.z, value=value, grad=gradient, value_fn=loss
+        downhill, state.optimiser, state.z, value=-state.objective, grad=downhill, value_fn=loss
     )
-    z = optax.apply_updates(state.z, updates)
-    objective, slope = jax.value_and_grad(partial(_value, method, program))(z)
-    finite = jnp.isfinite(objective) & jnp.isfinite(_norm(slope))
-    new = state._replace(z=z, optimiser=optimiser, objective=objective, gradient_norm=_norm(slope))
-    kept = jax.tree.map(partial(jnp.where, finite), new, state)
-    return kept._replace(steps=state.steps + 1, evaluations=state.evaluations + 2, finite=finite, rng_key=key)
+    objective = -optax.tree.get(optimiser, "value")
+    gradient = jax.tree.map(jnp.negative, optax.tree.get(optimiser, "grad"))
+    tried = optax.tree.get(optimiser, "info").num_linesearch_steps
+    new = state._replace(
+        z=optax.apply_updates(state.z, updates),
+        optimiser=optimiser,
+        objective=objective,
+        gradient=gradient,
+        gradient_norm=_norm(gradient),
+    )
+    kept = _if_finite(_is_finite(objective, gradient), new, state)
+    return kept._replace(evaluations=state.evaluations + tried)
+
+
+def _step_adam(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, state: StartState) -> StartState:
+    """One step along the gradient of some rows."""
+    key, batch_key = jax.random.split(state.rng_key)
+    seen = _minibatch(method, rows, program, batch_key)
+    value, gradient = jax.value_and_grad(lambda z: -_value(method, seen, z))(state.z)
+    updates, optimiser = _optimiser(method).update(gradient, state.optimiser, state.z)
+    new = state._replace(z=optax.apply_updates(state.z, updates), optimiser=optimiser)
+    kept = _if_finite(_is_finite(value, gradient), new, state)
+    return kept._replace(evaluations=state.evaluations + 1, rng_key=key)
+
+
+def _if_finite(finite: Array, new: StartState, old: StartState) -> StartState:
+    kept = jax.tree.map(partial(jnp.where, finite), new, old)
+    return kept._replace(steps=old.steps + 1, finite=finite)
+
+
+def _norm(gradient: Values) -> Array:
+    return jnp.max(jnp.abs(ravel_pytree(gradient)[0]))
+
+
+def _is_finite(value: Array, gradient: Values) -> Array:
+    return jnp.isfinite(value) & jnp.isfinite(_norm(gradient))
 
 
 def _minibatch(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, key: Array) -> Program:
@@ -255,10 +295,6 @@ def _minibatch(method: PointEstimate, rows: tuple[str, ...], program: BoundModel
     chosen = jax.random.choice(key, total, (method.batch_size,), replace=False)
     arrays = {name: array[chosen] if name in rows else array for name, array in program.arrays.items()}
     return _ScaledLikelihood(BoundModel(program.model, arrays, program.sizes), total / method.batch_size)
-
-
-def _norm(gradient: Values) -> Array:
-    return jnp.max(jnp.abs(ravel_pytree(gradient)[0]))
 
 
 def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best: int) -> tuple[xr.Dataset, Status]:

@@ -96,7 +96,9 @@ def flat(support: str) -> dist.Distribution:
     """The improper prior whose density is 1 on `support`: `real`, `positive` or `unit_interval`."""
     if support not in _SUPPORTS:
         raise ConfigError(f"support: expected one of {', '.join(_SUPPORTS)}, but got {support!r}")
-    return dist.ImproperUniform(_SUPPORTS[support], (), ())
+    prior = dist.ImproperUniform(_SUPPORTS[support], (), ())
+    prior.support = _SUPPORTS[support]  # NumPyro wraps it, which hides its bounds
+    return prior
 
 
 def is_discrete(prior: Any) -> bool:

@@ -80,7 +80,7 @@ class Regression(Model):
 
 
 def _linear(x: Array, beta: Array, inclusion: Array | None) -> Array:
-    """The linear predictor x . (inclusion beta) [..., obs]: one product for all combinations of indicators [..., 1, feature]."""
+    """The linear predictor [..., obs], one product for all combinations of indicators [..., 1, feature]."""
     if inclusion is None or inclusion.ndim == 1:
         return x @ (beta if inclusion is None else inclusion * beta)
     return jnp.squeeze((inclusion * beta) @ x.T, -2)

@@ -1,0 +1,104 @@
+"""Priors: their densities against SciPy, and the sentence for an impossible parameter."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from credo.errors import ConfigError
+from credo.models import priors
+from credo.models.uniform import Above
+
+DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {
+    "gaussian": ({"loc": 1.0, "scale": 2.0}, stats.norm(1, 2), 0.3),
+    "uniform": ({"low": -1.0, "high": 3.0}, stats.uniform(-1, 4), 0.3),
+    "beta": ({"concentration1": 2.0, "concentration0": 5.0}, stats.beta(2, 5), 0.3),
+    "gamma": ({"concentration": 3.0, "rate": 2.0}, stats.gamma(3, scale=1 / 2), 0.3),
+    "inverse_gamma": ({"concentration": 3.0, "rate": 2.0}, stats.invgamma(3, scale=2), 0.3),
+    "exponential": ({"rate": 2.0}, stats.expon(scale=1 / 2), 0.3),
+    "half_normal": ({"scale": 2.0}, stats.halfnorm(scale=2), 0.3),
+    "half_cauchy": ({"scale": 2.0}, stats.halfcauchy(scale=2), 0.3),
+    "student_t": ({"df": 3.0, "loc": 1.0, "scale": 2.0}, stats.t(3, 1, 2), 0.3),
+    "laplace": ({"loc": 1.0, "scale": 2.0}, stats.laplace(1, 2), 0.3),
+    "pareto": ({"scale": 2.0, "alpha": 3.0}, stats.pareto(3, scale=2), 2.5),
+    "bernoulli": ({"probs": 0.3}, stats.bernoulli(0.3), 1.0),
+}
+
+
+def make(name: str) -> Callable[..., Any]:
+    return getattr(priors, name)
+
+
+def test_every_prior_is_here() -> None:
+    public = {name for name, f in inspect.getmembers(priors, inspect.isfunction) if f.__module__ == priors.__name__}
+    assert {name for name in public if name[0] != "_" and name[:3] != "is_"} == DENSITIES.keys() | {"flat"}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_density(name: str) -> None:
+    parameters, exact, at = DENSITIES[name]
+    expected = exact.logpmf(at) if name == "bernoulli" else exact.logpdf(at)
+    assert make(name)(**parameters).log_prob(at).item() == pytest.approx(expected, abs=1e-12)
+    assert priors.is_discrete(make(name)(**parameters)) == (name == "bernoulli")
+    assert not priors.is_improper(make(name)(**parameters))
+
+
+POSITIVE = [
+    (name, key) for name, (keys, *_) in DENSITIES.items() for key in keys if key not in ("loc", "low", "high", "probs")
+]
+
+
+@pytest.mark.parametrize(("name", "key"), POSITIVE)
+@pytest.mark.parametrize("value", [-1.0, 0.0, float("nan")])
+def test_a_positive_parameter_is_named(name: str, key: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^{key}: expected a positive number, but got {value}$"):
+        make(name)(**DENSITIES[name][0] | {key: value})
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+def test_a_probability_is_named(value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^probs: expected a probability between 0 and 1, but got {value}$"):
+        priors.bernoulli(value)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0)])
+def test_an_empty_interval_is_named(low: float, high: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^high: expected a number above low = {low}, but got {high}$"):
+        priors.uniform(low, high)
+
+
+@pytest.mark.parametrize("support", ["real", "positive", "unit_interval"])
+def test_flat_has_density_one(support: str) -> None:
+    prior = priors.flat(support)
+    assert priors.is_improper(prior)
+    assert prior.log_prob(0.5).item() == 0.0
+    assert bool(prior.support(0.5))
+    assert bool(prior.support(-0.5)) == (support == "real")
+
+
+def test_an_unknown_support_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^support: expected one of real, positive, unit_interval, but got 'reals'$"):
+        priors.flat("reals")
+
+
+@pytest.mark.parametrize(
+    ("prior", "low", "high"),
+    [
+        (priors.gamma(2.0, 1.0), 1.5, np.inf),
+        (priors.gaussian(0.0, 1.0), 1.5, np.inf),
+        (priors.pareto(2.0, 1.0), 2.0, np.inf),
+        (priors.uniform(0.0, 4.0), 1.5, 4.0),
+    ],
+    ids=["gamma", "gaussian", "pareto", "uniform"],
+)
+def test_above_cuts_the_support_and_keeps_the_density(prior: Any, low: float, high: float) -> None:
+    """A Pareto's own least value may be the higher one."""
+    cut = Above(prior, 1.5)
+    inside = [low + 0.1, min(high, 10.0) - 0.1]
+    outside = [low - 0.1, *([high + 0.1] if np.isfinite(high) else [])]
+    assert all(bool(cut.support(value)) for value in inside)
+    assert not any(bool(cut.support(value)) for value in outside)
+    assert cut.log_prob(inside[0]) == prior.log_prob(inside[0])

@@ -1,0 +1,177 @@
+"""What is known of each model's sites before anything compiles: their kinds, dims, shapes and supports."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+import xarray as xr
+
+from credo.models import priors
+from credo.models.base import Model
+from credo.models.bernoulli import Bernoulli
+from credo.models.gaussian import Gaussian
+from credo.models.hierarchical import Hierarchical
+from credo.models.normal_inverse_gamma import NormalInverseGamma
+from credo.models.problem import Problem, Site
+from credo.models.program import Program
+from credo.models.regression import Regression
+from credo.models.uniform import Uniform
+
+DATA = xr.Dataset(
+    {
+        "y": ("school", [1.0, 0.0, 1.0, 1.0, 0.0]),
+        "x": (("school", "feature"), np.ones((5, 2))),
+        "mu": ((), 3.0, {"role": "truth"}),
+    },
+    {"school": list("abcde"), "feature": ["age", "sex"]},
+)
+SIGMA = {"sigma": ("school", np.ones(5))}
+GROUP = {"group": ("school", [0, 1, 2, 0, 1]), "group_name": ("group_name", ["p", "q", "r"])}
+
+PRIOR = {
+    **{name: priors.gaussian(0.0, 1.0) for name in ("loc", "mu", "intercept", "beta")},
+    **{name: priors.half_normal(1.0) for name in ("sigma", "tau", "df")},
+    "sigma2": priors.inverse_gamma(2.0, 1.0),
+    "p": priors.beta(1.0, 1.0),
+    "theta": priors.pareto(1.0, 2.0),
+}
+SPIKE = PRIOR | {"inclusion": priors.bernoulli(0.5)}
+CHOICE = PRIOR | {"loc": priors.bernoulli(0.5)}
+OBSERVED = {"y": ("observed", {"school": 5})}
+
+
+def build(model: type[Model], *settings: Any, prior: dict[str, Any] = PRIOR) -> Model:
+    """A model with those priors that it reads."""
+    return model({name: prior[name] for name in model.supports if name in prior}, *settings)
+
+
+def latent(**dims: int) -> tuple[str, dict[str, int]]:
+    return ("latent", dims)
+
+
+def deterministic(**dims: int) -> tuple[str, dict[str, int]]:
+    return ("deterministic", dims)
+
+
+def own(y: jax.Array, n_feature: int, k: int, **_: Any) -> None:
+    weights = numpyro.sample("w", dist.Dirichlet(np.ones(k)))
+    with numpyro.plate("feature", n_feature):
+        numpyro.sample("b", dist.Normal(0.0, 1.0))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Normal(weights[0], 1.0), obs=y)
+
+
+LINEAR = {"intercept": latent(), "beta": latent(feature=2)}
+
+CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int]]]]] = {
+    "bernoulli": (build(Bernoulli), {}, {"p": latent()}),
+    "gaussian": (build(Gaussian, 1.0, (0, 1)), {}, {"loc": latent()}),
+    "gaussian_sigma": (build(Gaussian, None, (0, 1)), {}, {"loc": latent(), "sigma": latent()}),
+    "gaussian_sigma_given": (build(Gaussian, None, (0, 1)), SIGMA, {"loc": latent()}),
+    "gaussian_choice": (build(Gaussian, 1.0, (0, 1), prior=CHOICE), {}, {"hypothesis": latent(), "loc": deterministic()}),
+    "normal_inverse_gamma": (build(NormalInverseGamma, 0.0, 1.0), {}, {"sigma2": latent(), "mu": latent()}),
+    "uniform": (build(Uniform), {"y": ("school", np.ones(5))}, {"theta": latent()}),
+    "regression": (build(Regression, "gaussian"), {}, LINEAR | {"sigma": latent()}),
+    "logistic": (build(Regression, "bernoulli"), {}, LINEAR),
+    "poisson": (build(Regression, "poisson"), {}, LINEAR),
+    "student_t": (build(Regression, "student_t"), {}, LINEAR | {"sigma": latent(), "df": latent()}),
+    "spike": (
+        build(Regression, "bernoulli", prior=SPIKE),
+        {},
+        LINEAR | {"inclusion_0": latent(), "inclusion_1": latent(), "inclusion": deterministic(feature=2)},
+    ),
+    "hierarchical": (
+        build(Hierarchical, False),
+        SIGMA,
+        {"mu": latent(), "tau": latent(), "z": latent(school=5), "theta": deterministic(school=5)},
+    ),
+    "hierarchical_centred": (
+        build(Hierarchical, True),
+        SIGMA,
+        {"mu": latent(), "tau": latent(), "theta": latent(school=5)},
+    ),
+    "hierarchical_groups": (
+        build(Hierarchical, True),
+        GROUP,
+        {"mu": latent(), "tau": latent(), "theta": latent(group_name=3), "sigma": latent()},
+    ),
+    "program": (Program(f"{__name__}:own", {"k": 3}), {}, {"w": latent(w_dim_0=3), "b": latent(feature=2)}),
+}
+
+
+def problem(name: str) -> Problem:
+    model, extra, _ = CASES[name]
+    return Problem(model, DATA.assign(extra))
+
+
+def sites(name: str) -> dict[str, Site]:
+    return {site.name: site for site in problem(name).sites}
+
+
+def test_every_model_is_here() -> None:
+    from credo.config.schema.model import OPTIONS
+
+    targets = {option._target_ for option in OPTIONS.values()}
+    assert {f"{type(m).__module__}.{type(m).__name__}" for m, *_ in CASES.values()} == targets
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kinds_dims_and_shapes(name: str) -> None:
+    asked = problem(name)
+    asked.check()
+    found = {s.name: (s.kind, dict(zip(asked.dims(s), s.shape, strict=True))) for s in asked.sites}
+    assert found == CASES[name][2] | OBSERVED
+
+
+def test_row_dim_is_the_datas_own() -> None:
+    assert problem("bernoulli").row_dim == "school"
+    assert Problem(build(Bernoulli), xr.Dataset({"y": ("obs", [1, 0])})).row_dim == "obs"
+
+
+def test_truth_is_kept_from_the_model() -> None:
+    assert problem("program").bound.arrays.keys() == {"x", "y"}
+    assert problem("bernoulli").bound.arrays.keys() == {"y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "support", "distribution"),
+    [
+        ("bernoulli", "p", "a number between 0 and 1", "Beta"),
+        ("bernoulli", "y", "0 or 1", "BernoulliProbs"),
+        ("gaussian", "loc", "a finite number", "Normal"),
+        ("gaussian_sigma", "sigma", "a positive number", "HalfNormal"),
+        ("gaussian_choice", "hypothesis", "0 or 1", "BernoulliProbs"),
+        ("gaussian_choice", "loc", "", ""),
+        ("poisson", "y", "a whole number of at least 0", "Poisson"),
+        ("program", "w", "a probability vector", "Dirichlet"),
+    ],
+)
+def test_supports_in_words(name: str, site: str, support: str, distribution: str) -> None:
+    found = sites(name)[site]
+    assert (found.support, found.distribution) == (support, distribution)
+
+
+def test_flags() -> None:
+    spike, choice = sites("spike"), sites("gaussian_choice")
+    assert [s.name for s in spike.values() if s.internal] == ["inclusion_0", "inclusion_1"]
+    assert [s.name for s in spike.values() if s.discrete and s.kind == "latent"] == ["inclusion_0", "inclusion_1"]
+    assert choice["hypothesis"].discrete
+    assert choice["hypothesis"].enumerable
+    assert not sites("poisson")["y"].enumerable
+    assert [s.name for s in sites("hierarchical").values() if s.local] == ["z"]
+    assert [s.name for s in sites("hierarchical_centred").values() if s.local] == ["theta"]
+    improper = Problem(Bernoulli({"p": priors.flat("unit_interval")}), DATA)
+    assert {s.name: s.improper for s in improper.sites} == {"p": True, "y": False}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_numbers_are_leaves(name: str) -> None:
+    """Doubling every number of a bound model gives a tree of the same structure, hence the same compiled program."""
+    bound = problem(name).bound
+    leaves, structure = jax.tree.flatten(bound)
+    doubled = jax.tree.unflatten(structure, [leaf * 2 for leaf in leaves])
+    assert jax.tree.structure(doubled) == structure
+    assert not any(callable(leaf) or isinstance(leaf, str) for leaf in leaves)

@@ -1,0 +1,186 @@
+"""The console command as a process: what it says, what it costs, its exit codes, and what it leaves."""
+
+import os
+import re
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console import FEW, QUIET, Said, credo, credo_process, start
+
+HEAVY = ("jax", "numpyro", "numpy", "pandas", "xarray", "arviz_base", "arviz_stats", "mlflow", "matplotlib", "sklearn")
+COINS = ("data=coin_flips", "model=bernoulli", *QUIET)
+
+
+@pytest.fixture
+def programs(pytestconfig: pytest.Config) -> str:
+    """The override that lets a process of its own use the programs that are compiled already."""
+    cache: Any = pytestconfig.cache
+    return f"device.compilation_cache={cache.mkdir('programs')}"
+
+
+def light(*words: str, cwd: Path, **environment: str) -> Said:
+    """Run the command in a process that says at its end which heavy packages it has imported."""
+    code = (
+        "import sys; from credo.cli import command\n"
+        "try: code = command(sys.argv[1:])\n"
+        "except SystemExit as end: code = end.code or 0\n"
+        f"print('imported', [name for name in {HEAVY} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, *words],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--help",), "credo experiment=coin_flips model.prior.p.concentration1=2"),
+        (("--help",), "eight_schools_centred"),
+        (("--version",), "credo 0."),
+        (("--cfg", "job", "model=gaussian"), "_target_: credo.models.gaussian.Gaussian"),
+        (("--info",), "Config search path"),
+        (("-sc", "install=bash"), "hydra_bash_completion"),
+        (("init", "mine"), "credo experiment=my_experiment"),
+    ],
+)
+def test_what_needs_no_inference_is_quick(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = light(*words, cwd=tmp_path)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (said.code, said.err) == (0, "imported []\n")
+    assert told in said.out
+    # About 0.6 CPU seconds on the machine where this was written; importing JAX alone would add 1.5.
+    assert after.ru_utime - before.ru_utime < 3
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("credo inference=", {"inference=map", "inference=mh", "inference=mle", "inference=nuts"}),
+        ("credo experiment=eight", {"experiment=eight_schools", "experiment=eight_schools_centred"}),
+        ("credo model=gaussian model.si", {"model.sigma="}),
+        ("credo prior@model.prior.mu=half", {"prior@model.prior.mu=half_normal", "prior@model.prior.mu=half_cauchy"}),
+    ],
+)
+def test_tab_completes_words_and_keys(line: str, expected: set[str], tmp_path: Path) -> None:
+    said = light("-sc", "query=bash", cwd=tmp_path, COMP_LINE=line, COMP_POINT=str(len(line)))
+    assert (said.code, said.err) == (0, "imported []\n")
+    assert expected <= set(said.out.split())
+    assert all(word.startswith(line.split()[-1]) for word in said.out.split())
+
+
+def test_help_shows_the_configuration_as_it_stands(tmp_path: Path) -> None:
+    said = credo("--help", "model=gaussian", "prior@model.prior.loc=uniform", "model.prior.loc.low=-2", cwd=tmp_path)
+    assert said.code == 0
+    assert "low: -2.0" in said.out
+    assert "hypotheses:" in said.out
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    process = start("--info", cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 0
+
+
+def test_the_real_command_answers_the_same(tmp_path: Path, programs: str) -> None:
+    """The other tests may run in one process: what they see is what a process of its own says."""
+    words = ("data=coin_flips", "model=bernoulli", "inference=map", "tracking=none", "report=none")
+    real, here = credo_process(*words, programs, cwd=tmp_path), credo(*words, *QUIET, cwd=tmp_path)
+    assert real.code == here.code == 0
+    assert _timeless(real.out) == _timeless(here.out)
+    assert "PASSED" in real.out
+    assert len(list(tmp_path.glob("outputs/*/*/posterior.nc"))) == 2
+
+
+def _timeless(text: str) -> list[str]:
+    """The lines without seconds and folders, which are another's."""
+    return [re.sub(r"in [\d.]+ \w+|outputs/\S+", "", line).rstrip() for line in text.splitlines()]
+
+
+def test_a_failed_verdict_is_an_error_only_where_asked(tmp_path: Path) -> None:
+    words = (*COINS, "inference=nuts", *FEW["nuts"])
+    assert credo(*words, cwd=tmp_path).code == 0
+    said = credo(*words, "diagnostics.gate=error", cwd=tmp_path)
+    assert said.code == 3
+    assert "FAILED" in said.out
+
+
+def test_a_failed_inference_is_told_and_recorded(tmp_path: Path) -> None:
+    (tmp_path / "impossible.py").write_text(
+        "import jax.numpy as jnp\nimport numpyro\nimport numpyro.distributions as dist\n\n\n"
+        "def model(y):\n"
+        '    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))\n'
+        '    numpyro.factor("never", -jnp.inf * (1 + mu**2 + y[0] ** 2))\n'
+    )
+    words = ("model=program", "model.function=impossible:model", "data=coin_flips", "report=none", QUIET[-1])
+    said = credo(*words, *FEW["nuts"], cwd=tmp_path)
+    assert said.code == 1
+    assert re.fullmatch(r"credo: no starting point with a finite log density [^\n]+\n", said.err)
+    assert recorded(tmp_path) == [("FAILED", "RunError: " + said.err.removeprefix("credo: ").strip())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_is_killed(number: signal.Signals, tmp_path: Path, programs: str) -> None:
+    words = ("data=coin_flips", "model=bernoulli", "inference.draws=100000000", "report=none", programs)
+    process = start(*words, cwd=tmp_path)
+    assert process.stderr is not None
+    assert "warm-up" in process.stderr.readline()
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line for line in err.splitlines() if "/" not in line] == [f"credo: {_words(number)}"]
+    assert recorded(tmp_path) == [("KILLED", _words(number))]
+
+
+def _words(number: signal.Signals) -> str:
+    return "stopped by SIGTERM" if number is signal.SIGTERM else "interrupted"
+
+
+def recorded(folder: Path) -> list[tuple[str, str]]:
+    """Status and reason of every run in the folder's MLflow store."""
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        return store.execute(
+            "SELECT status, value FROM runs LEFT JOIN tags ON tags.run_uuid = runs.run_uuid AND key = 'error'"
+        ).fetchall()
+
+
+def test_several_runs_by_one_command(tmp_path: Path) -> None:
+    said = credo("-m", *COINS, "inference=map,mle", cwd=tmp_path)
+    assert said.code == 0
+    assert sorted(path.parent.name for path in tmp_path.glob("multirun/*/*/*/verdict.json")) == ["0", "1"]
+    assert [line for line in said.out.splitlines() if line.startswith("coin_flips")] != []
+
+
+def test_a_run_that_fails_lets_the_others_finish(tmp_path: Path) -> None:
+    said = credo("-m", *QUIET, "data=coin_flips", "model=regression,bernoulli", "inference=map", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.count("credo: data: the model 'regression' needs the variable 'x'") == 1
+    assert "Traceback" not in said.err
+    assert [path.parent.name for path in tmp_path.glob("multirun/*/*/*/verdict.json")] == ["1"]
+    assert not list(tmp_path.glob("multirun/*/*/0"))
+
+
+def test_a_sweep_with_a_misspelt_word_runs_nothing(tmp_path: Path) -> None:
+    said = credo("-m", *COINS, "inference=map,nust", cwd=tmp_path)
+    assert said.code == 2
+    assert "credo: inference=nust: there is no such option; did you mean 'nuts'?\n" in said.err
+    assert not list(tmp_path.glob("multirun/*/*/*/verdict.json"))
