@@ -1,5 +1,6 @@
 """The console command as a process: what it says, what it costs, its exit codes, and what it leaves."""
 
+import contextlib
 import os
 import re
 import resource
@@ -74,7 +75,7 @@ def test_what_needs_no_inference_is_quick(words: tuple[str, ...], told: str, tmp
         ("credo inference=", {"inference=map", "inference=mh", "inference=mle", "inference=nuts"}),
         ("credo experiment=eight", {"experiment=eight_schools", "experiment=eight_schools_centred"}),
         ("credo model=gaussian model.si", {"model.sigma="}),
-        ("credo prior@model.prior.mu=half", {"prior@model.prior.mu=half_normal", "prior@model.prior.mu=half_cauchy"}),
+        ("credo inference=mh model.prior.mu.", {"model.prior.mu.loc=", "model.prior.mu.scale="}),
     ],
 )
 def test_tab_completes_words_and_keys(line: str, expected: set[str], tmp_path: Path) -> None:
@@ -92,12 +93,12 @@ def test_help_shows_the_configuration_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
-    process = start("--info", cwd=tmp_path)
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 0
+    with start("--info", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
 
 
 def test_the_real_command_answers_the_same(tmp_path: Path, programs: str) -> None:
@@ -140,12 +141,12 @@ def test_a_failed_inference_is_told_and_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_is_killed(number: signal.Signals, tmp_path: Path, programs: str) -> None:
     words = ("data=coin_flips", "model=bernoulli", "inference.draws=100000000", "report=none", programs)
-    process = start(*words, cwd=tmp_path)
-    assert process.stderr is not None
-    assert "warm-up" in process.stderr.readline()
-    time.sleep(0.5)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    with start(*words, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        assert "warm-up" in process.stderr.readline()
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert [line for line in err.splitlines() if "/" not in line] == [f"credo: {_words(number)}"]
     assert recorded(tmp_path) == [("KILLED", _words(number))]
@@ -157,7 +158,7 @@ def _words(number: signal.Signals) -> str:
 
 def recorded(folder: Path) -> list[tuple[str, str]]:
     """Status and reason of every run in the folder's MLflow store."""
-    with sqlite3.connect(folder / "mlflow.db") as store:
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as store:
         return store.execute(
             "SELECT status, value FROM runs LEFT JOIN tags ON tags.run_uuid = runs.run_uuid AND key = 'error'"
         ).fetchall()

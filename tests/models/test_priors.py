@@ -4,12 +4,14 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 from credo.errors import ConfigError
 from credo.models import priors
+from credo.models.supports import within
 from credo.models.uniform import Above
 
 DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {
@@ -77,6 +79,16 @@ def test_flat_has_density_one(support: str) -> None:
     assert prior.log_prob(0.5).item() == 0.0
     assert bool(prior.support(0.5))
     assert bool(prior.support(-0.5)) == (support == "real")
+    assert bool(prior.support(1.5)) == (support != "unit_interval")
+
+
+@pytest.mark.parametrize(
+    ("support", "inside"),
+    [("real", {"real"}), ("positive", {"real", "positive"}), ("unit_interval", {"real", "positive", "unit_interval"})],
+)
+def test_a_flat_prior_lies_within_its_support(support: str, inside: set[str]) -> None:
+    every = {word: priors.flat(word).support for word in ("real", "positive", "unit_interval")}
+    assert {word for word, other in every.items() if within(every[support], other)} == inside
 
 
 def test_an_unknown_support_is_named() -> None:
@@ -91,8 +103,9 @@ def test_an_unknown_support_is_named() -> None:
         (priors.gaussian(0.0, 1.0), 1.5, np.inf),
         (priors.pareto(2.0, 1.0), 2.0, np.inf),
         (priors.uniform(0.0, 4.0), 1.5, 4.0),
+        (priors.flat("positive"), 1.5, np.inf),
     ],
-    ids=["gamma", "gaussian", "pareto", "uniform"],
+    ids=["gamma", "gaussian", "pareto", "uniform", "flat"],
 )
 def test_above_cuts_the_support_and_keeps_the_density(prior: Any, low: float, high: float) -> None:
     """A Pareto's own least value may be the higher one."""
@@ -102,3 +115,13 @@ def test_above_cuts_the_support_and_keeps_the_density(prior: Any, low: float, hi
     assert all(bool(cut.support(value)) for value in inside)
     assert not any(bool(cut.support(value)) for value in outside)
     assert cut.log_prob(inside[0]) == prior.log_prob(inside[0])
+
+
+def test_above_keeps_the_end_of_a_flat_prior() -> None:
+    support = Above(priors.flat("unit_interval"), 0.5).support
+    assert [bool(support(value)) for value in (0.4, 0.6, 1.1)] == [False, True, False]
+
+
+def test_above_draws_from_the_whole_prior() -> None:
+    draws = Above(priors.uniform(0.0, 1.0), 0.9).sample(jax.random.PRNGKey(0), (1000,))
+    assert stats.kstest(draws, "uniform").pvalue > 1e-4
