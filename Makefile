@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui bench lock wheel clean
+.PHONY: references help setup run test proofs check format sweep ui bench lock wheel clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 	@echo "http://127.0.0.1:$(PORT)/#/experiments/1/runs?viewStateShareKey=credo&workflowType=machine_learning"
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
 		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+
+references: setup ## nine posteriors against answers that others made, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/posteriors.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

@@ -1,41 +1,63 @@
 """The description of a run in markdown, as a person reads it on the run's page in MLflow."""
 
+import shlex
+
 import pandas as pd
 
-from credo.contracts import Story, Verdict
+from credo.contracts import Check, Story, Verdict
+from credo.report import table
+from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
+from credo.report.numbers import counted
 from credo.result import Result
 
-_ROWS = 20
+MOST_ROWS = 20
 
 
 def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
-    """Verdict with its reasons, the question, the answer and how to reproduce it."""
-    reasons = [
-        f"- **{check.name}** ({check.status}): {check.advice}" for check in verdict.checks if check.status != "passed"
-    ]
-    passed = sum(check.status == "passed" for check in verdict.checks)
-    formula = story.question["model"].replace("\n", "  \n")
+    """Verdict with its reasons, how to run it again, the answer and the question.
+
+    MLflow folds a description after a few lines, so what must be seen comes first.
+    """
+    reasons = [_reason(check) for status in ORDER if status != "passed" for check in ended(verdict, status)]
+    command = shlex.join(["credo", *story.overrides])
     return "\n".join(
         [
-            f"**Verdict: {verdict.status}** ({passed} of {len(verdict.checks)} checks passed). {result.status.value}",
+            f"**Verdict: {verdict.status}.** {HEADLINES[verdict.status]} ({counts(verdict)}). {result.status.value}",
             "",
             *reasons,
             "",
-            f"`credo {' '.join(story.overrides)}`",
+            *_fenced(command),
             "",
-            formula,
+            *_table(result, summary, verdict),
             "",
-            *_table(summary),
+            *_fenced(story.question["model"]),
         ]
     )
 
 
-def _table(summary: pd.DataFrame) -> list[str]:
-    columns = [name for name in summary.columns if name == "variable" or summary[name].notna().any()]
-    rows = ["| " + " | ".join(_cell(row[name]) for name in columns) + " |" for _, row in summary.head(_ROWS).iterrows()]
-    more = [f"\n{len(summary) - _ROWS} more in summary.csv"] if len(summary) > _ROWS else []
-    return ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns), *rows, *more]
+def _reason(check: Check) -> str:
+    return f"- **{check.name}** ({', '.join(filter(None, (check.status, measured(check))))}): {check.advice}"
 
 
-def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _fenced(text: str) -> list[str]:
+    return ["```", text, "```"]
+
+
+def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> list[str]:
+    """The summary, with the numbers beyond their thresholds in bold."""
+    columns = table.columns(result.kind)
+    thresholds = {check.name: check.threshold for check in verdict.checks}
+    rows = table.records(summary, MOST_ROWS, thresholds)
+    lines = [["", *(column.title for column in columns)], ["---", *["---:"] * len(columns)]]
+    for row in rows:
+        numbers = [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in columns]
+        lines.append([_name(row["variable"]), *(f"**{text}**" if beyond else text for text, beyond in numbers)])
+    more = len(summary) - len(rows)
+    return [f"| {' | '.join(line)} |" for line in lines] + (
+        ["", f"{counted(more, 'more row')} in summary.csv"] if more else []
+    )
+
+
+def _name(variable: object) -> str:
+    """A name as it is, though a bar would end its cell and brackets could be taken for a link."""
+    return f"`{str(variable).replace('|', '/')}`"

@@ -62,6 +62,10 @@ class Chains(eqx.Module):
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
 
+    def settled(self, problem: Problem) -> "Chains":  # noqa: ARG002 - for those that adjust
+        """These settings, with what was left to be chosen chosen for a problem."""
+        return self
+
     @abc.abstractmethod
     def kernel(self, program: BoundModel) -> MCMCKernel:
         """The NumPyro kernel for a program, with this sampler's settings."""
@@ -96,18 +100,19 @@ class Chains(eqx.Module):
         Raises:
             RunError: no starting point has a finite log density.
         """
+        sampler = self.settled(problem)
         clock = Clock()
         chain_key, evaluation_key = jax.random.split(key)
         keys = jax.random.split(chain_key, self.chains)
-        states = _start(self, problem.bound, keys)
-        _require_finite(np.asarray(_log_densities(self, states)), problem)
+        states = _start(sampler, problem.bound, keys)
+        _require_finite(np.asarray(_log_densities(sampler, states)), problem)
         draws: list[Stats] = []
         stats: list[Stats] = []
         course: list[dict[str, Any]] = []
         evaluations = 0
         for phase, total in (("warmup", self.warmup), ("sampling", self.draws)):
             for done, count in _blocks(total, self.block):
-                states, block_draws, block_stats = _advance(self, problem.bound, states, count)
+                states, block_draws, block_stats = _advance(sampler, problem.bound, states, count)
                 block_stats = {name: np.asarray(value)[:, :count] for name, value in block_stats.items()}
                 evaluations += int(np.sum(block_stats["n_steps"]))
                 if phase == "sampling":

@@ -10,7 +10,7 @@ import xarray as xr
 from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
-from credo.models.problem import BoundModel, Problem, Site
+from credo.models.problem import BoundModel, Problem, Site, is_factor
 
 _BATCH_SCALARS = 2**23
 """How many scalars one batch of draws may produce."""
@@ -114,7 +114,7 @@ def _slice(tree: Any, begin: int, end: int) -> Any:
 
 def _selected(problem: Problem, groups: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
     """The sites that belong to each group, in the program's order."""
-    shown = [s.name for s in problem.sites if s.kind != "observed" and not s.internal]
+    shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
     prior = [s.name for s in problem.latents if not s.local]
     order = {"posterior": shown, "log_prior": prior}
     return {
@@ -173,7 +173,7 @@ def _log_probs(messages: dict[str, dict[str, Any]]) -> tuple[Values, Values]:
     prior: Values = {}
     likelihood: Values = {}
     for name, message in messages.items():
-        if message["type"] != "sample":
+        if message["type"] != "sample" or is_factor(message):
             continue
         log_prob = message["fn"].log_prob(message["value"])
         if message["scale"] is not None:
@@ -186,8 +186,4 @@ def _predict(program: BoundModel, latents: Values, key: jax.Array, sites: tuple[
     """One new draw of each observed site."""
     free = handlers.uncondition(handlers.seed(program, key))
     messages = handlers.trace(handlers.substitute(free, data=latents)).get_trace()
-    return {name: messages[name]["value"] for name in sites if not _is_factor(messages[name])}
-
-
-def _is_factor(message: dict[str, Any]) -> bool:
-    return type(message["fn"]).__name__ == "Unit"
+    return {name: messages[name]["value"] for name in sites}

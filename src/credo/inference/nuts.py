@@ -1,5 +1,7 @@
 """The no-U-turn sampler (Hoffman & Gelman 2014, with the multinomial trajectories of Betancourt 2017)."""
 
+import dataclasses
+import math
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -13,6 +15,8 @@ from credo.inference.density import potential
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
 
+_MOST_DENSE = 50
+
 
 class Nuts(Chains):
     """NumPyro's NUTS; discrete latents are summed out.
@@ -21,13 +25,14 @@ class Nuts(Chains):
         target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps.
         step_size: where its adaptation starts.
         max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps.
-        dense_mass: adapt a dense mass matrix instead of a diagonal one.
+        metric: the mass matrix that is adapted: `diagonal`, `dense`, or `auto`: dense for up to 50 latent scalars, as
+            the windows of a usual warm-up then hold enough draws to learn it.
     """
 
     target_accept: float
     step_size: float
     max_tree_depth: int = eqx.field(static=True)
-    dense_mass: bool = eqx.field(static=True)
+    metric: str = eqx.field(static=True)
 
     method: ClassVar[str] = "nuts"
 
@@ -36,6 +41,8 @@ class Nuts(Chains):
             raise ConfigError(f"target_accept: expected a number between 0 and 1, but got {self.target_accept}")
         if not self.step_size > 0:
             raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
+        if self.metric not in ("auto", "diagonal", "dense"):
+            raise ConfigError(f"metric: expected auto, diagonal or dense, but got {self.metric!r}")
         if not 1 <= self.max_tree_depth <= 20:
             raise ConfigError(f"max_tree_depth: expected a whole number from 1 to 20, but got {self.max_tree_depth}")
 
@@ -44,6 +51,13 @@ class Nuts(Chains):
         super().check(problem)
         problem.require_enumerable(self.method)
 
+    def settled(self, problem: Problem) -> "Nuts":
+        """With a metric for this many latents."""
+        if self.metric != "auto":
+            return self
+        scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
+        return dataclasses.replace(self, metric="dense" if scalars <= _MOST_DENSE else "diagonal")
+
     def kernel(self, program: BoundModel) -> NUTS:
         """NumPyro's kernel."""
         return NUTS(
@@ -51,7 +65,7 @@ class Nuts(Chains):
             step_size=self.step_size,
             target_accept_prob=self.target_accept,
             max_tree_depth=self.max_tree_depth,
-            dense_mass=self.dense_mass,
+            dense_mass=self.metric == "dense",
         )
 
     def start(self, program: BoundModel, key: Array) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 from numpyro import handlers
+from numpyro.distributions.distribution import Unit
 
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -45,7 +46,7 @@ class Site:
 
     Attributes:
         name: its name.
-        kind: `latent`, `observed` or `deterministic`.
+        kind: `latent`, `observed`, `deterministic`, or `factor` (a term of the log density).
         shape: batch and event shape together.
         dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
         discrete: whether it takes countably many values.
@@ -248,7 +249,7 @@ def _site(message: dict[str, Any]) -> Site:
         base = base.base_dist
     return Site(
         name=message["name"],
-        kind="observed" if message["is_observed"] else "latent",
+        kind="factor" if is_factor(message) else "observed" if message["is_observed"] else "latent",
         shape=value_shape,
         dims=dims,
         discrete=bool(support.is_discrete),
@@ -274,6 +275,11 @@ def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]
             f"model: the observation {name} has the shape {value_shape}, but its distribution has {shape}; "
             "give both the same shape"
         )
+
+
+def is_factor(message: dict[str, Any]) -> bool:
+    """Whether a message comes from `numpyro.factor`: neither latent nor observed."""
+    return message["type"] == "sample" and isinstance(message["fn"], Unit)
 
 
 def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:

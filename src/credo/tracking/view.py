@@ -10,14 +10,16 @@ KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
 
 COLUMNS = {
-    "tags.`verdict`": 90,
-    "params.`inference`": 90,
-    "tags.`overrides`": 240,
-    "metrics.`r_hat_max`": 90,
-    "metrics.`ess_bulk_min`": 110,
-    "metrics.`divergences`": 100,
-    "params.`model`": 120,
-    "params.`data`": 120,
+    "tags.`verdict`": 85,
+    "params.`data`": 105,
+    "params.`model`": 110,
+    "params.`inference`": 85,
+    "metrics.`r_hat_max`": 85,
+    "metrics.`ess_bulk_min`": 105,
+    "metrics.`divergences`": 95,
+    "metrics.`elpd_loo`": 85,
+    "metrics.`seconds/total`": 105,
+    "tags.`overrides`": 300,
 }
 """Column of the run table -> its width in pixels, in order."""
 

@@ -26,7 +26,7 @@ class Nuts(Chains):
     target_accept: float = MISSING
     step_size: float = MISSING
     max_tree_depth: int = MISSING
-    dense_mass: bool = MISSING
+    metric: str = MISSING
 
 
 @dataclass

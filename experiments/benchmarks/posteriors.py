@@ -1,0 +1,201 @@
+"""How nine posteriors come out against answers that others made; writes `posteriors.md` beside this file.
+
+    make references                                  all of them, by NUTS and random-walk Metropolis
+    python experiments/benchmarks/posteriors.py --only garch11 --methods nuts
+
+The reference draws' summaries are those of posteriordb (10,000 draws each); for `nes_logit` the answers are exact, by
+quadrature. Passed means: R-hat < 1.01, bulk and tail ESS > 400, no divergences, every mean within four standard errors
+(of both sides) and 0.1 posterior standard deviations, standard deviations within 10 %, the 5 % and 95 % quantiles
+within 0.15 standard deviations.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from credo import device
+from credo.data.json import Json
+from credo.diagnostics.summary import summarise
+from credo.inference.chains import Chains
+from credo.inference.mh import Mh
+from credo.inference.nuts import Nuts
+from credo.models.problem import Problem
+from credo.models.program import Program
+from credo.result import Result
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+FOLDERS = {
+    "eight_schools_noncentered": "eight_schools-eight_schools_noncentered",
+    "sblrc_blr": "sblrc-blr",
+    "kidscore_interaction": "kidiq-kidscore_interaction",
+    "gp_regr": "gp_pois_regr-gp_regr",
+    "low_dim_gauss_mix": "low_dim_gauss_mix-low_dim_gauss_mix",
+    "garch11": "garch-garch11",
+    "ark": "arK-arK",
+    "hmm_example": "hmm_example-hmm_example",
+    "nes_logit": "nes_logit",
+}
+MORE = {"mh": {"warmup": 10_000, "draws": 10_000, "thinning": 20}}
+"""What a method may have beyond its defaults."""
+
+
+class Quiet:
+    """A listener that says nothing."""
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    posterior: str
+    method: str
+    passed: bool
+    worst_z: float
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+    divergences: int
+    evaluations: int
+    seconds: float
+    why: str
+
+
+def main() -> None:
+    """Run what was asked for, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--only", nargs="*", default=list(FOLDERS), choices=list(FOLDERS))
+    parser.add_argument("--methods", nargs="*", default=["nuts", "mh"], choices=["nuts", "mh"])
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args()
+    sys.path.insert(0, str(HERE.parent))
+    device.start("cpu", "float64", None, "~/.cache/credo")
+    lines = []
+    for name in asked.only:
+        for method in asked.methods:
+            lines.append(judge(name, method, asked.seed))
+            print(lines[-1], flush=True)  # noqa: T201 - a script's output
+    if asked.only == list(FOLDERS):
+        (HERE / "posteriors.md").write_text(page(lines))
+    sys.exit(not all(line.passed for line in lines if line.method == "nuts"))
+
+
+def judge(name: str, method: str, seed: int) -> Line:
+    """Run one posterior and compare it."""
+    path = REFERENCE / "posteriordb" / FOLDERS[name] / "data.json"
+    model = Program(f"posteriors:{name}", {})
+    data = Json(str(path), None, None, None, None, standardise=False, standardise_target=False, test_fraction=0.0,
+                split_seed=0).load(model, 0)  # fmt: skip
+    begin = time.perf_counter()
+    result = sampler(method).run(Problem(model, data), jax.random.PRNGKey(seed), Quiet())
+    seconds = time.perf_counter() - begin
+    summary = summarise(result).set_index("variable")
+    reference = answers(name)
+    summary.index = pd.Index([stan(label) for label in summary.index])
+    return compare(name, result, summary.loc[reference.index], reference, seconds)
+
+
+def sampler(method: str) -> Chains:
+    """A method with the settings of its YAML, and more draws where a random walk needs them."""
+    settings: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / f"{method}.yaml"))
+    del settings["defaults"]
+    kinds: dict[str, type[Chains]] = {"nuts": Nuts, "mh": Mh}
+    return kinds[method](**(settings | MORE.get(method, {})))
+
+
+def stan(label: str) -> str:
+    """A scalar's name with indices from one, without blanks: `beta[0]` -> `beta[1]`."""
+    name, bracket, inside = label.partition("[")
+    if not bracket:
+        return name
+    return f"{name}[{','.join(str(int(index) + 1) for index in inside.rstrip(']').split(','))}]"
+
+
+def answers(name: str) -> pd.DataFrame:
+    """The reference: `mean, sd, q5, q95, mcse_mean` by scalar; an exact answer has no error and no quantiles."""
+    file = REFERENCE / "posteriordb" / FOLDERS[name] / "summary.csv"
+    if file.exists():
+        return pd.read_csv(file).set_index("parameter")
+    exact = json.loads((REFERENCE / "closed_forms.json").read_text())[name]
+    table = {"mean": exact["post_mean"], "sd": exact["post_sd"], "q5": np.nan, "q95": np.nan, "mcse_mean": 0.0}
+    return pd.DataFrame(table, index=["b0", "b1"])
+
+
+def compare(name: str, result: Result, ours: pd.DataFrame, theirs: pd.DataFrame, seconds: float) -> Line:
+    """Hold an answer against the reference."""
+    off = (ours["mean"] - theirs["mean"]).abs()
+    z = off / np.hypot(ours["mcse_mean"], theirs["mcse_mean"])
+    ratio = ours["sd"] / theirs["sd"]
+    stats = result.tree["sample_stats"]
+    divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
+    ends = pd.concat([(ours[q] - theirs[q]).abs() / theirs["sd"] for q in ("q5", "q95")]).dropna()
+    faults = {
+        "R-hat": not ours["r_hat"].max() < 1.01,
+        "bulk ESS": not ours["ess_bulk"].min() > 400,
+        "tail ESS": not ours["ess_tail"].min() > 400,
+        "divergences": divergences > 0,
+        "mean": not (z.max() < 4 and (off / theirs["sd"]).max() < 0.1),
+        "sd": not ratio.between(0.9, 1.1).all(),
+        "quantiles": bool((ends >= 0.15).any()),
+    }
+    return Line(
+        posterior=name,
+        method=result.method,
+        passed=not any(faults.values()),
+        worst_z=float(z.max()),
+        r_hat=float(ours["r_hat"].max()),
+        ess_bulk=float(ours["ess_bulk"].min()),
+        ess_tail=float(ours["ess_tail"].min()),
+        divergences=divergences,
+        evaluations=result.cost.density_evaluations,
+        seconds=seconds,
+        why=", ".join(word for word, fault in faults.items() if fault),
+    )
+
+
+def page(lines: list[Line]) -> str:
+    """The table in markdown, with date, versions and command."""
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax", "arviz-stats")
+    )
+    head = (
+        "| posterior | method | passed | worst z | R-hat | bulk ESS | tail ESS | divergences | evaluations | seconds |"
+    )
+    rows = [
+        f"| {x.posterior} | {x.method} | {'yes' if x.passed else f'no: {x.why}'} | {x.worst_z:.2f} | {x.r_hat:.3f} | "
+        f"{x.ess_bulk:,.0f} | {x.ess_tail:,.0f} | {x.divergences} | {x.evaluations:,} | {x.seconds:.1f} |"
+        for x in lines
+    ]
+    return "\n".join(
+        [
+            "# Posteriors of posteriordb",
+            "",
+            f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make references`. Seconds are wall-clock, with compilation.",
+            "",
+            head,
+            "| " + "--- | " * 10,
+            *rows,
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

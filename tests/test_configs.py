@@ -1,0 +1,187 @@
+"""Every YAML composes, instantiates and says how to call it, and what it says runs; schemas and classes agree."""
+
+import dataclasses
+import inspect
+import itertools
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from console import FEW, QUIET, credo
+from credo.config import paths, schema
+from credo.config.build import build
+from credo.config.mistakes import refuse
+from credo.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
+PRESETS = sorted(file for file in CONF.rglob("*.yaml") if file.name != "config.yaml" and "hydra" not in file.parts)
+OPTIONS = {(group, name): node for group, module in schema.GROUPS.items() for name, node in module.OPTIONS.items()}
+NEEDED = {
+    ("data", "csv"): ("data.path=x", "data.target=y"),
+    ("data", "parquet"): ("data.path=x", "data.target=y"),
+    ("data", "json"): ("data.path=x",),
+    ("data", "npz"): ("data.path=x",),
+    ("data", "inline"): ("data.values=[1,2]",),
+    ("model", "program"): ("model.function=json:loads",),
+}
+"""What a user must give, by option."""
+
+
+def word(file: Path) -> str:
+    """A file's word on the command line: `nuts`, or `hierarchical/mu`."""
+    return str(file.relative_to(CONF / group(file)).with_suffix(""))
+
+
+def group(file: Path) -> str:
+    return file.relative_to(CONF).parts[0]
+
+
+@cache
+def compose(*words: str) -> DictConfig:
+    schema.register()
+    paths.register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("config", list(words))
+
+
+def choose(file: Path) -> tuple[str, ...]:
+    """The words that choose a preset: a prior stands where some model reads one whose support is wide enough."""
+    if group(file) != "prior":
+        return (f"{group(file)}={word(file)}", *NEEDED.get((group(file), word(file)), ()))
+    if "/" in word(file):
+        model, latent = word(file).split("/")
+        return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
+    model, latent = ("bernoulli", "p") if word(file) == "beta" else ("gaussian", "loc")
+    return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
+
+
+def called(file: Path) -> list[str]:
+    """The command in a file's first comment, as words; its second line where the first is Hydra's."""
+    lines = file.read_text().splitlines()
+    line = lines[1] if lines[0].startswith("# @package") else lines[0]
+    assert line.startswith("# credo "), file
+    return shlex.split(line.removeprefix("# credo "))
+
+
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{group(file)}={word(file)}")
+def test_every_option_composes_and_instantiates(file: Path) -> None:
+    config = compose(*choose(file))
+    refuse(config)
+    build(config)
+
+
+@pytest.mark.parametrize("file", [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))], ids=lambda file: file.stem)
+def test_every_first_line_composes_and_names_its_file(file: Path) -> None:
+    words = called(file)
+    refuse(compose(*words))
+    if file.parent == EXPERIMENTS:
+        assert words[0] == f"experiment={file.stem}"
+    elif "/" in word(file):  # a model's own prior is shown by changing it
+        model, latent = word(file).split("/")
+        assert f"model={model}" in words
+        assert any(one.startswith(f"model.prior.{latent}.") for one in words)
+    else:
+        assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in words)
+
+
+def test_every_schema_has_a_preset_and_every_preset_a_schema_or_a_base() -> None:
+    there = {(group(file), word(file)): OmegaConf.load(file).defaults for file in PRESETS}
+    assert set(OPTIONS) <= set(there)
+    for (where, name), defaults in there.items():
+        base = str(defaults[0] if isinstance(defaults[0], str) else next(iter(defaults[0])))
+        own = base == f"/schema/{where}/{name}@_here_"
+        assert own == ((where, name) in OPTIONS), f"{where}={name}"
+        assert own or base.removeprefix(f"/{where}/").removesuffix("@_here_") in {n for g, n in OPTIONS if g == where}
+
+
+@pytest.mark.parametrize(("where", "name"), OPTIONS)
+def test_a_schema_has_the_keys_of_its_preset(where: str, name: str) -> None:
+    keys = set(OmegaConf.load(CONF / where / f"{name}.yaml")) - {"defaults"}
+    fields = {field.name: field.default for field in dataclasses.fields(OPTIONS[where, name])}
+    required = {key for key, default in fields.items() if default == "???"}
+    assert required <= keys, "values live in the preset"
+    assert keys <= set(fields)
+
+
+@pytest.mark.parametrize(("where", "name"), [key for key in OPTIONS if key[0] not in ("device", "diagnostics")])
+def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
+    node = OPTIONS[where, name]()
+    taken = set(inspect.signature(get_object(node._target_)).parameters)
+    assert taken == {field.name for field in dataclasses.fields(node)} - {"_target_"}
+
+
+def targets(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        return set().union({node["_target_"]} if "_target_" in node else (), *map(targets, node.values()))
+    return set()
+
+
+def test_every_target_is_there() -> None:
+    found = set().union(*(targets(OmegaConf.to_container(compose(*choose(file)))) for file in PRESETS))
+    for target in found:
+        assert callable(get_object(target))
+    assert {node()._target_ for (where, _), node in OPTIONS.items() if hasattr(node(), "_target_")} <= found
+
+
+REAL, POSITIVE, UNIT, BINARY = 5, 11, 12, 2
+"""At how many of the 13 priors that the models read a prior may stand: 5 are real, 6 positive, p is a probability,
+inclusion is binary, and the gaussian's loc may be."""
+
+STANDS = (
+    dict.fromkeys(["gaussian", "laplace", "student_t", "flat"], REAL)
+    | dict.fromkeys(["half_normal", "half_cauchy", "gamma", "inverse_gamma", "exponential", "pareto"], POSITIVE)
+    | dict.fromkeys(["beta", "uniform"], UNIT)
+    | {"bernoulli": BINARY}
+)
+
+
+def test_where_every_prior_may_stand() -> None:
+    latents = [
+        (get_object(node._target_), latent)
+        for (where, name), node in OPTIONS.items()
+        if where == "model"
+        for latent in get_object(node._target_).supports
+    ]
+    found = {}
+    for file in (file for file in PRESETS if group(file) == "prior" and "/" not in word(file)):
+        prior = hydra.utils.instantiate(compose(*choose(file)).model.prior["p" if word(file) == "beta" else "loc"])
+        found[word(file)] = sum(_stands(prior, model, latent) for model, latent in latents)
+    assert found == STANDS
+
+
+def _stands(prior: Any, model: Any, latent: str) -> bool:
+    rest = [name for name in inspect.signature(model).parameters if name != "prior"]
+    settings = [{"family": "gaussian", "hypotheses": (0.0, 1.0)}.get(name, 1.0) for name in rest]
+    try:
+        return bool(model({latent: prior}, *settings))
+    except ConfigError as error:
+        return f"prior.{latent}: {latent} must be" not in str(error)
+
+
+Runs = list[tuple[str, tuple[str, ...]]]
+
+
+def runs() -> Runs:
+    """The commands of all first lines that need no file and no server, and each kind of run once."""
+    files = itertools.chain(PRESETS, EXPERIMENTS.glob("*.yaml"))
+    commands = {tuple(called(file)): file.stem for file in sorted(files)}
+    absent = ("mine", "my_module", "http", "device=gpu")
+    return [(name, words) for words, name in commands.items() if not any(one in w for w in words for one in absent)]
+
+
+@pytest.mark.parametrize(("name", "words"), runs(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_first_line_runs(name: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    method = str(compose(*words).inference._target_).rpartition(".")[2].lower()
+    keys = {one.partition("=")[0] for one in words}
+    few = [one for one in FEW[method] if one.partition("=")[0] not in keys - {"inference.draws"}]
+    quiet = [one for one in QUIET if one.partition("=")[0] not in keys]
+    said = credo(*words, *quiet, *few, cwd=tmp_path)
+    assert said.code in {0, 3}, said.err
+    assert list(tmp_path.glob("outputs/*/*/verdict.json"))
