@@ -71,7 +71,11 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
     "gaussian": (build(Gaussian, 1.0, (0, 1)), {}, {"loc": latent()}),
     "gaussian_sigma": (build(Gaussian, None, (0, 1)), {}, {"loc": latent(), "sigma": latent()}),
     "gaussian_sigma_given": (build(Gaussian, None, (0, 1)), SIGMA, {"loc": latent()}),
-    "gaussian_choice": (build(Gaussian, 1.0, (0, 1), prior=CHOICE), {}, {"hypothesis": latent(), "loc": deterministic()}),
+    "gaussian_choice": (
+        build(Gaussian, 1.0, (0, 1), prior=CHOICE),
+        {},
+        {"hypothesis": latent(), "loc": deterministic()},
+    ),
     "normal_inverse_gamma": (build(NormalInverseGamma, 0.0, 1.0), {}, {"sigma2": latent(), "mu": latent()}),
     "uniform": (build(Uniform), {"y": ("school", np.ones(5))}, {"theta": latent()}),
     "regression": (build(Regression, "gaussian"), {}, LINEAR | {"sigma": latent()}),

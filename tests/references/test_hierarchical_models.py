@@ -111,7 +111,9 @@ def test_eight_schools(reference: Callable[[str], Any], infer: Infer, z_score: Z
     """Rubin's data; mu ~ N(0, 5), tau ~ half-Cauchy(5); the exact answers by quadrature."""
     data = reference("posteriordb/eight_schools-eight_schools_noncentered/data.json")
     exact = reference("closed_forms.json")["eight_schools"]
-    schools = xr.Dataset({"y": ("school", np.array(data["y"], float)), "sigma": ("school", np.array(data["sigma"], float))})
+    schools = xr.Dataset(
+        {"y": ("school", np.array(data["y"], float)), "sigma": ("school", np.array(data["sigma"], float))}
+    )
     posterior = infer(Problem(hierarchical(False, mu=5.0), schools), "nuts", **SETTINGS).tree["posterior"]
     assert posterior["theta"].dims == ("chain", "draw", "school")
     z = [z_score(posterior["theta"], exact["theta_mean"]), z_score(posterior["theta"], exact["theta_sd"], "sd")]
