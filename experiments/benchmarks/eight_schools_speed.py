@@ -3,7 +3,7 @@
     make bench
 
 CPU seconds (user and system) of whole processes, imports included: to the verdict, as it appears on the screen, and to
-the end, when report, files and MLflow record are written. `cold` has an empty compilation cache and no MLflow store yet.
+the end, when report, files and MLflow record are written. `cold` has an empty cache of programs and no MLflow store.
 NumPyro's own `MCMC.run` has no cache, no diagnosis, no report and no record.
 """
 

@@ -11,6 +11,8 @@ from credo.report.numbers import counted
 from credo.result import Result
 
 MOST_ROWS = 20
+GAP = "\N{EM SPACE}"
+"""MLflow sets the columns of a table side by side without any space between them."""
 
 
 def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
@@ -36,7 +38,7 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
 
 
 def _reason(check: Check) -> str:
-    return f"- **{check.name}** ({', '.join(filter(None, (check.status, measured(check))))}): {check.advice}"
+    return f"- **{check.name}** {' '.join(filter(None, (check.status, measured(check))))}: {check.advice}"
 
 
 def _fenced(text: str) -> list[str]:
@@ -48,10 +50,10 @@ def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> list[str]
     columns = table.columns(result.kind)
     thresholds = {check.name: check.threshold for check in verdict.checks}
     rows = table.records(summary, MOST_ROWS, thresholds)
-    lines = [["", *(column.title for column in columns)], ["---", *["---:"] * len(columns)]]
+    lines = [["", *(GAP + column.title for column in columns)], ["---"] * (len(columns) + 1)]
     for row in rows:
         numbers = [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in columns]
-        lines.append([_name(row["variable"]), *(f"**{text}**" if beyond else text for text, beyond in numbers)])
+        lines.append([_name(row["variable"]), *(GAP + (f"**{text}**" if beyond else text) for text, beyond in numbers)])
     more = len(summary) - len(rows)
     return [f"| {' | '.join(line)} |" for line in lines] + (
         ["", f"{counted(more, 'more row')} in summary.csv"] if more else []

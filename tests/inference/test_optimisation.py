@@ -1,4 +1,4 @@
-"""Point estimates that are not easy: several modes, flat and unbounded densities, minibatches, and failure as a status."""
+"""Point estimates that are not easy: several modes, flat and unbounded densities, minibatches, failures."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -195,13 +195,13 @@ def test_an_impossible_batch_is_named(batch_size: int, infer: Infer) -> None:
 
 
 def test_a_batch_needs_adam(method: Callable[..., Inference]) -> None:
-    with pytest.raises(ConfigError, match="^batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs$"):
+    with pytest.raises(ConfigError, match=r"^batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs$"):
         method("map", batch_size=10)
 
 
 def test_a_latent_per_row_cannot_be_cut(infer: Infer) -> None:
     prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0)}
-    with pytest.raises(ConfigError, match="^batch_size: the latent z has a value per row; use batch_size=null$"):
+    with pytest.raises(ConfigError, match=r"^batch_size: the latent z has a value per row; use batch_size=null$"):
         infer(Problem(Hierarchical(prior, False), SCHOOLS), "map", optimiser="adam", batch_size=4)
 
 

@@ -1,4 +1,4 @@
-"""Numbers are arguments of the compiled programs: another prior, seed, setting or data set of the shape compiles nothing."""
+"""Numbers are arguments of the programs: another prior, seed, setting or data set of the shape compiles nothing."""
 
 from collections.abc import Callable
 from typing import Any

@@ -123,7 +123,5 @@ def test_the_seed_decides() -> None:
     ],
 )
 def test_a_flat_prior_cannot_be_drawn_from(model: Model, latent: str) -> None:
-    with pytest.raises(
-        ConfigError, match=rf"^model\.prior\.{latent}: data=synthetic draws .* a flat prior has no draw"
-    ):
+    with pytest.raises(ConfigError, match=rf"^model\.prior\.{latent}: .* a flat prior has no draws$"):
         simulate(model)

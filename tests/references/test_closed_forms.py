@@ -79,7 +79,7 @@ def normal_normal(read: Read, name: str) -> Known:
 
 
 def normal_inverse_gamma(read: Read, name: str) -> Known:
-    """The joint mode is (mu, b / (a + 3/2)); the marginals are Student's t and an inverse gamma (Murphy 2007, sec. 6)."""
+    """The joint mode is (mu, b / (a + 3/2)), the marginals Student's t and an inverse gamma (Murphy 2007, sec. 6)."""
     exact = read("closed_forms.json")[name]
     prior, post = exact["prior"], exact["post"]
     y = np.array(read("closed_forms.json")["normal_normal"]["y"])

@@ -1,4 +1,4 @@
-"""Hierarchical models against quadrature over their scales; given those, all is normal. Both forms have one posterior."""
+"""Hierarchical models against quadrature over their scales: given those, all is normal. Both forms have one law."""
 
 from collections.abc import Callable
 from typing import Any

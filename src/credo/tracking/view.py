@@ -10,16 +10,16 @@ KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
 
 COLUMNS = {
-    "tags.`verdict`": 85,
-    "params.`data`": 105,
-    "params.`model`": 110,
-    "params.`inference`": 85,
+    "tags.`verdict`": 80,
+    "tags.`overrides`": 250,
     "metrics.`r_hat_max`": 85,
     "metrics.`ess_bulk_min`": 105,
     "metrics.`divergences`": 95,
     "metrics.`elpd_loo`": 85,
     "metrics.`seconds/total`": 105,
-    "tags.`overrides`": 300,
+    "params.`data`": 105,
+    "params.`model`": 105,
+    "params.`inference`": 85,
 }
 """Column of the run table -> its width in pixels, in order."""
 
