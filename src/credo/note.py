@@ -11,8 +11,6 @@ from credo.report.numbers import counted
 from credo.result import Result
 
 MOST_ROWS = 20
-GAP = "\N{EM SPACE}"
-"""MLflow sets the columns of a table side by side without any space between them."""
 
 
 def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
@@ -30,7 +28,7 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             "",
             *_fenced(command),
             "",
-            *_table(result, summary, verdict),
+            *_fenced(_table(result, summary, verdict)),
             "",
             *_fenced(story.question["model"]),
         ]
@@ -45,21 +43,16 @@ def _fenced(text: str) -> list[str]:
     return ["```", text, "```"]
 
 
-def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> list[str]:
-    """The summary, with the numbers beyond their thresholds in bold."""
+def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
+    """The summary in columns, as text: MLflow leaves no space between the columns of a table."""
     columns = table.columns(result.kind)
-    thresholds = {check.name: check.threshold for check in verdict.checks}
-    rows = table.records(summary, MOST_ROWS, thresholds)
-    lines = [["", *(GAP + column.title for column in columns)], ["---"] * (len(columns) + 1)]
-    for row in rows:
-        numbers = [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in columns]
-        lines.append([_name(row["variable"]), *(GAP + (f"**{text}**" if beyond else text) for text, beyond in numbers)])
+    rows = table.records(summary, MOST_ROWS, {check.name: check.threshold for check in verdict.checks})
+    lines = [["", *(column.title for column in columns)]]
+    lines += [[str(row["variable"]), *(table.cell(row, column, result.kind) for column in columns)] for row in rows]
+    first, *widths = (max(map(len, cells)) for cells in zip(*lines, strict=True))
+    text = [
+        "  ".join([line[0].ljust(first), *(cell.rjust(width) for cell, width in zip(line[1:], widths, strict=True))])
+        for line in lines
+    ]
     more = len(summary) - len(rows)
-    return [f"| {' | '.join(line)} |" for line in lines] + (
-        ["", f"{counted(more, 'more row')} in summary.csv"] if more else []
-    )
-
-
-def _name(variable: object) -> str:
-    """A name as it is, though a bar would end its cell and brackets could be taken for a link."""
-    return f"`{str(variable).replace('|', '/')}`"
+    return "\n".join([*text, *([f"and {counted(more, 'more row')} in summary.csv"] if more else [])])
