@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import itertools
 import shlex
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,9 @@ from console import FEW, QUIET, credo
 from credo.config import paths, schema
 from credo.config.build import build
 from credo.config.mistakes import refuse
+from credo.data import dataset
 from credo.errors import ConfigError
+from credo.models.problem import Problem
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
@@ -165,23 +166,41 @@ def _stands(prior: Any, model: Any, latent: str) -> bool:
         return f"prior.{latent}: {latent} must be" not in str(error)
 
 
-Runs = list[tuple[str, tuple[str, ...]]]
+def commands() -> dict[str, tuple[str, ...]]:
+    """The commands of all first lines that need no file, server or GPU, by their words."""
+    absent = ("mine.", "my_module", "http:", "device=gpu")
+    files = [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))]
+    found = {shlex.join(called(file)): tuple(called(file)) for file in files}
+    return {line: words for line, words in found.items() if not any(one in line for one in absent)}
 
 
-def runs() -> Runs:
-    """The commands of all first lines that need no file and no server, and each kind of run once."""
-    files = itertools.chain(PRESETS, EXPERIMENTS.glob("*.yaml"))
-    commands = {tuple(called(file)): file.stem for file in sorted(files)}
-    absent = ("mine", "my_module", "http", "device=gpu")
-    return [(name, words) for words, name in commands.items() if not any(one in w for w in words for one in absent)]
+@pytest.mark.parametrize("line", commands())
+def test_every_first_line_is_accepted(line: str) -> None:
+    """All that is checked before the inference: the data fits the model, and the method can do it."""
+    config = compose(*commands()[line])
+    refuse(config)
+    parts = build(config)
+    train, test = dataset.split(parts.source.load(parts.model, config.seed))
+    parts.inference.check(Problem(parts.model, train, test))
 
 
-@pytest.mark.parametrize(("name", "words"), runs(), ids=lambda value: value if isinstance(value, str) else "")
-def test_every_first_line_runs(name: str, words: tuple[str, ...], tmp_path: Path) -> None:
+def run(line: str, folder: Path) -> None:
+    """Run a command with few draws and silent, unless it says otherwise."""
+    words = commands()[line]
     method = str(compose(*words).inference._target_).rpartition(".")[2].lower()
-    keys = {one.partition("=")[0] for one in words}
-    few = [one for one in FEW[method] if one.partition("=")[0] not in keys - {"inference.draws"}]
-    quiet = [one for one in QUIET if one.partition("=")[0] not in keys]
-    said = credo(*words, *quiet, *few, cwd=tmp_path)
+    chosen = {one.partition("=")[0] for one in words if "=none" in one}
+    quiet = [one for one in QUIET if one.partition("=")[0] not in chosen]
+    said = credo(*words, *quiet, *FEW[method], cwd=folder)
     assert said.code in {0, 3}, said.err
-    assert list(tmp_path.glob("outputs/*/*/verdict.json"))
+    assert list(folder.glob("outputs/*/*/verdict.json"))
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith(("experiment=", "inference="))])
+def test_every_method_and_experiment_runs(line: str, tmp_path: Path) -> None:
+    run(line, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for line in commands() if not line.startswith(("experiment=", "inference="))])
+def test_every_first_line_runs(line: str, tmp_path: Path) -> None:
+    run(line, tmp_path)
