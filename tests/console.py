@@ -43,7 +43,9 @@ def credo(*words: object, cwd: Path) -> Said:
     arguments = [str(word) for word in words]
     # Hydra composes everything twice, first to learn its own mode, which is not set anywhere; once is enough here.
     once = mock.patch.object(Hydra, "get_mode", return_value=None)
-    with _unchanged(), once, contextlib.chdir(cwd):
+    # It shuts all handlers of the process down to set its own; absl's would close pytest's stderr.
+    apart = mock.patch.object(logging, "_handlerList", [])
+    with _unchanged(), once, apart, contextlib.chdir(cwd):
         sys.argv = ["credo", *arguments]
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             try:
