@@ -1,4 +1,4 @@
-"""Every data x model x inference works, or is refused before anything compiles, in a sentence that names a key or word."""
+"""Every data x model x inference works, or is refused before anything compiles, naming a key or word."""
 
 import sys
 from collections.abc import Iterator
