@@ -5,10 +5,9 @@ method; at a stationary point this equals the inverse of the information in that
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -65,14 +64,19 @@ class Curvature:
         }
 
 
-LogDensity = Callable[[Program, Values], Array]
+class LogDensity(Protocol):
+    """What was maximised: a pytree whose numbers are arguments of the compiled program."""
+
+    def log_density(self, program: Program, z: Values) -> Array:
+        """The log density of the unconstrained latents."""
+        ...
 
 
-def inspect(log_density: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> Curvature:
+def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> Curvature:
     """Look at a mode.
 
     Args:
-        log_density: what was maximised.
+        method: what was maximised.
         problem: the model and its data.
         z: the mode, unconstrained.
     """
@@ -81,7 +85,7 @@ def inspect(log_density: LogDensity, problem: Problem, z: dict[str, np.ndarray])
     if dim > _MOST:
         return Curvature(np.full((dim, dim), np.nan), np.array([]), {}, (), (), np.nan)
     sites = () if any(s.discrete for s in problem.latents) else tuple(s.name for s in problem.named("deterministic"))
-    hessian, gradient, values, jacobian = jax.tree.map(np.asarray, _derivatives(log_density, sites, problem.bound, z))
+    hessian, gradient, values, jacobian = jax.tree.map(np.asarray, _derivatives(method, sites, problem.bound, z))
     scale = 1.0 + np.abs(np.concatenate([np.ravel(values[name]) for name in z]))
     own = np.concatenate([jacobian[name].reshape(-1, dim) for name in z])
     names = [name for site in z for name in _scalar_names(site, np.shape(values[site]))]
@@ -105,7 +109,7 @@ def inspect(log_density: LogDensity, problem: Problem, z: dict[str, np.ndarray])
         standard_errors=errors,
         boundary=tuple(name for name, edge in zip(names, on_edge, strict=True) if edge),
         flat=tuple(name for name, drifts in zip(names, drifting, strict=True) if drifts),
-        newton_decrement=float(np.linalg.norm(gradient @ root)),
+        newton_decrement=float(np.linalg.norm(gradient @ root)) if np.all(level) else np.nan,
     )
 
 
@@ -132,13 +136,13 @@ def _scalar_names(site: str, shape: tuple[int, ...]) -> list[str]:
     return [f"{site}[{', '.join(map(str, index))}]" if index else site for index in np.ndindex(*shape)]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _derivatives(log_density: LogDensity, deterministic: tuple[str, ...], program: BoundModel, z: Values) -> Any:
+@partial(jax.jit, static_argnums=1)
+def _derivatives(method: LogDensity, deterministic: tuple[str, ...], program: BoundModel, z: Values) -> Any:
     """Hessian and gradient of the log density, and the sites' values and Jacobians with respect to flat z."""
     flat, unravel = ravel_pytree(z)
 
     def value(flat: Array) -> Array:
-        return log_density(program, unravel(flat))
+        return method.log_density(program, unravel(flat))
 
     def sites(flat: Array) -> Values:
         latents = constrain(program, unravel(flat))

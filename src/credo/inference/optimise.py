@@ -119,7 +119,7 @@ class PointEstimate(eqx.Module):
         objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
         best = int(np.argmax(objective if np.any(np.isfinite(objective)) else np.asarray(states.objective)))
         found = jax.tree.map(lambda a: np.asarray(a)[best], states.z)
-        curvature = inspect(partial(_value, self), problem, found)
+        curvature = inspect(self, problem, found)
         tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
         table, status = _judge(self, states, curvature, best)
         tree["optimisation"] = xr.DataTree(table)
