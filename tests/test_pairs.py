@@ -1,5 +1,6 @@
 """Every data x model x inference works, or is refused before anything compiles, naming a key or word."""
 
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -134,8 +135,9 @@ PAIRS = [(data, model) for data in DATA for model in MODELS]
 
 @pytest.mark.parametrize(("data", "model"), [(d, m) for d, m in PAIRS if m not in FIT[d]])
 def test_what_does_not_fit_is_refused_in_one_sentence(data: str, model: str) -> None:
-    with pytest.raises(ConfigError, match=r"^(data|model)\b[^\n]*$"):
+    with pytest.raises(ConfigError) as refused:
         bound(data, model)
+    assert re.fullmatch(r"(data|model)\b[^\n]*", str(refused.value))  # without the notes that JAX adds
 
 
 def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, float]:
