@@ -10,10 +10,10 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: references help setup run test proofs check format sweep ui bench lock wheel clean
+.PHONY: help setup run test proofs check format sweep ui references bench lock wheel pictures clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## the environment in .venv, from requirements.lock
 
@@ -59,6 +59,9 @@ lock: setup ## choose versions anew and write requirements.lock
 
 wheel: setup ## the wheel in dist/
 	@$(VENV)/bin/uv build --wheel -q
+
+pictures: setup ## those of the README, by Chromium
+	@$(PYTHON) tools/pictures.py
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist

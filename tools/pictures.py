@@ -73,9 +73,9 @@ async def take(folder: Path) -> None:
 class Page:
     """A tab of Chromium, driven by its DevTools protocol."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, line: aiohttp.ClientWebSocketResponse) -> None:
         """Talk to a tab."""
-        self._socket, self._calls = socket, 0
+        self._line, self._calls = line, 0
 
     @classmethod
     async def open(cls, session: aiohttp.ClientSession, port: int) -> "Page":
@@ -105,13 +105,14 @@ class Page:
 
     async def _call(self, method: str, **params: Any) -> dict[str, Any]:
         self._calls += 1
-        await self._socket.send_json({"id": self._calls, "method": method, "params": params})
+        await self._line.send_json({"id": self._calls, "method": method, "params": params})
         while True:
-            answer = await self._socket.receive_json()
+            answer = await self._line.receive_json()
             if answer.get("id") == self._calls:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
 
 
 def save(name: str, parts: list[Image.Image], gap: int = 12) -> None:
