@@ -34,6 +34,9 @@ RUNS = (
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
+PAPER = "#f5f6f8"
+"""The background of a report."""
+
 TIDY = "for (const name of ['Close', 'Hide banner']) document.querySelector(`button[aria-label='${name}']`)?.click()"
 """Shuts what MLflow opens by itself on a first visit."""
 
@@ -116,15 +119,15 @@ class Page:
 
 
 def save(name: str, parts: list[Image.Image], gap: int = 12) -> None:
-    """Put parts of a page under each other and write a small PNG."""
-    height = sum(part.height for part in parts) + gap * (len(parts) - 1)
-    whole = Image.new("RGB", (max(part.width for part in parts), height), "#f4f6f8")
-    top = 0
+    """Put parts of a page under each other and write a PNG."""
+    height = sum(part.height + gap for part in parts) + gap
+    whole = Image.new("RGB", (max(part.width for part in parts) + 2 * gap, height), PAPER)
+    top = gap
     for part in parts:
-        whole.paste(part, (0, top))
+        whole.paste(part, (gap, top))
         top += part.height + gap
     path = ROOT / "docs" / name
-    whole.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    whole.save(path, optimize=True)
     sys.stdout.write(f"{path.relative_to(ROOT)}: {whole.width} x {whole.height}, {path.stat().st_size / 1000:.0f} kB\n")
 
 
