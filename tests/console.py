@@ -45,7 +45,7 @@ def credo(*words: object, cwd: Path) -> Said:
     once = mock.patch.object(Hydra, "get_mode", return_value=None)
     # It shuts all handlers of the process down to set its own; absl's would close pytest's stderr.
     apart = mock.patch.object(logging, "_handlerList", [])
-    with _unchanged(), once, apart, contextlib.chdir(cwd):
+    with _unchanged(cwd), once, apart, contextlib.chdir(cwd):
         sys.argv = ["credo", *arguments]
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             try:
@@ -75,8 +75,8 @@ def credo_process(*words: object, cwd: Path, **environment: str) -> Said:
 
 
 @contextlib.contextmanager
-def _unchanged() -> Iterator[None]:
-    """Undo what a command does to its process: arguments, search path, environment, logging, Hydra and precision."""
+def _unchanged(cwd: Path) -> Iterator[None]:
+    """Undo what a command does to its process: arguments, imports, environment, logging, Hydra and precision."""
     root, x64 = logging.getLogger(), jax.config.jax_enable_x64
     argv, path, environment = sys.argv, list(sys.path), dict(os.environ)
     handlers, level, raises = list(root.handlers), root.level, logging.raiseExceptions
@@ -85,8 +85,14 @@ def _unchanged() -> Iterator[None]:
     finally:
         GlobalHydra.instance().clear()
         sys.argv, sys.path[:] = argv, path
+        for name in [name for name, module in sys.modules.items() if _is_from(cwd, module)]:
+            del sys.modules[name]
         os.environ.clear()
         os.environ.update(environment)
         root.handlers[:], logging.raiseExceptions = handlers, raises
         root.setLevel(level)
         jax.config.update("jax_enable_x64", x64)
+
+
+def _is_from(folder: Path, module: object) -> bool:
+    return str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}")

@@ -124,6 +124,15 @@ def test_a_failed_verdict_is_an_error_only_where_asked(tmp_path: Path) -> None:
     assert "FAILED" in said.out
 
 
+def test_an_objective_is_a_metric_of_the_run(tmp_path: Path) -> None:
+    words = (*COINS, "inference=map", *FEW["map"])
+    assert credo(*words, "objective=log_density", cwd=tmp_path).code == 0
+    said = credo(*words, "objective=log_desity", cwd=tmp_path)
+    assert said.code == 2
+    assert "credo: objective: expected a metric of this run (" in said.err
+    assert said.err.endswith("but got 'log_desity'\n")
+
+
 def test_a_failed_inference_is_told_and_recorded(tmp_path: Path) -> None:
     (tmp_path / "impossible.py").write_text(
         "import jax.numpy as jnp\nimport numpyro\nimport numpyro.distributions as dist\n\n\n"
@@ -168,7 +177,10 @@ def test_several_runs_by_one_command(tmp_path: Path) -> None:
     said = credo("-m", *COINS, "inference=map,mle", cwd=tmp_path)
     assert said.code == 0
     assert sorted(path.parent.name for path in tmp_path.glob("multirun/*/*/*/verdict.json")) == ["0", "1"]
-    assert [line for line in said.out.splitlines() if line.startswith("coin_flips")] != []
+    answers = [line.split(" in ")[0] for line in said.out.splitlines() if line.startswith("coin_flips")]
+    assert answers == ["coin_flips bernoulli map", "coin_flips bernoulli mle"]
+    assert "Launching 2 jobs" in said.err
+    assert "HYDRA" not in said.out
 
 
 def test_a_run_that_fails_lets_the_others_finish(tmp_path: Path) -> None:

@@ -23,13 +23,11 @@ PACKAGES = (
     "numpyro",
     "equinox",
     "optax",
-    "optimistix",
     "numpy",
     "scipy",
     "xarray",
     "arviz-base",
     "arviz-stats",
-    "arviz-plots",
     "hydra-core",
     "mlflow",
 )

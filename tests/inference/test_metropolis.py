@@ -115,6 +115,7 @@ def test_law_of_discrete_latents(infer: Infer, z_score: Z) -> None:
 
 
 # Three comparisons.
+@pytest.mark.slow
 def test_law_of_discrete_and_continuous_latents(infer: Infer, z_score: Z) -> None:
     posterior = infer(program(mixed), "mh", warmup=500, draws=4000).tree["posterior"]
     assert np.abs(z_score(posterior["k"], 0.7)) < 4

@@ -1,5 +1,8 @@
 """Numbers are arguments of the programs: another prior, seed, setting or data set of the shape compiles nothing."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -55,3 +58,29 @@ def test_what_is_told_of_the_cost(infer: Infer) -> None:
     assert cost.programs > 0
     assert cost.seconds["compile"] > 0
     assert all(seconds >= 0 for seconds in cost.seconds.values())
+
+
+LOWER = """
+import hashlib, jax, xarray as xr
+from credo.models import priors
+from credo.models.gaussian import Gaussian
+from credo.models.problem import Problem
+from credo.inference.density import potential
+
+prior = {"loc": priors.student_t(3.0, 0.0, 1.0), "sigma": priors.gamma(2.0, 1.0)}
+program = Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", [0.5, 1.5])})).bound
+lowered = jax.jit(lambda program, z: potential(program)(z)).lower(program, {"loc": 0.0, "sigma": 0.0})
+print(hashlib.sha256(lowered.as_text().encode()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_programs_are_the_same_in_every_process() -> None:
+    """Whatever the seed of Python's hashes; else the compilation cache would be missed. Six processes."""
+
+    def lowered(seed: int) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": str(seed), "JAX_PLATFORMS": "cpu"}
+        command = [sys.executable, "-c", LOWER]
+        return subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout  # noqa: S603
+
+    assert len({lowered(seed) for seed in range(6)}) == 1

@@ -119,6 +119,7 @@ def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: 
     assert every.cost.density_evaluations == third.cost.density_evaluations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("placement", ["sequential", "vectorized"])
 def test_placements_have_one_law(word: str, placement: str, infer: Infer, z_score: Callable[..., np.ndarray]) -> None:
     """One mean each, within four Monte Carlo standard errors of the exact one by quadrature over sigma."""

@@ -125,3 +125,10 @@ def test_above_keeps_the_end_of_a_flat_prior() -> None:
 def test_above_draws_from_the_whole_prior() -> None:
     draws = Above(priors.uniform(0.0, 1.0), 0.9).sample(jax.random.PRNGKey(0), (1000,))
     assert stats.kstest(draws, "uniform").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_numbers_are_in_one_order_in_every_process(name: str) -> None:
+    """Else every other process would compile what the compilation cache has."""
+    fields = type(make(name)(**DENSITIES[name][0])).gather_pytree_data_fields()
+    assert fields == tuple(sorted(fields))

@@ -145,13 +145,14 @@ FORMS: dict[str, Callable[[Read, str], Known]] = {
 }
 
 
-@pytest.fixture(params=FORMS)
-def known(request: pytest.FixtureRequest, reference: Read) -> Known:
-    return FORMS[request.param](reference, request.param)
+QUICK = ("beta_bernoulli_a2_b2_n10_k7", "normal_inverse_gamma")
+"""Those whose draws are tested every time; the others are proofs."""
 
 
+@pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("word", ["mle", "map"])
-def test_a_mode_is_exact(known: Known, word: str, infer: Callable[..., Result]) -> None:
+def test_a_mode_is_exact(name: str, word: str, reference: Read, infer: Callable[..., Result]) -> None:
+    known = FORMS[name](reference, name)
     result = infer(known.problem, word, starts=4)
     exact, errors = (known.mle, known.mle_error) if word == "mle" else (known.map, known.map_error)
     found, error = result.tree["posterior"], result.tree["standard_error"]
@@ -166,10 +167,12 @@ def test_a_mode_is_exact(known: Known, word: str, infer: Callable[..., Result]) 
 
 
 # 98 comparisons: with new seeds, a false alarm once in 160 times.
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS])
 @pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_draws_have_the_exact_law(
-    known: Known, word: str, infer: Callable[..., Result], z_score: Callable[..., np.ndarray]
+    name: str, word: str, reference: Read, infer: Callable[..., Result], z_score: Callable[..., np.ndarray]
 ) -> None:
+    known = FORMS[name](reference, name)
     draws = infer(known.problem, word, seed=1, warmup=500, draws=2000).tree["posterior"]
     z = [z_score(draws[name], mean) for name, mean in known.mean.items()]
     z += [z_score(draws[name], sd, "sd") for name, sd in known.sd.items()]

@@ -52,6 +52,7 @@ def test_mh_weighs_two_hypotheses(infer: Infer, z_score: Z) -> None:
     assert np.array_equal(posterior["loc"], np.where(posterior["hypothesis"] == 1, HYPOTHESES[1], HYPOTHESES[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_two_hypotheses_with_unknown_sigma(word: str, infer: Infer, z_score: Z) -> None:
     posterior = infer(two_hypotheses(None), word, warmup=500, draws=2000).tree["posterior"]
@@ -126,7 +127,7 @@ def regression() -> SpikeAndSlab:
     return SpikeAndSlab()
 
 
-@pytest.mark.parametrize("word", ["nuts", "mh"])
+@pytest.mark.parametrize("word", ["nuts", pytest.param("mh", marks=pytest.mark.slow)])
 def test_spike_and_slab(word: str, regression: SpikeAndSlab, infer: Infer, z_score: Z) -> None:
     exact = regression.exact()
     assert np.all((exact["inclusion"] > 0.1) & (exact["inclusion"] < 0.9))  # the chains cross often

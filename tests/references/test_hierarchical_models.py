@@ -92,14 +92,23 @@ class Groups:
 
 
 # 36 comparisons: with new seeds, a false alarm once in 400 times.
-@pytest.mark.parametrize("centred", [True, False], ids=["centred", "non-centred"])
-@pytest.mark.parametrize("data", [Estimates(), Groups()], ids=["estimates", "groups"])
+@pytest.mark.parametrize(
+    ("data", "centred"),
+    [
+        (Estimates(), False),
+        pytest.param(Estimates(), True, marks=pytest.mark.slow),
+        pytest.param(Groups(), False, marks=pytest.mark.slow),
+        pytest.param(Groups(), True, marks=pytest.mark.slow),
+    ],
+    ids=["estimates", "estimates, centred", "groups", "groups, centred"],
+)
 def test_posterior_means(data: Estimates | Groups, centred: bool, infer: Infer, z_score: Z) -> None:
     posterior = infer(data.problem(centred), "nuts", **SETTINGS).tree["posterior"]
     z = [z_score(posterior[name], exact) for name, exact in data.exact().items()]
     assert np.max(np.abs(np.concatenate(z))) < 4
 
 
+@pytest.mark.slow
 def test_groups_are_labelled(infer: Infer) -> None:
     posterior = infer(Groups().problem(True), "nuts", **SETTINGS).tree["posterior"]
     assert posterior["theta"].dims == ("chain", "draw", "group_name")

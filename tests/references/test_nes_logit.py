@@ -53,6 +53,7 @@ def test_map(problem: Problem, exact: dict[str, Any], infer: Infer) -> None:
 
 
 # Four comparisons per sampler: with new seeds, a false alarm once in 2,000 times.
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_draws(
     word: str, problem: Problem, exact: dict[str, Any], infer: Infer, z_score: Callable[..., np.ndarray]

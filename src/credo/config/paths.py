@@ -3,6 +3,7 @@
 Both may have `conf/` (groups) and `experiments/` (the options of `experiment`).
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,9 @@ class ExperimentSource(FileConfigSource):
         return "experiments"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Load an experiment."""
-        return super().load_config(_inside(config_path))
+        """Load an experiment, whose keys count from the top, as with Hydra's line `# @package _global_`."""
+        result = super().load_config(_inside(config_path))
+        return replace(result, header=result.header | {"package": result.header["package"] or "_global_"})
 
     def available(self) -> bool:
         """Whether the folder is there."""

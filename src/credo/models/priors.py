@@ -18,6 +18,11 @@ _SUPPORTS = {
     "unit_interval": constraints.unit_interval,
 }
 
+# NumPyro lists the numbers of a distribution in a set's order, which differs between processes: programs that take them
+# as arguments would then be missed in the compilation cache.
+_fields = dist.Distribution.gather_pytree_data_fields.__func__
+dist.Distribution.gather_pytree_data_fields = classmethod(lambda cls: tuple(sorted(_fields(cls))))
+
 
 def _checked(distribution: type[dist.Distribution], **parameters: float) -> dist.Distribution:
     """Make the distribution, or say which parameter is impossible."""

@@ -1,0 +1,133 @@
+"""A user's own folder: what `credo init` writes runs, it wins over the built-in, and a model there is two files."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from console import FEW, QUIET, Said, credo
+
+Run = Callable[..., Said]
+
+MODEL = '''
+from typing import Any, ClassVar
+
+import numpyro
+import numpyro.distributions as dist
+from numpyro.distributions import constraints
+
+from credo.models.base import Model
+
+
+class Counts(Model):
+    """y_i ~ Poisson(offset rate)."""
+
+    supports: ClassVar[dict[str, Any]] = {"rate": (constraints.positive,)}
+    offset: float
+
+    def __call__(self, y):
+        rate = numpyro.sample("rate", self.prior["rate"])
+        with numpyro.plate("obs", len(y)):
+            numpyro.sample("y", dist.Poisson(self.offset * rate), obs=y)
+'''
+PRESET = """\
+# credo model=counts data=inline data.values=[3,5,2]
+defaults:
+  - /prior@prior.rate: gamma
+  - _self_
+_target_: counts.Counts
+offset: 2.0
+"""
+COUNTS = ("model=counts", "data=inline", "data.values=[3,5,2]", "inference=map", *QUIET, *FEW["map"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `credo init` writes, with a further model and two files that are named like credo's own."""
+    here = tmp_path_factory.mktemp("own")
+    said = credo("init", "mine", cwd=here)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.endswith("\nNext:\n  cd mine\n  credo experiment=my_experiment\n")
+    mine = here / "mine"
+    (mine / "counts.py").write_text(MODEL)
+    (mine / "conf" / "model" / "counts.yaml").write_text(PRESET)
+    (mine / "conf" / "model" / "gaussian.yaml").write_text(
+        "defaults: [/schema/model/gaussian@_here_, /prior@prior.loc: laplace, _self_]\nsigma: 2.5\nhypotheses: [0, 1]\n"
+    )
+    (mine / "experiments" / "eight_schools.yaml").write_text("name: my schools\n")
+    return mine
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    return lambda *words: credo(*words, cwd=folder)
+
+
+def commands(folder: Path) -> list[list[str]]:
+    lines = (folder / "README.md").read_text().splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith("    credo ")]
+
+
+def test_every_command_of_its_readme_runs(folder: Path, run: Run) -> None:
+    for words in commands(folder):
+        few = () if "-m" in words else FEW["nuts"]
+        before = len(list(folder.rglob("verdict.json")))
+        said = run(*words, *few, *QUIET)
+        assert said.code == 0, said
+        assert "midpoint" in said.out
+        assert len(list(folder.rglob("verdict.json"))) == before + (3 if "-m" in words else 1)
+    assert len(commands(folder)) == 4
+
+
+def test_a_second_init_overwrites_nothing(folder: Path) -> None:
+    said = credo("init", folder.name, cwd=folder.parent)
+    assert said.code == 2
+    assert said.err == "credo: init: mine/README.md exists already and is not overwritten; choose an empty folder\n"
+
+
+@pytest.mark.parametrize("words", [(), ("a", "b"), ("--force",)])
+def test_init_takes_one_folder(words: tuple[str, ...], tmp_path: Path) -> None:
+    said = credo("init", *words, cwd=tmp_path)
+    assert (said.code, said.err) == (2, "credo: init: expected one folder, as in credo init my_experiments\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_its_files_win_over_the_built_in(run: Run) -> None:
+    config = run("--cfg", "job", "model=gaussian", "experiment=eight_schools").out
+    assert "sigma: 2.5" in config
+    assert "credo.models.priors.laplace" in config
+    assert "name: my schools" in config
+
+
+def test_the_help_lists_them(run: Run) -> None:
+    said = run("--help")
+    assert "my_model" in said.out
+    assert "counts" in said.out
+    assert "hierarchical" in said.out
+    assert "my_experiment" in said.out
+
+
+def test_a_model_is_one_python_file_and_one_yaml(folder: Path, run: Run) -> None:
+    said = run(*COUNTS, "model.offset=0.5")
+    assert said.code == 0, said
+    assert "rate" in said.out
+
+
+REFUSED = {
+    "model.ofset=1": "model.ofset: there is no such key; did you mean 'offset'?",
+    "+model.ofset=1": "model.ofset: there is no such key; did you mean 'offset'?",
+    "~model.offset": "model.offset: a value is needed, but none was given; add model.offset=VALUE",
+    "+prior@model.prior.rat=gamma": "model.prior.rat: the model reads no such prior; did you mean 'rate'?",
+    "prior@model.prior.rate=gaussian": "model.prior.rate: rate must be a positive number, but the prior allows a ",
+    "model._target_=count.Counts": "model._target_: count.Counts cannot be imported (No module named 'count'); ",
+    "model=count": "model=count: there is no such option; did you mean 'counts'?",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_a_wrong_key_of_its_model_is_refused(words: str, run: Run) -> None:
+    said = run(*COUNTS, words)
+    assert said.code == 2
+    assert said.err.startswith(f"credo: {REFUSED[words]}")
+    assert said.err.count("\n") == 1
