@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import resource
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -101,10 +102,36 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+def test_a_run_outlives_the_reader_of_its_answer(tmp_path: Path, programs: str) -> None:
+    with start("data=coin_flips", "model=bernoulli", "inference=map", programs, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.communicate()
+    assert process.returncode == 0
+    assert len(list(tmp_path.glob("outputs/*/*/report.html"))) == 1
+    assert recorded(tmp_path) == [("FINISHED", None)]
+
+
+@pytest.mark.parametrize(
+    ("words", "others"),
+    [
+        (("experiment=coin_flips", "seed=3"), ["map,mh"]),
+        (("model=gaussian", "model.sigma=1.5", "data=inline", "data.values=[1, 2]"), ["map,mh"]),
+        (("model=gaussian", "prior@model.prior.loc=bernoulli", "model.sigma=1", "data=coin_flips"), []),
+    ],
+)
+def test_the_next_command_asks_the_same_question(words: tuple[str, ...], others: list[str], tmp_path: Path) -> None:
+    method = "nuts" if others else "mh"
+    said = credo(*words, f"inference={method}", *FEW[method], *QUIET, cwd=tmp_path)
+    assert said.code == 0, said
+    suggested = [shlex.split(line) for line in said.out.splitlines() if line.startswith("  credo -m")]
+    assert suggested == [["credo", "-m", *words, *QUIET, f"inference={other}"] for other in others]
+
+
 def test_the_real_command_answers_the_same(tmp_path: Path, programs: str) -> None:
     """The other tests may run in one process: what they see is what a process of its own says."""
     words = ("data=coin_flips", "model=bernoulli", "inference=map", "tracking=none", "report=none")
-    real, here = credo_process(*words, programs, cwd=tmp_path), credo(*words, *QUIET, cwd=tmp_path)
+    real, here = credo_process(*words, programs, cwd=tmp_path), credo(*words, QUIET[-1], cwd=tmp_path)
     assert real.code == here.code == 0
     assert _timeless(real.out) == _timeless(here.out)
     assert "PASSED" in real.out
@@ -113,7 +140,7 @@ def test_the_real_command_answers_the_same(tmp_path: Path, programs: str) -> Non
 
 def _timeless(text: str) -> list[str]:
     """The lines without seconds and folders, which are another's."""
-    return [re.sub(r"in [\d.]+ \w+|outputs/\S+", "", line).rstrip() for line in text.splitlines()]
+    return [re.sub(r"in [\d.]+ \w+|outputs/\S+|\S+compilation_cache=\S+", "", line).rstrip() for line in text.splitlines()]
 
 
 def test_a_failed_verdict_is_an_error_only_where_asked(tmp_path: Path) -> None:

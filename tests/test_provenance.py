@@ -98,8 +98,9 @@ def test_collecting_imports_nothing_heavy() -> None:
 
 def test_equal_questions_have_equal_fingerprints() -> None:
     config = {"seed": 0, "model": {"scale": 1.0, "loc": 0.0}}
-    shown = {"tracking": {"uri": None}, "report": {"plots": True}}
-    turned = {"model": {"loc": 0.0, "scale": 1.0}, "seed": 0}
+    config |= {"device": {"platform": "cpu", "compilation_cache": "here"}, "name": "mine"}
+    shown = {"tracking": {"uri": None}, "report": {"plots": True}, "objective": "elpd_loo"}
+    turned = {"model": {"loc": 0.0, "scale": 1.0}, "seed": 0, "device": {"compilation_cache": None, "platform": "cpu"}}
     assert provenance.fingerprint(config, "d") == provenance.fingerprint(turned | shown, "d")
 
 

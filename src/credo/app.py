@@ -1,6 +1,8 @@
 """One experiment, from its composed configuration to a believed answer: the whole story on one screen."""
 
 import json
+import re
+import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +43,7 @@ def run(
     overrides: tuple[str, ...],
     folder: Path,
     start_folder: Path,
+    alone: bool = True,
 ) -> Outcome:
     """Run one experiment.
 
@@ -50,13 +53,14 @@ def run(
         overrides: what was typed.
         folder: where the run leaves its files.
         start_folder: where credo was started.
+        alone: whether the command runs this experiment only; a job of a sweep suggests no next commands.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    with _clean_if_refused(folder):
+    with _clean_if_not_run(folder):
         refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
@@ -75,7 +79,7 @@ def run(
         page = parts.report.write(story, result, summary, verdict, numbers)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
-    terminal.show_places(story, page, tracked, _next(choices))
+    terminal.show_places(story, page, tracked, _next(overrides, choices["inference"], problem) if alone else ())
     return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
 
 
@@ -156,21 +160,25 @@ def _objective(name: str | None, numbers: Mapping[str, float]) -> float | None:
     return numbers[name]
 
 
-def _next(choices: Mapping[str, str]) -> tuple[str, ...]:
-    """What to try now."""
-    method = choices["inference"]
-    same = f"experiment={choices['experiment']}" if choices.get("experiment", "None") != "None" else ""
-    words = same or f"data={choices['data']} model={choices['model']}"
-    others = ",".join(word for word in ("map", "nuts", "mh") if word != method)
-    return (f"credo -m {words} inference={others}", "credo --help")
+def _next(overrides: tuple[str, ...], method: str, problem: Problem) -> tuple[str, ...]:
+    """What to try now: the same question by other methods, as far as they can do it."""
+    try:
+        problem.require_enumerable("nuts")
+        methods = ["map", "nuts", "mh"]
+    except ConfigError:
+        methods = ["mh"]
+    others = ",".join(word for word in methods if word != method)
+    kept = [word for word in overrides if not re.match(r"[+~]*(inference|hydra)\b", word)]
+    sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
+    return (*([sweep] if others else []), "credo --help")
 
 
 @contextmanager
-def _clean_if_refused(folder: Path) -> Iterator[None]:
+def _clean_if_not_run(folder: Path) -> Iterator[None]:
     """Leave no folder behind where nothing was run."""
     try:
         yield
-    except ConfigError:
+    except (ConfigError, KeyboardInterrupt):
         for file in sorted(folder.glob(".hydra/*")):
             file.unlink()
         for empty in (folder / ".hydra", folder, *folder.parents[:2]):

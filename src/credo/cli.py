@@ -98,20 +98,21 @@ class _ReportedError(Exception):
 
 def run(config: DictConfig) -> tuple[int, float | None]:
     """Run one experiment; returns its exit code and its objective."""
-    from credo import app
-
     job = HydraConfig.get()
     start_folder = Path(job.runtime.cwd)
     if str(start_folder) not in sys.path:
         sys.path.append(str(start_folder))  # a user's own modules stand there
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     try:
+        from credo import app
+
         outcome = app.run(
             config,
             choices={str(group): str(word) for group, word in job.runtime.choices.items()},
             overrides=tuple(typed),
             folder=Path(job.runtime.output_dir),
             start_folder=start_folder,
+            alone=job.mode is not RunMode.MULTIRUN,
         )
     except CredoError as error:
         return _say(error), None

@@ -19,10 +19,10 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     not have is not there.
     """
     return {
-        **_cost(result),
         **(_chains(result, summary) if result.kind == "draws" else _mode(result)),
         **loo_metrics(result),
         **_held_out(result),
+        **_cost(result),
         **_posterior(summary),
     }
 

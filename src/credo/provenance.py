@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ PACKAGES = (
 
 LISTENERS = ("tracking", "report")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
+
+NO_QUESTION = (*LISTENERS, "name", "objective", "device.compilation_cache")
+"""Keys with which a configuration asks the same question."""
 
 DIFF_LIMIT = 200_000
 """Characters of a git diff that are kept; a data file changed by mistake must not swell every run."""
@@ -77,9 +80,9 @@ def write(provenance: Mapping[str, Any], path: Path) -> None:
 def fingerprint(config: Mapping[str, Any], data_hash: str) -> str:
     """Name the question that a run answers: equal configurations and equal data have equal fingerprints.
 
-    The groups in `LISTENERS` are left out at the top level, because where a run is recorded and how it is shown do not
-    change its answer. Everything else counts, the device and the placement of the chains included: they change the
-    random draws.
+    What is in `NO_QUESTION` is left out, because what a run is called, where it is recorded and how it is shown do not
+    change its answer. Everything else counts, the checks of its verdict, the device and the placement of the chains
+    included: the last two change the random draws.
 
     Args:
         config: the resolved configuration, as plain containers.
@@ -88,9 +91,21 @@ def fingerprint(config: Mapping[str, Any], data_hash: str) -> str:
     Returns:
         A SHA-256 in hexadecimal over the canonical JSON (sorted keys, no spaces) of what is left.
     """
-    question = {key: value for key, value in config.items() if key not in LISTENERS}
+    question = _without(config, NO_QUESTION)
     text = json.dumps({"config": question, "data": data_hash}, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The configuration without keys, which may have a dot: `device.compilation_cache`."""
+    dropped = [key.split(".", 1) for key in keys]
+    whole = {path[0] for path in dropped if len(path) == 1}
+    inner = {group: [path[1] for path in dropped if path[0] == group and len(path) == 2] for group in config}
+    return {
+        key: _without(value, inner[key]) if inner[key] and isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if key not in whole
+    }
 
 
 def repository(folder: Path) -> dict[str, Any] | None:

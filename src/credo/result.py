@@ -22,7 +22,7 @@ class Cost:
 
     Attributes:
         seconds: wall-clock seconds by phase, in order: `compile` (with loading from the cache), `warmup`, `sampling` or
-            `optimisation`, `evaluation` (log likelihood, predictive).
+            `optimisation`, `looks` (R-hat and ESS between blocks, progress), `evaluation` (log likelihood, predictive).
         gradients: evaluations of the gradient of the log density, summed over chains or starts; 0 for `mh`.
         density_evaluations: evaluations of the log density, gradients included.
         programs: how many programs XLA compiled or loaded from the cache.

@@ -1,6 +1,7 @@
 """What a run says in the terminal: its progress on stderr and its end on stdout, which a script can read alone."""
 
 import math
+import os
 import sys
 import textwrap
 import time
@@ -38,6 +39,15 @@ LINE_SECONDS = 3.0
 """Without a terminal, a line is printed when both this share of a phase and this time have passed since the last."""
 
 
+class Screen(Console):
+    """A console whose reader may go, as in `credo | head`: the run goes on and says no more there."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on; Rich would end the process."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 class Progress:
     """How the inference is coming along; a context manager and a `contracts.Listener`.
 
@@ -46,11 +56,12 @@ class Progress:
 
     def __init__(self, console: Console | None = None):
         """Write to `console` instead of stderr."""
-        self._console = console or Console(stderr=True)
+        self._console = console or Screen(stderr=True)
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bars = _bars(self._console)
         self._tasks: dict[str, TaskID] = {}
         self._compiling: TaskID | None = None
+        self._known: dict[str, dict[str, float]] = {}  # by phase: not every block brings every number
         self._clock = time.monotonic()
         self._line = ("", 0.0, 0.0)  # phase, share and time of the last plain line
 
@@ -72,10 +83,12 @@ class Progress:
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Show how far a phase is (see `contracts.Listener`)."""
+        known = self._known.setdefault(phase, {})
+        known.update(numbers)
         if self._live:
-            self._move(phase, done, total, numbers)
+            self._move(phase, done, total, known)
         else:
-            self._print(phase, done, total, numbers)
+            self._print(phase, done, total, known)
 
     def _move(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         self._drop_compiling()
@@ -148,7 +161,7 @@ def show_answer(
         verdict: whether it may be believed.
         console: where to print; stdout by default.
     """
-    console = console or Console(highlight=False)
+    console = console or Screen(highlight=False)
     console.print()
     console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
     console.print(_table(console, result, summary, verdict))
@@ -173,7 +186,7 @@ def show_places(
         next_commands: what to type next.
         console: where to print; stdout by default.
     """
-    console = console or Console(highlight=False)
+    console = console or Screen(highlight=False)
     _show_places(console, story, page, tracked)
     if next_commands:
         console.print("\nNext:")

@@ -75,6 +75,13 @@ def test_an_unknown_curvature_is_not_checked(eigenvalues):
     assert ask(HESSIAN, hessian_eigenvalues=eigenvalues).status == "not checked"
 
 
+def test_standard_errors_beside_a_boundary_are_not_passed():
+    result = point_result({"mu": 0.0, "tau": 0.0}, {"mu": 1.0, "tau": np.nan}, boundary=("tau",))
+    answer = Boundary()(result, summarise(result))
+    assert (answer.status, answer.value) == ("not checked", 1)
+    assert "may be far too small" in answer.advice
+
+
 def test_a_mode_on_the_boundary_is_noted_and_named():
     answer = ask(Boundary(), boundary=("tau",))
     assert (answer.status, answer.value) == ("note", 1)

@@ -83,7 +83,8 @@ def test_a_finished_run_can_be_read_back(tracker: MlflowTracker, story: Story) -
         f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.info.run_id}?workflowType=machine_learning\n"
         f"all runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
         "viewStateShareKey=credo&workflowType=machine_learning\n"
-        f"start it: mlflow ui --backend-store-uri 'sqlite:///{story.start_folder}/mlflow.db' --host 127.0.0.1"
+        "start it: MLFLOW_DISABLE_TELEMETRY=true "
+        f"mlflow ui --backend-store-uri 'sqlite:///{story.start_folder}/mlflow.db' --host 127.0.0.1"
     )
 
     history = client_of(story).get_metric_history(run.info.run_id, "progress/r_hat_max")

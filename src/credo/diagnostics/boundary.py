@@ -1,6 +1,7 @@
 """Is the mode on the boundary of the space? It is still the mode, but standard errors are not defined there.
 
-Self and Liang (1987), JASA 82(398): on the boundary an estimate is not asymptotically normal.
+Self and Liang (1987), JASA 82(398): on the boundary an estimate is not asymptotically normal. The standard errors of
+other latents hold there what is on the boundary, and may be far too small: that is never passed.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.answers import not_checked, some
+from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.optimisation import listed
+from credo.diagnostics.summary import scalars
 from credo.result import Result
 
 
@@ -26,8 +28,14 @@ class Boundary:
             return not_checked("boundary", 0, "The optimiser did not record which scalars are on the boundary.")
         if not names:
             return Check("boundary", "passed", 0, 0, "The mode is inside the space.")
-        advice = (
-            f"The mode is on the boundary in {some(names)}: it has no standard error there. "
-            "Read it as an end point, or use inference=nuts for its uncertainty."
-        )
-        return Check("boundary", "note", len(names), 0, advice)
+        edge = f"The mode is on the boundary in {some(names)}: it has no standard error there. "
+        if len(names) < _sampled_scalars(result):
+            advice = "Those of the others hold it fixed and may be far too small; use inference=nuts for them."
+            return Check("boundary", "not checked", len(names), 0, edge + advice)
+        advice = "Read it as an end point, or use inference=nuts for its uncertainty."
+        return Check("boundary", "note", len(names), 0, edge + advice)
+
+
+def _sampled_scalars(result: Result) -> int:
+    posterior = group(result, "posterior")
+    return sum(len(scalars(posterior[name])) for name in result.sampled)

@@ -30,6 +30,9 @@ from credo.result import Cost, Result, Status
 
 Stats = dict[str, Any]
 
+_GROWTH = 1.25
+"""R-hat and ESS are looked at anew once there are so many times the draws: all looks cost a few of the last."""
+
 
 class Chains(eqx.Module):
     """A Markov chain Monte Carlo method. A subclass gives the kernel and names what it reports.
@@ -109,7 +112,7 @@ class Chains(eqx.Module):
         draws: list[Stats] = []
         stats: list[Stats] = []
         course: list[dict[str, Any]] = []
-        evaluations = 0
+        evaluations, next_look = 0, 0.0
         for phase, total in (("warmup", self.warmup), ("sampling", self.draws)):
             for done, count in _blocks(total, self.block):
                 states, block_draws, block_stats = _advance(sampler, problem.bound, states, count)
@@ -118,10 +121,14 @@ class Chains(eqx.Module):
                 if phase == "sampling":
                     draws.append({name: np.asarray(value)[:, :count] for name, value in block_draws.items()})
                     stats.append(block_stats)
-                numbers = self._numbers(block_stats, draws, stats)
+                clock.lap(phase)
+                numbers = self._numbers(block_stats, stats)
+                if phase == "sampling" and (done >= next_look or done == total):
+                    numbers |= running(_joined(draws))
+                    next_look = _GROWTH * done
                 course.append({"phase": phase, "done": done, **numbers})
                 listener.progress(phase, done, total, numbers)
-            clock.lap(phase)
+                clock.lap("looks")
         tree = evaluate(problem, _joined(draws), _finished(_joined(stats)), evaluation_key)
         clock.lap("evaluation")
         return Result(
@@ -139,14 +146,14 @@ class Chains(eqx.Module):
             course=tuple(course),
         )
 
-    def _numbers(self, block: Stats, draws: list[dict[str, np.ndarray]], stats: list[Stats]) -> dict[str, float]:
-        """What is worth knowing of the chains by now."""
+    def _numbers(self, block: Stats, stats: list[Stats]) -> dict[str, float]:
+        """What the steps tell of the chains by now."""
         numbers = {"acceptance_rate": float(np.mean(block["acceptance_rate"]))}
         if "step_size" in block:
             numbers["step_size"] = float(np.mean(block["step_size"][:, -1]))
         if "diverging" in block:
             numbers["divergences"] = float(sum(int(np.sum(one["diverging"])) for one in (stats or [block])))
-        return numbers | (running(_joined(draws)) if draws else {})
+        return numbers
 
 
 def _mesh(chains: int) -> jax.sharding.Mesh:

@@ -35,11 +35,11 @@ class Clock:
         self._begin, self._compiled = time.perf_counter(), _Compiled.seconds
 
     def lap(self, phase: str) -> None:
-        """End a phase."""
+        """End a phase, or a part of one."""
         now, compiled = time.perf_counter(), _Compiled.seconds
         compiling = min(compiled - self._compiled, now - self._begin)
         self.seconds["compile"] += compiling
-        self.seconds[phase] = now - self._begin - compiling
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._begin - compiling
         self._begin, self._compiled = now, compiled
 
     @property

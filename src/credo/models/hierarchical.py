@@ -24,7 +24,9 @@ class Hierarchical(Model):
     """
 
     formula: ClassVar[str] = (
-        "y_j ~ N(theta_j, sigma_j), or y_i ~ N(theta_group[i], sigma)\ntheta_j ~ N(mu, tau)\nmu, tau, sigma ~ prior"
+        "y_j ~ N(theta_j, sigma_j)   (rows in groups: y_i ~ N(theta_group[i], sigma), sigma ~ prior)\n"
+        "theta_j = mu + tau z_j, z_j ~ N(0, 1)   (centred: theta_j ~ N(mu, tau))\n"
+        "mu, tau ~ prior"
     )
     supports: ClassVar[dict[str, Any]] = {
         "mu": (constraints.real,),

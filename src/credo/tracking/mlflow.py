@@ -127,9 +127,9 @@ class MlflowTracker:
     def _recorded(self) -> Run | None:
         """The run, created by now; `None` where it was not started, or cannot be recorded."""
         if self._run is None and self._story is not None:
-            story, self._story = self._story, None
             with self._guard("the run"):
-                self._create(story, store.locate(self.uri, story.start_folder))
+                self._create(self._story, store.locate(self.uri, self._story.start_folder))
+            self._story = None  # one try; an interrupt while MLflow loads is none, and `fail` creates the run
         return self._run
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
@@ -212,5 +212,6 @@ def _place(where: store.Store, experiment: str, run: str) -> str:
     server = uri.rstrip("/") if where.is_server else "http://127.0.0.1:5000"
     lines = [view.page(server, experiment, run), f"all runs: {view.table(server, experiment)}"]
     if not where.is_server:
-        lines.append(f"start it: mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1")
+        server = f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
+        lines.append(f"start it: MLFLOW_DISABLE_TELEMETRY=true {server}")
     return "\n".join(lines)

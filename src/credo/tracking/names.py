@@ -41,7 +41,11 @@ def parameters(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[st
     Values are spelt as on the command line, and cut to what MLflow accepts. The groups that only listen to a run are
     left out, so that runs which asked the same question have equal params.
     """
-    words = {group: word for group, word in choices.items() if group.split("/")[0] not in LISTENERS}
+    words = {
+        group.split("@")[-1]: word
+        for group, word in choices.items()
+        if group.split("/")[0] not in (*LISTENERS, "hydra")
+    }
     rest = {group: part for group, part in config.items() if group not in LISTENERS}
     found = words | dict(_leaves(rest, ""))
     short = accepted(found)
