@@ -49,12 +49,13 @@ def quiet() -> Listener:
 @pytest.fixture(scope="session")
 def method() -> Callable[..., Inference]:
     """An inference method with the settings of its YAML: `method("nuts", draws=500)`."""
+    from credo.inference.hmc import Hmc
     from credo.inference.map import Map
     from credo.inference.mh import Mh
     from credo.inference.mle import Mle
     from credo.inference.nuts import Nuts
 
-    classes: dict[str, Any] = {one.method: one for one in (Map, Mh, Mle, Nuts)}
+    classes: dict[str, Any] = {one.method: one for one in (Hmc, Map, Mh, Mle, Nuts)}
 
     def make(word: str, **settings: Any) -> Inference:
         known: dict[str, Any] = {**OmegaConf.load(ROOT / "conf" / "inference" / f"{word}.yaml")}

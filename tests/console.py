@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
 FEW = {
     "nuts": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
+    "hmc": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
     "mh": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
     "map": ("inference.starts=2", "inference.steps=10"),
     "mle": ("inference.starts=2", "inference.steps=10"),

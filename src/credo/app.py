@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo import device, metrics, note, provenance, terminal
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
-from credo.contracts import Listener, Story, Tracker, Verdict
+from credo.contracts import NO_KEEPER, Listener, Story, Tracker, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.summary import summarise
@@ -122,7 +122,7 @@ def _infer(parts: Parts, problem: Problem, seed: int) -> Result:
     import jax
 
     with terminal.Progress() as screen:
-        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)))
+        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)), NO_KEEPER)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ A part is one Python file and one YAML; its YAML's `_target_` names the class. `
 methods. Models, inference methods and diagnostics are pure: they get keys and arrays, and touch no files and loggers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
     import pandas as pd
     import xarray as xr
 
@@ -46,8 +47,8 @@ class Inference(Protocol):
         """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""
         ...
 
-    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener") -> "Result":
-        """Infer the latents of `problem`.
+    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper") -> "Result":
+        """Infer the latents of `problem`, from the beginning or from where the keeper has it.
 
         Raises:
             RunError: the inference could not be done (no finite starting point, say).
@@ -69,6 +70,58 @@ class Listener(Protocol):
         """
         ...
 
+
+@dataclass(frozen=True)
+class Kept:
+    """Where an inference is between two blocks: all that is needed to go on to the same bits.
+
+    Attributes:
+        arrays: the state, by name.
+        numbers: counters and the course so far, as JSON has them.
+        blocks: what is finished, block by block in order; a longer run has the same blocks and more.
+    """
+
+    arrays: "Mapping[str, np.ndarray]"
+    numbers: Mapping[str, Any]
+    blocks: "Sequence[Mapping[str, np.ndarray]]" = ()
+
+
+class Keeper(Protocol):
+    """Who keeps the state of an inference, so that it can be taken up again."""
+
+    def load(self) -> Kept | None:
+        """What is kept; `None` to begin at the beginning."""
+        ...
+
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        ...
+
+    def save(self, kept: Kept) -> None:
+        """Keep this, all or nothing.
+
+        Raises:
+            RunError: it could not be kept; what was kept before is as it was.
+        """
+        ...
+
+
+class NoKeeper:
+    """Keeps nothing."""
+
+    def load(self) -> Kept | None:
+        """Nothing."""
+        return None
+
+    def is_due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, kept: Kept) -> None:
+        """Nothing."""
+
+
+NO_KEEPER = NoKeeper()
 
 CheckStatus = Literal["passed", "failed", "not checked", "note"]
 

@@ -13,6 +13,7 @@ class Status(enum.Enum):
     DONE = "The inference ran to its end."
     NOT_CONVERGED = "The optimiser stopped before it converged."
     NOT_FINITE = "The log density became NaN or infinite."
+    STOPPED = "The chains stopped before all draws were made, by the rule in inference.stop."
     INTERRUPTED = "The inference was interrupted before its end."
 
 
@@ -67,4 +68,4 @@ class Result:
     kind: str
     sampled: tuple[str, ...]
     course: tuple[Mapping[str, float], ...] = field(default=())
-    """Between-blocks numbers in order, as given to `Listener.progress`."""
+    """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""

@@ -129,24 +129,37 @@ def test_an_empty_posterior_has_an_empty_summary():
 def test_running_agrees_with_the_summary():
     result = good_draws()
     summary = summarise(result)
-    numbers = running({name: v.values for name, v in result.tree["posterior"].data_vars.items()})
+    numbers = running([{name: v.values for name, v in result.tree["posterior"].data_vars.items()}])
     assert numbers == {"r_hat_max": summary["r_hat"].max(), "ess_bulk_min": summary["ess_bulk"].min()}
+
+
+def test_running_of_blocks_judges_all_that_is_wanted():
+    result = good_draws()
+    summary = summarise(result)
+    draws = {name: v.values for name, v in result.tree["posterior"].data_vars.items()}
+    blocks = [{name: part for name in draws for part in [draws[name][:, first : first + 150]]} for first in (0, 150)]
+    rest = [{name: values[:, 300:] for name, values in draws.items()}]
+    numbers = running([*blocks, *rest], None, ("ess_tail", "mcse"))
+    assert numbers == {
+        "ess_tail_min": summary["ess_tail"].min(),
+        "mcse_max": pytest.approx((summary["mcse_mean"] / summary["sd"]).max(), rel=1e-12),
+    }
 
 
 def test_running_says_nothing_too_early_or_of_constants():
     rng = np.random.default_rng(0)
-    assert running({}) == {}
-    assert running({"x": rng.normal(size=(4, 3))}) == {}
-    assert running({"x": np.ones((4, 100))}) == {}
+    assert running([{}]) == {}
+    assert running([{"x": rng.normal(size=(4, 3))}]) == {}
+    assert running([{"x": np.ones((4, 100))}]) == {}
 
 
 def test_running_looks_at_some_of_many_scalars_and_at_each_variable():
     rng = np.random.default_rng(0)
     many, apart = rng.normal(size=(4, 50, 1000)), rng.normal(size=(4, 50)) + 100 * np.arange(4)[:, None]
-    assert running({"many": many, "apart": apart}, most=10)["r_hat_max"] > 2
+    assert running([{"many": many, "apart": apart}], most=10)["r_hat_max"] > 2
 
 
 def test_running_shows_nan():
     x = np.random.default_rng(0).normal(size=(4, 50, 2))
     x[0, 0, 0] = np.nan
-    assert all(np.isnan(number) for number in running({"x": x}).values())
+    assert all(np.isnan(number) for number in running([{"x": x}]).values())

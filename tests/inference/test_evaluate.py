@@ -95,12 +95,12 @@ def assert_same(one: xr.DataTree, other: xr.DataTree) -> None:
 def test_batches_change_nothing(
     least: int, problem: Problem, tree: xr.DataTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hundred draws by 30 (the last batch overlaps the one before), by 50 (even), and by 99 (one draw is left)."""
+    """A hundred draws by 30 (the last batch is filled up), by 50 (even), and by 99 (one draw is left)."""
     monkeypatch.setattr(module, "_BATCH_SCALARS", 1)
     monkeypatch.setattr(module, "_LEAST_BATCH", least)
     seen = []
-    compiled = module._compiled
-    monkeypatch.setattr(module, "_compiled", lambda *args: seen.append(len(args[-1])) or compiled(*args))
+    compiled = module._batch
+    monkeypatch.setattr(module, "_batch", lambda *args: seen.append(len(args[-1])) or compiled(*args))
     assert_same(evaluate(problem, DRAWS, STATS, jax.random.PRNGKey(0)), tree)
     assert seen == [least] * -(-100 // least)
 

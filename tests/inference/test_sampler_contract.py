@@ -19,7 +19,7 @@ from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 
-WORDS = ("nuts", "mh")
+WORDS = ("nuts", "hmc", "mh")
 Y = np.array([1.2, 0.7, -0.3, 2.1, 1.6, 0.9, 0.1, 1.4])
 SHORT = {"chains": 2, "warmup": 30, "draws": 40, "thinning": 1, "block": 100}
 STATS = {
@@ -28,6 +28,14 @@ STATS = {
         "reached_max_treedepth": "b",
         "n_steps": "i",
         "tree_depth": "i",
+        "energy": "f",
+        "lp": "f",
+        "acceptance_rate": "f",
+        "step_size": "f",
+    },
+    "hmc": {
+        "diverging": "b",
+        "n_steps": "i",
         "energy": "f",
         "lp": "f",
         "acceptance_rate": "f",
@@ -102,9 +110,10 @@ def test_result_describes_itself(word: str, short: Result) -> None:
     assert (short.method, short.kind, short.status, short.sampled) == (word, "draws", Status.DONE, ("loc", "sigma"))
     steps = int(short.tree["sample_stats"]["n_steps"].sum())
     assert short.cost.density_evaluations > steps  # the warm-up counts, too
-    assert short.cost.gradients == (short.cost.density_evaluations if word == "nuts" else 0)
-    assert [*short.cost.seconds] == ["compile", "warmup", "sampling", "evaluation"]
-    assert [(entry["phase"], entry["done"]) for entry in short.course] == [("warmup", 30), ("sampling", 40)]
+    assert short.cost.gradients == (short.cost.density_evaluations if word != "mh" else 0)
+    assert [*short.cost.seconds] == ["compile", "warmup", "looks", "sampling", "evaluation"]
+    course = [(entry["phase"], entry["done"]) for entry in short.course]
+    assert course == [*(("warmup", done) for done in ([30] if word == "mh" else [10, 15, 22, 30])), ("sampling", 40)]
 
 
 def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: str, infer: Infer) -> None:
@@ -151,7 +160,7 @@ def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Infe
     chosen = method(word, **SHORT | {"block": 10})
     result = chosen.run(question(), jax.random.PRNGKey(0), listener)
     assert [call[:3] for call in listener.calls] == [
-        *(("warmup", done, 30) for done in (10, 20, 30)),
+        *(("warmup", done, 30) for done in ((10, 20, 30) if word == "mh" else (10, 15, 22, 30))),
         *(("sampling", done, 40) for done in (10, 20, 30, 40)),
     ]
     numbers = listener.calls[-1][3]

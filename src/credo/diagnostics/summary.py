@@ -7,7 +7,7 @@ computes them; a statistic that cannot be computed is NaN here, where ArviZ take
 constant to be the number of its draws.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, product
 from typing import Any
 
@@ -47,28 +47,40 @@ def summarise(result: Result) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def running(draws: Mapping[str, np.ndarray], most: int = 64) -> dict[str, float]:
-    """Return the largest R-hat and the smallest bulk effective sample size so far, for the line of progress.
+def running(
+    blocks: Sequence[Mapping[str, np.ndarray]], most: int | None = 64, wanted: Iterable[str] = ("r_hat", "ess_bulk")
+) -> dict[str, float]:
+    """Return the worst of some statistics of the draws so far.
 
-    About `most` scalars are looked at, spread evenly and at least one of each variable, so that a large model is not
-    slowed down; the summary looks at every one. Constants are left out. NaN where there is one chain, or a draw that
-    is not finite.
+    Constants are left out. NaN where there is one chain, or a draw that is not finite.
 
     Args:
-        draws: arrays [chains, draws, ...] by name.
-        most: about how many scalars to look at.
+        blocks: arrays [chains, draws, ...] by name, one block after another.
+        most: about how many scalars to look at, spread evenly and at least one of each variable, so that a large model
+            is not slowed down; `None` for all.
+        wanted: `r_hat`, `ess_bulk`, `ess_tail`, `mcse` (in posterior standard deviations).
 
     Returns:
-        `r_hat_max` and `ess_bulk_min`; empty before there are four draws, or where nothing moves.
+        `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws, or where
+        nothing moves.
     """
-    arrays = [_scalars_first(np.asarray(array)) for array in draws.values() if np.size(array)]
-    step = -(-sum(len(array) for array in arrays) // most)
-    chosen = [array[::step] for array in arrays if array.shape[2] >= FEWEST_DRAWS]
-    moved = [array[~constant(array)].astype(float) for array in chosen]
-    if not any(len(array) for array in moved):
+    sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
+    step = 1 if most is None else -(-sum(sizes.values()) // most)
+    few = [np.concatenate([_scalars_first(b[name])[::step] for b in blocks], axis=2) for name in sizes if sizes[name]]
+    moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
+    if not any(len(draws) for draws in moved):
         return {}
-    numbers = mixing(np.concatenate(moved), ("r_hat", "ess_bulk"))
-    return {"r_hat_max": float(np.max(numbers["r_hat"])), "ess_bulk_min": float(np.min(numbers["ess_bulk"]))}
+    draws = np.concatenate(moved)
+    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
+    if "mcse_mean" in statistics:
+        statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
+    worst = {
+        "r_hat": ("max", np.max),
+        "mcse": ("max", np.max),
+        "ess_bulk": ("min", np.min),
+        "ess_tail": ("min", np.min),
+    }
+    return {f"{name}_{worst[name][0]}": float(worst[name][1](values)) for name, values in statistics.items()}
 
 
 def labels(variable: xr.DataArray) -> list[str]:

@@ -26,6 +26,56 @@ class _Shape(NamedTuple):
     discrete: tuple[str, ...]
 
 
+Groups = dict[str, dict[str, np.ndarray]]
+
+
+class Evaluation:
+    """What is derived from draws, by group and site; one compiled program for draws in any number.
+
+    Args:
+        problem: the model and its data.
+        key: for the predictive draws and the recovery of discrete latents.
+        temperature: 1 recovers a discrete latent by a draw, 0 by its most probable value.
+        most: draws that come at once, at most.
+    """
+
+    def __init__(self, problem: Problem, key: jax.Array, temperature: int = 1, most: int = 1000) -> None:
+        self._problem, self._key = problem, key
+        self._sites = _Shape(
+            temperature,
+            tuple(site.name for site in problem.named("deterministic")),
+            tuple(site.name for site in problem.latents if site.discrete),
+        )
+        scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
+        self._batch = min(most, max(_LEAST_BATCH, _BATCH_SCALARS // max(3 * scalars, 1)))
+
+    def __call__(self, draws: Mapping[str, np.ndarray], first: int = 0) -> Groups:
+        """Derive the groups that `Result.tree` describes, but for sampler statistics.
+
+        Args:
+            draws: latents by site, each [chains, draws, ...]: continuous ones unconstrained; discrete ones may be
+                missing, they are then recovered given the others.
+            first: the number of the first of the draws in its chain, which decides on the keys.
+
+        Returns:
+            Arrays [chains, draws, ...] by group and site, in the program's order.
+        """
+        chains, count = next(iter(draws.values())).shape[:2]
+        total = chains * count
+        flat = {name: values.reshape(total, *values.shape[2:]) for name, values in draws.items()}
+        numbers = (np.arange(first, first + count) * chains + np.arange(chains)[:, None]).ravel()
+        parts = []
+        for begin in range(0, total, self._batch):
+            rows = np.minimum(np.arange(begin, begin + self._batch), total - 1)  # the last batch is filled up
+            chosen = {name: values[rows] for name, values in flat.items()}
+            bound, test = self._problem.bound, self._problem.bound_test
+            part = _batch(self._sites, bound, test, chosen, self._key, numbers[rows])
+            parts.append(jax.tree.map(lambda a, n=total - begin: np.asarray(a)[:n], part))
+        joined = jax.tree.map(lambda *arrays: np.concatenate(arrays) if len(arrays) > 1 else arrays[0], *parts)
+        groups: Groups = jax.tree.map(lambda a: a.reshape(chains, count, *a.shape[1:]), joined)
+        return _selected(self._problem, groups)
+
+
 def evaluate(
     problem: Problem,
     draws: Mapping[str, np.ndarray],
@@ -33,17 +83,17 @@ def evaluate(
     key: jax.Array,
     temperature: int = 1,
 ) -> xr.DataTree:
-    """Build the tree of groups that `Result.tree` describes.
+    """Build the tree of groups that `Result.tree` describes from all draws at once.
 
     Args:
         problem: the model and its data.
-        draws: latents by site, each [chains, draws, ...]: continuous ones unconstrained; discrete ones may be missing,
-            they are then recovered given the others.
+        draws: see `Evaluation`.
         stats: sampler statistics [chains, draws].
-        key: for the predictive draws and the recovery of discrete latents.
-        temperature: 1 recovers a discrete latent by a draw, 0 by its most probable value.
+        key: see `Evaluation`.
+        temperature: see `Evaluation`.
     """
-    groups = _in_batches(problem, draws, key, temperature)
+    chains, count = next(iter(draws.values())).shape[:2]
+    groups = Evaluation(problem, key, temperature, chains * count)(draws)
     return assemble(problem, groups | {"sample_stats": dict(stats)})
 
 
@@ -82,37 +132,7 @@ def _dataset(
     return xr.Dataset(variables, coords)
 
 
-def _in_batches(
-    problem: Problem, draws: Mapping[str, np.ndarray], key: jax.Array, temperature: int
-) -> dict[str, dict[str, np.ndarray]]:
-    shape = next(iter(draws.values())).shape[:2]
-    total = shape[0] * shape[1]
-    flat = {name: values.reshape(total, *values.shape[2:]) for name, values in draws.items()}
-    sites = _Shape(
-        temperature,
-        tuple(site.name for site in problem.named("deterministic")),
-        tuple(site.name for site in problem.latents if site.discrete),
-    )
-    keys = np.asarray(jax.random.split(key, total))
-    one = jax.eval_shape(partial(_batch, sites), problem.bound, problem.bound_test, *_slice((flat, keys), 0, 1))
-    scalars = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(one))
-    batch = min(total, max(_LEAST_BATCH, _BATCH_SCALARS // max(scalars, 1)))
-    results = []
-    for first in range(0, total, batch):
-        # The last batch is moved back to end with the draws, so that all have one shape and need one program.
-        begin = min(first, total - batch)
-        part = _compiled(sites, problem.bound, problem.bound_test, *_slice((flat, keys), begin, begin + batch))
-        results.append(jax.tree.map(lambda a, skip=first - begin: np.asarray(a)[skip:], part))
-    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
-    groups: dict[str, dict[str, np.ndarray]] = jax.tree.map(lambda a: a.reshape(*shape, *a.shape[1:]), joined)
-    return _selected(problem, groups)
-
-
-def _slice(tree: Any, begin: int, end: int) -> Any:
-    return jax.tree.map(lambda a: a[begin:end], tree)
-
-
-def _selected(problem: Problem, groups: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+def _selected(problem: Problem, groups: Groups) -> Groups:
     """The sites that belong to each group, in the program's order."""
     shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
     prior = [s.name for s in problem.latents if not s.local]
@@ -123,17 +143,17 @@ def _selected(problem: Problem, groups: dict[str, dict[str, np.ndarray]]) -> dic
     }
 
 
+@partial(jax.jit, static_argnums=0)
 def _batch(
     shape: _Shape,
     program: BoundModel,
     test: BoundModel | None,
     draws: Values,
-    keys: jax.Array,
+    key: jax.Array,
+    numbers: jax.Array,
 ) -> dict[str, Values]:
+    keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
     return jax.vmap(partial(_one, shape, program, test))(draws, keys)
-
-
-_compiled = jax.jit(_batch, static_argnums=0)
 
 
 def _one(

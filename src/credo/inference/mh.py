@@ -18,8 +18,9 @@ from numpyro import handlers
 from numpyro.infer.mcmc import MCMCKernel
 
 from credo.errors import ConfigError
-from credo.inference.chains import Chains, Stats
+from credo.inference.chains import Chains
 from credo.inference.density import Program, Values, discrete_latents, potential, structure
+from credo.inference.programs import Stats
 from credo.inference.start import Start, find
 from credo.models.problem import BoundModel
 

@@ -6,7 +6,7 @@ NaN: a start that meets an infinite density keeps its last finite point.
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,13 +20,14 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from numpyro.primitives import Messenger
 
-from credo.contracts import Listener
-from credo.errors import ConfigError
+from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
+from credo.errors import ConfigError, Interrupted
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
 from credo.inference.density import Program, Values
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
+from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
 
@@ -103,7 +104,7 @@ class PointEstimate(eqx.Module):
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
 
-    def run(self, problem: Problem, key: jax.Array, listener: Listener) -> Result:
+    def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Find the mode.
 
         Raises:
@@ -111,10 +112,30 @@ class PointEstimate(eqx.Module):
         """
         clock = Clock()
         start_key, evaluation_key = jax.random.split(key)
-        states = _start(self, problem.bound, jax.random.split(start_key, self.starts))
-        if not np.any(np.asarray(states.finite)):
-            raise not_found(problem, f"any of the {self.starts} starts")
-        states, course = self._climb(problem, states, listener)
+        begin = partial(_start, self, problem.bound, jax.random.split(start_key, self.starts))
+        kept = keeper.load()
+        if kept is None:
+            now = Position(begin())
+            if not np.any(np.asarray(now.states.finite)):
+                raise not_found(problem, f"any of the {self.starts} starts")
+        else:
+            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), kept.numbers["course"])
+            for entry in now.course:
+                self._tell(listener, entry)
+
+        def keep() -> None:
+            keeper.save(Kept(packed(now.states), {"course": now.course}))
+
+        try:
+            while not now.ended:
+                now = self._next(problem, now, listener)
+                if keeper.is_due():
+                    keep()
+        except (KeyboardInterrupt, Interrupted):
+            keep()
+            raise
+        keep()
+        states = now.states
         clock.lap("optimisation")
         objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
         best = int(np.argmax(objective if np.any(np.isfinite(objective)) else np.asarray(states.objective)))
@@ -133,27 +154,48 @@ class PointEstimate(eqx.Module):
             method=self.method,
             kind="point",
             sampled=tuple(site.name for site in problem.latents if not site.internal),
-            course=tuple(course),
+            course=tuple(now.course),
         )
 
-    def _climb(self, problem: Problem, states: StartState, listener: Listener) -> tuple[StartState, list[Any]]:
-        """Step until all starts have converged or failed, in blocks that double in length."""
+    def _next(self, problem: Problem, now: "Position", listener: Listener) -> "Position":
+        """Some more steps of every start, unless all have converged or failed."""
         rows = _rows(problem) if self.batch_size else ()
-        course, done, block = [], 0, min(max(self.steps // 10, 1), 100)
-        while done < self.steps:
-            count = min(block, self.steps - done)
-            states = _advance(self, rows, problem.bound, states, count)
-            done += count
-            numbers = {
-                "objective": float(np.max(np.asarray(states.objective))),
-                "gradient_norm": float(np.min(np.asarray(states.gradient_norm))),
-            }
-            course.append({"phase": "optimisation", "done": done, **numbers})
-            ended = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
-            listener.progress("optimisation", done, done if ended else self.steps, numbers)
-            if ended:
-                break
-        return states, course
+        count = min(max(self.steps // 10, 1), 100, self.steps - now.done)
+        states = _advance(self, rows, problem.bound, now.states, count)
+        entry: dict[str, Any] = {
+            "done": now.done + count,
+            "objective": float(np.max(np.asarray(states.objective))),
+            "gradient_norm": float(np.min(np.asarray(states.gradient_norm))),
+        }
+        finished = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
+        entry |= {"phase": "optimisation", "total": entry["done"] if finished else self.steps}
+        self._tell(listener, entry)
+        return Position(states, (*now.course, entry))
+
+    def _tell(self, listener: Listener, entry: Mapping[str, Any]) -> None:
+        numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
+        listener.progress("optimisation", entry["done"], entry["total"], numbers)
+
+
+class Position(NamedTuple):
+    """Where the optimiser is between two blocks.
+
+    - **states** - of all starts.
+    - **course** - what the listener was told, and of how many steps it was the `done`.
+    """
+
+    states: StartState
+    course: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return int(self.course[-1]["done"]) if self.course else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return bool(self.course) and self.course[-1]["done"] >= self.course[-1]["total"]
 
 
 class _ScaledLikelihood(Messenger):

@@ -1,8 +1,22 @@
 """The keys of `conf/inference`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omegaconf import MISSING
+
+
+@dataclass
+class Stop:
+    """When chains stop before all draws are made."""
+
+    _target_: str = "credo.inference.stop.Stop"
+    ess_bulk: float | None = None
+    ess_tail: float | None = None
+    r_hat: float | None = None
+    mcse: float | None = None
+    least: int = 100
+    minutes: float | None = None
+    variables: list[str] | None = None
 
 
 @dataclass
@@ -16,17 +30,33 @@ class Chains:
     thinning: int = MISSING
     block: int = MISSING
     placement: str = MISSING
+    stop: Stop = field(default_factory=Stop)
+    keep: list[str] | None = None
 
 
 @dataclass
-class Nuts(Chains):
+class Hamiltonian(Chains):
+    """What the samplers of HMC's kind have."""
+
+    target_accept: float = MISSING
+    step_size: float = MISSING
+    metric: str = MISSING
+
+
+@dataclass
+class Hmc(Hamiltonian):
+    """Hamiltonian Monte Carlo with trajectories of one length."""
+
+    _target_: str = "credo.inference.hmc.Hmc"
+    trajectory_length: float = MISSING
+
+
+@dataclass
+class Nuts(Hamiltonian):
     """The no-U-turn sampler."""
 
     _target_: str = "credo.inference.nuts.Nuts"
-    target_accept: float = MISSING
-    step_size: float = MISSING
     max_tree_depth: int = MISSING
-    metric: str = MISSING
 
 
 @dataclass
@@ -67,4 +97,4 @@ class Map(PointEstimate):
     space: str = MISSING
 
 
-OPTIONS = {"map": Map, "mh": Mh, "mle": Mle, "nuts": Nuts}
+OPTIONS = {"hmc": Hmc, "map": Map, "mh": Mh, "mle": Mle, "nuts": Nuts}

@@ -1,0 +1,216 @@
+"""Hamiltonian Monte Carlo in coordinates that are learned during warm-up.
+
+NumPyro's kernels move y with unit masses; the latents are z = T y (`metric`). During warm-up the step size follows the
+acceptance rate by dual averaging (Hoffman & Gelman 2014, section 3.2), and at the end of each window T is learned anew
+from all chains' draws and gradients since half of the time so far, and the averaging begins again.
+"""
+
+import abc
+import dataclasses
+import math
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from numpyro.infer import HMC
+from numpyro.infer.hmc import HMCState
+from numpyro.infer.hmc_util import dual_averaging
+from numpyro.infer.mcmc import MCMCKernel
+
+from credo.errors import ConfigError
+from credo.inference import metric as metrics
+from credo.inference.chains import Chains
+from credo.inference.density import Values, potential
+from credo.inference.metric import Metric
+from credo.inference.programs import Stats
+from credo.inference.start import find_continuous
+from credo.models.problem import BoundModel, Problem
+
+_MOST_DENSE = 50
+"""Latent scalars up to which `metric=auto` is dense; beyond, it is low rank."""
+
+_FIRST_WINDOW, _GROWTH, _LAST_WINDOW = 10, 1.5, 0.85
+"""Windows end after ten draws, then after 1.5 times as many each time, up to this share of the warm-up."""
+
+
+_LEAST_STEP = 1e-30
+
+
+class Point(NamedTuple):
+    """Where a chain starts: y by site, shaped like the latents z = T y, and T."""
+
+    y: Values
+    metric: Metric
+
+
+class HamiltonianState(NamedTuple):
+    """The state of one chain: NumPyro's, the metric, and that of dual averaging."""
+
+    inner: HMCState
+    metric: Metric
+    average: Any
+
+
+_average_begins, _average_goes_on = dual_averaging()
+
+
+class Preconditioned(MCMCKernel):
+    """A NumPyro kernel of HMC's kind, in coordinates y = T^-1 z, whose step size is adapted.
+
+    Args:
+        make: makes NumPyro's kernel from a potential; it must adapt nothing.
+        energy: the potential of z.
+        target_accept: the acceptance rate to which the step size adapts.
+        step_size: at the start.
+    """
+
+    sample_field = "inner.z"
+
+    def __init__(self, make: Any, energy: Any, target_accept: Any, step_size: Any) -> None:
+        self._make, self._energy, self._target, self._step_size = make, energy, target_accept, step_size
+        self._num_warmup = 0
+
+    def init(
+        self, rng_key: Array, num_warmup: int, init_params: Point, model_args: Any, model_kwargs: Any
+    ) -> HamiltonianState:
+        """Begin at a point."""
+        self._num_warmup = num_warmup
+        self._kernel: HMC = self._make(lambda y: self._energy(transformed(init_params.metric.forward, y)))
+        inner = self._kernel.init(rng_key, 0, init_params.y, model_args, model_kwargs)
+        average = _average_begins(jnp.log(10 * jnp.asarray(self._step_size, inner.energy.dtype)))
+        return HamiltonianState(inner, init_params.metric, average)
+
+    def sample(self, state: HamiltonianState, model_args: Any, model_kwargs: Any) -> HamiltonianState:
+        """One trajectory, and during warm-up another step size."""
+        inner = self._kernel.sample(state.inner, model_args, model_kwargs)
+        average = _average_goes_on(self._target - inner.accept_prob, state.average)
+        log_step = jnp.where(inner.i < self._num_warmup, average[0], average[1])
+        step = jnp.clip(jnp.exp(log_step), _LEAST_STEP, 1 / _LEAST_STEP)
+        adapting = inner.i <= self._num_warmup
+        average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
+        adapt = inner.adapt_state
+        adapt = adapt._replace(step_size=jnp.where(adapting, step, adapt.step_size))
+        return HamiltonianState(inner._replace(adapt_state=adapt), state.metric, average)
+
+    def postprocess_fn(self, args: Any, kwargs: Any) -> Any:
+        """Draws stay unconstrained."""
+        del args, kwargs
+        return lambda z: z
+
+
+def transformed(function: Any, values: Values) -> Values:
+    """Apply a function of a flat vector to values by site."""
+    flat, unravel = ravel_pytree(values)
+    return unravel(function(flat))
+
+
+class Hamiltonian(Chains):
+    """A sampler of HMC's kind; discrete latents are summed out.
+
+    Attributes:
+        target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps.
+        step_size: where its adaptation starts, in units of the metric; without warm-up it stays there.
+        metric: what is learned of the posterior's shape: `diagonal`, a scale per latent scalar; `dense`, all
+            correlations; `low_rank`, scales and a few strong directions; `auto`, dense for up to 50 latent scalars and
+            low rank beyond.
+    """
+
+    target_accept: float
+    step_size: float
+    metric: str = eqx.field(static=True)
+
+    uses_gradients: ClassVar[bool] = True
+
+    def __check_init__(self) -> None:
+        if not 0 < self.target_accept < 1:
+            raise ConfigError(f"target_accept: expected a number between 0 and 1, but got {self.target_accept}")
+        if not self.step_size > 0:
+            raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
+        if self.metric not in ("auto", *metrics.KINDS):
+            raise ConfigError(f"metric: expected auto, {', '.join(metrics.KINDS)}, but got {self.metric!r}")
+
+    @abc.abstractmethod
+    def numpyro_kernel(self, energy: Any) -> HMC:
+        """NumPyro's kernel for a potential, with unit masses, adapting nothing."""
+
+    def check(self, problem: Problem) -> None:
+        """Refuse a problem without a continuous latent, or with a discrete one that cannot be summed out."""
+        super().check(problem)
+        problem.require_enumerable(self.method)
+
+    def settled(self, problem: Problem) -> "Hamiltonian":
+        """With a metric for this many latents."""
+        if self.metric != "auto":
+            return self
+        scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
+        return dataclasses.replace(self, metric="dense" if scalars <= _MOST_DENSE else "low_rank")
+
+    def windows(self) -> tuple[int, ...]:
+        """The draws of the warm-up after which the metric is learned."""
+        ends, end = [], float(_FIRST_WINDOW)
+        while end <= _LAST_WINDOW * self.warmup:
+            ends.append(int(end))
+            end *= _GROWTH
+        return tuple(ends)
+
+    def kernel(self, program: BoundModel) -> Preconditioned:
+        """Ours around NumPyro's."""
+        return Preconditioned(self.numpyro_kernel, potential(program), self.target_accept, self.step_size)
+
+    def start(self, program: BoundModel, key: Array) -> Point:
+        """A point with a finite density and gradient, and a metric from its gradient."""
+        z = find_continuous(program, key)
+        gradient = ravel_pytree(jax.grad(potential(program))(z))[0]
+        metric = metrics.from_gradient(self.metric, gradient if self.warmup else jnp.ones_like(gradient))
+        return Point(transformed(metric.backward, z), metric)
+
+    def point(self, state: HamiltonianState) -> Point:
+        """Where the chain is."""
+        return Point(state.inner.z, state.metric)
+
+    def values(self, state: HamiltonianState) -> dict[str, Any]:
+        """The position."""
+        return transformed(state.metric.forward, state.inner.z)
+
+    def trail(self, state: HamiltonianState) -> Array:
+        """The gradient of the potential with respect to z, flat."""
+        return state.metric.push(ravel_pytree(state.inner.z_grad)[0])
+
+    def retuned(self, states: Any, z: np.ndarray, trail: np.ndarray) -> Any:
+        """With the metric learned from draws and gradients [chains, draws, dim]."""
+        learned = metrics.fit(self.metric, z, trail)
+        return states if learned is None else _in_metric(states, learned)
+
+    def log_density(self, state: HamiltonianState) -> Array:
+        """Minus the potential energy."""
+        return -state.inner.potential_energy
+
+    def stats(self, state: HamiltonianState) -> Stats:
+        """Divergence, energy, steps and their size."""
+        return {
+            "diverging": state.inner.diverging,
+            "n_steps": state.inner.num_steps,
+            "energy": state.inner.energy,
+            "lp": -state.inner.potential_energy,
+            "acceptance_rate": state.inner.accept_prob,
+            "step_size": state.inner.adapt_state.step_size,
+        }
+
+
+@jax.jit
+def _in_metric(states: HamiltonianState, metric: Metric) -> HamiltonianState:
+    """The same chains in other coordinates; dual averaging begins again."""
+
+    def one(state: HamiltonianState) -> HamiltonianState:
+        z = transformed(state.metric.forward, state.inner.z)
+        gradient = transformed(state.metric.push, state.inner.z_grad)
+        inner = state.inner._replace(z=transformed(metric.backward, z), z_grad=transformed(metric.pull, gradient))
+        average = _average_begins(jnp.log(10.0) + jnp.log(inner.adapt_state.step_size))
+        return HamiltonianState(inner, metric, average)
+
+    return jax.vmap(one)(states)

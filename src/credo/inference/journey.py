@@ -1,0 +1,235 @@
+"""What the host does between two blocks of Markov chains: collect, look, tell, and know where it is.
+
+A `Position` holds all that a run is at the end of a block. `Journey.next` leads from one to the next and changes none,
+so a run that is cut off anywhere has a whole position to be taken up from, and goes on from it to the same bits.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from credo.contracts import Kept, Listener
+from credo.diagnostics.summary import running
+from credo.inference.clock import Clock
+from credo.inference.evaluate import Evaluation, assemble
+from credo.inference.programs import Stats, advance
+from credo.inference.state import packed, unpacked
+from credo.models.problem import Problem
+from credo.result import Cost, Result, Status
+
+if TYPE_CHECKING:
+    from credo.inference.chains import Chains
+
+MOST_SCALARS = 2**23
+"""Numbers in the draws of one block, and in those from which a metric is learned."""
+
+_GROWTH = 1.25
+"""R-hat and ESS are looked at anew once there are so many times the draws: all looks cost a few of the last."""
+
+_LEAST_TRAIL = 20
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run is between two blocks.
+
+    Attributes:
+        states: the states of all chains.
+        done: draws per chain so far, those of the warm-up included.
+        z, trail: continuous latents and what the sampler noted of them [chains, draws, ...], of recent warm-up draws.
+        blocks: what is derived from the draws, block by block: arrays [chains, draws, ...] by `GROUP/SITE`.
+        course: what the listener was told.
+        evaluations: densities so far.
+        next_look: draws at which R-hat and ESS are looked at next.
+        seconds, programs: see `Cost`; of earlier processes that the run was in.
+        ended: why the chains stopped before all draws were made.
+    """
+
+    states: Any
+    done: int = 0
+    z: np.ndarray | None = None
+    trail: np.ndarray | None = None
+    blocks: tuple[Mapping[str, np.ndarray], ...] = ()
+    course: tuple[Mapping[str, Any], ...] = ()
+    evaluations: int = 0
+    next_look: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    programs: int = 0
+    ended: str | None = None
+
+
+_COUNTERS = ("done", "course", "evaluations", "next_look", "ended")
+
+
+def restored(kept: Kept, shape: Any) -> Position:
+    """The position that was kept; `shape` is a state's structure."""
+    z, trail = kept.arrays.get("z"), kept.arrays.get("trail")
+    numbers: dict[str, Any] = dict(kept.numbers)
+    return Position(unpacked(kept.arrays, shape), z=z, trail=trail, blocks=tuple(kept.blocks), **numbers)
+
+
+class Journey:
+    """The way from one position to the next, for one run.
+
+    Args:
+        sampler: with all its settings chosen.
+        program: the sampler as the compiled programs take it.
+        problem: the model and its data.
+        key: for what is derived from the draws.
+        listener: told after each block.
+    """
+
+    def __init__(
+        self, sampler: "Chains", program: "Chains", problem: Problem, key: jax.Array, listener: Listener
+    ) -> None:
+        self.sampler, self.program, self.problem, self.listener = sampler, program, problem, listener
+        self.windows = sampler.windows()
+        self.evaluate = Evaluation(problem, key, most=sampler.chains * self.program.block)
+        self.clock = Clock()
+
+    def kept(self, now: Position) -> Kept:
+        """A position as a keeper takes it."""
+        arrays = packed(now.states) | {n: value for n in ("z", "trail") if (value := getattr(now, n)) is not None}
+        numbers = {name: getattr(now, name) for name in _COUNTERS}
+        return Kept(arrays, numbers | {"seconds": self._seconds(now), "programs": self._programs(now)}, now.blocks)
+
+    def tell_again(self, now: Position) -> None:
+        """Tell the listener again what it was told before."""
+        for entry in now.course:
+            numbers = {name: value for name, value in entry.items() if name not in ("phase", "done")}
+            self.listener.progress(entry["phase"], entry["done"], self._total(entry["phase"]), numbers)
+
+    def next(self, now: Position) -> Position | None:
+        """The position after one more block; `None` where the run is at its end."""
+        warmup = self.sampler.warmup
+        if now.ended is not None or now.done >= warmup + self.sampler.draws:
+            return None
+        return self._warm_up(now) if now.done < warmup else self._sample(now)
+
+    def result(self, now: Position) -> Result:
+        """The answer at the end."""
+        groups: dict[str, dict[str, np.ndarray]] = {}
+        for name in now.blocks[0]:
+            group, site = name.split("/", 1)
+            groups.setdefault(group, {})[site] = np.concatenate([block[name] for block in now.blocks], axis=1)
+        stats = groups.pop("sample_stats")
+        tree = assemble(self.problem, groups | {"sample_stats": stats})
+        self.clock.lap("evaluation")
+        return Result(
+            tree=tree,
+            status=Status.STOPPED if now.ended else Status.DONE,
+            cost=Cost(
+                seconds=self._seconds(now),
+                gradients=now.evaluations if self.sampler.uses_gradients else 0,
+                density_evaluations=now.evaluations,
+                programs=self._programs(now),
+            ),
+            method=self.sampler.method,
+            kind="draws",
+            sampled=tuple(site.name for site in self.problem.latents if not site.internal),
+            course=now.course,
+        )
+
+    def _warm_up(self, now: Position) -> Position:
+        end = min(w for w in (*self.windows, self.sampler.warmup) if w > now.done)
+        states, draws, trail, stats, after = self._advance(now, end)
+        z, trail = self._recent(now, draws, trail)
+        if after in self.windows:
+            oldest = z.shape[1] // 4
+            z, trail = z[:, oldest:], trail[:, oldest:]
+            states = self.sampler.retuned(states, z, trail)
+        self.clock.lap("warmup")
+        numbers = _numbers(stats, [stats])
+        return self._told(
+            now, "warmup", after, numbers, states=states, done=after, z=z, trail=trail, **_added(now, stats)
+        )
+
+    def _sample(self, now: Position) -> Position:
+        states, draws, _, stats, after = self._advance(now, self.sampler.warmup + self.sampler.draws)
+        self.clock.lap("sampling")
+        done = after - self.sampler.warmup
+        groups = {**self.evaluate(draws, now.done - self.sampler.warmup), "sample_stats": _finished(stats)}
+        if self.sampler.keep is not None:
+            groups["posterior"] = {n: values for n, values in groups["posterior"].items() if n in self.sampler.keep}
+        block = {f"{group}/{site}": values for group, sites in groups.items() for site, values in sites.items()}
+        blocks = (*now.blocks, block)
+        self.clock.lap("evaluation")
+        numbers = _numbers(stats, [_group(one, "sample_stats") for one in blocks])
+        next_look, ended = now.next_look, None
+        if done >= next_look or done == self.sampler.draws:
+            numbers |= self._look(blocks)
+            next_look = _GROWTH * done
+        if self.sampler.stop is not None and done < self.sampler.draws:
+            ended = self.sampler.stop.reached(numbers, done, self._seconds(now).get("sampling", 0.0))
+        changed = {"blocks": blocks, "next_look": next_look, "ended": ended, "z": None, "trail": None}
+        return self._told(now, "sampling", done, numbers, states=states, done=after, **changed, **_added(now, stats))
+
+    def _advance(self, now: Position, end: int) -> tuple[Any, Stats, Any, Stats, int]:
+        """All chains, by one block or up to `end`: states, draws, trail, stats, and draws done by then."""
+        count = min(self.program.block, end - now.done)
+        states, draws, trail, stats = advance(self.program, self.problem.bound, now.states, count)
+        draws, trail, stats = jax.tree.map(lambda a: np.asarray(a)[:, :count], (draws, trail, stats))
+        return states, draws, trail, stats, now.done + count
+
+    def _recent(self, now: Position, draws: Stats, trail: Any) -> tuple[Any, Any]:
+        """The draws of the warm-up from which there is something to learn, and what was noted of them."""
+        if trail is None or not any(window > now.done for window in self.windows):
+            return None, None
+        flat = np.concatenate([draws[n].reshape(*draws[n].shape[:2], -1) for n in sorted(draws)], axis=-1)
+        if now.z is not None:
+            flat, trail = np.concatenate([now.z, flat], axis=1), np.concatenate([now.trail, trail], axis=1)
+        while flat.shape[1] > _LEAST_TRAIL and flat.size > MOST_SCALARS:
+            flat, trail = flat[:, 1::2], trail[:, 1::2]
+        return flat, trail
+
+    def _look(self, blocks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """How precise the chains are by now."""
+        draws = [_group(block, "posterior") for block in blocks]
+        stop = self.sampler.stop
+        if stop is None or not stop.targets:
+            return running(draws)
+        if stop.variables is not None:
+            draws = [{name: block[name] for name in stop.variables} for block in draws]
+        return running(draws, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
+
+    def _told(self, now: Position, phase: str, count: int, numbers: Mapping[str, float], **changes: Any) -> Position:
+        """The next position, told to the listener."""
+        self.listener.progress(phase, count, self._total(phase), numbers)
+        self.clock.lap("looks")
+        course = (*now.course, {"phase": phase, "done": count, **numbers})
+        return dataclasses.replace(now, **changes, course=course)
+
+    def _total(self, phase: str) -> int:
+        return self.sampler.warmup if phase == "warmup" else self.sampler.draws
+
+    def _programs(self, now: Position) -> int:
+        return now.programs + self.clock.programs
+
+    def _seconds(self, now: Position) -> dict[str, float]:
+        return {phase: now.seconds.get(phase, 0.0) + value for phase, value in self.clock.seconds.items()}
+
+
+def _added(now: Position, stats: Stats) -> dict[str, int]:
+    return {"evaluations": now.evaluations + int(np.sum(stats["n_steps"]))}
+
+
+def _group(block: Mapping[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
+    return {name.split("/", 1)[1]: values for name, values in block.items() if name.startswith(f"{group}/")}
+
+
+def _numbers(block: Stats, all_: Sequence[Stats]) -> dict[str, float]:
+    """What the steps tell of the chains by now."""
+    numbers = {"acceptance_rate": float(np.mean(block["acceptance_rate"]))}
+    if "step_size" in block:
+        numbers["step_size"] = float(np.mean(block["step_size"][:, -1]))
+    if "diverging" in block:
+        numbers["divergences"] = float(sum(int(np.sum(one["diverging"])) for one in all_))
+    return numbers
+
+
+def _finished(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values.astype(int) if name == "tree_depth" else values for name, values in stats.items()}

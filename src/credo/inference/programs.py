@@ -1,0 +1,121 @@
+"""The compiled programs of all Markov chains: `start` and `advance`, NumPyro's kernels over all chains.
+
+The model, the data and the sampler's numbers are arguments of both, so another prior scale, step size or data set of
+the same shape reuses them. Chains are spread over the devices; those of one device run one after another or vectorised.
+"""
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec
+from numpyro.infer.mcmc import MCMCKernel
+
+from credo.models.problem import BoundModel
+
+if TYPE_CHECKING:
+    from credo.inference.chains import Chains
+
+Stats = dict[str, Any]
+
+
+def _mesh(chains: int) -> jax.sharding.Mesh:
+    """As many devices as share the chains evenly."""
+    size = math.gcd(chains, len(jax.devices()))
+    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
+
+
+def over_chains(sampler: "Chains", function: Any, program: BoundModel, per_chain: Any, *shared: Any) -> Any:
+    """Apply `function(program, one chain's input, *shared)` to all chains, wherever they are."""
+    placement = sampler.placement
+    if placement == "auto":
+        placement = sampler.preferred if jax.default_backend() == "cpu" else "vectorized"
+
+    def on_device(program: BoundModel, per_chain: Any, *shared: Any) -> Any:
+        one = partial(_last, function, program, shared)
+        return lax.map(one, per_chain) if placement == "sequential" else jax.vmap(one)(per_chain)
+
+    mesh = _mesh(sampler.chains)
+    if mesh.size == 1:
+        return on_device(program, per_chain, *shared)
+    chain, everywhere = PartitionSpec("chains"), PartitionSpec()
+    spread = jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(everywhere, chain, *[everywhere] * len(shared)),
+        out_specs=chain,
+        check_vma=False,
+    )
+    return spread(program, per_chain, *shared)
+
+
+def _last(function: Any, program: BoundModel, shared: tuple[Any, ...], one: Any) -> Any:
+    return function(program, one, *shared)
+
+
+@jax.jit
+def start(sampler: "Chains", program: BoundModel, keys: jax.Array) -> Any:
+    """The chains' first states."""
+
+    def one(program: BoundModel, key: jax.Array) -> Any:
+        start_key, chain_key = jax.random.split(key)
+        kernel = sampler.kernel(program)
+        return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.start(program, start_key), (), {})
+
+    return over_chains(sampler, one, program, keys)
+
+
+@jax.jit
+def log_densities(sampler: "Chains", states: Any) -> jax.Array:
+    """The log density of each chain, in unconstrained space."""
+    return jax.vmap(sampler.log_density)(states)
+
+
+@jax.jit
+def advance(sampler: "Chains", program: BoundModel, states: Any, count: int) -> tuple[Any, dict[str, Any], Any, Stats]:
+    """Advance all chains by `count` <= `sampler.block` draws.
+
+    Returns:
+        The new states, the draws, their trail and their stats, each [chains, block, ...], of which the first `count`
+        are filled.
+    """
+
+    def one(program: BoundModel, state: Any, count: jax.Array) -> Any:
+        kernel = sampler.kernel(program)
+        # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
+        kernel.init(jax.random.PRNGKey(0), sampler.warmup * sampler.thinning, sampler.point(state), (), {})
+
+        def draw(state: Any) -> Any:
+            state = kernel.sample(state, (), {})
+            first = (state, sampler.stats(state))
+            return lax.fori_loop(1, sampler.thinning, lambda _, carry: _step(sampler, kernel, carry), first)
+
+        def keep(i: jax.Array, carry: Any) -> Any:
+            state, kept = carry
+            state, stats = draw(state)
+            new = (sampler.values(state), sampler.trail(state), stats)
+            return state, jax.tree.map(lambda all_, one: all_.at[i].set(one), kept, new)
+
+        shapes = jax.eval_shape(lambda s: (sampler.values(s), sampler.trail(s), sampler.stats(s)), state)
+        room = jax.tree.map(lambda a: jnp.zeros((sampler.block, *a.shape), a.dtype), shapes)
+        state, (values, trail, stats) = lax.fori_loop(0, count, keep, (state, room))
+        return state, values, trail, stats
+
+    return over_chains(sampler, one, program, states, count)
+
+
+def _step(sampler: "Chains", kernel: MCMCKernel, carry: tuple[Any, Stats]) -> tuple[Any, Stats]:
+    """One more kernel step of the same draw: flags are joined, counts added, numbers replaced."""
+    state, before = carry
+    state = kernel.sample(state, (), {})
+    now = sampler.stats(state)
+    return state, jax.tree.map(_join, before, now)
+
+
+def _join(before: jax.Array, now: jax.Array) -> jax.Array:
+    if now.dtype == bool:
+        return before | now
+    return before + now if jnp.issubdtype(now.dtype, jnp.integer) else now

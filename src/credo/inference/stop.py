@@ -1,0 +1,83 @@
+"""When chains have said enough: a rule that is asked between blocks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from credo.errors import ConfigError
+
+TARGETS = ("ess_bulk", "ess_tail", "r_hat", "mcse")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop before all draws are made, when every target that is given is met by every scalar that is judged.
+
+    To look again and again and to stop at the first good look favours lucky stretches: on eight schools and the NES
+    regression the coverage of intervals after stopping is in `experiments/benchmarks/stopping.md`.
+
+    Attributes:
+        ess_bulk: at least this bulk effective sample size.
+        ess_tail: at least this tail effective sample size.
+        r_hat: at most this R-hat.
+        mcse: at most this Monte Carlo standard error of the mean, in posterior standard deviations.
+        least: draws per chain before which the chains do not stop.
+        minutes: stop after so many minutes of sampling, whatever the targets.
+        variables: the variables that are judged; `None` for all.
+    """
+
+    ess_bulk: float | None = None
+    ess_tail: float | None = None
+    r_hat: float | None = None
+    mcse: float | None = None
+    least: int = 100
+    minutes: float | None = None
+    variables: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no chain could reach."""
+        for name in ("ess_bulk", "ess_tail", "mcse", "minutes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"stop.{name}: expected a positive number or null, but got {value}")
+        if self.r_hat is not None and not self.r_hat > 1:
+            raise ConfigError(f"stop.r_hat: expected a number above 1 or null, but got {self.r_hat}")
+        if self.least < 1:
+            raise ConfigError(f"stop.least: expected a whole number of at least 1, but got {self.least}")
+        if self.variables is not None:
+            object.__setattr__(self, "variables", tuple(self.variables))
+
+    @property
+    def targets(self) -> dict[str, float]:
+        """The targets that are given."""
+        return {name: value for name in TARGETS if (value := getattr(self, name)) is not None}
+
+    def require_known(self, names: Sequence[str]) -> None:
+        """Raise `ConfigError` unless the variables are among `names`."""
+        for name in self.variables or ():
+            if name not in names:
+                raise ConfigError(f"stop.variables: expected names among {', '.join(names)}, but got {name!r}")
+
+    def reached(self, numbers: Mapping[str, float], draws: int, seconds: float) -> str | None:
+        """Why to stop now, in a few words; `None` to go on.
+
+        Args:
+            numbers: `ess_bulk_min`, `ess_tail_min`, `r_hat_max`, `mcse_max` of what is judged, where they are known.
+            draws: per chain, so far.
+            seconds: of sampling, so far.
+        """
+        if self.minutes is not None and seconds >= 60 * self.minutes:
+            return f"{self.minutes:g} minutes of sampling were over"
+        if draws < self.least or not self.targets:
+            return None
+        known = {
+            "ess_bulk": numbers.get("ess_bulk_min", 0.0),
+            "ess_tail": numbers.get("ess_tail_min", 0.0),
+            "r_hat": numbers.get("r_hat_max", float("inf")),
+            "mcse": numbers.get("mcse_max", float("inf")),
+        }
+        larger = ("ess_bulk", "ess_tail")
+        met = (known[n] >= bar if n in larger else known[n] <= bar for n, bar in self.targets.items())
+        if not all(met):
+            return None
+        words = (f"{name} {known[name]:.4g}" for name in self.targets)
+        return f"the chains were precise enough ({', '.join(words)})"

@@ -1,0 +1,96 @@
+"""A run that is cut off and taken up again ends with the bits of one that was not."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+
+from credo.contracts import Inference, Kept
+from credo.models import priors
+from credo.models.hierarchical import Hierarchical
+from credo.models.problem import Problem
+
+CHAINS = {"chains": 2, "warmup": 60, "draws": 50, "block": 20}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "nuts": CHAINS,
+    "hmc": CHAINS,
+    "mh": CHAINS | {"thinning": 2},
+    "map": {"starts": 3, "steps": 60, "tolerance": 1e-14},
+}
+BLOCKS = {"nuts": 9, "hmc": 9, "mh": 6, "map": 10}
+
+
+class Memory:
+    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
+
+    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
+        self.kept, self.due = kept, due
+
+    def load(self) -> Kept | None:
+        return self.kept
+
+    def is_due(self) -> bool:
+        return self.due
+
+    def save(self, kept: Kept) -> None:
+        arrays = {name: np.array(value) for name, value in kept.arrays.items()}
+        blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
+        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)), blocks)
+
+
+class Cut:
+    """A listener that interrupts the run when it is told for the n-th time."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.heard: list[tuple[str, int, int, dict[str, float]]] = []
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        if len(self.heard) == self.at:
+            raise KeyboardInterrupt
+        self.heard.append((phase, done, total, dict(numbers)))
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0), "sigma": priors.half_cauchy(5.0)}
+    y, sigma = [28.0, 8.0, -3.0, 7.0], [15.0, 10.0, 16.0, 11.0]
+    return Problem(Hierarchical(prior, False), xr.Dataset({"y": ("obs", y), "sigma": ("obs", sigma)}))
+
+
+@pytest.mark.parametrize("word", SETTINGS)
+def test_a_run_taken_up_again_has_the_same_bits(word: str, problem: Problem, method: Callable[..., Inference]) -> None:
+    """Cut off after every block: in the warm-up with windows half seen, between the phases, and in the sampling."""
+    chosen, key = method(word, **SETTINGS[word]), jax.random.PRNGKey(3)
+    listener = Cut()
+    whole = chosen.run(problem, key, listener, Memory())
+    assert len(listener.heard) == BLOCKS[word]
+    for cut in range(BLOCKS[word]):
+        keeper = Memory()
+        with pytest.raises(KeyboardInterrupt):
+            chosen.run(problem, key, Cut(cut), keeper)
+        again = Cut()
+        result = chosen.run(problem, key, again, Memory(keeper.kept))
+        for group in whole.tree.children:
+            xr.testing.assert_identical(result.tree[group].to_dataset(), whole.tree[group].to_dataset())
+        assert again.heard == listener.heard
+        assert result.cost.density_evaluations == whole.cost.density_evaluations
+        assert result.status is whole.status
+
+
+def test_a_run_is_kept_when_it_is_due(problem: Problem, method: Callable[..., Inference]) -> None:
+    """And a run whose process was killed goes on from there."""
+    seen: list[int] = []
+
+    class Counting(Memory):
+        def save(self, kept: Kept) -> None:
+            super().save(kept)
+            seen.append(len(kept.blocks))
+
+    chosen = method("nuts", **CHAINS)
+    chosen.run(problem, jax.random.PRNGKey(0), Cut(), Counting(due=True))
+    assert seen == [0] * 6 + [1, 2, 3, 3]
