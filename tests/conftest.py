@@ -59,7 +59,7 @@ def method() -> Callable[..., Inference]:
 
     def make(word: str, **settings: Any) -> Inference:
         known: dict[str, Any] = {**OmegaConf.load(ROOT / "conf" / "inference" / f"{word}.yaml")}
-        del known["defaults"]
+        del known["defaults"], known["checkpoint"]
         return classes[word](**(known | settings))
 
     return make

@@ -115,7 +115,7 @@ def test_a_schema_has_the_keys_of_its_preset(where: str, name: str) -> None:
 def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
     node = OPTIONS[where, name]()
     taken = set(inspect.signature(get_object(node._target_)).parameters)
-    assert taken == {field.name for field in dataclasses.fields(node)} - {"_target_"}
+    assert taken == {field.name for field in dataclasses.fields(node)} - {"_target_", "checkpoint"}
 
 
 def targets(node: Any) -> set[str]:

@@ -115,7 +115,7 @@ def judge(name: str, method: str, seed: int) -> Line:
 def sampler(method: str) -> Chains:
     """A method with the settings of its YAML, and more draws where a random walk needs them."""
     settings: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / f"{method}.yaml"))
-    del settings["defaults"]
+    del settings["defaults"], settings["checkpoint"]
     kinds: dict[str, type[Chains]] = {"nuts": Nuts, "mh": Mh}
     return kinds[method](**(settings | MORE.get(method, {})))
 

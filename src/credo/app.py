@@ -5,8 +5,8 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -16,9 +16,10 @@ import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
 from credo import device, metrics, note, provenance, terminal
+from credo.checkpoint import Checkpoint
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
-from credo.contracts import NO_KEEPER, Listener, Story, Tracker, Verdict
+from credo.contracts import Keeper, Listener, Story, Tracker, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.summary import summarise
@@ -44,6 +45,7 @@ def run(
     folder: Path,
     start_folder: Path,
     alone: bool = True,
+    taken_up: bool = False,
 ) -> Outcome:
     """Run one experiment.
 
@@ -54,22 +56,26 @@ def run(
         folder: where the run leaves its files.
         start_folder: where credo was started.
         alone: whether the command runs this experiment only; a job of a sweep suggests no next commands.
+        taken_up: whether to go on from the checkpoint in `folder`.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    with _clean_if_not_run(folder):
+    with nullcontext() if taken_up else _clean_if_not_run(folder):
         refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
         problem, data = _problem(parts, config.seed)
         parts.inference.check(problem)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place)
+        keeper = _keeper(parts.checkpoint_every, story, taken_up)
+        keeper.check()
+        story = replace(story, taken_up=keeper.extensions if taken_up else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
-        result = _infer(parts, problem, config.seed)
+        result = _infer(parts, problem, config.seed, keeper)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
         terminal.show_answer(story, result, summary, verdict)
@@ -79,6 +85,7 @@ def run(
         page = parts.report.write(story, result, summary, verdict, numbers)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
+        keeper.finish()
     terminal.show_places(story, page, tracked, _next(overrides, choices["inference"], problem) if alone else ())
     return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
 
@@ -118,11 +125,24 @@ def _story(
     )
 
 
-def _infer(parts: Parts, problem: Problem, seed: int) -> Result:
+def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
+    """Who keeps the run's state; what must be the same to take it up is all but the number of draws."""
+    asked = provenance.question(story.config)
+    asked.get("inference", {}).pop("draws", None)
+    question = {
+        "config": asked,
+        "data_hash": story.provenance["data_hash"],
+        "versions": story.provenance["versions"],
+        "device": story.provenance["device"],
+    }
+    return Checkpoint(story.folder, every, question, taken_up)
+
+
+def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
     import jax
 
     with terminal.Progress() as screen:
-        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)), NO_KEEPER)
+        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)), keeper)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 credo data=eight_schools model=hierarchical inference=nuts device=cpu
 credo -m inference=mle,map,nuts,mh
 credo init FOLDER
+credo resume RUN
+credo extend RUN --draws N
 """
 
 import logging
@@ -11,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -22,6 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 import credo
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted
+
+if TYPE_CHECKING:
+    from credo import again
 
 _CONF = str(paths.built_in() / "conf")
 
@@ -135,7 +140,29 @@ def initialise(arguments: Sequence[str]) -> int:
     return 0
 
 
-VERBS: dict[str, Callable[[Sequence[str]], int]] = {"init": initialise}
+def resume(arguments: Sequence[str]) -> int:
+    """`credo resume RUN`: go on from the last checkpoint of a run that was cut off."""
+    from credo import again
+
+    return _take_up(again.resumed(arguments))
+
+
+def extend(arguments: Sequence[str]) -> int:
+    """`credo extend RUN --draws N`: add draws to a finished run."""
+    from credo import again
+
+    return _take_up(again.extended(arguments))
+
+
+def _take_up(run: "again.Run") -> int:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    sys.path.append(str(run.start_folder))
+    from credo import app
+
+    return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {"init": initialise, "resume": resume, "extend": extend}
 
 
 def _say(error: BaseException, code: int | None = None) -> int:
@@ -171,6 +198,8 @@ Choose a word per group, and set any value by its key:
   credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
   credo -m inference=mle,map,nuts,mh        every combination, one run each
   credo init FOLDER                         a folder of your own that runs at once
+  credo resume RUN                          go on with a run that was cut off
+  credo extend RUN --draws N                add draws to a finished run
 
 {groups}
 

@@ -105,6 +105,10 @@ class Keeper(Protocol):
         """
         ...
 
+    def done(self, kept: Kept) -> None:
+        """Told where the inference ended."""
+        ...
+
 
 class NoKeeper:
     """Keeps nothing."""
@@ -118,6 +122,9 @@ class NoKeeper:
         return False
 
     def save(self, kept: Kept) -> None:
+        """Nothing."""
+
+    def done(self, kept: Kept) -> None:
         """Nothing."""
 
 
@@ -169,6 +176,7 @@ class Story:
         provenance: seed, versions, git commit, data hash, device (see `provenance.collect`).
         question: `{"model": ..., "latents": [...], "data": ...}`: the model's formula and what is known of its sites.
         data: the data set.
+        taken_up: `None` for a new run; otherwise how many times the run was made longer, 0 where it was cut off.
     """
 
     name: str
@@ -180,6 +188,7 @@ class Story:
     provenance: Mapping[str, Any]
     question: Mapping[str, Any]
     data: "xr.Dataset"
+    taken_up: int | None = None
 
 
 @runtime_checkable

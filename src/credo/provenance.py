@@ -36,7 +36,7 @@ PACKAGES = (
 LISTENERS = ("tracking", "report")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
 
-NO_QUESTION = (*LISTENERS, "name", "objective", "device.compilation_cache")
+NO_QUESTION = (*LISTENERS, "name", "objective", "device.compilation_cache", "inference.checkpoint")
 """Keys with which a configuration asks the same question."""
 
 DIFF_LIMIT = 200_000
@@ -91,9 +91,15 @@ def fingerprint(config: Mapping[str, Any], data_hash: str) -> str:
     Returns:
         A SHA-256 in hexadecimal over the canonical JSON (sorted keys, no spaces) of what is left.
     """
-    question = _without(config, NO_QUESTION)
-    text = json.dumps({"config": question, "data": data_hash}, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(
+        {"config": question(config), "data": data_hash}, sort_keys=True, separators=(",", ":"), default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def question(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that says what is asked and how it is answered: all but `NO_QUESTION`."""
+    return _without(config, NO_QUESTION)
 
 
 def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -41,6 +41,9 @@ class Memory:
         blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
         self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)), blocks)
 
+    def done(self, kept: Kept) -> None:
+        self.save(kept)
+
 
 class Cut:
     """A listener that interrupts the run when it is told for the n-th time."""

@@ -1,5 +1,6 @@
 """From the composed configuration to objects: the only caller of `instantiate`."""
 
+import copy
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ class Parts:
     source: Source
     model: Model
     inference: Inference
+    checkpoint_every: float | None
     diagnostics: Mapping[str, Diagnostic]
     gate: str
     tracker: Tracker
@@ -38,7 +40,8 @@ def build(config: DictConfig) -> Parts:
     return Parts(
         source=_make(config, "data", Source),
         model=_make(config, "model", Model),
-        inference=_make(config, "inference", Inference),
+        inference=_make(config, "inference", Inference, without="checkpoint"),
+        checkpoint_every=_seconds(config, "inference.checkpoint.every"),
         diagnostics={
             name: _make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
         },
@@ -48,10 +51,22 @@ def build(config: DictConfig) -> Parts:
     )
 
 
-def _make(config: DictConfig, key: str, contract: type) -> Any:
+def _seconds(config: DictConfig, key: str) -> float | None:
+    value = OmegaConf.select(config, key)
+    if value is not None and not value > 0:
+        raise ConfigError(f"{key}: expected a positive number of seconds or null, but got {value}")
+    return value
+
+
+def _make(config: DictConfig, key: str, contract: type, without: str = "") -> Any:
+    """Make a part; the key `without` is not the part's own."""
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a part with a _target_, but got {node}")
+    if without in node:
+        node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
+        OmegaConf.set_struct(node, False)
+        del node[without]
     try:
         part = instantiate(node, _convert_="all")
     except InstantiationException as error:

@@ -27,7 +27,8 @@ from credo.result import Result
 
 
 def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
-    return Stop(**given) if isinstance(given, Mapping) else given
+    rule = Stop(**given) if isinstance(given, Mapping) else given
+    return rule if rule is not None and (rule.targets or rule.minutes is not None) else None
 
 
 class Chains(eqx.Module):
@@ -116,6 +117,12 @@ class Chains(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
+        shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+        for name in self.keep or ():
+            if name not in shown:
+                raise ConfigError(f"keep: expected names among {', '.join(shown)}, but got {name!r}")
+        if self.stop is not None:
+            self.stop.require_known(shown if self.keep is None else self.keep)
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Run the chains.
@@ -143,7 +150,7 @@ class Chains(eqx.Module):
         except (KeyboardInterrupt, Interrupted):
             keeper.save(journey.kept(now))
             raise
-        keeper.save(journey.kept(now))
+        keeper.done(journey.kept(now))
         return journey.result(now)
 
     def program(self, problem: Problem) -> "Chains":

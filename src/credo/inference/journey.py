@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 MOST_SCALARS = 2**23
 """Numbers in the draws of one block, and in those from which a metric is learned."""
 
-_GROWTH = 1.25
-"""R-hat and ESS are looked at anew once there are so many times the draws: all looks cost a few of the last."""
+_GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
+"""R-hat and ESS are looked at anew once there are so many times the draws, so that all looks cost a few of the last;
+more often where a rule waits to stop the chains.
+"""
 
 _LEAST_TRAIL = 20
 
@@ -162,7 +164,7 @@ class Journey:
         next_look, ended = now.next_look, None
         if done >= next_look or done == self.sampler.draws:
             numbers |= self._look(blocks)
-            next_look = _GROWTH * done
+            next_look = done * (_GROWTH if self.sampler.stop is None else _GROWTH_TO_STOP)
         if self.sampler.stop is not None and done < self.sampler.draws:
             ended = self.sampler.stop.reached(numbers, done, self._seconds(now).get("sampling", 0.0))
         changed = {"blocks": blocks, "next_look": next_look, "ended": ended, "z": None, "trail": None}
@@ -190,7 +192,7 @@ class Journey:
         """How precise the chains are by now."""
         draws = [_group(block, "posterior") for block in blocks]
         stop = self.sampler.stop
-        if stop is None or not stop.targets:
+        if stop is None:
             return running(draws)
         if stop.variables is not None:
             draws = [{name: block[name] for name in stop.variables} for block in draws]
@@ -210,7 +212,10 @@ class Journey:
         return now.programs + self.clock.programs
 
     def _seconds(self, now: Position) -> dict[str, float]:
-        return {phase: now.seconds.get(phase, 0.0) + value for phase, value in self.clock.seconds.items()}
+        before, ours = now.seconds, self.clock.seconds
+        return {
+            phase: before.get(phase, 0.0) + ours.get(phase, 0.0) for phase in (*ours, *sorted(before.keys() - ours))
+        }
 
 
 def _added(now: Position, stats: Stats) -> dict[str, int]:

@@ -123,18 +123,15 @@ class PointEstimate(eqx.Module):
             for entry in now.course:
                 self._tell(listener, entry)
 
-        def keep() -> None:
-            keeper.save(Kept(packed(now.states), {"course": now.course}))
-
         try:
             while not now.ended:
                 now = self._next(problem, now, listener)
                 if keeper.is_due():
-                    keep()
+                    keeper.save(now.kept())
         except (KeyboardInterrupt, Interrupted):
-            keep()
+            keeper.save(now.kept())
             raise
-        keep()
+        keeper.done(now.kept())
         states = now.states
         clock.lap("optimisation")
         objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
@@ -186,6 +183,10 @@ class Position(NamedTuple):
 
     states: StartState
     course: Sequence[Mapping[str, Any]] = ()
+
+    def kept(self) -> Kept:
+        """As a keeper takes it."""
+        return Kept(packed(self.states), {"course": self.course})
 
     @property
     def done(self) -> int:

@@ -21,6 +21,7 @@ from credo.tracking import record, store, view
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
+    from mlflow.entities import Run as Entity
     from mlflow.tracking import MlflowClient
 
 METRICS_PER_CALL = 800
@@ -46,26 +47,29 @@ class Run:
         client: MLflow's client for the store that holds it.
         id: MLflow's name of the run.
         place: where a person finds it.
+        known: metrics with their steps that it has already, from before it was taken up.
     """
 
     client: "MlflowClient"
     id: str
     place: str
+    known: set[tuple[str, int]] = field(default_factory=set)
 
     def log(
         self, metrics: "Sequence[Metric]" = (), params: "Sequence[Param]" = (), tags: "Sequence[RunTag]" = ()
     ) -> None:
-        """Write everything in as few calls as MLflow allows."""
+        """Write everything that is new in as few calls as MLflow allows."""
+        metrics = [metric for metric in metrics if (metric.key, metric.step) not in self.known]
         calls = max(-(-len(metrics) // METRICS_PER_CALL), -(-max(len(params), len(tags)) // OTHERS_PER_CALL))
         for call in range(calls):
             many = slice(call * METRICS_PER_CALL, (call + 1) * METRICS_PER_CALL)
             few = slice(call * OTHERS_PER_CALL, (call + 1) * OTHERS_PER_CALL)
             self.client.log_batch(self.id, metrics=metrics[many], params=params[few], tags=tags[few])
 
-    def copy(self, folder: Path, leave: tuple[str, ...] = ()) -> None:
-        """Copy all that is in `folder` into the run's artifacts, but for what is named in `leave`."""
+    def copy(self, folder: Path) -> None:
+        """Copy all that is in `folder` into the run's artifacts, but for its checkpoint."""
         for path in sorted(folder.iterdir()):
-            if path.name in leave:
+            if path.name == "checkpoint":
                 continue
             if path.is_dir():
                 self.client.log_artifacts(self.id, str(path), artifact_path=path.name)
@@ -94,6 +98,7 @@ class MlflowTracker:
     artifacts: bool
     _run: Run | None = field(default=None, init=False, repr=False)
     _story: Story | None = field(default=None, init=False, repr=False)
+    _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
     _began: float = field(default=0.0, init=False, repr=False)
     _waiting: list[tuple[dict[str, float], int, int]] = field(default_factory=list, init=False, repr=False)
     _next_write: float = field(default=0.0, init=False, repr=False)
@@ -109,6 +114,7 @@ class MlflowTracker:
         if self.artifacts:
             _refuse_store_inside(story.folder, where)
         self._story, self._began, self._next_write = story, time.time(), time.monotonic() + PATIENCE
+        self._step = story.taken_up or 0
         if not store.is_usable_file(where, self.experiment):
             self._create(story, where)
             self._next_write = time.monotonic() + PAUSE
@@ -117,12 +123,26 @@ class MlflowTracker:
         with store.explained(where):
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)
+            if story.taken_up is not None and (before := store.run_in(client, experiment, story.folder)) is not None:
+                self._run = _taken_up(client, before, _place(where, experiment, before.info.run_id))
+                self._describe(
+                    self._run,
+                    story,
+                    params=not before.data.params,
+                    data=before.inputs is None or not before.inputs.dataset_inputs,
+                )
+                return
             tags = {tag.key: tag.value for tag in record.tags(record.origin(story) | dict(self.tags))}
             info = client.create_run(experiment, int(1000 * self._began), tags=tags, run_name=story.name).info
         self._run = Run(client, info.run_id, _place(where, experiment, info.run_id))
+        self._describe(self._run, story, params=True, data=True)
+
+    def _describe(self, run: Run, story: Story, *, params: bool, data: bool) -> None:
         with self._guard("the configuration"):
-            self._run.log(params=record.params(story))
-            client.log_inputs(info.run_id, datasets=[record.dataset(story)])
+            if params:
+                run.log(params=record.params(story))
+            if data:
+                run.client.log_inputs(run.id, datasets=[record.dataset(story)])
 
     def _recorded(self) -> Run | None:
         """The run, created by now; `None` where it was not started, or cannot be recorded."""
@@ -154,7 +174,7 @@ class MlflowTracker:
             return None
         words = dict(tags) | record.not_finite(metrics) | record.description(note)
         with self._guard("the answer"):
-            run.log(metrics=record.metrics(metrics, step=0), tags=record.tags(words))
+            run.log(metrics=record.metrics(metrics, step=self._step), tags=record.tags(words))
         with self._guard("running metrics"):
             self._write_waiting(run)
         self._copy(run, files)
@@ -175,16 +195,16 @@ class MlflowTracker:
             run.log(tags=record.tags({"error": reason}))
         with self._guard("running metrics"):
             self._write_waiting(run)
-        self._copy(run, files, leave=("checkpoint",))
+        self._copy(run, files)
 
     def _write_waiting(self, run: Run) -> None:
         run.log(metrics=[metric for numbers in self._waiting for metric in record.metrics(*numbers)])
         self._waiting.clear()
 
-    def _copy(self, run: Run, files: Path, leave: tuple[str, ...] = ()) -> None:
+    def _copy(self, run: Run, files: Path) -> None:
         if self.artifacts:
             with self._guard("the files"):
-                run.copy(files, leave)
+                run.copy(files)
 
     @contextmanager
     def _guard(self, what: str) -> Iterator[None]:
@@ -196,6 +216,19 @@ class MlflowTracker:
                 said = "MLflow did not record %s (%s); the run goes on, and its own folder keeps everything."
                 log.warning(said, what, store.reason(error))
             self._warned = True
+
+
+def _taken_up(client: "MlflowClient", run: "Entity", place: str) -> Run:
+    """A run that MLflow knows, running again; its error of before is gone."""
+    client.update_run(run.info.run_id, status="RUNNING")
+    if "error" in run.data.tags:
+        client.delete_tag(run.info.run_id, "error")
+    known = {
+        (point.key, point.step)
+        for name in run.data.metrics
+        for point in client.get_metric_history(run.info.run_id, name)
+    }
+    return Run(client, run.info.run_id, place, known)
 
 
 def _refuse_store_inside(folder: Path, where: store.Store) -> None:

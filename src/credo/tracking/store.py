@@ -24,7 +24,7 @@ from credo.provenance import without_password
 from credo.tracking import view
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
 ENVIRONMENT = {
@@ -110,6 +110,30 @@ def experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> str
     if view.TAG not in found.tags:
         client.set_experiment_tag(found.experiment_id, view.TAG, view.content())
     return str(found.experiment_id)
+
+
+def run_in(client: "MlflowClient", experiment: str, folder: Path) -> "Run | None":
+    """Return the run whose files are in `folder`, the newest where there are several."""
+    found = client.search_runs([experiment], f"tags.folder = '{folder}'", order_by=["attributes.start_time DESC"])
+    return found[0] if found else None
+
+
+def folder_of(run: str, start_folder: Path) -> Path:
+    """Return the folder of the run with MLflow's id `run`, in the store of `start_folder`.
+
+    Raises:
+        ConfigError: there is no such run, or it is not one of credo's.
+    """
+    where = locate(os.environ.get("MLFLOW_TRACKING_URI"), start_folder)
+    with explained(where):
+        client = connect(where)
+        try:
+            folder = client.get_run(run).data.tags.get("folder")
+        except Exception as error:
+            raise ConfigError(f"{where.uri} has no run {run} ({reason(error)}); give the run's folder") from error
+    if folder is None:
+        raise ConfigError(f"the run {run} has no tag `folder`: it is not one of credo's")
+    return Path(folder)
 
 
 @contextmanager

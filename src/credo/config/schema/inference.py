@@ -6,6 +6,13 @@ from omegaconf import MISSING
 
 
 @dataclass
+class Checkpoint:
+    """When the state goes to disk."""
+
+    every: float | None = 60.0
+
+
+@dataclass
 class Stop:
     """When chains stop before all draws are made."""
 
@@ -32,6 +39,7 @@ class Chains:
     placement: str = MISSING
     stop: Stop = field(default_factory=Stop)
     keep: list[str] | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
 
 @dataclass
@@ -80,6 +88,7 @@ class PointEstimate:
     tolerance: float = MISSING
     learning_rate: float = MISSING
     batch_size: int | None = MISSING
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
 
 @dataclass
