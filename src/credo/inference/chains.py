@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.mcmc import MCMCKernel
 
 from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.journey import MOST_SCALARS, Journey, Position, restored
-from credo.inference.programs import Stats, log_densities, start
-from credo.inference.start import not_found
+from credo.inference.programs import Stats, are_finite, start
+from credo.inference.start import not_found, require_possible
 from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
 from credo.result import Result
@@ -29,6 +30,10 @@ from credo.result import Result
 def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
     rule = Stop(**given) if isinstance(given, Mapping) else given
     return rule if rule is not None and (rule.targets or rule.minutes is not None) else None
+
+
+def _arrays(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {str(name): np.asarray(value) for name, value in (values or {}).items()}
 
 
 class Chains(eqx.Module):
@@ -42,6 +47,8 @@ class Chains(eqx.Module):
         block: draws per chain between two looks at the chains.
         placement: `sequential` runs the chains of one device one after another, `vectorized` in step; `auto` chooses
             what `preferred` says on a CPU, and `vectorized` elsewhere.
+        start: where continuous latents begin (see `start.WORDS`): `jitter`, `prior`, `map` or `values`.
+        start_values: with `values`, latents by name, in their own space; others begin by jitter.
         stop: when to stop before all draws are made.
         keep: the variables whose draws are kept; `None` for all.
     """
@@ -52,6 +59,8 @@ class Chains(eqx.Module):
     thinning: int = eqx.field(static=True)
     block: int = eqx.field(static=True)
     placement: str = eqx.field(static=True)
+    start: str = eqx.field(static=True)
+    start_values: dict[str, Any] = eqx.field(converter=_arrays)
     stop: Stop | None = eqx.field(static=True, converter=_rule)
     keep: tuple[str, ...] | None = eqx.field(
         static=True, converter=lambda names: None if names is None else tuple(names)
@@ -91,7 +100,7 @@ class Chains(eqx.Module):
         """The NumPyro kernel for a program, with this sampler's settings."""
 
     @abc.abstractmethod
-    def start(self, program: BoundModel, key: jax.Array) -> Any:
+    def begin(self, program: BoundModel, key: jax.Array) -> Any:
         """A starting point, as the kernel's `init` takes it."""
 
     def point(self, state: Any) -> Any:
@@ -106,6 +115,10 @@ class Chains(eqx.Module):
     def stats(self, state: Any) -> Stats:
         """What a state tells of its step, by ArviZ's names: booleans, counts and numbers (all scalars)."""
 
+    def is_finite(self, state: Any) -> jax.Array:
+        """Whether the state is one from which to go on."""
+        return jnp.isfinite(self.log_density(state))
+
     def trail(self, state: Any) -> Any:  # noqa: ARG002 - for those that adjust
         """What `retuned` needs to know of a state."""
         return None
@@ -117,6 +130,7 @@ class Chains(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
+        require_possible(problem, self.start, self.start_values)
         shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
         for name in self.keep or ():
             if name not in shown:
@@ -138,7 +152,7 @@ class Chains(eqx.Module):
         kept = keeper.load()
         if kept is None:
             now = Position(begin())
-            _require_finite(np.asarray(log_densities(program, now.states)), problem)
+            _require_finite(program, now.states, problem)
         else:
             now = restored(kept, jax.eval_shape(begin))
             journey.tell_again(now)
@@ -160,7 +174,8 @@ class Chains(eqx.Module):
         return dataclasses.replace(self, draws=1, stop=None, keep=None, block=block)
 
 
-def _require_finite(log_density: np.ndarray, problem: Problem) -> None:
-    bad = np.flatnonzero(~np.isfinite(log_density))
+def _require_finite(sampler: Chains, states: Any, problem: Problem) -> None:
+    bad = np.flatnonzero(~np.asarray(are_finite(sampler, states)))
     if bad.size:
-        raise not_found(problem, f"chain {bad[0]}")
+        chain = jax.tree.map(lambda a: a[bad[0]], states)
+        raise not_found(problem, f"chain {bad[0]}", sampler.values(chain))

@@ -162,9 +162,9 @@ class Hamiltonian(Chains):
         """Ours around NumPyro's."""
         return Preconditioned(self.numpyro_kernel, potential(program), self.target_accept, self.step_size)
 
-    def start(self, program: BoundModel, key: Array) -> Point:
+    def begin(self, program: BoundModel, key: Array) -> Point:
         """A point with a finite density and gradient, and a metric from its gradient."""
-        z = find_continuous(program, key)
+        z = find_continuous(program, key, self.start, self.start_values)
         gradient = ravel_pytree(jax.grad(potential(program))(z))[0]
         metric = metrics.from_gradient(self.metric, gradient if self.warmup else jnp.ones_like(gradient))
         return Point(transformed(metric.backward, z), metric)
@@ -189,6 +189,11 @@ class Hamiltonian(Chains):
     def log_density(self, state: HamiltonianState) -> Array:
         """Minus the potential energy."""
         return -state.inner.potential_energy
+
+    def is_finite(self, state: HamiltonianState) -> Array:
+        """Whether density and gradient are finite."""
+        steep = ravel_pytree(state.inner.z_grad)[0]
+        return jnp.isfinite(state.inner.potential_energy) & jnp.all(jnp.isfinite(steep))
 
     def stats(self, state: HamiltonianState) -> Stats:
         """Divergence, energy, steps and their size."""

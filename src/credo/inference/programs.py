@@ -63,15 +63,15 @@ def start(sampler: "Chains", program: BoundModel, keys: jax.Array) -> Any:
     def one(program: BoundModel, key: jax.Array) -> Any:
         start_key, chain_key = jax.random.split(key)
         kernel = sampler.kernel(program)
-        return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.start(program, start_key), (), {})
+        return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.begin(program, start_key), (), {})
 
     return over_chains(sampler, one, program, keys)
 
 
 @jax.jit
-def log_densities(sampler: "Chains", states: Any) -> jax.Array:
-    """The log density of each chain, in unconstrained space."""
-    return jax.vmap(sampler.log_density)(states)
+def are_finite(sampler: "Chains", states: Any) -> jax.Array:
+    """Whether each chain is at a point from which to go on."""
+    return jax.vmap(sampler.is_finite)(states)
 
 
 @jax.jit

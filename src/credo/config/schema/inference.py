@@ -1,6 +1,7 @@
 """The keys of `conf/inference`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -37,6 +38,8 @@ class Chains:
     thinning: int = MISSING
     block: int = MISSING
     placement: str = MISSING
+    start: str = MISSING
+    start_values: dict[str, Any] | None = None
     stop: Stop = field(default_factory=Stop)
     keep: list[str] | None = None
     checkpoint: Checkpoint = field(default_factory=Checkpoint)

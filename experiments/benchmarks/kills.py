@@ -1,0 +1,170 @@
+"""Runs that are killed at random moments, taken up again, and held against runs that were not; writes `kills.md`.
+
+    make kills
+
+Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling: the draws must be equal to the
+bit, MLflow must have one run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint
+(a tmpfs of a few megabytes): the run ends with one sentence, and goes on when there is room.
+"""
+
+import contextlib
+import importlib.metadata
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import xarray as xr
+
+HERE = Path(__file__).parent
+CREDO = str(Path(sys.executable).parent / "credo")
+CACHE = "device.compilation_cache=programs"
+
+CHAINS = ("experiment=eight_schools", "report=none", "inference.warmup=12000", "inference.draws=12000")
+METHODS: dict[str, tuple[str, ...]] = {
+    "nuts": CHAINS,
+    "hmc": (*CHAINS, "inference=hmc"),
+    "mh": (*CHAINS, "inference=mh", "inference.thinning=40"),
+    "map": (
+        "experiment=eight_schools", "model.centred=false", "report=none", "inference=map",
+        "inference.optimiser=adam", "inference.steps=400000", "prior@model.prior.tau=gamma",
+    ),
+}  # fmt: skip
+KILLS = 20
+
+
+def main() -> None:
+    """Kill, take up, compare, and write the table."""
+    dice = random.Random(0)  # noqa: S311 - nothing is secret
+    lines = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spans = {}
+        for method in METHODS:
+            run(folder, *METHODS[method], CACHE, "hydra.run.dir=first")  # its programs are compiled from now on
+            spans[method] = span(folder, method)
+        for i in range(KILLS):
+            method = list(METHODS)[i % 4]
+            lines.append(kill(folder, method, i, dice.random() * spans[method]))
+            print(lines[-1], flush=True)  # noqa: T201 - a script's output
+        lines.append(fill(folder))
+        print(lines[-1])  # noqa: T201
+    (HERE / "kills.md").write_text(page(lines))
+    sys.exit(any("NO" in line for line in lines))
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A whole command."""
+    return subprocess.run([CREDO, *words], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def started(folder: Path, method: str, name: str) -> "subprocess.Popen[str]":
+    """A run that has just saved for the first time."""
+    words = (*METHODS[method], CACHE, "inference.checkpoint.every=0.05", f"hydra.run.dir={name}")
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [CREDO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not (folder / name / "checkpoint" / "state.npz").exists() and process.poll() is None:
+        time.sleep(0.005)
+    return process
+
+
+def span(folder: Path, method: str) -> float:
+    """The run that is not killed; returns the seconds from its first checkpoint to its last."""
+    with started(folder, method, f"whole_{method}") as process:
+        begin = time.monotonic()
+        while not (folder / f"whole_{method}" / "posterior.nc").exists() and process.poll() is None:
+            time.sleep(0.005)
+        seconds = time.monotonic() - begin
+        process.communicate()
+    return seconds
+
+
+def kill(folder: Path, method: str, number: int, delay: float) -> str:
+    """Start a run, kill it some time after its first checkpoint, and take it up again."""
+    name = f"cut_{number}"
+    with started(folder, method, name) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        said = (process.stderr.read() if process.stderr else "").strip().splitlines()
+    where = said[-1].split(",  ")[0].split(", ")[0] if said else "before its first line"
+    before = not (folder / name / "posterior.nc").exists()
+    again = run(folder, "resume", name)
+    same = again.returncode == 0 and same_draws(folder / f"whole_{method}", folder / name)
+    once = recorded(folder, f"whole_{method}") == recorded(folder, name)
+    return f"| {number + 1} | {method} | {where}{'' if before else ' (draws written)'} | {word(same)} | {word(once)} |"
+
+
+def fill(folder: Path) -> str:
+    """The same with a full disk instead of a kill."""
+    disk = folder / "small"
+    disk.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return "| disk | nuts | no tmpfs can be mounted here | - | - |"
+    try:
+        words = (*METHODS["nuts"], CACHE, "inference.checkpoint.every=0.05", "hydra.run.dir=small/cut")
+        first = run(folder, *words)
+        sentence = first.stderr.strip().splitlines()[-1]
+        subprocess.run(["mount", "-o", "remount,size=100m", disk], check=True)  # noqa: S603, S607
+        again = run(folder, "resume", "small/cut")
+        full = first.returncode == 1 and sentence.startswith("credo: the checkpoint could not be written")
+        same = full and again.returncode == 0 and same_draws(folder / "whole_nuts", disk / "cut")
+        once = recorded(folder, "whole_nuts") == recorded(folder, "small/cut")
+    finally:
+        subprocess.run(["umount", disk], check=True)  # noqa: S603, S607
+    return f"| disk | nuts | `{sentence.replace(str(folder), '')[:90]}...` | {word(same)} | {word(once)} |"
+
+
+def word(good: bool) -> str:
+    """`yes`, or what is looked for in the end."""
+    return "yes" if good else "NO"
+
+
+def same_draws(one: Path, other: Path) -> bool:
+    """Whether all groups of two runs are identical."""
+    with (
+        xr.open_datatree(one / "posterior.nc", engine="h5netcdf") as left,
+        xr.open_datatree(other / "posterior.nc", engine="h5netcdf") as right,
+    ):
+        return left.children.keys() == right.children.keys() and all(
+            left[group].to_dataset().identical(right[group].to_dataset()) for group in left.children
+        )
+
+
+def recorded(folder: Path, name: str) -> tuple[list[str], list[tuple[str, int]]]:
+    """The statuses of the MLflow runs of a folder, and every metric with its step, as often as it is there."""
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as store:
+        mine = "FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = 'folder' AND tags.value = ?"
+        statuses = [status for (status,) in store.execute(f"SELECT status {mine}", [str(folder / name)])]
+        metrics = store.execute(
+            f"SELECT metrics.key, step {mine} JOIN metrics ON metrics.run_uuid = runs.run_uuid "
+            "ORDER BY metrics.key, step",
+            [str(folder / name)],
+        ).fetchall()
+    return statuses, metrics
+
+
+def page(lines: list[str]) -> str:
+    """The table in markdown."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax", "mlflow"))
+    head = [
+        "| | method | where it was killed | same bits | MLflow as if it had not been |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    begin = f"# Runs that were killed and taken up again\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make kills`."
+    return "\n".join([begin, "", *head, *lines, ""])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    finally:
+        shutil.rmtree(HERE / "__pycache__", ignore_errors=True)
