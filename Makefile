@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references kills bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references kills stopping metrics bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ references: setup ## nine posteriors against answers that others made, into expe
 
 kills: setup ## runs killed twenty times and taken up again, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/kills.py
+
+stopping: setup ## coverage after stopping, a hundred seeds, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/stopping.py
+
+metrics: setup ## ESS per gradient by metric and against NumPyro, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/metrics.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

@@ -160,7 +160,9 @@ def _write(
     folder: Path, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, numbers: Mapping[str, float]
 ) -> None:
     """Leave the files of a run, except those of the report."""
-    result.tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    from credo import archive  # takes time to load, and the verdict is out by now
+
+    archive.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")

@@ -1,15 +1,19 @@
 """A run's state on disk, so that it can be taken up again after it was killed, or made longer when it is done.
 
 `checkpoint/` in the run's folder has `blocks-0.npz`, `blocks-1.npz`, ... (draws, each file once) and `state.npz` (all
-else, replaced atomically). A finished run keeps its last state alone: its draws are in `posterior.nc`.
+else, replaced atomically). The blocks of a run whose draws would not fit into memory are written as they come, one
+array per file in the folders `shelf-0`, `shelf-1`, ... A finished run keeps its last state alone: its draws are in
+`posterior.nc`.
 """
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,27 @@ from credo.contracts import Kept
 from credo.errors import ConfigError, RunError
 
 MOST_NAMED = 5
+
+
+class Shelved(Mapping[str, np.ndarray]):
+    """A block on disk; an array is mapped into memory when it is asked for, and only as long as it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._names: list[str] = json.loads((folder / "names.json").read_text())
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        try:
+            number = self._names.index(name)
+        except ValueError:
+            raise KeyError(name) from None
+        return np.asarray(np.load(self.folder / f"{number}.npy", mmap_mode="r"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 @dataclass
@@ -39,7 +64,9 @@ class Checkpoint:
     resumed: bool = False
     extensions: int = 0
     _saved: float = field(default_factory=time.monotonic, init=False)
-    _files: list[int] = field(default_factory=list, init=False)  # how many blocks are in each file
+    _files: list[str] = field(default_factory=list, init=False)  # names of files and shelves, in order
+    _written: int = field(default=0, init=False)  # how many blocks are in them
+    _shelves: int = field(default=0, init=False)
     _last: Kept | None = field(default=None, init=False)
 
     @property
@@ -69,9 +96,29 @@ class Checkpoint:
             kept = Kept(arrays, {**head["numbers"], "ended": None}, [_finished_draws(self.run / "posterior.nc")])
             self.save(kept)
             return kept
-        blocks = [_arrays(self.folder / f"blocks-{i}.npz") for i in range(head["files"])]
-        self._files = [1] * len(blocks)
+        self._files = head["files"]
+        blocks = [self._block(name) for name in self._files]
+        self._written = len(blocks)
+        self._shelves = sum(isinstance(block, Shelved) for block in blocks)
         return Kept(arrays, head["numbers"], blocks)
+
+    def _block(self, name: str) -> Mapping[str, np.ndarray]:
+        return Shelved(self.folder / name) if name.startswith("shelf") else _arrays(self.folder / name)
+
+    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Write a block, and read from it what is asked for.
+
+        Raises:
+            RunError: the disk is full, say.
+        """
+        folder = self.folder / f"shelf-{self._shelves}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._explained():
+            for number, array in enumerate(block.values()):
+                np.save(folder / f"{number}.npy", array, allow_pickle=False)
+            (folder / "names.json").write_text(json.dumps(list(block)))
+        self._shelves += 1
+        return Shelved(folder)
 
     def is_due(self) -> bool:
         """Whether the last save is long enough ago."""
@@ -86,14 +133,17 @@ class Checkpoint:
         if self.every is None:
             return
         self.folder.mkdir(exist_ok=True)
-        written = sum(self._files)
         files = list(self._files)
-        if new := kept.blocks[written:]:
-            joined = {name: np.concatenate([block[name] for block in new], axis=1) for name in new[0]}
-            self._write(self.folder / f"blocks-{len(files)}.npz", joined)
-            files.append(len(new))
-        self._write_state(kept, len(files), finished=False)
-        self._files = files
+        for shelved, blocks in groupby(kept.blocks[self._written :], lambda block: isinstance(block, Shelved)):
+            if shelved:
+                files += [block.folder.name for block in blocks if isinstance(block, Shelved)]
+                continue
+            loose = list(blocks)
+            joined = {name: np.concatenate([block[name] for block in loose], axis=1) for name in loose[0]}
+            files.append(f"blocks-{len(files)}.npz")
+            self._write(self.folder / files[-1], joined)
+        self._write_state(kept, files, finished=False)
+        self._files, self._written = files, len(kept.blocks)
         self._saved = time.monotonic()
 
     def done(self, kept: Kept) -> None:
@@ -104,14 +154,19 @@ class Checkpoint:
 
     def finish(self) -> None:
         """Keep the last state alone: the results are written."""
-        if self._last is None or self.every is None:
+        if self._last is None:
+            return
+        if self.every is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
             return
         self.folder.mkdir(exist_ok=True)
-        self._write_state(self._last, 0, finished=True)
+        self._write_state(self._last, [], finished=True)
         for file in self.folder.glob("blocks-*.npz"):
             file.unlink()
+        for shelf in self.folder.glob("shelf-*"):
+            shutil.rmtree(shelf)
 
-    def _write_state(self, kept: Kept, files: int, *, finished: bool) -> None:
+    def _write_state(self, kept: Kept, files: list[str], *, finished: bool) -> None:
         head = {"question": self.question, "numbers": kept.numbers, "files": files, "finished": finished}
         text = np.array(json.dumps(head | {"extensions": self.extensions}, default=str))
         self._write(self.folder / "state.npz", {**kept.arrays, "head": text})
@@ -119,18 +174,25 @@ class Checkpoint:
     def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """A file as a whole or not at all, even where the power fails."""
         part = path.with_suffix(".part")
-        try:
+        with self._explained(part):
             with part.open("wb") as file:
                 np.savez(file, allow_pickle=False, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+
+    @contextmanager
+    def _explained(self, part: Path | None = None) -> Iterator[None]:
+        """One sentence where the disk is full; what is half written is removed."""
+        try:
+            yield
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
+            if part is not None:
+                with suppress(OSError):
+                    part.unlink()
             raise RunError(
-                f"the checkpoint could not be written to {self.folder} ({error.strerror}); the one before it is whole: "
-                f"make room, then credo resume {self.run}"
+                f"the checkpoint could not be written to {self.folder} ({error.strerror or error}); the one before it "
+                f"is whole: make room, then credo resume {self.run}"
             ) from error
 
 

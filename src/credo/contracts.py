@@ -97,6 +97,10 @@ class Keeper(Protocol):
         """Whether it is time to save."""
         ...
 
+    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+        """Put a block of a large run out of memory; its arrays are read when they are asked for."""
+        ...
+
     def save(self, kept: Kept) -> None:
         """Keep this, all or nothing.
 
@@ -120,6 +124,10 @@ class NoKeeper:
     def is_due(self) -> bool:
         """Never."""
         return False
+
+    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+        """The block itself."""
+        return block
 
     def save(self, kept: Kept) -> None:
         """Nothing."""

@@ -1,5 +1,6 @@
 import arviz_stats
 import numpy as np
+import pandas as pd
 import pytest
 
 from credo.diagnostics.summary import running, summarise
@@ -163,3 +164,11 @@ def test_running_shows_nan():
     x = np.random.default_rng(0).normal(size=(4, 50, 2))
     x[0, 0, 0] = np.nan
     assert all(np.isnan(number) for number in running([{"x": x}]).values())
+
+
+def test_large_variables_are_summarised_piece_by_piece(monkeypatch):
+    rng = np.random.default_rng(0)
+    draws = {"w": rng.normal(size=(4, 30, 5, 3)), "x": rng.normal(size=(4, 30, 7)), "s": rng.normal(size=(4, 30))}
+    whole = summarise(draws_result(draws))
+    monkeypatch.setattr("credo.diagnostics.summary.MOST_IN_PIECE", 700)
+    pd.testing.assert_frame_equal(summarise(draws_result(draws)), whole, rtol=1e-12)

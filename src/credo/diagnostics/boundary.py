@@ -11,7 +11,6 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.optimisation import listed
-from credo.diagnostics.summary import scalars
 from credo.result import Result
 
 
@@ -38,4 +37,4 @@ class Boundary:
 
 def _sampled_scalars(result: Result) -> int:
     posterior = group(result, "posterior")
-    return sum(len(scalars(posterior[name])) for name in result.sampled)
+    return sum(posterior[name].isel(chain=0, draw=0).size for name in result.sampled)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.summary import pieces
 from credo.result import Result, Status
 
 GROUPS = ("posterior", "log_likelihood", "log_prior")
@@ -27,7 +28,7 @@ class Finite:
             f"{name} of the {word}": count
             for word in GROUPS
             for name, variable in group(result, word).data_vars.items()
-            if (count := int(variable.size - np.isfinite(variable.values).sum()))
+            if (count := sum(int(np.sum(~np.isfinite(draws))) for _, draws in pieces(variable)))
         }
         if not bad:
             return Check("finite", "passed", 0, 0, "All draws and log densities are finite.")

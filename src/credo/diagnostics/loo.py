@@ -131,7 +131,9 @@ def _plain(log_likelihood: np.ndarray, k: float) -> tuple[float, float, float]:
 
 def _relative_efficiency(result: Result) -> float:
     """Effective draws per draw, averaged over the scalars that are sampled and move; 1 for one chain, as in ArviZ."""
-    _, draws = moving(result)
-    if not len(draws) or draws.shape[1] == 1 or not np.isfinite(draws).all():
-        return 1.0
-    return float(np.mean(array_stats.ess(draws, method="mean", relative=True)))
+    effective = []
+    for _, draws in moving(result):
+        if draws.shape[1] == 1 or not np.isfinite(draws).all():
+            return 1.0
+        effective.append(array_stats.ess(draws, method="mean", relative=True))
+    return float(np.mean(np.concatenate(effective))) if effective else 1.0

@@ -81,11 +81,16 @@ def sensitivity(result: Result, component: np.ndarray) -> pd.Series:
         result: draws.
         component: the log density that is scaled, [chain, draw].
     """
-    names, draws = moving(result)
-    if not names or component.size < FEWEST_DRAWS or not (np.isfinite(component).all() and np.isfinite(draws).all()):
-        return pd.Series(np.nan, index=names)
-    lower, upper = (np.broadcast_to(_weights(component, alpha), draws.shape) for alpha in ALPHAS)
-    return pd.Series(array_stats.power_scale_sense(draws, lower, upper, *ALPHAS), index=names)
+    known = component.size >= FEWEST_DRAWS and np.isfinite(component).all()
+    weights = [_weights(component, alpha) for alpha in ALPHAS] if known else []
+    parts = [pd.Series(dtype=float)]
+    for names, draws in moving(result):
+        values = np.full(len(names), np.nan)
+        if known and np.isfinite(draws).all():
+            lower, upper = (np.broadcast_to(one, draws.shape) for one in weights)
+            values = array_stats.power_scale_sense(draws, lower, upper, *ALPHAS)
+        parts.append(pd.Series(values, index=names))
+    return pd.concat(parts[1:] or parts)
 
 
 def _weights(component: np.ndarray, alpha: float) -> np.ndarray:

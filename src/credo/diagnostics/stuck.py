@@ -14,7 +14,7 @@ import xarray as xr
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
-from credo.diagnostics.summary import constant, labels, scalars
+from credo.diagnostics.summary import constant, labels, pieces
 from credo.result import Result
 
 
@@ -58,7 +58,8 @@ class Stuck:
     def _judge_discrete(self, rates: pd.DataFrame, discrete: list[xr.DataArray]) -> Check:
         worst = float(rates.to_numpy().min()) if rates.size else None
         apart = [name for variable in discrete for name in _apart(variable)]
-        still = [name for variable in discrete for name in np.compress(constant(scalars(variable)), labels(variable))]
+        kept = (np.compress(constant(draws), names) for variable in discrete for names, draws in pieces(variable))
+        still = [name for names in kept for name in names]
         if apart:
             advice = f"Every chain keeps {some(apart)} at a value of its own. Draw more, or use another sampler."
             return Check("stuck", "failed", worst, self.threshold, advice)
@@ -72,17 +73,19 @@ class Stuck:
 
 def _rates(variable: xr.DataArray) -> Iterator[tuple[str, np.ndarray]]:
     """Per scalar, the fraction of transitions that changed it, [chain]; NaN is no change."""
-    draws = scalars(variable)
-    with np.errstate(invalid="ignore"):
-        moved = (np.abs(np.diff(draws, axis=-1)) > 0).mean(axis=-1)
-    still = constant(draws)
-    for label, rate, by_construction in zip(labels(variable), moved, still & ~still.all(), strict=True):
-        if not by_construction:
+    rows = []
+    for names, draws in pieces(variable):
+        with np.errstate(invalid="ignore"):
+            moved = (np.abs(np.diff(draws, axis=-1)) > 0).mean(axis=-1)
+        rows += list(zip(names, moved, constant(draws), strict=True))
+    nothing_moves = all(still for _, _, still in rows)
+    for label, rate, still in rows:
+        if nothing_moves or not still:
             yield label, rate
 
 
 def _apart(variable: xr.DataArray) -> Iterator[str]:
     """The discrete scalars that are constant in each chain, and not the same in all."""
-    draws = scalars(variable)
-    fixed = (draws == draws[..., :1]).all(axis=(1, 2))
-    yield from np.compress(fixed & ~constant(draws), labels(variable))
+    for names, draws in pieces(variable):
+        fixed = (draws == draws[..., :1]).all(axis=(1, 2))
+        yield from np.compress(fixed & ~constant(draws), names)

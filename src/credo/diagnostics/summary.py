@@ -26,6 +26,7 @@ STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_ta
 TAILS = (0.05, 0.95)
 NORMAL_Q95 = 1.6448536269514722
 FEWEST_DRAWS = 4
+MOST_IN_PIECE = 2**23
 ROUNDING = 4
 """A scalar whose draws span no more than this many units in the last place is constant."""
 
@@ -97,16 +98,27 @@ def scalars(variable: xr.DataArray) -> np.ndarray:
     return _scalars_first(variable.transpose("chain", "draw", ...).values)
 
 
-def moving(result: Result) -> tuple[list[str], np.ndarray]:
-    """The names and the draws, [scalar, chain, draw], of what is sampled and not constant."""
+def pieces(variable: xr.DataArray) -> Iterator[tuple[list[str], np.ndarray]]:
+    """A variable's names and draws, [scalar, chain, draw], piece by piece: a large one is never whole in memory."""
+    ordered, names = variable.transpose("chain", "draw", ...), labels(variable)
+    if ordered.size <= MOST_IN_PIECE or ordered.ndim == 2:
+        yield names, scalars(ordered)
+        return
+    inner = int(np.prod(ordered.shape[3:]))
+    step = max(MOST_IN_PIECE // (ordered.shape[0] * ordered.shape[1] * inner), 1)
+    for first in range(0, ordered.shape[2], step):
+        part = ordered.isel({ordered.dims[2]: slice(first, first + step)})
+        yield names[first * inner : (first + step) * inner], scalars(part)
+
+
+def moving(result: Result) -> Iterator[tuple[list[str], np.ndarray]]:
+    """The names and the draws, [scalar, chain, draw], of what is sampled and not constant, piece by piece."""
     posterior = group(result, "posterior")
-    names: list[str] = []
-    draws = [np.empty((0, posterior.sizes.get("chain", 0), posterior.sizes.get("draw", 0)))]
     for variable in (posterior[name] for name in result.sampled if name in posterior):
-        moved = ~constant(scalars(variable))
-        names += list(compress(labels(variable), moved))
-        draws.append(scalars(variable)[moved].astype(float))
-    return names, np.concatenate(draws)
+        for names, draws in pieces(variable):
+            moved = ~constant(draws)
+            if moved.any():
+                yield list(compress(names, moved)), draws[moved].astype(float)
 
 
 def constant(draws: np.ndarray) -> np.ndarray:
@@ -146,9 +158,9 @@ def _ess_tail(draws: np.ndarray) -> np.ndarray:
 
 def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     for variable in group(result, "posterior").data_vars.values():
-        draws = scalars(variable)
-        numbers = _moments(draws.astype(float)) | mixing(draws)
-        yield labels(variable), numbers | {"sd": np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])}
+        for names, draws in pieces(variable):
+            numbers = _moments(draws.astype(float)) | mixing(draws)
+            yield names, numbers | {"sd": np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])}
 
 
 def _moments(draws: np.ndarray) -> Columns:

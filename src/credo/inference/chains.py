@@ -148,7 +148,7 @@ class Chains(eqx.Module):
         chain_key, evaluation_key = jax.random.split(key)
         program = sampler.program(problem)
         begin = partial(start, program, problem.bound, jax.random.split(chain_key, self.chains))
-        journey = Journey(sampler, program, problem, evaluation_key, listener)
+        journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         kept = keeper.load()
         if kept is None:
             now = Position(begin())

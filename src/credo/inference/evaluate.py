@@ -10,6 +10,7 @@ import xarray as xr
 from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
+from credo.inference.joined import Joined
 from credo.models.problem import BoundModel, Problem, Site, is_factor
 
 _BATCH_SCALARS = 2**23
@@ -97,7 +98,7 @@ def evaluate(
     return assemble(problem, groups | {"sample_stats": dict(stats)})
 
 
-def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray]]) -> xr.DataTree:
+def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray | Joined]]) -> xr.DataTree:
     """Arrays [chains, draws, ...] by group and site, as a tree with the data's dims and coords."""
     sites = {site.name: site for site in problem.sites}
     tree = {
@@ -119,13 +120,13 @@ def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray]]) -
 
 
 def _dataset(
-    problem: Problem, sites: Mapping[str, Site], arrays: Mapping[str, np.ndarray], data: xr.Dataset | None
+    problem: Problem, sites: Mapping[str, Site], arrays: Mapping[str, np.ndarray | Joined], data: xr.Dataset | None
 ) -> xr.Dataset:
     variables, coords = {}, {}
     for name, values in arrays.items():
         own = problem.dims(sites[name]) if name in sites else ()
         own = own[len(own) - (values.ndim - 2) :]
-        variables[name] = (("chain", "draw", *own), values)
+        variables[name] = (("chain", "draw", *own), values.lazy() if isinstance(values, Joined) else values)
         for dim, size in zip(("chain", "draw", *own), values.shape, strict=True):
             known = data is not None and dim in data.coords and data.sizes.get(dim) == size
             coords[dim] = data.coords[dim].to_numpy() if known and data is not None else np.arange(size)

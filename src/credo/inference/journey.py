@@ -5,7 +5,7 @@ so a run that is cut off anywhere has a whole position to be taken up from, and 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from credo.contracts import Kept, Listener
 from credo.diagnostics.summary import running
 from credo.inference.clock import Clock
 from credo.inference.evaluate import Evaluation, assemble
+from credo.inference.joined import Joined
 from credo.inference.programs import Stats, advance
 from credo.inference.state import packed, unpacked
 from credo.models.problem import Problem
@@ -23,6 +24,11 @@ from credo.result import Cost, Result, Status
 
 if TYPE_CHECKING:
     from credo.inference.chains import Chains
+
+Block = Mapping[str, np.ndarray]
+
+MOST_BYTES = 2**28
+"""Draws that need more memory than this are put out of it block by block, and read from there."""
 
 MOST_SCALARS = 2**23
 """Numbers in the draws of one block, and in those from which a metric is learned."""
@@ -46,6 +52,7 @@ class Position:
         blocks: what is derived from the draws, block by block: arrays [chains, draws, ...] by `GROUP/SITE`.
         course: what the listener was told.
         evaluations: densities so far.
+        divergences: in the sampling so far.
         next_look: draws at which R-hat and ESS are looked at next.
         seconds, programs: see `Cost`; of earlier processes that the run was in.
         ended: why the chains stopped before all draws were made.
@@ -55,16 +62,17 @@ class Position:
     done: int = 0
     z: np.ndarray | None = None
     trail: np.ndarray | None = None
-    blocks: tuple[Mapping[str, np.ndarray], ...] = ()
+    blocks: tuple[Block, ...] = ()
     course: tuple[Mapping[str, Any], ...] = ()
     evaluations: int = 0
+    divergences: int = 0
     next_look: float = 0.0
     seconds: Mapping[str, float] = field(default_factory=dict)
     programs: int = 0
     ended: str | None = None
 
 
-_COUNTERS = ("done", "course", "evaluations", "next_look", "ended")
+_COUNTERS = ("done", "course", "evaluations", "divergences", "next_look", "ended")
 
 
 def restored(kept: Kept, shape: Any) -> Position:
@@ -83,12 +91,20 @@ class Journey:
         problem: the model and its data.
         key: for what is derived from the draws.
         listener: told after each block.
+        shelve: puts a block out of memory; asked where all draws would need too much of it.
     """
 
     def __init__(
-        self, sampler: "Chains", program: "Chains", problem: Problem, key: jax.Array, listener: Listener
+        self,
+        sampler: "Chains",
+        program: "Chains",
+        problem: Problem,
+        key: jax.Array,
+        listener: Listener,
+        shelve: Callable[[Block], Block],
     ) -> None:
         self.sampler, self.program, self.problem, self.listener = sampler, program, problem, listener
+        self.shelve = shelve
         self.windows = sampler.windows()
         self.evaluate = Evaluation(problem, key, most=sampler.chains * self.program.block)
         self.clock = Clock()
@@ -114,10 +130,11 @@ class Journey:
 
     def result(self, now: Position) -> Result:
         """The answer at the end."""
-        groups: dict[str, dict[str, np.ndarray]] = {}
+        groups: dict[str, dict[str, Any]] = {}
         for name in now.blocks[0]:
             group, site = name.split("/", 1)
-            groups.setdefault(group, {})[site] = np.concatenate([block[name] for block in now.blocks], axis=1)
+            joined = Joined(now.blocks, name)
+            groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
         stats = groups.pop("sample_stats")
         tree = assemble(self.problem, groups | {"sample_stats": stats})
         self.clock.lap("evaluation")
@@ -145,7 +162,7 @@ class Journey:
             z, trail = z[:, oldest:], trail[:, oldest:]
             states = self.sampler.retuned(states, z, trail)
         self.clock.lap("warmup")
-        numbers = _numbers(stats, [stats])
+        numbers = _numbers(stats)
         return self._told(
             now, "warmup", after, numbers, states=states, done=after, z=z, trail=trail, **_added(now, stats)
         )
@@ -157,17 +174,27 @@ class Journey:
         groups = {**self.evaluate(draws, now.done - self.sampler.warmup), "sample_stats": _finished(stats)}
         if self.sampler.keep is not None:
             groups["posterior"] = {n: values for n, values in groups["posterior"].items() if n in self.sampler.keep}
-        block = {f"{group}/{site}": values for group, sites in groups.items() for site, values in sites.items()}
+        block: Block = {f"{group}/{site}": values for group, sites in groups.items() for site, values in sites.items()}
+        if sum(values.nbytes for values in block.values()) / (after - now.done) * self.sampler.draws > MOST_BYTES:
+            block = self.shelve(block)
         blocks = (*now.blocks, block)
         self.clock.lap("evaluation")
-        numbers = _numbers(stats, [_group(one, "sample_stats") for one in blocks])
+        numbers = _numbers(stats, now.divergences)
         next_look, ended = now.next_look, None
         if done >= next_look or done == self.sampler.draws:
             numbers |= self._look(blocks)
             next_look = done * (_GROWTH if self.sampler.stop is None else _GROWTH_TO_STOP)
         if self.sampler.stop is not None and done < self.sampler.draws:
             ended = self.sampler.stop.reached(numbers, done, self._seconds(now).get("sampling", 0.0))
-        changed = {"blocks": blocks, "next_look": next_look, "ended": ended, "z": None, "trail": None}
+        diverged = now.divergences + int(np.sum(stats.get("diverging", 0)))
+        changed = {
+            "blocks": blocks,
+            "divergences": diverged,
+            "next_look": next_look,
+            "ended": ended,
+            "z": None,
+            "trail": None,
+        }
         return self._told(now, "sampling", done, numbers, states=states, done=after, **changed, **_added(now, stats))
 
     def _advance(self, now: Position, end: int) -> tuple[Any, Stats, Any, Stats, int]:
@@ -188,7 +215,7 @@ class Journey:
             flat, trail = flat[:, 1::2], trail[:, 1::2]
         return flat, trail
 
-    def _look(self, blocks: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def _look(self, blocks: Sequence[Block]) -> dict[str, float]:
         """How precise the chains are by now."""
         draws = [_group(block, "posterior") for block in blocks]
         stop = self.sampler.stop
@@ -222,17 +249,17 @@ def _added(now: Position, stats: Stats) -> dict[str, int]:
     return {"evaluations": now.evaluations + int(np.sum(stats["n_steps"]))}
 
 
-def _group(block: Mapping[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
+def _group(block: Block, group: str) -> dict[str, np.ndarray]:
     return {name.split("/", 1)[1]: values for name, values in block.items() if name.startswith(f"{group}/")}
 
 
-def _numbers(block: Stats, all_: Sequence[Stats]) -> dict[str, float]:
-    """What the steps tell of the chains by now."""
+def _numbers(block: Stats, divergences: int = 0) -> dict[str, float]:
+    """What the steps of a block tell of the chains, with the divergences before it."""
     numbers = {"acceptance_rate": float(np.mean(block["acceptance_rate"]))}
     if "step_size" in block:
         numbers["step_size"] = float(np.mean(block["step_size"][:, -1]))
     if "diverging" in block:
-        numbers["divergences"] = float(sum(int(np.sum(one["diverging"])) for one in all_))
+        numbers["divergences"] = float(divergences + np.sum(block["diverging"]))
     return numbers
 
 

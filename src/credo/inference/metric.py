@@ -218,11 +218,12 @@ def _directions(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     It is one in every direction that is not listed.
     """
     dim = z.shape[1]
-    basis = np.eye(dim)
     if dim > _MOST_IN_SPAN:
         few = slice(None, None, -(-len(z) // (_MOST_IN_SPAN // 2)))
         basis = np.linalg.qr(np.concatenate([z[few], g[few]]).T)[0]
         z, g = z @ basis, g @ basis
+    else:
+        basis = np.eye(dim)
     covariance, precision = (a.T @ a / len(a) + _SHRINKAGE * np.eye(a.shape[1]) for a in (z, g))
     values, vectors = np.linalg.eigh(precision)
     root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))

@@ -11,6 +11,8 @@ import xarray as xr
 from credo.diagnostics.summary import labels, scalars
 from credo.result import Result
 
+MOST_NUMBERS = 2**23
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -20,7 +22,7 @@ class Variable:
         name: its name.
         dims: the names of its own dims; empty for a scalar.
         labels: the elements' full names, `theta[Choate]`.
-        draws: [element, chain, draw].
+        array: the draws, [chain, draw, ...], perhaps on disk.
         truth: the values that generated the data, [element], where they are known.
         error: standard errors, [element], of a point estimate.
     """
@@ -28,9 +30,14 @@ class Variable:
     name: str
     dims: tuple[str, ...]
     labels: tuple[str, ...]
-    draws: np.ndarray
+    array: xr.DataArray
     truth: np.ndarray | None
     error: np.ndarray | None
+
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """[element, chain, draw]; of a large variable, every so many draws only."""
+        return scalars(self.array.isel(draw=slice(None, None, 1 + self.array.size // MOST_NUMBERS)))
 
     @property
     def elements(self) -> list[str]:
@@ -81,7 +88,7 @@ class Evidence:
                 name=str(name),
                 dims=tuple(str(dim) for dim in variable.dims if dim not in ("chain", "draw")),
                 labels=tuple(labels(variable)),
-                draws=scalars(variable),
+                array=variable,
                 truth=_flat(truth, str(name), variable),
                 error=_flat(error, str(name), variable),
             )
@@ -99,20 +106,22 @@ class Evidence:
 
         Variables without dims come first, then those elements that mix worst, by their bulk effective sample size.
         """
-        everything = [
-            (bool(variable.dims), Scalar(label, draws, self.rows.get(label, {})))
-            for variable in self.variables
-            for label, draws in zip(variable.labels, variable.draws, strict=True)
-        ]
-        ranking = sorted(range(len(everything)), key=lambda i: (everything[i][0], _ess(everything[i][1])))
+        everything = [(variable, i) for variable in self.variables for i in range(len(variable.labels))]
+        labels = [variable.labels[i] for variable, i in everything]
+        ranking = sorted(range(len(labels)), key=lambda j: (bool(everything[j][0].dims), self._ess(labels[j])))
         chosen = set(ranking[: min(most or self.most, self.most)])
-        names = tuple(scalar.label for i, (_, scalar) in enumerate(everything) if i not in chosen)
-        return [everything[i][1] for i in sorted(chosen)], names
+        names = tuple(label for j, label in enumerate(labels) if j not in chosen)
+        return [self._scalar(*everything[j]) for j in sorted(chosen)], names
 
+    def _scalar(self, variable: Variable, i: int) -> Scalar:
+        shape = tuple(variable.array.sizes[dim] for dim in variable.dims)
+        at = dict(zip(variable.dims, np.unravel_index(i, shape), strict=True))
+        draws = variable.array.isel(at).transpose("chain", "draw").values
+        return Scalar(variable.labels[i], draws, self.rows.get(variable.labels[i], {}))
 
-def _ess(scalar: Scalar) -> float:
-    ess = scalar.row.get("ess_bulk", np.nan)
-    return np.inf if np.isnan(ess) else ess
+    def _ess(self, label: str) -> float:
+        ess = self.rows.get(label, {}).get("ess_bulk", np.nan)
+        return np.inf if np.isnan(ess) else ess
 
 
 def _flat(group: xr.Dataset, name: str, like: xr.DataArray) -> np.ndarray | None:

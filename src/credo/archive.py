@@ -1,0 +1,34 @@
+"""A result's tree as a netCDF file, written piece by piece where it is large."""
+
+from pathlib import Path
+
+import h5netcdf
+import numpy as np
+import xarray as xr
+
+MOST_BYTES = 2**26
+"""What is read at once of a variable that is on disk; smaller variables are written as xarray does."""
+
+
+def write(tree: xr.DataTree, path: Path) -> None:
+    """Write a tree; a variable of draws that is larger than `MOST_BYTES` is copied by draws."""
+    groups = {name: group.to_dataset() for name, group in tree.children.items()}
+    large = {
+        name: [v for v, array in group.data_vars.items() if array.nbytes > MOST_BYTES and array.dims[1:2] == ("draw",)]
+        for name, group in groups.items()
+    }
+    small = {name: group.drop_vars(large[name]) for name, group in groups.items()}
+    xr.DataTree.from_dict(small).to_netcdf(path, engine="h5netcdf")
+    if not any(large.values()):
+        return
+    with h5netcdf.File(path, "a") as file:
+        for name, variables in large.items():
+            for variable in variables:
+                _copy(groups[name][variable], file[name])
+
+
+def _copy(array: xr.DataArray, group: h5netcdf.Group) -> None:
+    kept = group.create_variable(str(array.name), tuple(map(str, array.dims)), array.dtype)
+    step = max(MOST_BYTES * array.sizes["draw"] // max(array.nbytes, 1), 1)
+    for first in range(0, array.sizes["draw"], step):
+        kept[:, first : first + step] = np.asarray(array[:, first : first + step].values)
