@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references kills stopping metrics bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 
 references: setup ## nine posteriors against answers that others made, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/posteriors.py
+
+sbibm: setup ## five tasks of sbibm against their reference draws, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/sbibm.py
 
 kills: setup ## runs killed twenty times and taken up again, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/kills.py

@@ -168,7 +168,7 @@ def test_a_method_takes_a_pair_or_names_one_that_does(data: str, model: str) -> 
 
 
 def runs() -> list[Any]:
-    """All pairs that fit by all methods that take them; by nuts and map in little time, by the others as a proof."""
+    """All pairs that fit by all methods that take them, as proofs."""
     triples = [(d, m, method) for d, m in PAIRS if m in FIT[d] for method in METHODS if allowed(m, method)]
     return [pytest.param(*one, marks=pytest.mark.slow) for one in triples]
 

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import device, metrics, note, provenance, terminal
 from credo.checkpoint import Checkpoint
+from credo.config import paths
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
 from credo.contracts import Keeper, Listener, Story, Tracker, Verdict
@@ -86,7 +87,7 @@ def run(
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         keeper.finish()
-    terminal.show_places(story, page, tracked, _next(overrides, choices["inference"], problem) if alone else ())
+    terminal.show_places(story, page, tracked, _next(choices, overrides, problem) if alone else ())
     return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
 
 
@@ -182,14 +183,17 @@ def _objective(name: str | None, numbers: Mapping[str, float]) -> float | None:
     return numbers[name]
 
 
-def _next(overrides: tuple[str, ...], method: str, problem: Problem) -> tuple[str, ...]:
-    """What to try now: the same question by other methods, as far as they can do it."""
+def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Problem) -> tuple[str, ...]:
+    """What to try now: the same question by other methods, as far as they can do it and have the experiment's keys."""
     try:
         problem.require_enumerable("nuts")
         methods = ["map", "nuts", "mh"]
     except ConfigError:
         methods = ["mh"]
-    others = ",".join(word for word in methods if word != method)
+    keys = set(paths.settings("experiment", choices.get("experiment", "")).get("inference", ()))
+    others = ",".join(
+        word for word in methods if word != choices["inference"] and keys <= set(paths.settings("inference", word))
+    )
     kept = [word for word in overrides if not re.match(r"[+~]*(inference|hydra)\b", word)]
     sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
     return (*([sweep] if others else []), "credo --help")

@@ -105,8 +105,7 @@ def run(config: DictConfig) -> tuple[int, float | None]:
     """Run one experiment; returns its exit code and its objective."""
     job = HydraConfig.get()
     start_folder = Path(job.runtime.cwd)
-    if str(start_folder) not in sys.path:
-        sys.path.append(str(start_folder))  # a user's own modules stand there
+    _make_importable(start_folder)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     try:
         from credo import app
@@ -125,6 +124,11 @@ def run(config: DictConfig) -> tuple[int, float | None]:
         traceback.print_exc()
         return 1, None
     return outcome.exit_code, outcome.objective
+
+
+def _make_importable(start_folder: Path) -> None:
+    """A user's own modules stand where credo was started; those of the built-in experiments beside these."""
+    sys.path += [str(f) for f in (start_folder, paths.built_in()) if str(f) not in sys.path]
 
 
 def initialise(arguments: Sequence[str]) -> int:
@@ -156,7 +160,7 @@ def extend(arguments: Sequence[str]) -> int:
 
 def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    sys.path.append(str(run.start_folder))
+    _make_importable(run.start_folder)
     from credo import app
 
     return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code

@@ -47,6 +47,8 @@ class Result:
             `log_likelihood`: per observed site and observation. `log_prior`: per latent site, summed over its dims.
             `posterior_predictive`: one draw of every observed site per posterior draw.
             `observed_data`, `constant_data`, and `truth` (synthetic data): no chain and draw.
+            `posterior_mean`, `posterior_variance`: dims `chain, block, ...`: of variables whose draws are not kept;
+            `posterior_count`: `draws` in each block.
             `log_likelihood_test` (held-out rows, where the data has a test split).
             Point estimates have `standard_error` (the variables of `posterior` without chain and draw; NaN where it is
             not defined) and `optimisation` (dim `start`: `objective` [start] the log density reached, `gradient_norm`

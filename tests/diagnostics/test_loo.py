@@ -80,8 +80,10 @@ def test_a_tail_that_cannot_be_fitted_is_unreliable():
     rng = np.random.default_rng(0)
     # The tail of about 189 draws begins with many equal values, for which ArviZ gives k = NaN.
     ratios = rng.permutation(np.concatenate([rng.uniform(-1, 0, 3750), np.full(150, 1.0), np.full(100, 2.0)]))
-    result = draws_result({"mu": ratios.reshape(4, 1000)}, log_likelihood={"y": -ratios.reshape(4, 1000, 1)})
-    assert leave_one_out(result)["pareto_k"].tolist() == [np.inf]
+    result = draws_result(
+        {"mu": ratios.reshape(4, 1000)}, log_likelihood={"y": -np.stack([ratios, ratios], -1).reshape(4, 1000, 2)}
+    )
+    assert leave_one_out(result)["pareto_k"].tolist() == [np.inf, np.inf]
     assert ask(result).status == "note"
 
 
@@ -107,3 +109,7 @@ def test_without_a_log_likelihood_it_is_not_checked_and_without_data_not_asked()
     assert ask(good_point()) is None
     assert loo_metrics(good_point()) == {}
     assert ask(good_draws()).status == "passed"
+
+
+def test_the_only_observation_is_not_left_out():
+    assert ask(conjugate(y=Y[:1])) is None

@@ -110,3 +110,12 @@ def test_chains_constant_at_different_values_have_a_huge_r_hat():
     answer = ask(RHat(1.01), draws_result({"x": np.repeat(np.arange(4.0)[:, None], 100, axis=1)}))
     assert answer.status == "failed"
     assert answer.value > 1000  # infinite but for rounding
+
+
+def test_chains_of_a_few_draws_have_no_effective_sample_size():
+    """Each may keep to one mode, and many of them look like independent draws."""
+    result = draws_result({"x": normal(500, 10)})
+    for check in (EssBulk(400), EssTail(400), Mcse(0.1)):
+        answer = ask(check, result)
+        assert answer.status == "not checked"
+        assert "Chains of 10 draws are too short" in answer.advice

@@ -1,9 +1,14 @@
 """From draws to the tree: densities by hand, names and labels, batches, predictive draws, recovered indicators."""
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from scipy import stats
@@ -14,6 +19,7 @@ from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
+from credo.models.program import Program
 from credo.models.regression import Regression
 
 RANDOM = np.random.default_rng(4)
@@ -177,3 +183,21 @@ def test_given_indicators_are_kept() -> None:
     means = 0.1 + (Indicators.beta * np.array([[0, 1], [1, 1]])) @ Indicators.x.T
     assert np.allclose(found["log_likelihood"]["y"][0], stats.norm(means, 1.0).logpdf(Indicators.y), rtol=1e-12)
     assert [*found["log_prior"].data_vars] == ["intercept", "beta", "inclusion_0", "inclusion_1", "sigma"]
+
+
+def vectors(y):
+    loc = numpyro.sample("loc", dist.Normal(0.0, 1.0))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Normal(jnp.full(2, loc), 1.0).to_event(1), obs=y)
+
+
+def test_an_observation_with_several_dims_has_those_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log likelihood has those outside of the event only."""
+    package = ModuleType("vectors")
+    package.model = vectors  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "vectors", package)
+    data = xr.Dataset({"y": (("day", "side"), np.ones((3, 2)))}, {"day": list("abc")})
+    found = evaluate(Problem(Program("vectors:model", {}), data), {"loc": DRAWS["loc"]}, {}, jax.random.PRNGKey(0))
+    assert found["posterior_predictive"]["y"].dims == ("chain", "draw", "day", "side")
+    assert found["log_likelihood"]["y"].dims == ("chain", "draw", "day")
+    assert found["log_likelihood"]["day"].to_numpy().tolist() == list("abc")

@@ -106,3 +106,29 @@ def test_only_what_is_kept_is_kept(problem: Problem, infer: Infer) -> None:
 def test_impossible_rules_are_named(settings: dict[str, Any], said: str, problem: Problem, infer: Infer) -> None:
     with pytest.raises(ConfigError, match=said):
         infer(problem, "nuts", **SHORT, **settings)
+
+
+def test_of_the_others_moments_are_kept(problem: Problem, infer: Infer) -> None:
+    """Within the error of batch means; tails are unknown, which no verdict passes."""
+    settings = SHORT | {"draws": 2010}
+    some, whole = infer(problem, "nuts", **settings, keep=["loc"], moments=True), infer(problem, "nuts", **settings)
+    assert some.tree["posterior_mean"]["sigma"].dims == ("chain", "block")
+    few, all_ = (summarise(result).set_index("variable") for result in (some, whole))
+    assert list(few.index) == ["loc", "sigma"]
+    assert few.loc["sigma", "mean"] == pytest.approx(all_.loc["sigma", "mean"], rel=1e-12)
+    assert few.loc["sigma", "sd"] == pytest.approx(all_.loc["sigma", "sd"], rel=1e-3)
+    assert few.loc["sigma", "mcse_mean"] == pytest.approx(all_.loc["sigma", "mcse_mean"], rel=0.3)
+    assert few.loc["sigma", "r_hat"] == pytest.approx(all_.loc["sigma", "r_hat"], abs=0.005)
+    assert few.loc["sigma", ["q5", "q50", "q95", "ess_tail"]].isna().all()
+    assert few.loc["loc"].equals(all_.loc["loc"])
+
+
+def test_chains_that_disagree_are_seen_in_their_moments() -> None:
+    from credo.diagnostics.summary import _of_blocks
+
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(2, 4, 10)) * 0.1
+    means[1, 0] += 5.0
+    numbers = _of_blocks(means, np.ones((2, 4, 10)), np.full((4, 10), 50))
+    assert numbers["r_hat"][0] < 1.01
+    assert numbers["r_hat"][1] > 1.5

@@ -13,6 +13,7 @@ from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 import credo
 
@@ -29,6 +30,21 @@ def folders() -> tuple[Path, ...]:
     """The folders that may hold `conf/` and `experiments/`, those that win first."""
     here = Path.cwd()
     return (built_in(),) if here.resolve() == built_in().resolve() else (here, built_in())
+
+
+def settings(group: str, word: str) -> dict[str, Any]:
+    """What the file of a word says itself, without its defaults; empty where there is no such file.
+
+    Args:
+        group: `inference`, say, or `experiment`.
+        word: the file's name.
+    """
+    where = "experiments" if group == "experiment" else f"conf/{group}"
+    for folder in folders():
+        if (file := folder / where / f"{word}.yaml").is_file():
+            said: Any = OmegaConf.to_container(OmegaConf.load(file))
+            return dict(said)
+    return {}
 
 
 class ExperimentSource(FileConfigSource):

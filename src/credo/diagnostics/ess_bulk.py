@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.rows import judge_smallest, judged
+from credo.diagnostics.rows import judge_smallest, judged, unless_short
 from credo.result import Result
 
 
@@ -27,7 +27,8 @@ class EssBulk:
         """Judge draws."""
         if result.kind != "draws":
             return None
-        return judge_smallest("ess_bulk", judged(result, summary)["ess_bulk"], self.threshold, self._words)
+        ess = judged(result, summary)["ess_bulk"]
+        return unless_short(judge_smallest("ess_bulk", ess, self.threshold, self._words), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (

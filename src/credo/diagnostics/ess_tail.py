@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.rows import judge_smallest, judged
+from credo.diagnostics.rows import judge_smallest, judged, unless_short
 from credo.result import Result
 
 
@@ -30,7 +30,8 @@ class EssTail:
             return None
         rows = judged(result, summary)
         without_tails = rows["ess_tail"].isna() & rows["ess_bulk"].notna()
-        return judge_smallest("ess_tail", rows["ess_tail"][~without_tails], self.threshold, self._words)
+        ess = rows["ess_tail"][~without_tails]
+        return unless_short(judge_smallest("ess_tail", ess, self.threshold, self._words), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (

@@ -38,6 +38,8 @@ class Loo:
         if result.kind != "draws" or not has_data(result):
             return None
         left_out = leave_one_out(result)
+        if len(left_out) == 1:
+            return None  # without its only observation, the posterior is the prior
         if left_out.empty:
             return not_checked("loo", self.threshold, "There is no finite log likelihood of observations.")
         sizes = group(result, "log_likelihood").sizes

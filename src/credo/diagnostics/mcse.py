@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.rows import judge_largest, judged
+from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.result import Result
 
 
@@ -29,7 +29,8 @@ class Mcse:
         if result.kind != "draws":
             return None
         rows = judged(result, summary)
-        return judge_largest("mcse", rows["mcse_mean"] / rows["sd"], self.threshold, self._words)
+        error = rows["mcse_mean"] / rows["sd"]
+        return unless_short(judge_largest("mcse", error, self.threshold, self._words), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (

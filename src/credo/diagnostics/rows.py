@@ -30,6 +30,19 @@ def judged(result: Result, summary: pd.DataFrame) -> pd.DataFrame:
     return summary[~constant].set_index("variable")
 
 
+FEWEST_DRAWS = 20
+"""In shorter chains autocorrelation cannot be seen, and draws pass for independent ones."""
+
+
+def unless_short(check: Check, result: Result) -> Check:
+    """What an effective sample size says, which is never a pass where the chains are too short to have one."""
+    draws = group(result, "posterior").sizes.get("draw", 0)
+    if check.status != "passed" or draws >= FEWEST_DRAWS:
+        return check
+    reason = f"Chains of {draws} draws are too short for an effective sample size; run fewer and longer ones."
+    return not_checked(check.name, check.threshold, reason)
+
+
 def judge_largest(name: str, values: pd.Series, threshold: float, words: Words) -> Check:
     """Judge numbers of which large ones are bad.
 
@@ -61,5 +74,6 @@ def _judge(name: str, values: pd.Series, threshold: float, words: Words, sign: i
         return Check(name, "failed", worst, threshold, words(some(bad), worst))
     if len(badness) < len(values):
         return not_checked(name, threshold, f"It could not be computed for {some(values.index[values.isna()])}.")
-    seen = f"The worst of {len(values)} scalars is {badness.index[0]} with {worst:.4g}."
+    of = f"The worst of {len(values)} scalars is " if len(values) > 1 else ""
+    seen = f"{of}{badness.index[0]} with {worst:.4g}."
     return Check(name, "passed", worst, threshold, seen)

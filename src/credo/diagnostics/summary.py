@@ -161,6 +161,38 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
         for names, draws in pieces(variable):
             numbers = _moments(draws.astype(float)) | mixing(draws)
             yield names, numbers | {"sd": np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])}
+    means, variances = group(result, "posterior_mean"), group(result, "posterior_variance")
+    for name, mean in means.data_vars.items():
+        counts = group(result, "posterior_count")["draws"].values
+        numbers = _of_blocks(_scalars_first(mean.values), _scalars_first(variances[name].values), counts)
+        yield labels(mean.rename(block="draw")), numbers
+
+
+def _of_blocks(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> Columns:
+    """Statistics of draws of which only means and variances by block are known, [scalar, chain, block] -> [scalar].
+
+    The standard error is that of batch means (Flegal & Jones 2010, Annals of Statistics 38(2)), the last block of each
+    chain, which may be shorter, left out; R-hat is the split one of Gelman et al. (2013), section 11.4, without ranks.
+    """
+    chains, blocks = means.shape[1:]
+    unknown = np.full(len(means), np.nan)
+    numbers = dict.fromkeys(STATISTICS, unknown)
+    share = counts / counts.sum()  # [chain, block]
+    mean = (share * means).sum(axis=(1, 2))
+    sd = np.sqrt((share * (variances + (means - mean[:, None, None]) ** 2)).sum(axis=(1, 2)))
+    numbers |= {"mean": mean, "sd": sd}
+    whole, half = means[..., :-1] if blocks > FEWEST_DRAWS else means, blocks // 2
+    if half < 2 or chains * blocks < 10:
+        return numbers
+    with np.errstate(all="ignore"):
+        error = whole.std(axis=(1, 2), ddof=1) / np.sqrt(chains * whole.shape[2])
+        halves = [(means[..., :half], variances[..., :half]), (means[..., -half:], variances[..., -half:])]
+        centres = np.concatenate([m.mean(axis=2) for m, _ in halves], axis=1)
+        within = np.concatenate([v.mean(axis=2) + m.var(axis=2) for m, v in halves], axis=1).mean(axis=1)
+        r_hat = np.sqrt(1 + centres.var(axis=1, ddof=1) / within)
+        moved = sd > 0
+        found = {"mcse_mean": error, "ess_bulk": (sd / error) ** 2, "r_hat": r_hat}
+        return numbers | {name: np.where(moved, values, np.nan) for name, values in found.items()}
 
 
 def _moments(draws: np.ndarray) -> Columns:

@@ -51,6 +51,7 @@ class Chains(eqx.Module):
         start_values: with `values`, latents by name, in their own space; others begin by jitter.
         stop: when to stop before all draws are made.
         keep: the variables whose draws are kept; `None` for all.
+        moments: of the other variables, keep means and variances by block.
     """
 
     chains: int = eqx.field(static=True)
@@ -62,6 +63,7 @@ class Chains(eqx.Module):
     start: str = eqx.field(static=True)
     start_values: dict[str, Any] = eqx.field(converter=_arrays)
     stop: Stop | None = eqx.field(static=True, converter=_rule)
+    moments: bool = eqx.field(static=True)
     keep: tuple[str, ...] | None = eqx.field(
         static=True, converter=lambda names: None if names is None else tuple(names)
     )
@@ -171,7 +173,7 @@ class Chains(eqx.Module):
         """These settings as an argument of compiled programs, without what would only make others of them."""
         scalars = sum(math.prod(site.shape) for site in problem.latents)
         block = min(self.block, max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1))
-        return dataclasses.replace(self, draws=1, stop=None, keep=None, block=block)
+        return dataclasses.replace(self, draws=1, stop=None, keep=None, moments=False, block=block)
 
 
 def _require_finite(sampler: Chains, states: Any, problem: Problem) -> None:

@@ -18,6 +18,9 @@ _BATCH_SCALARS = 2**23
 
 _LEAST_BATCH = 64
 
+BY_BLOCK = ("posterior_count", "posterior_mean", "posterior_variance")
+"""Groups whose arrays have a value per block of draws."""
+
 
 class _Shape(NamedTuple):
     """What is fixed of a batch: the temperature at which discrete latents are recovered, and sites by kind."""
@@ -102,7 +105,7 @@ def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray | Jo
     """Arrays [chains, draws, ...] by group and site, as a tree with the data's dims and coords."""
     sites = {site.name: site for site in problem.sites}
     tree = {
-        group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test)
+        group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test, group)
         for group, arrays in groups.items()
         if arrays
     }
@@ -120,14 +123,19 @@ def assemble(problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray | Jo
 
 
 def _dataset(
-    problem: Problem, sites: Mapping[str, Site], arrays: Mapping[str, np.ndarray | Joined], data: xr.Dataset | None
+    problem: Problem,
+    sites: Mapping[str, Site],
+    arrays: Mapping[str, np.ndarray | Joined],
+    data: xr.Dataset | None,
+    group: str,
 ) -> xr.Dataset:
     variables, coords = {}, {}
+    first = ("chain", "block" if group in BY_BLOCK else "draw")
     for name, values in arrays.items():
         own = problem.dims(sites[name]) if name in sites else ()
-        own = own[len(own) - (values.ndim - 2) :]
-        variables[name] = (("chain", "draw", *own), values.lazy() if isinstance(values, Joined) else values)
-        for dim, size in zip(("chain", "draw", *own), values.shape, strict=True):
+        own = own[: values.ndim - 2]  # a log likelihood has none of the dims within an event
+        variables[name] = ((*first, *own), values.lazy() if isinstance(values, Joined) else values)
+        for dim, size in zip((*first, *own), values.shape, strict=True):
             known = data is not None and dim in data.coords and data.sizes.get(dim) == size
             coords[dim] = data.coords[dim].to_numpy() if known and data is not None else np.arange(size)
     return xr.Dataset(variables, coords)

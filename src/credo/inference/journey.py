@@ -172,8 +172,10 @@ class Journey:
         self.clock.lap("sampling")
         done = after - self.sampler.warmup
         groups = {**self.evaluate(draws, now.done - self.sampler.warmup), "sample_stats": _finished(stats)}
-        if self.sampler.keep is not None:
-            groups["posterior"] = {n: values for n, values in groups["posterior"].items() if n in self.sampler.keep}
+        if (keep := self.sampler.keep) is not None:
+            rest = {n: values for n, values in groups["posterior"].items() if n not in keep}
+            groups["posterior"] = {n: values for n, values in groups["posterior"].items() if n in keep}
+            groups |= _moments(rest) if self.sampler.moments else {}
         block: Block = {f"{group}/{site}": values for group, sites in groups.items() for site, values in sites.items()}
         if sum(values.nbytes for values in block.values()) / (after - now.done) * self.sampler.draws > MOST_BYTES:
             block = self.shelve(block)
@@ -247,6 +249,16 @@ class Journey:
 
 def _added(now: Position, stats: Stats) -> dict[str, int]:
     return {"evaluations": now.evaluations + int(np.sum(stats["n_steps"]))}
+
+
+def _moments(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Means and variances of a block, each [chains, 1, ...]."""
+    chains, count = next(iter(draws.values())).shape[:2] if draws else (0, 0)
+    return {
+        "posterior_count": {"draws": np.full((chains, 1), count)},
+        "posterior_mean": {name: values.mean(axis=1, keepdims=True) for name, values in draws.items()},
+        "posterior_variance": {name: values.var(axis=1, keepdims=True) for name, values in draws.items()},
+    }
 
 
 def _group(block: Block, group: str) -> dict[str, np.ndarray]:

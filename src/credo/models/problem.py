@@ -119,7 +119,10 @@ class Problem:
         return next((str(v.dims[0]) for v in self.data.data_vars.values() if v.dims and _is_given(v)), ROWS)
 
     def dims(self, site: Site) -> tuple[str, ...]:
-        """The site's dims, with the rows named as the data names them."""
+        """The site's dims; those of an observed variable and of the rows are named as the data names them."""
+        given = self.data.get(site.name)
+        if site.kind == "observed" and given is not None and given.shape == site.shape:
+            return tuple(map(str, given.dims))
         return tuple(self.row_dim if dim == ROWS else dim for dim in site.dims)
 
     def require_enumerable(self, method: str) -> None:

@@ -42,6 +42,7 @@ class Chains:
     start_values: dict[str, Any] | None = None
     stop: Stop = field(default_factory=Stop)
     keep: list[str] | None = None
+    moments: bool = False
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
 

@@ -6,7 +6,7 @@ from credo.report.drawing import Drawing
 from credo.report.evidence import Evidence
 from credo.report.sheet import ACCENT, INK, MARK, WIDTH, Sheet
 
-TITLE = "Course"
+TITLE = "Precision by draws"
 CAPTION = (
     "Left: the smallest bulk effective sample size by the draws per chain; it should grow in proportion. Right: the "
     "largest R-hat, which should fall towards 1. Dashed: the bars of the checks."
