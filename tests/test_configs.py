@@ -188,7 +188,7 @@ def run(line: str, folder: Path) -> None:
     """Run a command with few draws and silent, unless it says otherwise."""
     words = commands()[line]
     method = str(compose(*words).inference._target_).rpartition(".")[2].lower()
-    chosen = {one.partition("=")[0] for one in words if "=none" in one}
+    chosen = {one.partition("=")[0] for one in words}
     quiet = [one for one in QUIET if one.partition("=")[0] not in chosen]
     said = credo(*words, *quiet, *FEW[method], cwd=folder)
     assert said.code in {0, 3}, said.err

@@ -109,6 +109,9 @@ EVEN = 0.1
 """Nats: where an observation's log likelihood varies by less over the draws, no importance weight exceeds another by
 more than 11 %. The draws then serve as they are, and the shape of the weights' tail (often rounding) means nothing."""
 
+MOST = 1000
+"""About how many scalars tell how efficient the draws are."""
+
 FEWEST = 25
 """With fewer draws nothing is known of the weights' tail."""
 
@@ -132,9 +135,16 @@ def _plain(log_likelihood: np.ndarray, k: float) -> tuple[float, float, float]:
 
 
 def _relative_efficiency(result: Result) -> float:
-    """Effective draws per draw, averaged over the scalars that are sampled and move; 1 for one chain, as in ArviZ."""
+    """Effective draws per draw, averaged over the scalars that are sampled and move; 1 for one chain, as in ArviZ.
+
+    Of very many scalars some are taken, spread evenly: it is an average.
+    """
     effective = []
-    for _, draws in moving(result):
+    posterior = group(result, "posterior")
+    sampled = [posterior[name].isel(chain=0, draw=0) for name in result.sampled if name in posterior]
+    step = 1 + sum(one.size for one in sampled) // MOST
+    for _, every in moving(result):
+        draws = every[::step]
         if draws.shape[1] == 1 or not np.isfinite(draws).all():
             return 1.0
         effective.append(array_stats.ess(draws, method="mean", relative=True))

@@ -149,7 +149,7 @@ class Chains(eqx.Module):
         sampler = self.settled(problem)
         chain_key, evaluation_key = jax.random.split(key)
         program = sampler.program(problem)
-        begin = partial(start, program, problem.bound, jax.random.split(chain_key, self.chains))
+        begin = partial(start, program, problem.bound, self.chains, jax.random.split(chain_key, self.chains))
         journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         kept = keeper.load()
         if kept is None:

@@ -27,7 +27,7 @@ from credo.inference import metric as metrics
 from credo.inference.chains import Chains
 from credo.inference.density import Values, potential
 from credo.inference.metric import Metric
-from credo.inference.programs import Stats
+from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
 
@@ -184,7 +184,7 @@ class Hamiltonian(Chains):
     def retuned(self, states: Any, z: np.ndarray, trail: np.ndarray) -> Any:
         """With the metric learned from draws and gradients [chains, draws, dim]."""
         learned = metrics.fit(self.metric, z, trail)
-        return states if learned is None else _in_metric(states, learned)
+        return states if learned is None else _in_metric(self, learned, self.chains, states)
 
     def log_density(self, state: HamiltonianState) -> Array:
         """Minus the potential energy."""
@@ -208,14 +208,15 @@ class Hamiltonian(Chains):
 
 
 @jax.jit
-def _in_metric(states: HamiltonianState, metric: Metric) -> HamiltonianState:
+def _in_metric(sampler: Hamiltonian, metric: Metric, chains: int, states: HamiltonianState) -> HamiltonianState:
     """The same chains in other coordinates; dual averaging begins again."""
 
-    def one(state: HamiltonianState) -> HamiltonianState:
+    def one(metric: Metric, state: HamiltonianState) -> HamiltonianState:
         z = transformed(state.metric.forward, state.inner.z)
         gradient = transformed(state.metric.push, state.inner.z_grad)
         inner = state.inner._replace(z=transformed(metric.backward, z), z_grad=transformed(metric.pull, gradient))
         average = _average_begins(jnp.log(10.0) + jnp.log(inner.adapt_state.step_size))
         return HamiltonianState(inner, metric, average)
 
-    return jax.vmap(one)(states)
+    moved: HamiltonianState = over_chains(sampler, one, metric, chains, states)
+    return moved

@@ -160,7 +160,7 @@ class Journey:
         if after in self.windows:
             oldest = z.shape[1] // 4
             z, trail = z[:, oldest:], trail[:, oldest:]
-            states = self.sampler.retuned(states, z, trail)
+            states = self.program.retuned(states, z, trail)
         self.clock.lap("warmup")
         numbers = _numbers(stats)
         return self._told(
@@ -202,7 +202,7 @@ class Journey:
     def _advance(self, now: Position, end: int) -> tuple[Any, Stats, Any, Stats, int]:
         """All chains, by one block or up to `end`: states, draws, trail, stats, and draws done by then."""
         count = min(self.program.block, end - now.done)
-        states, draws, trail, stats = advance(self.program, self.problem.bound, now.states, count)
+        states, draws, trail, stats = advance(self.program, self.problem.bound, self.sampler.chains, now.states, count)
         draws, trail, stats = jax.tree.map(lambda a: np.asarray(a)[:, :count], (draws, trail, stats))
         return states, draws, trail, stats, now.done + count
 

@@ -28,28 +28,68 @@ def _mesh(chains: int) -> jax.sharding.Mesh:
     return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
 
 
-def over_chains(sampler: "Chains", function: Any, program: BoundModel, per_chain: Any, *shared: Any) -> Any:
-    """Apply `function(program, one chain's input, *shared)` to all chains, wherever they are."""
+def over_chains(sampler: "Chains", function: Any, program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
+    """Apply `function(program, one chain's input, *shared)` to all chains, wherever they are.
+
+    Args:
+        sampler: knows the placement.
+        function: of one chain.
+        program: an argument that all chains share.
+        chains: how many chains there are, as a traced number.
+        per_chain: what each chain has of its own, [chains, ...].
+        shared: further arguments that all chains share.
+    """
     placement = sampler.placement
     if placement == "auto":
         placement = sampler.preferred if jax.default_backend() == "cpu" else "vectorized"
 
-    def on_device(program: BoundModel, per_chain: Any, *shared: Any) -> Any:
-        one = partial(_last, function, program, shared)
-        return lax.map(one, per_chain) if placement == "sequential" else jax.vmap(one)(per_chain)
-
     mesh = _mesh(sampler.chains)
+
+    def on_device(program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
+        one = partial(_last, function, program, shared)
+        if placement == "sequential":
+            return _in_turn(one, per_chain, chains // mesh.size)
+        return _in_step(one, per_chain, alone=mesh.size == sampler.chains > 1)
+
     if mesh.size == 1:
-        return on_device(program, per_chain, *shared)
+        return on_device(program, chains, per_chain, *shared)
     chain, everywhere = PartitionSpec("chains"), PartitionSpec()
     spread = jax.shard_map(
         on_device,
         mesh=mesh,
-        in_specs=(everywhere, chain, *[everywhere] * len(shared)),
+        in_specs=(everywhere, everywhere, chain, *[everywhere] * len(shared)),
         out_specs=chain,
         check_vma=False,
     )
-    return spread(program, per_chain, *shared)
+    return spread(program, chains, per_chain, *shared)
+
+
+def _in_turn(one: Any, inputs: Any, count: Any) -> Any:
+    """Like `lax.map`, but for a number of inputs that the compiler does not know.
+
+    It would take a loop over one input apart and compile it differently, so that the draws of a chain that is alone on
+    its device had other last bits.
+    """
+    first = jax.tree.map(lambda a: a[0], inputs)
+    room = jax.tree.map(lambda a: jnp.zeros((_length(inputs), *a.shape), a.dtype), jax.eval_shape(one, first))
+
+    def put(i: jax.Array, filled: Any) -> Any:
+        result = one(jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, i, keepdims=False), inputs))
+        return jax.tree.map(lambda all_, new: lax.dynamic_update_index_in_dim(all_, new, i, 0), filled, result)
+
+    return lax.fori_loop(0, count, put, room)
+
+
+def _in_step(one: Any, inputs: Any, *, alone: bool) -> Any:
+    """Like `jax.vmap`; a chain that is alone on its device runs twice, as for a batch of one other code is made."""
+    if not alone:
+        return jax.vmap(one)(inputs)
+    twice = jax.vmap(one)(jax.tree.map(lambda a: jnp.concatenate([a, a]), inputs))
+    return jax.tree.map(lambda a: a[:1], twice)
+
+
+def _length(inputs: Any) -> int:
+    return int(jax.tree.leaves(inputs)[0].shape[0])
 
 
 def _last(function: Any, program: BoundModel, shared: tuple[Any, ...], one: Any) -> Any:
@@ -57,7 +97,7 @@ def _last(function: Any, program: BoundModel, shared: tuple[Any, ...], one: Any)
 
 
 @jax.jit
-def start(sampler: "Chains", program: BoundModel, keys: jax.Array) -> Any:
+def start(sampler: "Chains", program: BoundModel, chains: int, keys: jax.Array) -> Any:
     """The chains' first states."""
 
     def one(program: BoundModel, key: jax.Array) -> Any:
@@ -65,7 +105,7 @@ def start(sampler: "Chains", program: BoundModel, keys: jax.Array) -> Any:
         kernel = sampler.kernel(program)
         return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.begin(program, start_key), (), {})
 
-    return over_chains(sampler, one, program, keys)
+    return over_chains(sampler, one, program, chains, keys)
 
 
 @jax.jit
@@ -75,7 +115,9 @@ def are_finite(sampler: "Chains", states: Any) -> jax.Array:
 
 
 @jax.jit
-def advance(sampler: "Chains", program: BoundModel, states: Any, count: int) -> tuple[Any, dict[str, Any], Any, Stats]:
+def advance(
+    sampler: "Chains", program: BoundModel, chains: int, states: Any, count: int
+) -> tuple[Any, dict[str, Any], Any, Stats]:
     """Advance all chains by `count` <= `sampler.block` draws.
 
     Returns:
@@ -104,7 +146,7 @@ def advance(sampler: "Chains", program: BoundModel, states: Any, count: int) -> 
         state, (values, trail, stats) = lax.fori_loop(0, count, keep, (state, room))
         return state, values, trail, stats
 
-    return over_chains(sampler, one, program, states, count)
+    return over_chains(sampler, one, program, chains, states, count)
 
 
 def _step(sampler: "Chains", kernel: MCMCKernel, carry: tuple[Any, Stats]) -> tuple[Any, Stats]:

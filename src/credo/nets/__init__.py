@@ -1,0 +1,1 @@
+"""Networks as `equinox.Module`s, one kind per file: every leaf is an array of weights, every word is static."""
