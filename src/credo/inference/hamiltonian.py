@@ -31,8 +31,10 @@ from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
 
-_MOST_DENSE = 50
-"""Latent scalars up to which `metric=auto` is dense; beyond, it is low rank."""
+_MOST_DENSE, _MOST_LOW_RANK = 50, 1000
+"""Latent scalars up to which `metric=auto` is dense, and low rank; beyond, where T would cost more than most gradients,
+it is diagonal.
+"""
 
 _FIRST_WINDOW, _GROWTH, _LAST_WINDOW = 10, 1.5, 0.85
 """Windows end after ten draws, then after 1.5 times as many each time, up to this share of the warm-up."""
@@ -116,8 +118,8 @@ class Hamiltonian(Chains):
         target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps.
         step_size: where its adaptation starts, in units of the metric; without warm-up it stays there.
         metric: what is learned of the posterior's shape: `diagonal`, a scale per latent scalar; `dense`, all
-            correlations; `low_rank`, scales and a few strong directions; `auto`, dense for up to 50 latent scalars and
-            low rank beyond.
+            correlations; `low_rank`, scales and a few strong directions; `auto`, dense for up to 50 latent scalars,
+            low rank up to 1,000, and diagonal beyond.
     """
 
     target_accept: float
@@ -148,7 +150,8 @@ class Hamiltonian(Chains):
         if self.metric != "auto":
             return self
         scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
-        return dataclasses.replace(self, metric="dense" if scalars <= _MOST_DENSE else "low_rank")
+        kinds = {"dense": _MOST_DENSE, "low_rank": _MOST_LOW_RANK, "diagonal": math.inf}
+        return dataclasses.replace(self, metric=next(kind for kind, most in kinds.items() if scalars <= most))
 
     def windows(self) -> tuple[int, ...]:
         """The draws of the warm-up after which the metric is learned."""
