@@ -22,11 +22,15 @@ from pathlib import Path
 
 import xarray as xr
 
+from credo.checkpoint import read_head
+from credo.errors import ConfigError
+
 HERE = Path(__file__).parent
 CREDO = str(Path(sys.executable).parent / "credo")
 CACHE = "device.compilation_cache=programs"
 
-CHAINS = ("experiment=eight_schools", "report=none", "inference.warmup=12000", "inference.draws=12000")
+WARMUP = 12_000
+CHAINS = ("experiment=eight_schools", "report=none", f"inference.warmup={WARMUP}", "inference.draws=12000")
 METHODS: dict[str, tuple[str, ...]] = {
     "nuts": CHAINS,
     "hmc": (*CHAINS, "inference=hmc"),
@@ -37,6 +41,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 KILLS = 20
+STEPS = {"nuts": 24_000, "hmc": 24_000, "mh": 24_000, "map": 400_000}
 
 
 def main() -> None:
@@ -45,13 +50,11 @@ def main() -> None:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        spans = {}
-        for method in METHODS:
-            run(folder, *METHODS[method], CACHE, "hydra.run.dir=first")  # its programs are compiled from now on
-            spans[method] = span(folder, method)
+        for method, words in METHODS.items():
+            run(folder, *words, CACHE, f"hydra.run.dir=whole_{method}")
         for i in range(KILLS):
             method = list(METHODS)[i % 4]
-            lines.append(kill(folder, method, i, 0.9 * dice.random() * spans[method]))
+            lines.append(kill(folder, method, i, dice.random()))
             print(lines[-1], flush=True)  # noqa: T201 - a script's output
         lines.append(fill(folder))
         print(lines[-1])  # noqa: T201
@@ -64,42 +67,32 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([CREDO, *words], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def started(folder: Path, method: str, name: str) -> "subprocess.Popen[str]":
-    """A run that has just saved for the first time."""
-    words = (*METHODS[method], CACHE, "inference.checkpoint.every=0.05", f"hydra.run.dir={name}")
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [CREDO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not (folder / name / "checkpoint" / "state.npz").exists() and process.poll() is None:
-        time.sleep(0.005)
-    return process
-
-
-def span(folder: Path, method: str) -> float:
-    """The run that is not killed; returns the seconds from its first checkpoint to its last."""
-    with started(folder, method, f"whole_{method}") as process:
-        begin = time.monotonic()
-        while not (folder / f"whole_{method}" / "posterior.nc").exists() and process.poll() is None:
-            time.sleep(0.005)
-        seconds = time.monotonic() - begin
-        process.communicate()
-    return seconds
-
-
-def kill(folder: Path, method: str, number: int, delay: float) -> str:
-    """Start a run, kill it some time after its first checkpoint, and take it up again."""
+def kill(folder: Path, method: str, number: int, share: float) -> str:
+    """Start a run, kill it when it has kept a share of its steps, and take it up again."""
     name = f"cut_{number}"
-    with started(folder, method, name) as process:
-        time.sleep(delay)
+    words = (*METHODS[method], CACHE, "inference.checkpoint.every=0.02", f"hydra.run.dir={name}")
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [CREDO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None and kept(folder / name) < share * STEPS[method]:
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        said = (process.stderr.read() if process.stderr else "").strip().splitlines()
-    where = said[-1].split(",  ")[0].split(", ")[0] if said else "before its first line"
+    steps = kept(folder / name)
+    phase = "optimising" if method == "map" else "warm-up" if steps < WARMUP else "sampling"
     before = not (folder / name / "posterior.nc").exists()
     again = run(folder, "resume", name)
-    ended = again.returncode == 0 or "is finished" in again.stderr
-    same = ended and same_draws(folder / f"whole_{method}", folder / name)
+    same = before and again.returncode == 0 and same_draws(folder / f"whole_{method}", folder / name)
     once = recorded(folder, f"whole_{method}") == recorded(folder, name)
-    return f"| {number + 1} | {method} | {where}{'' if before else ' (draws written)'} | {word(same)} | {word(once)} |"
+    return f"| {number + 1} | {method} | {phase}, {steps:,} of {STEPS[method]:,} | {word(same)} | {word(once)} |"
+
+
+def kept(folder: Path) -> int:
+    """The steps (warm-up and draws, or of the optimiser) in the checkpoint of a run."""
+    try:
+        numbers = read_head(folder)["numbers"]
+    except ConfigError:
+        return 0
+    return int(numbers["done"] if "done" in numbers else numbers["course"][-1]["done"])
 
 
 def fill(folder: Path) -> str:

@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=4)
     seeds = range(parser.parse_args().seeds)
-    sys.path.insert(0, str(HERE.parent))
+    sys.path.insert(0, str(ROOT))
     device.start("cpu", "float64", None, "~/.cache/credo")
     lines = gaussian()
     rows = [against_numpyro(name, seeds) for name in FOLDERS]
@@ -111,7 +111,7 @@ def plain(problem: Problem, seed: int, *, dense: bool, target_accept: float) -> 
 def against_numpyro(name: str, seeds: range) -> str:
     """A line: ESS per 1,000 gradients of both, and their ratio."""
     path = REFERENCE / "posteriordb" / FOLDERS[name] / "data.json"
-    model = Program(f"posteriors:{name}", {})
+    model = Program(f"experiments.posteriors:{name}", {})
     data = Json(str(path), None, None, None, None, standardise=False, standardise_target=False, test_fraction=0.0,
                 split_seed=0).load(model, 0)  # fmt: skip
     problem = Problem(model, data)
