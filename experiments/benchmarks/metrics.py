@@ -135,7 +135,9 @@ def against_numpyro(name: str, seeds: range) -> str:
 
 def rates(runs: Any) -> np.ndarray:
     """ESS per 1,000 gradients."""
-    return np.array([1000 * ess / gradients for ess, gradients in runs])
+    found = np.array([1000 * ess / gradients for ess, gradients in runs])
+    jax.clear_caches()  # a process can map only so many programs into its memory
+    return found
 
 
 def page(lines: list[str], rows: list[str], seeds: int) -> str:
