@@ -67,7 +67,12 @@ def running(
     """
     sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
     step = 1 if most is None else -(-sum(sizes.values()) // most)
-    few = [np.concatenate([_scalars_first(b[name])[::step] for b in blocks], axis=2) for name in sizes if sizes[name]]
+
+    def chosen(name: str) -> np.ndarray:
+        """Copied block by block, since a block may be on disk and is only to be in memory while it is read."""
+        return np.concatenate([np.array(_scalars_first(block[name])[::step]) for block in blocks], axis=2)
+
+    few = [chosen(name) for name in sizes if sizes[name]]
     moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
     if not any(len(draws) for draws in moved):
         return {}

@@ -5,7 +5,7 @@ so a run that is cut off anywhere has a whole position to be taken up from, and 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -219,12 +219,11 @@ class Journey:
 
     def _look(self, blocks: Sequence[Block]) -> dict[str, float]:
         """How precise the chains are by now."""
-        draws = [_group(block, "posterior") for block in blocks]
+        judged = None if self.sampler.stop is None else self.sampler.stop.variables
+        draws = [Group(block, "posterior", judged) for block in blocks]
         stop = self.sampler.stop
         if stop is None:
             return running(draws)
-        if stop.variables is not None:
-            draws = [{name: block[name] for name in stop.variables} for block in draws]
         return running(draws, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
 
     def _told(self, now: Position, phase: str, count: int, numbers: Mapping[str, float], **changes: Any) -> Position:
@@ -261,8 +260,22 @@ def _moments(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]
     }
 
 
-def _group(block: Block, group: str) -> dict[str, np.ndarray]:
-    return {name.split("/", 1)[1]: values for name, values in block.items() if name.startswith(f"{group}/")}
+class Group(Mapping[str, np.ndarray]):
+    """One group of a block, by site, or some sites of it; its arrays are read when they are asked for."""
+
+    def __init__(self, block: Block, group: str, only: Sequence[str] | None = None) -> None:
+        sites = [name.split("/", 1)[1] for name in block if name.startswith(f"{group}/")]
+        self._block, self._group = block, group
+        self._sites = [site for site in sites if only is None or site in only]
+
+    def __getitem__(self, site: str) -> np.ndarray:
+        return self._block[f"{self._group}/{site}"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sites)
+
+    def __len__(self) -> int:
+        return len(self._sites)
 
 
 def _numbers(block: Stats, divergences: int = 0) -> dict[str, float]:
