@@ -227,3 +227,12 @@ def test_a_sweep_with_a_misspelt_word_runs_nothing(tmp_path: Path) -> None:
     assert said.code == 2
     assert "credo: inference=nust: there is no such option; did you mean 'nuts'?\n" in said.err
     assert not list(tmp_path.glob("multirun/*/*/*/verdict.json"))
+
+
+def test_lists_and_values_of_the_chains_are_typed(tmp_path: Path) -> None:
+    words = ("inference.start=values", "+inference.start_values={mu: 4, tau: 2}", "inference.metric=low_rank")
+    more = ("inference.keep=[mu,tau]", "inference.moments=true", "inference.stop.r_hat=1.5")
+    judged = "inference.stop.variables=[tau]"
+    said = credo("experiment=eight_schools", *words, *more, judged, *FEW["nuts"], *QUIET, cwd=tmp_path)
+    assert said.code == 0, said
+    assert "tau" in said.out

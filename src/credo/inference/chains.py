@@ -33,7 +33,7 @@ def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
 
 
 def _arrays(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {str(name): np.asarray(value) for name, value in (values or {}).items()}
+    return {str(name): np.asarray(value, float) for name, value in (values or {}).items()}
 
 
 class Chains(eqx.Module):

@@ -135,8 +135,7 @@ class Journey:
             group, site = name.split("/", 1)
             joined = Joined(now.blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
-        stats = groups.pop("sample_stats")
-        tree = assemble(self.problem, groups | {"sample_stats": stats})
+        tree = assemble(self.problem, groups)
         self.clock.lap("evaluation")
         return Result(
             tree=tree,
@@ -219,12 +218,11 @@ class Journey:
 
     def _look(self, blocks: Sequence[Block]) -> dict[str, float]:
         """How precise the chains are by now."""
-        judged = None if self.sampler.stop is None else self.sampler.stop.variables
-        draws = [Group(block, "posterior", judged) for block in blocks]
         stop = self.sampler.stop
         if stop is None:
-            return running(draws)
-        return running(draws, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
+            return running([Group(block, "posterior") for block in blocks])
+        judged = [Group(block, "posterior", stop.variables) for block in blocks]
+        return running(judged, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
 
     def _told(self, now: Position, phase: str, count: int, numbers: Mapping[str, float], **changes: Any) -> Position:
         """The next position, told to the listener."""

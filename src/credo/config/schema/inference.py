@@ -39,7 +39,7 @@ class Chains:
     block: int = MISSING
     placement: str = MISSING
     start: str = MISSING
-    start_values: dict[str, Any] | None = None
+    start_values: dict[str, Any] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
     keep: list[str] | None = None
     moments: bool = False
