@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ stopping: setup ## coverage after stopping, a hundred seeds, into experiments/be
 
 metrics: setup ## ESS per gradient by metric and against NumPyro, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/metrics.py
+
+resources: setup ## memory by draws, cores by devices, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/resources.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py
