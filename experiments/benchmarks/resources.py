@@ -55,7 +55,7 @@ def main() -> None:
         (folder / "large.py").write_text(LARGE)
         few, many = (run(folder, f"{MANY_SCALARS} inference.draws={draws}", f"draws_{draws}") for draws in (50, 5000))
         one, two = (run(folder, f"{LONG} device.num_devices={count}", f"devices_{count}") for count in (1, 2))
-        same = equal(folder / "devices_1" / "result.nc", folder / "devices_2" / "result.nc")
+        same = equal(folder / "devices_1" / "posterior.nc", folder / "devices_2" / "posterior.nc")
     text = page(few, many, one, two, same)
     (HERE / "resources.md").write_text(text)
     print(text)  # noqa: T201 - a script's output
@@ -69,7 +69,7 @@ def run(folder: Path, words: str, name: str) -> Used:
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
     _, _, usage = os.wait4(process.pid, 0)
     passed = time.monotonic() - began
-    if not (folder / name / "result.nc").exists():
+    if not (folder / name / "posterior.nc").exists():
         raise SystemExit(f"{name}: the run left no result")
     return Used(usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime, passed)
 
@@ -81,7 +81,7 @@ def equal(one: Path, other: Path) -> bool:
         return all(np.array_equal(first[name].values, second[name].values) for name in first)
 
 
-def page(few: Used, many: Used, one: Used, two: Used, same: bool) -> str:  # noqa: FBT001 - what was found
+def page(few: Used, many: Used, one: Used, two: Used, same: bool) -> str:
     """The tables in markdown."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax"))
     more = (many.peak - few.peak) / 2**30
