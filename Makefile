@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ metrics: setup ## ESS per gradient by metric and against NumPyro, into experimen
 
 resources: setup ## memory by draws, cores by devices, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/resources.py
+
+uci: setup ## mixture density networks on five sets, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/uci.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

@@ -29,6 +29,7 @@ NEEDED = {
     ("data", "parquet"): ("data.path=x", "data.target=y"),
     ("data", "json"): ("data.path=x",),
     ("data", "npz"): ("data.path=x",),
+    ("data", "uci"): ("data.path=x",),
     ("data", "inline"): ("data.values=[1,2]",),
     ("model", "program"): ("model.function=json:loads",),
 }
@@ -168,7 +169,7 @@ def _stands(prior: Any, model: Any, latent: str) -> bool:
 
 def commands() -> dict[str, tuple[str, ...]]:
     """The commands of all first lines that need no file, server or GPU, by their words."""
-    absent = ("mine.", "my_module", "http:", "device=gpu")
+    absent = ("mine.", "my_module", "data=uci", "http:", "device=gpu")
     files = [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))]
     found = {shlex.join(called(file)): tuple(called(file)) for file in files}
     return {line: words for line, words in found.items() if not any(one in line for one in absent)}

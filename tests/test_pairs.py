@@ -39,6 +39,7 @@ DATA = {
     "json": f"data.path=table.json {TABLE}",
     "npz": f"data.path=table.npz {TABLE}",
     "parquet": f"data.path=table.parquet {TABLE}",
+    "uci": "data.path=uci",
     "synthetic": f"data.rows={ROWS} data.features=2 data.groups=2 data.sigma=null",
 }
 MODELS = {
@@ -61,6 +62,7 @@ FIT = {
     "eight_schools": ANY | {"hierarchical"},
     "inline": ANY | {"uniform"},
     "synthetic": set(MODELS),
+    "uci": ANY | INPUTS | {"uniform"},
 } | dict.fromkeys(["csv", "json", "npz", "parquet"], ANY | INPUTS | {"hierarchical", "uniform"})
 """Which models each data set fits."""
 
@@ -92,6 +94,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_parquet(here / "table.parquet")
     (here / "table.json").write_text(table.to_json(orient="records"))
     np.savez(here / "table.npz", **{str(name): column.to_numpy() for name, column in table.items()})
+    (here / "uci").mkdir()
+    np.savetxt(here / "uci" / "data.txt", table[["a", "b", "y"]])
+    for name, places in {"features": "0 1", "target": "2", "test_0": "3 7"}.items():
+        (here / "uci" / f"index_{name}.txt").write_text(places)
     return here
 
 

@@ -95,7 +95,7 @@ def _problem(parts: Parts, seed: int) -> tuple[Problem, xr.Dataset]:
     """The model with its data, known to fit."""
     data = parts.source.load(parts.model, seed)
     train, test = dataset.split(data)
-    problem = Problem(parts.model, train, test)
+    problem = Problem(parts.model.fitted(train), train, test, parts.training)
     problem.check()
     return problem, data
 
@@ -142,8 +142,12 @@ def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
 def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
     import jax
 
+    from credo.diagnostics.predictive import add_predictive
+
     with terminal.Progress() as screen:
-        return parts.inference.run(problem, jax.random.PRNGKey(seed), _Listeners((screen, parts.tracker)), keeper)
+        key = jax.random.PRNGKey(seed)
+        result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker)), keeper)
+    return add_predictive(problem, result, jax.random.fold_in(key, 1))
 
 
 @dataclass(frozen=True)

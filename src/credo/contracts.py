@@ -27,9 +27,9 @@ class Source(Protocol):
     def load(self, model: "Model", seed: int) -> "xr.Dataset":
         """Return the data with named dims and coords.
 
-        Every variable is an argument of the model by its name: by custom `y` [obs] is the target, `x` [obs, feature]
-        the inputs, `sigma` [obs] known standard errors, `group` [obs] whole numbers that index the coordinate
-        `group_name`. Variables whose attribute
+        Every variable is an argument of the model by its name: by custom `y` [obs] or [obs, target] is the target, `x`
+        [obs, feature] the inputs, `context` [obs, context_feature] what conditions a network, `sigma` [obs] known
+        standard errors, `group` [obs] whole numbers that index the coordinate `group_name`. Variables whose attribute
         `role` is `truth` are the parameters that generated the data and are kept from the model. A coordinate `split`
         along the rows, with the values `train` and `test`, holds rows out.
 
@@ -56,6 +56,25 @@ class Inference(Protocol):
         ...
 
 
+@runtime_checkable
+class Training(Protocol):
+    """How the networks of a model are trained (`conf/training`); the point estimates and the chains' starts use it."""
+
+    def check(self, problem: "Problem") -> None:
+        """Raise `ConfigError` if the networks of this problem cannot be trained so. Compiles nothing."""
+        ...
+
+    def run(
+        self, method: "Any", problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper"
+    ) -> "Result":
+        """Train by a method's density, from the beginning or from where the keeper has it."""
+        ...
+
+    def modes(self, problem: "Problem", key: "jax.Array", members: int, listener: "Listener") -> "dict[str, jax.Array]":
+        """Trained weights for chains to begin at, [member, ...] by site, unconstrained."""
+        ...
+
+
 class Listener(Protocol):
     """Who watches an inference between its blocks: the progress display and the tracker."""
 
@@ -63,8 +82,8 @@ class Listener(Protocol):
         """Told after each block.
 
         Args:
-            phase: `warmup`, `sampling` or `optimisation`.
-            done: draws per chain (or optimiser steps) of this phase so far.
+            phase: `warmup`, `sampling`, `optimisation` or `training`.
+            done: draws per chain (or optimiser steps, or epochs) of this phase so far.
             total: draws per chain of this phase altogether.
             numbers: what is known by now, e.g. `step_size`, `divergences`, `r_hat_max`, `ess_bulk_min`, `objective`.
         """

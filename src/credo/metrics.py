@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from credo.diagnostics.loo import loo_metrics
+from credo.diagnostics.predictive import scores
 from credo.result import Result
 
 
@@ -15,16 +16,36 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
 
     `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars); `r_hat_max`, `ess_bulk_min`, `ess_tail_min`,
     `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per held-out row),
-    `log_density` of a point estimate, `seconds/PHASE`, `gradients`, `programs`, `ess_per_second`. What a method does
-    not have is not there.
+    and more of conditional models (`diagnostics.predictive.scores`); `log_density` of a point estimate;
+    `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
+    `ess_per_second`. What a method does not have is not there.
     """
     return {
-        **(_chains(result, summary) if result.kind == "draws" else _mode(result)),
+        **_of_kind(result, summary),
         **loo_metrics(result),
         **_held_out(result),
+        **scores(result),
         **_cost(result),
         **_posterior(summary),
     }
+
+
+def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
+    match result.kind:
+        case "draws":
+            return _chains(result, summary)
+        case "trained":
+            return _training(result)
+    return _mode(result)
+
+
+def _training(result: Result) -> dict[str, float]:
+    curves = result.tree["training"].to_dataset()
+    numbers = {"epochs": float(curves["best"].mean())}
+    validation = curves["validation"].to_numpy()
+    if np.isfinite(validation).any():
+        numbers["nll_validation"] = float(np.nanmin(validation, axis=1).mean())
+    return numbers
 
 
 def _cost(result: Result) -> dict[str, float]:

@@ -5,7 +5,7 @@ import shlex
 import pandas as pd
 
 from credo.contracts import Check, Story, Verdict
-from credo.report import table
+from credo.report import scores, table
 from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.report.numbers import counted
 from credo.result import Result
@@ -28,6 +28,7 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             "",
             *_fenced(command),
             "",
+            *(_fenced(_scores(found)) if (found := scores.rows(result)) else ()),
             *_fenced(_table(result, summary, verdict)),
             "",
             *_fenced(story.question["model"]),
@@ -41,6 +42,11 @@ def _reason(check: Check) -> str:
 
 def _fenced(text: str) -> list[str]:
     return ["```", text, "```"]
+
+
+def _scores(found: list[tuple[str, str, str]]) -> str:
+    first, second = (max(len(row[i]) for row in found) for i in (0, 1))
+    return "\n".join(f"{name:<{first}}  {value:>{second}}  {remark}" for name, value, remark in found)
 
 
 def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:

@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from credo.contracts import Story, Verdict
-from credo.report import table
+from credo.report import scores, table
 from credo.report.checks import HEADLINES, counts, ended, measured
 from credo.report.numbers import counted, seconds
 from credo.report.table import Column as Number
@@ -142,6 +142,8 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
         "r_hat_max": lambda value: f"R-hat {value:.3f}",
         "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
         "objective": lambda value: f"log density {value:,.2f}",
+        "nll_train": lambda value: f"NLL {value:,.3f}",
+        "nll_validation": lambda value: f"validation {value:,.3f}",
         "step_size": lambda value: f"step {value:.2g}",
     }
     if phase == "warmup":
@@ -164,9 +166,13 @@ def show_answer(
     console = console or Screen(highlight=False)
     console.print()
     console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
-    console.print(_table(console, result, summary, verdict))
-    if len(summary) > MOST_ROWS:
-        console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
+    if result.kind in SHOWN:
+        console.print(_table(console, result, summary, verdict))
+        if len(summary) > MOST_ROWS:
+            console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
+    if found := scores.rows(result):
+        console.print(Text(f"{scores.title(result)}:"))
+        console.print(_scores(found))
     _show_verdict(console, result, verdict)
 
 
@@ -208,6 +214,13 @@ def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: V
         grid.add_column(title, justify="right", no_wrap=True, min_width=width)
     for row, numbers in zip(rows, cells, strict=True):
         grid.add_row(Text(str(row["variable"]), overflow="ellipsis"), *numbers)
+    return grid
+
+
+def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
+    grid = Table(box=None, padding=(0, 1), show_header=False)
+    for name, value, remark in found:
+        grid.add_row(Text(name), Text(value, justify="right"), Text(remark, style="dim"))
     return grid
 
 

@@ -12,6 +12,7 @@ from credo.data.file import TableFile
 
 DEFAULTS = {
     "features": None,
+    "context": None,
     "group": None,
     "sigma": None,
     "standardise": False,

@@ -30,6 +30,33 @@ def test_every_role(load):
     assert dataset["y"].dtype == np.int64
 
 
+def test_a_list_of_targets_gives_a_target_dim(load):
+    dataset = load(Csv, SCHOOLS, target=["score", "income"], features=["age"])
+    assert dataset["y"].dims == ("obs", "target")
+    assert list(dataset["target"].values) == ["score", "income"]
+    np.testing.assert_array_equal(dataset["y"], [[2, 1.5], [3, 2.5], [5, 3.5], [1, 0.5]])
+    one = load(Csv, target=["score"])
+    assert one["y"].shape == (4, 1)
+    assert one["y"].dtype == np.int64
+    assert "score" not in one["feature"]
+
+
+def test_a_target_may_be_named_by_a_number(load):
+    dataset = load(Csv, "2025,2026\n1,2\n3,4\n", target=2026)
+    np.testing.assert_array_equal(dataset["y"], [2, 4])
+
+
+def test_context_is_not_among_the_features(load):
+    dataset = load(Csv, SCHOOLS, target="score", context=["se", "age"])
+    assert dataset["context"].dims == ("obs", "context_feature")
+    assert list(dataset["context_feature"].values) == ["se", "age"]
+    np.testing.assert_array_equal(dataset["context"], [[1, 30], [2, 40], [1, 20], [2, 50]])
+    assert dataset["context"].dtype == np.float64
+    assert list(dataset["feature"].values) == ["income"]
+    assert json.loads(dataset.attrs["left_out"]) == ["name", "area"]
+    assert fingerprint(load(Csv, target="score", context=[])) == fingerprint(load(Csv, target="score"))
+
+
 def test_numeric_group_labels_are_sorted_as_numbers(load):
     dataset = load(Csv, "y,g\n1,10\n2,9\n3,10\n", group="g")
     assert list(dataset["group_name"].values) == ["9", "10"]
@@ -96,6 +123,33 @@ ROLES = {"target": "score"}
             {**ROLES, "features": ["name"]},
             "data.features: column 'name' holds 'A' in row 1, but expected a numb",
         ),
+        (SCHOOLS, {"target": ["score", "incom"]}, "data.target[1]: the data has no column 'incom'; did you mean 'inc"),
+        (SCHOOLS, {"target": ["age", "age"]}, "data.target[1]: the column 'age' is already used as data.target[0]"),
+        (SCHOOLS, {"target": ["age", "area"]}, "data.target: column 'area' holds 'north' in row 1, but expected a num"),
+        (SCHOOLS, {"target": []}, "data.target: expected a column or a list of columns, but got []; write"),
+        (SCHOOLS, {"target": [["age"]]}, "data.target: expected a column or a list of columns, but got [['age']]; wri"),
+        (SCHOOLS, {"target": {"y": "age"}}, "data.target: expected a column or a list of columns, but got {'y': 'age'"),
+        (
+            SCHOOLS,
+            {"target": ["score", "age"], "sigma": "se"},
+            "data.sigma: column 'se' holds the standard errors of one target, but data.target is a list; name one",
+        ),
+        (
+            SCHOOLS,
+            {**ROLES, "context": ["agee"]},
+            "data.context[0]: the data has no column 'agee'; did you mean 'age'?",
+        ),
+        (
+            SCHOOLS,
+            {**ROLES, "context": ["score"]},
+            "data.context[0]: the column 'score' is already used as data.target",
+        ),
+        (
+            SCHOOLS,
+            {**ROLES, "context": ["age"], "features": ["age"]},
+            "data.features[0]: the column 'age' is already used as data.context[0]; name it once",
+        ),
+        (SCHOOLS, {**ROLES, "context": ["area"]}, "data.context: column 'area' holds 'north' in row 1, but expected a"),
         ("y,x\n1,2\n2,3\n3,4k\n", {}, "data.features: column 'x' holds '4k' in row 3, but expected a number"),
         ("y,x\n1,2\n2,\n3,\n", {}, "data: column 'x' has 2 missing values, first in row 2; remove or fill them"),
         ("y,x\n1,2\n2,inf\n", {}, "data: column 'x' has 1 infinite value, first in row 2; remove or replace it"),
@@ -129,6 +183,17 @@ ROLES = {"target": "score"}
             {"standardise_target": True},
             "data.standardise_target: the target is constant on the 2 trai",
         ),
+        (
+            "y,z\n1,2\n2,2\n",
+            {"target": ["y", "z"], "standardise_target": True},
+            "data.standardise_target: the target 'z' is constant on the 2 training rows",
+        ),
+        (
+            "y,x,c\n1,2,3\n2,3,3\n",
+            {"context": ["c"], "standardise": True},
+            "data.standardise: the context 'c' is constant on the 2 training rows",
+        ),
+        ("y\n1\n2\n", {"target": None, "context": ["y"]}, "data.context: ['y'] needs a target, but data.target is nu"),
         (
             "y,x\n1,2\n1,3\n",
             {"test_fraction": 0.5},
@@ -224,6 +289,22 @@ def test_standardising_uses_the_training_rows_only(load):
     assert scaler["x"] == {"feature": ["x"], "mean": [mean], "sd": [sd]}
     back = test["y"] * scaler["y"]["sd"] + scaler["y"]["mean"]
     np.testing.assert_allclose(back, raw_test["y"], rtol=1e-12)
+
+
+def test_every_target_and_the_context_are_standardised_by_column(load):
+    keys = {"target": ["y", "x"], "context": ["g"], "test_fraction": 0.25}
+    train, test = split(load(Csv, numbers(40), **keys))
+    scaled = load(Csv, standardise=True, standardise_target=True, **keys)
+    scaler = json.loads(scaled.attrs["scaler"])
+    assert scaler.keys() == {"context", "y"}  # there are no features
+    assert scaler["y"]["target"] == ["y", "x"]
+    assert scaler["context"]["context_feature"] == ["g"]
+    for name in ("y", "context"):
+        mean, sd = train[name].values.mean(0), train[name].values.std(0)
+        np.testing.assert_allclose(split(scaled)[1][name], (test[name] - mean) / sd, rtol=1e-12)
+        np.testing.assert_array_equal(scaler[name]["mean"], mean)
+        np.testing.assert_array_equal(scaler[name]["sd"], sd)
+    assert load(Csv, standardise=True, **keys)["y"].identical(load(Csv, **keys)["y"])
 
 
 def test_a_feature_constant_on_the_training_rows_alone_is_refused(load):

@@ -14,6 +14,7 @@ WANTED = {
     "json": {"path"},
     "npz": {"path"},
     "parquet": {"path", "target"},
+    "uci": {"path"},
     "inline": {"values"},
 }
 """What a user must give, by option."""
@@ -56,6 +57,10 @@ def test_lists_from_the_command_line_arrive(tmp_path):
     given = {"path": str(tmp_path / "t.csv"), "target": "y", "features": ["b"]}
     dataset = instantiate(OmegaConf.merge(compose("csv"), given)).load(None, 0)
     assert dataset["feature"].values.tolist() == ["b"]
+    given = {"path": str(tmp_path / "t.csv"), "target": ["y", "a"], "context": ["b"]}
+    dataset = instantiate(OmegaConf.merge(compose("csv"), given)).load(None, 0)
+    assert dataset["y"].values.tolist() == [[1, 2], [4, 5]]
+    assert dataset["context"].values.tolist() == [[3], [6]]
 
 
 def test_coin_flips_are_seven_heads_of_ten():

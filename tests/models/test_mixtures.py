@@ -441,7 +441,7 @@ def test_crps_in_float32(case: str) -> None:
 
 def test_crps_of_far_apart_scales() -> None:
     """The closed form and the integral agree where one component is a million times wider than the other."""
-    from credo.models.mixtures import _crps_closed, _crps_integral
+    from credo.models.mixtures.crps import _crps_closed, _crps_integral
 
     family = make("gaussian", floor=0.0)
     p = {"loc": jnp.asarray([[0.0], [50.0]]), "scale": jnp.asarray([[1e-4], [100.0]])}

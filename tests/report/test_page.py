@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from fake_results import DRAWS, make
+from fake_results import DRAWS, curve, make, predictive, training
 
 from credo.contracts import Verdict
 from credo.errors import ConfigError
@@ -113,6 +113,17 @@ def test_point_estimate_shows_estimates_errors_and_starts(write, point, story):
     assert "-2.25" in text
     assert "A point estimate has no chains." in text
     assert "R-hat" not in text
+
+
+def test_conditional_predictions_are_answers_and_their_calibration_is_a_check(write, story):
+    groups = {"curve": curve(), "predictive": predictive(), "training": training()}
+    result = make({"posterior": xr.Dataset({"w": (DRAWS, [[1.0]])})} | groups, method="map", kind="point")
+    words = ["learning", "conditional", "weights", "pit", "calibration"]
+    source = write(result, words=words)
+    assert images(story.folder) == set(words)
+    answer, checks = source[source.index('id="answer"') :].split('id="checks"')
+    assert answer.count("<img") == 2
+    assert checks.count("<img") == 3
 
 
 def test_scalars_without_room_are_named(write, schools):

@@ -12,7 +12,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config.mistakes import needed, no_such_key
-from credo.contracts import Diagnostic, Inference, Report, Source, Tracker
+from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.errors import ConfigError
 from credo.models.base import Model
 
@@ -23,6 +23,7 @@ class Parts:
 
     source: Source
     model: Model
+    training: Training | None
     inference: Inference
     checkpoint_every: float | None
     diagnostics: Mapping[str, Diagnostic]
@@ -40,6 +41,7 @@ def build(config: DictConfig) -> Parts:
     return Parts(
         source=_make(config, "data", Source),
         model=_make(config, "model", Model),
+        training=_make(config, "training", Training) if config.get("training") else None,
         inference=_make(config, "inference", Inference, without="checkpoint"),
         checkpoint_every=_seconds(config, "inference.checkpoint.every"),
         diagnostics={

@@ -22,23 +22,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableFile(Source, abc.ABC):
-    """A table in a file: `y` [obs], `x` [obs, feature] and, if named, `group` [obs] and `sigma` [obs].
+    """A table in a file: `y` [obs] or [obs, target], `x` [obs, feature] and, if named, these.
+
+    They are `context` [obs, context_feature], `group` [obs] and `sigma` [obs].
 
     Attributes:
         path: the file, relative to the folder where `credo` was started.
-        target: the column that becomes `y`; `None` gives every column to the model under its own name.
+        target: the column that becomes `y` [obs], or a list of those that become `y` [obs, target]; `None` gives every
+            column to the model under its own name.
         features: the columns that become `x`; `None` takes all other numeric ones.
+        context: the columns that become `context`, or `None`; they are no features.
         group: a column with group labels, or `None`.
         sigma: a column with known standard errors, or `None`.
-        standardise: whether the features get mean 0 and standard deviation 1 on the training rows.
-        standardise_target: whether the target does, too.
+        standardise: whether features and context get mean 0 and standard deviation 1 on the training rows.
+        standardise_target: whether every target does, too.
         test_fraction: the share of the rows that is held out.
         split_seed: the seed that chooses them.
     """
 
     path: str
-    target: str | None
+    target: Any
     features: Sequence[str] | None
+    context: Sequence[str] | None
     group: str | None
     sigma: str | None
     standardise: bool
@@ -61,18 +66,35 @@ class TableFile(Source, abc.ABC):
             self._require_no_roles()
             return by_name(entries)
         dataset = from_table(
-            as_table(entries), target=self.target, features=self.features, group=self.group, sigma=self.sigma
+            as_table(entries),
+            target=_targets(self.target),
+            features=self.features,
+            context=self.context,
+            group=self.group,
+            sigma=self.sigma,
         )
         dataset = hold_out(dataset, self.test_fraction, self.split_seed)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
     def _require_no_roles(self) -> None:
-        for key in ("features", "group", "sigma", "standardise", "standardise_target", "test_fraction"):
+        for key in ("features", "context", "group", "sigma", "standardise", "standardise_target", "test_fraction"):
             if value := getattr(self, key):
                 raise ConfigError(
                     f"data.{key}: {value} needs a target, but data.target is null, which gives every column to the "
                     f"model under its own name; set data.target, or leave out data.{key}"
                 )
+
+
+def _targets(target: Any) -> str | list[str]:
+    """The column's name, or those of a list; a number such as 2026 is a name, too."""
+    several = isinstance(target, Sequence) and not isinstance(target, str)
+    names = target if several else [target]
+    if not names or not all(isinstance(name, str | int | float) for name in names):
+        raise ConfigError(
+            f"data.target: expected a column or a list of columns, but got {target}; write data.target=y or "
+            "data.target=[y,z]"
+        )
+    return list(map(str, names)) if several else str(target)
 
 
 def existing(path: str) -> Path:

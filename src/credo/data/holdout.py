@@ -33,6 +33,11 @@ def hold_out(dataset: xr.Dataset, fraction: float, seed: int) -> xr.Dataset:
         )
     if not fraction:
         return dataset
-    labels = np.full(total, "train")
-    labels[free[:count]] = "test"
+    return mark(dataset, free[:count])
+
+
+def mark(dataset: xr.Dataset, test: np.ndarray) -> xr.Dataset:
+    """Mark the rows at the places `test` [held-out row], counted from 0, by a coordinate `split` [obs]."""
+    labels = np.full(dataset.sizes[ROWS], "train")
+    labels[test] = "test"
     return dataset.assign_coords(split=(ROWS, labels))

@@ -1,6 +1,7 @@
 """Standardising by the training rows: mean 0, standard deviation 1 (with divisor n)."""
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,39 +11,43 @@ from credo.errors import ConfigError
 
 
 def standardise(dataset: xr.Dataset, *, features: bool, target: bool) -> xr.Dataset:
-    """Standardise `x` [obs, feature] by column, `y` [obs], or both; `sigma` [obs] is scaled along with `y`.
+    """Standardise each column of `x` [obs, feature] and `context` [obs, context_feature], of `y`, or of all.
 
-    The attribute `scaler` records how to go back, as JSON:
-    `{"x": {"feature": [...], "mean": [...], "sd": [...]}, "y": {"mean": ..., "sd": ...}}`.
+    `y` is [obs], with which `sigma` [obs] is scaled, or [obs, target]. The attribute `scaler` records how to go back,
+    as JSON: `{"x": {"feature": [...], "mean": [...], "sd": [...]}, "context": {"context_feature": [...], ...},
+    "y": {"mean": ..., "sd": ...}}`, where several targets have lists and their names as `target`.
 
     Raises:
-        ConfigError: a feature, or the target, is constant on the training rows, or there are no features.
+        ConfigError: a column is constant on the training rows, or there are neither features nor context.
     """
-    train, _ = split(dataset)
-    scaler = {}
-    if features and "x" not in dataset:
+    inputs = [name for name in ("x", "context") if name in dataset] if features else []
+    if features and not inputs:
         raise ConfigError("data.standardise: expected features to standardise, but the data has none; set it to false")
-    if features:
-        names = [str(name) for name in dataset["feature"].to_numpy()]
-        mean, sd = _moments(train["x"].to_numpy(), "data.standardise", [f"feature {name!r}" for name in names])
-        dataset = dataset.assign(x=(dataset["x"] - mean) / sd)
-        scaler["x"] = {"feature": names, "mean": mean.tolist(), "sd": sd.tolist()}
+    scaler = {}
+    for name in inputs:
+        dataset, scaler[name] = _standardised(dataset, name, "data.standardise")
     if target:
-        column = train["y"].to_numpy()[:, None]
-        (mean,), (sd,) = _moments(column, "data.standardise_target", ["target"])
-        dataset = dataset.assign(y=(dataset["y"] - mean) / sd)
+        dataset, scaler["y"] = _standardised(dataset, "y", "data.standardise_target")
         if "sigma" in dataset:
-            dataset = dataset.assign(sigma=dataset["sigma"] / sd)
-        scaler["y"] = {"mean": float(mean), "sd": float(sd)}
+            dataset = dataset.assign(sigma=dataset["sigma"] / scaler["y"]["sd"])
     return dataset.assign_attrs(scaler=json.dumps(scaler)) if scaler else dataset
 
 
-def _moments(columns: np.ndarray, key: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column of `columns` [obs, column]."""
-    for name, width in zip(names, np.ptp(columns, axis=0), strict=True):
-        if width == 0:
-            raise ConfigError(
-                f"{key}: the {name} is constant on the {len(columns)} training rows and cannot be standardised; "
-                f"leave it out, or set {key}=false"
-            )
-    return columns.mean(0), columns.std(0)
+_WORDS = {"x": "feature", "context": "context", "y": "target"}
+"""What a variable's columns are called in messages."""
+
+
+def _standardised(dataset: xr.Dataset, name: str, key: str) -> tuple[xr.Dataset, dict[str, Any]]:
+    """The data set with the variable `name` [obs] or [obs, column] standardised, and how to go back."""
+    labels = {str(dim): list(map(str, dataset[dim].to_numpy())) for dim in dataset[name].dims[1:]}
+    train = split(dataset)[0][name].to_numpy()
+    columns = train.reshape(len(train), -1)
+    if (constant := np.ptp(columns, axis=0) == 0).any():
+        which = "".join(f" {names[constant.argmax()]!r}" for names in labels.values())
+        raise ConfigError(
+            f"{key}: the {_WORDS[name]}{which} is constant on the {len(columns)} training rows and cannot be "
+            f"standardised; leave it out, or set {key}=false"
+        )
+    mean, sd = (moment.reshape(train.shape[1:]) for moment in (columns.mean(0), columns.std(0)))
+    dataset = dataset.assign({name: (dataset[name] - mean) / sd})
+    return dataset, labels | {"mean": mean.tolist(), "sd": sd.tolist()}

@@ -16,39 +16,58 @@ from credo.errors import ConfigError
 def from_table(
     table: pd.DataFrame,
     *,
-    target: str,
+    target: str | Sequence[str],
     features: Sequence[str] | None,
+    context: Sequence[str] | None = None,
     group: str | None = None,
     sigma: str | None = None,
 ) -> xr.Dataset:
-    """`y` [obs], `x` [obs, feature], `group` [obs] (codes of the labels in `group_name`) and `sigma` [obs].
+    """`y`, `x` [obs, feature], `context` [obs, context_feature], `group` [obs] and `sigma` [obs], as far as asked for.
 
-    `features=None` takes all numeric columns that have no other role; the attribute `left_out` lists the others.
+    One target gives `y` [obs], a list of them `y` [obs, target]. The columns' names are the coordinates `target`,
+    `feature` and `context_feature`; a group is the place of its label in the coordinate `group_name`. `features=None`
+    takes all numeric columns that have no other role; the attribute `left_out` lists the others.
 
     Raises:
-        ConfigError: there are fewer than two rows, or a column is missing, used twice, not numeric or not finite.
+        ConfigError: there are fewer than two rows, or a column is missing, used twice, not numeric or not finite, or
+            several targets have one column of standard errors.
     """
-    roles = {"data.target": target, "data.group": group, "data.sigma": sigma}
-    given = {key: name for key, name in roles.items() if name is not None}
+    given = _keys("data.target", target) | _keys("data.context", context)
+    given |= _keys("data.group", group) | _keys("data.sigma", sigma)
     _require_distinct(table, given)
     if len(table) < 2:
         rows = "1 row" if len(table) == 1 else "no rows"
         raise ConfigError(f"data: the table has {rows}, but expected at least 2; check the file")
     inputs = _numeric_columns(table, set(given.values())) if features is None else list(features)
-    _require_distinct(table, {**given, **{f"data.features[{i}]": name for i, name in enumerate(inputs)}})
+    _require_distinct(table, given | _keys("data.features", inputs))
 
-    variables: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), _numbers(table, target, "data.target"))}
+    variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
-    if inputs:
-        columns = [_numbers(table, name, "data.features").astype(float) for name in inputs]
-        variables["x"], coords["feature"] = ((ROWS, "feature"), np.stack(columns, axis=1)), inputs
+    if isinstance(target, str):
+        variables["y"] = ((ROWS,), _numbers(table, target, "data.target"))
+    else:
+        variables["y"], coords["target"] = ((ROWS, "target"), _columns(table, target, "data.target")), list(target)
+    for name, dim, columns, key in (
+        ("x", "feature", inputs, "data.features"),
+        ("context", "context_feature", context, "data.context"),
+    ):
+        if columns:
+            values = _columns(table, columns, key).astype(float)
+            variables[name], coords[dim] = ((ROWS, dim), values), list(columns)
     if group is not None:
         codes, coords["group_name"] = _labels(table, group)
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
-        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma))
+        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma, target))
     left_out = [name for name in table.columns if name not in {*given.values(), *inputs}]
     return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
+
+
+def _keys(key: str, names: str | Sequence[str] | None) -> dict[str, str]:
+    """Configuration key -> column: `key` itself for one name, `key[I]` for those of a list."""
+    if names is None:
+        return {}
+    return {key: names} if isinstance(names, str) else {f"{key}[{i}]": name for i, name in enumerate(names)}
 
 
 def _require_distinct(table: pd.DataFrame, roles: Mapping[str, str]) -> None:
@@ -102,6 +121,11 @@ def _numbers(table: pd.DataFrame, name: str, key: str) -> np.ndarray:
     return array
 
 
+def _columns(table: pd.DataFrame, names: Sequence[str], key: str) -> np.ndarray:
+    """The columns as finite numbers [obs, column]."""
+    return np.stack([_numbers(table, name, key) for name in names], axis=1)
+
+
 def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
@@ -110,7 +134,12 @@ def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     return codes, [str(label) for label in labels]
 
 
-def _standard_errors(table: pd.DataFrame, name: str) -> np.ndarray:
+def _standard_errors(table: pd.DataFrame, name: str, target: str | Sequence[str]) -> np.ndarray:
+    if not isinstance(target, str):
+        raise ConfigError(
+            f"data.sigma: column {name!r} holds the standard errors of one target, but data.target is a list; name one "
+            "target, or leave out data.sigma"
+        )
     values = _numbers(table, name, "data.sigma")
     if (wrong := values <= 0).any():
         row = int(wrong.argmax())

@@ -102,8 +102,8 @@ class Chains(eqx.Module):
         """The NumPyro kernel for a program, with this sampler's settings."""
 
     @abc.abstractmethod
-    def begin(self, program: BoundModel, key: jax.Array) -> Any:
-        """A starting point, as the kernel's `init` takes it."""
+    def begin(self, program: BoundModel, key: jax.Array, mode: Any = None) -> Any:
+        """A starting point, as the kernel's `init` takes it; at `mode`, continuous latents, if it is given."""
 
     def point(self, state: Any) -> Any:
         """Where a state is, as the kernel's `init` takes it."""
@@ -132,6 +132,8 @@ class Chains(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
+        if problem.training is not None:
+            problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
         shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
         for name in self.keep or ():
@@ -150,10 +152,11 @@ class Chains(eqx.Module):
         chain_key, evaluation_key = jax.random.split(key)
         program = sampler.program(problem)
         begin = partial(start, program, problem.bound, self.chains, jax.random.split(chain_key, self.chains))
-        journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         kept = keeper.load()
+        modes = self._modes(problem, chain_key, listener) if kept is None else None
+        journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         if kept is None:
-            now = Position(begin())
+            now = Position(begin(modes))
             _require_finite(program, now.states, problem)
         else:
             now = restored(kept, jax.eval_shape(begin))
@@ -168,6 +171,12 @@ class Chains(eqx.Module):
             raise
         keeper.done(journey.kept(now))
         return journey.result(now)
+
+    def _modes(self, problem: Problem, key: jax.Array, listener: Listener) -> Any:
+        """Where the chains of a model with networks begin, if they begin at modes; else `None`."""
+        if problem.training is None or self.start not in ("auto", "map"):
+            return None
+        return problem.training.modes(problem, jax.random.fold_in(key, 1), self.chains, listener)
 
     def program(self, problem: Problem) -> "Chains":
         """These settings as an argument of compiled programs, without what would only make others of them."""

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpyro import handlers
@@ -143,12 +144,13 @@ def _dataset(
 
 def _selected(problem: Problem, groups: Groups) -> Groups:
     """The sites that belong to each group, in the program's order."""
-    shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
-    prior = [s.name for s in problem.latents if not s.local]
-    order = {"posterior": shown, "log_prior": prior}
+    shown = [s for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+    order = {group: [s.name for s in shown if s.group == group] for group in ("posterior", "network")}
+    order["log_prior"] = [s.name for s in problem.latents if not s.local]
+    given = groups | {"network": groups["posterior"]}
     return {
         group: {name: arrays[name] for name in order.get(group, arrays) if name in arrays}
-        for group, arrays in groups.items()
+        for group, arrays in given.items()
     }
 
 
@@ -215,4 +217,14 @@ def _predict(program: BoundModel, latents: Values, key: jax.Array, sites: tuple[
     """One new draw of each observed site."""
     free = handlers.uncondition(handlers.seed(program, key))
     messages = handlers.trace(handlers.substitute(free, data=latents)).get_trace()
-    return {name: messages[name]["value"] for name in sites}
+    return {name: _filled(messages[name], jax.random.fold_in(key, i)) for i, name in enumerate(sites)}
+
+
+def _filled(message: dict[str, Any], key: jax.Array) -> jax.Array:
+    """A site's draw, in the shape of its observation, where that is larger than the distribution."""
+    seen = jnp.shape(message["infer"]["obs"])
+    value: jax.Array = message["value"]
+    if seen == value.shape:
+        return value
+    fn = message["fn"]
+    return fn.expand(seen[: len(seen) - fn.event_dim]).sample(key)

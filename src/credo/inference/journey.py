@@ -148,7 +148,7 @@ class Journey:
             ),
             method=self.sampler.method,
             kind="draws",
-            sampled=tuple(site.name for site in self.problem.latents if not site.internal),
+            sampled=self.problem.judged,
             course=now.course,
         )
 

@@ -222,9 +222,9 @@ class Mh(Chains):
         """Our own kernel; NumPyro has none."""
         return RandomWalkMetropolis(program, self.scale, self.target_accept, self.adapt)
 
-    def begin(self, program: BoundModel, key: Array) -> Start:
+    def begin(self, program: BoundModel, key: Array, mode: Values | None = None) -> Start:
         """A point with a finite density."""
-        return find(program, key, self.start, self.start_values)
+        return find(program, key, self.start, self.start_values) if mode is None else Start(mode, {})
 
     def point(self, state: MhState) -> Start:
         """Where the chain is."""

@@ -57,7 +57,7 @@ class StartState(NamedTuple):
 
 
 class PointEstimate(eqx.Module):
-    """A mode of a log density, with standard errors from its curvature.
+    """A mode of a log density, with standard errors from its curvature; a model with networks is trained instead.
 
     Attributes:
         optimiser: `lbfgs` or `adam`.
@@ -95,6 +95,8 @@ class PointEstimate(eqx.Module):
         """Refuse what cannot be differentiated, or cannot be cut into minibatches."""
         problem.check()
         problem.require_enumerable(self.method)
+        if problem.training is not None:
+            problem.training.check(problem)
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
@@ -110,6 +112,8 @@ class PointEstimate(eqx.Module):
         Raises:
             RunError: no start has a finite log density.
         """
+        if problem.training is not None:
+            return problem.training.run(self, problem, key, listener, keeper)
         clock = Clock()
         start_key, evaluation_key = jax.random.split(key)
         begin = partial(_start, self, problem.bound, jax.random.split(start_key, self.starts))
@@ -150,7 +154,7 @@ class PointEstimate(eqx.Module):
             cost=Cost(clock.seconds, gradients=evaluations, density_evaluations=evaluations, programs=clock.programs),
             method=self.method,
             kind="point",
-            sampled=tuple(site.name for site in problem.latents if not site.internal),
+            sampled=problem.judged,
             course=tuple(now.course),
         )
 

@@ -97,15 +97,25 @@ def _last(function: Any, program: BoundModel, shared: tuple[Any, ...], one: Any)
 
 
 @jax.jit
-def start(sampler: "Chains", program: BoundModel, chains: int, keys: jax.Array) -> Any:
-    """The chains' first states."""
+def start(sampler: "Chains", program: BoundModel, chains: int, keys: jax.Array, modes: Any = None) -> Any:
+    """The chains' first states.
 
-    def one(program: BoundModel, key: jax.Array) -> Any:
+    Args:
+        sampler: of the chains.
+        program: the model with its data.
+        chains: how many there are.
+        keys: one for each chain.
+        modes: continuous latents where each chain begins [chain, ...], unconstrained; `None` to let the sampler choose.
+    """
+
+    def one(program: BoundModel, own: Any) -> Any:
+        key, mode = own
         start_key, chain_key = jax.random.split(key)
         kernel = sampler.kernel(program)
-        return kernel.init(chain_key, sampler.warmup * sampler.thinning, sampler.begin(program, start_key), (), {})
+        begin = sampler.begin(program, start_key, mode)
+        return kernel.init(chain_key, sampler.warmup * sampler.thinning, begin, (), {})
 
-    return over_chains(sampler, one, program, chains, keys)
+    return over_chains(sampler, one, program, chains, (keys, modes))
 
 
 @jax.jit

@@ -16,9 +16,10 @@ from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
 from credo.models.problem import BoundModel, Problem
 
-WORDS = ("jitter", "prior", "map", "values")
+WORDS = ("auto", "jitter", "prior", "map", "values")
 """How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan; drawn from the prior; at the end
-of an optimiser that began so; or at given values. There are up to 100 tries for a finite density and gradient.
+of an optimiser that began so, or of the training of networks; or at given values. There are up to 100 tries for a
+finite density and gradient. `auto` is `map` for a model with networks, and otherwise `jitter`.
 """
 
 _CLIMB = 500

@@ -13,6 +13,7 @@ import equinox as eqx
 import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
+from jax import Array
 
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
@@ -35,6 +36,9 @@ class Model(eqx.Module):
 
     formula: ClassVar[str] = ""
     """The model in one or a few lines of mathematics, for the report."""
+
+    several_targets: ClassVar[bool] = False
+    """Whether y may be [obs, target]; otherwise it is [obs]."""
 
     supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """For each prior that the model reads, the supports within one of which the prior must lie."""
@@ -67,6 +71,18 @@ class Model(eqx.Module):
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The data variables that the program requires, and those that it takes if they are there."""
         return arguments(type(self).__call__, skip=("self",))
+
+    def fitted(self, train: xr.Dataset) -> "Model":  # noqa: ARG002 - for those that look
+        """This model with what it takes from the training rows before the inference: scales, sizes of networks.
+
+        Raises:
+            ConfigError: the rows do not allow it.
+        """
+        return self
+
+    def start(self, key: Array) -> dict[str, Array]:  # noqa: ARG002 - for those with networks
+        """Where training begins, by site in its own space; empty to begin as optimisers do."""
+        return {}
 
     def simulate(self, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Draw latents from the priors and observations from the likelihood.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -17,6 +17,9 @@ from credo.models.base import Model
 from credo.models.failure import told
 from credo.models.priors import Placeholders, is_improper
 from credo.models.supports import describe
+
+if TYPE_CHECKING:
+    from credo.contracts import Training
 
 ROWS = "obs"
 """The plate of the rows; in the results it takes the name of the data's own first dimension."""
@@ -53,6 +56,7 @@ class Site:
         enumerable: whether NumPyro can sum it out.
         internal: whether it is left out of the results (a deterministic site shows it better).
         improper: whether its prior cannot be drawn from.
+        group: of the results in which its draws are: `network` for weights, which have no meaning one by one.
         local: whether it belongs to the model's structure (a group's effect) rather than to its priors.
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
         support: its support in words; empty for a deterministic site.
@@ -69,6 +73,7 @@ class Site:
     internal: bool = False
     improper: bool = False
     local: bool = False
+    group: str = "posterior"
     distribution: str = ""
     support: str = ""
     constraint: Any = field(default=None, repr=False)
@@ -83,11 +88,13 @@ class Problem:
         model: the model.
         data: the training rows.
         test: the held-out rows, or `None`.
+        training: how the model's networks are trained; `None` for a model without any.
     """
 
     model: Model
     data: xr.Dataset
     test: xr.Dataset | None = None
+    training: "Training | None" = None
 
     @cached_property
     def bound(self) -> BoundModel:
@@ -112,6 +119,12 @@ class Problem:
     def latents(self) -> tuple[Site, ...]:
         """The unknowns."""
         return self.named("latent")
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """What a verdict on chains is about: the latents, or what is computed of them where these are a network's."""
+        latents = tuple(site.name for site in self.latents if not site.internal and site.group == "posterior")
+        return latents or tuple(site.name for site in self.named("deterministic"))
 
     @property
     def row_dim(self) -> str:
@@ -164,6 +177,11 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
             f"data: the model {word!r} needs the variable {missing[0]!r}, but the data has only "
             f"{', '.join(given) or 'nothing'}; choose other data, or another model"
         )
+    if "target" in data.dims and not model.several_targets:
+        names = ", ".join(map(str, data["target"].to_numpy()))
+        raise ConfigError(f"data.target: model={word} takes one target, but got a list ({names}); name one column")
+    if "context" in given and "context" not in taken:
+        raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
     if word == "program" and (unknown := sorted(set(given) - set(taken))):
         raise ConfigError(
             f"model.function: the data has the variable {unknown[0]!r}, which the function does not take; "
@@ -260,6 +278,7 @@ def _site(message: dict[str, Any]) -> Site:
         internal=bool(message["infer"].get("internal", False)),
         improper=is_improper(fn),
         local=bool(message["infer"].get("local", False)),
+        group=message["infer"].get("group", "posterior"),
         distribution=type(base).__name__,
         support=describe(support),
         constraint=support,

@@ -22,6 +22,7 @@ class Program(Model):
     """
 
     formula: ClassVar[str] = "a NumPyro function of the user's own"
+    several_targets: ClassVar[bool] = True
 
     function: Callable[..., Any] = eqx.field(static=True)
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)

@@ -21,6 +21,8 @@ _BOUNDED = {
     type(constraints.greater_than(0.0)): "a number above {}",
     type(constraints.less_than(0.0)): "a number below {1}",
     type(constraints.interval(0.0, 1.0)): "a number between {} and {}",
+    type(constraints.open_interval(0.0, 1.0)): "a number above {} and below {}",
+    type(constraints.integer_interval(0, 1)): "a whole number from {} to {}",
 }
 
 
@@ -28,6 +30,8 @@ def describe(support: Any) -> str:
     """A support in words."""
     if isinstance(support, type(constraints.independent(constraints.real, 1))):
         return describe(support.base_constraint)
+    if support.is_discrete and _ends(support) == (-math.inf, math.inf):
+        return "a whole number"
     if words := _BOUNDED.get(type(support)):
         return words.format(*map(_number, _ends(support)))
     return _WORDS.get(type(support), type(support).__name__.strip("_").replace("_", " "))

@@ -9,9 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from credo.diagnostics.summary import labels, scalars
+from credo.report.numbers import counted
 from credo.result import Result
 
 MOST_NUMBERS = 2**23
+MOST_TARGETS = 4
+"""How many targets a figure of predictions shows."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ class Evidence:
     def group(self, name: str) -> xr.Dataset:
         """A group of the result's tree; an empty data set where there is none."""
         return self.result.tree[name].to_dataset() if name in self.result.tree.children else xr.Dataset()
+
+    def targets(self, name: str) -> tuple[list[str], str]:
+        """The first targets of a group of predictions, and a sentence if there are more."""
+        names = [str(target) for target in self.group(name)["target"].values]
+        more = f" Shown are the first {MOST_TARGETS} of {len(names):,} targets." if len(names) > MOST_TARGETS else ""
+        return names[:MOST_TARGETS], more
+
+    @property
+    def predicted_rows(self) -> str:
+        """Which rows the group `predictive` is of: `120 test rows`."""
+        predictive = self.group("predictive")
+        kind = {"train": "training"}.get(predictive.attrs.get("rows", "test"), "test")
+        return counted(predictive.sizes["row"], f"{kind} row")
 
     @cached_property
     def rows(self) -> dict[str, Mapping[str, float]]:

@@ -57,7 +57,7 @@ class HtmlReport:
         folder = story.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []
-        for word in dict.fromkeys(self.plots):
+        for word in (word for word in dict.fromkeys(self.plots) if plots.applies(word, evidence)):
             drawing, image = _drawn(word, evidence, self.dpi)
             if image:
                 (folder / f"{word}.png").write_bytes(image)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from credo.contracts import Story, Verdict
-from credo.report import table
+from credo.report import scores, table
 from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.report.drawing import Drawing
 from credo.report.numbers import counted, number, places, seconds
@@ -25,6 +25,7 @@ MOST_NAMES = 40
 
 NOTES = {
     "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
+    "trained": "Spread over the members of the ensemble: no posterior.",
     "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
 }
 
@@ -68,6 +69,8 @@ def render(
         broken_off=result.status.value if result.status is not Status.DONE else "",
         question=question(story),
         table=summary_table(result, summary, verdict),
+        scores=scores.rows(result),
+        scores_title=scores.title(result) if "predictive" in result.tree.children else "",
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
         cost=cost(result),
         phases=phases(result),

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Polygon
@@ -70,6 +72,13 @@ class Sheet:
     def area(self, x: Points, y: Points, color: str, alpha: float = 1.0) -> None:
         """A filled polygon."""
         self._add(Polygon(np.column_stack([x, y]), facecolor=color, alpha=alpha, edgecolor="none"))
+
+    def shade(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
+        """Shades [x, y] on a grid of points and between them, from white at 0 to the colour at 1."""
+        colours = LinearSegmentedColormap.from_list("shades", ["white", color])
+        points = np.stack(np.meshgrid(x, y, indexing="ij"), -1)
+        mesh = QuadMesh(points, shading="gouraud", array=shades, cmap=colours, clim=(0, 1))
+        self._add(mesh)
 
     def text(
         self,
@@ -136,6 +145,10 @@ class Panel:
         down = np.concatenate([np.asarray(high, float), low[::-1]])
         self.sheet.area(self.right_of(np.clip(across, *self.x)), self.below(np.clip(down, *self.y)), color, alpha)
 
+    def shade(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
+        """Shades [x, y] from 0 to 1 on a grid of points."""
+        self.sheet.shade(self.right_of(x), self.below(y), shades, color)
+
     def bar(self, x: tuple[float, float], y: tuple[float, float], color: str, alpha: float = 1.0) -> None:
         """A filled rectangle."""
         self.area([x[0], x[1]], [y[0], y[0]], [y[1], y[1]], color, alpha)
@@ -162,8 +175,8 @@ class Panel:
         if note:
             self.sheet.text(self.left + self.width, self.top - 4, note, color, size=7, align="right")
 
-    def x_axis(self, most: int = 4) -> None:
-        """A baseline with ticks."""
+    def x_axis(self, most: int = 4, label: str = "") -> None:
+        """A baseline with ticks, and what they measure."""
         bottom = self.top + self.height
         self.sheet.line([self.left, self.left + self.width], [bottom, bottom], FAINT, 0.8)
         ticks, words = axis_ticks(*self.x, most)
@@ -171,6 +184,8 @@ class Panel:
         self.sheet.line(broken(across, across), broken([bottom] * len(ticks), [bottom + 2.5] * len(ticks)), MUTED, 0.6)
         for place, word in zip(across, words, strict=True):
             self.sheet.text(float(place), bottom + 10, word, MUTED, 6.5, align="center")
+        label = shortened(label, self.width, 7)
+        self.sheet.text(self.left + self.width / 2, bottom + 20, label, MUTED, 7, align="center")
 
     def y_axis(self, most: int = 3, lines: bool = False) -> None:
         """Numbers on the left, with faint lines across if wanted."""

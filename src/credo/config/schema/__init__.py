@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from credo.config.schema import data, device, diagnostics, inference, model, prior, report, tracking
+from credo.config.schema import data, device, diagnostics, inference, model, prior, report, tracking, training
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Credo:
     data: Any = MISSING
     model: Any = MISSING
     inference: Any = MISSING
+    training: Any = None
     device: Any = MISSING
     diagnostics: Any = MISSING
     tracking: Any = MISSING
@@ -33,6 +34,7 @@ GROUPS = {
     "data": data,
     "model": model,
     "prior": prior,
+    "training": training,
     "inference": inference,
     "device": device,
     "diagnostics": diagnostics,

@@ -49,8 +49,9 @@ class TableFile:
     """What all tables in files share."""
 
     path: str = MISSING
-    target: str | None = MISSING
+    target: Any = MISSING
     features: list[str] | None = MISSING
+    context: list[str] | None = MISSING
     group: str | None = MISSING
     sigma: str | None = MISSING
     standardise: bool = MISSING
@@ -89,6 +90,17 @@ class Parquet(TableFile):
 
 
 @dataclass
+class Uci:
+    """A folder with a table and its customary splits."""
+
+    _target_: str = "credo.data.uci.Uci"
+    path: str = MISSING
+    split: int = MISSING
+    standardise: bool = MISSING
+    standardise_target: bool = MISSING
+
+
+@dataclass
 class Synthetic:
     """Draws of the chosen model itself."""
 
@@ -109,5 +121,6 @@ OPTIONS = {
     "json": Json,
     "npz": Npz,
     "parquet": Parquet,
+    "uci": Uci,
     "synthetic": Synthetic,
 }

@@ -71,10 +71,33 @@ class Program:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Mdn(Model):
+    """A mixture density network."""
+
+    _target_: str = "credo.models.mdn.Mdn"
+    family: str = MISSING
+    components: int = MISSING
+    mixing: str = MISSING
+    floor: float = MISSING
+    low: int | None = MISSING
+    high: int | None = MISSING
+    hidden: list[int] = MISSING
+    activation: str = MISSING
+    norm: str = MISSING
+    groups: int = MISSING
+    residual: bool = MISSING
+    context: str = MISSING
+    context_hidden: list[int] = MISSING
+    scale: str = MISSING
+    dtype: str = MISSING
+
+
 OPTIONS = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
     "hierarchical": Hierarchical,
+    "mdn": Mdn,
     "normal_inverse_gamma": NormalInverseGamma,
     "program": Program,
     "regression": Regression,

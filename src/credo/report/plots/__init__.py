@@ -1,6 +1,7 @@
 """The plots of the report: one per file, whose name is the plot's word in `report.plots`.
 
-A plot's file has one function, `draw(evidence) -> Drawing`. It is found by its name.
+A plot's file has one function, `draw(evidence) -> Drawing`. It is found by its name. A plot of conditional models names
+the group of the result that it reads in `GROUP`; where there is none, the page does not speak of it.
 """
 
 from importlib import import_module
@@ -25,6 +26,12 @@ def require(chosen: list[str]) -> None:
     for word in chosen:
         if word not in words():
             raise ConfigError(f"report.plots: there is no plot {word!r}; {nearest(word, words())}")
+
+
+def applies(word: str, evidence: "Evidence") -> bool:
+    """Whether the page is to show the plot of this word, or say why it cannot."""
+    needed = getattr(import_module(f"{__name__}.{word}"), "GROUP", None)
+    return needed is None or needed in evidence.result.tree.children
 
 
 def draw(word: str, evidence: "Evidence") -> "Drawing":

@@ -1,0 +1,44 @@
+"""Do predictive intervals hold as many held-out rows as they say? Gneiting, Balabdaoui & Raftery (2007), section 3."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, not_checked
+from credo.result import Result
+
+_LEVELS = (0.5, 0.9)
+_ERRORS = 3
+"""Binomial standard errors that are allowed for chance: a right predictive exceeds them in 0.5 % of runs."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """By how much the coverage of the central 50 % and 90 % intervals is off, beyond three binomial standard errors.
+
+    Attributes:
+        threshold: the largest such excess that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge the predictive of conditional models."""
+        rows = group(result, "predictive")
+        if "pit" not in rows:
+            return None
+        if rows.attrs["rows"] != "test":
+            reason = "No rows are held out: whether predictions of new rows are right is unknown."
+            return not_checked("calibration", self.threshold, f"{reason} Set data.test_fraction=0.1.")
+        off = np.abs(rows["pit"].to_numpy() - 0.5)
+        seen = {level: float(np.mean(off <= level / 2)) for level in _LEVELS}
+        error = {level: np.sqrt(level * (1 - level) / len(off)) for level in _LEVELS}
+        excess = max(abs(seen[level] - level) - _ERRORS * error[level] for level in _LEVELS)
+        told = " and ".join(f"{seen[level]:.1%} where {level:.0%} should be" for level in _LEVELS)
+        words = f"The central intervals hold {told}, of {len(off)} rows."
+        if excess <= self.threshold:
+            return Check("calibration", "passed", max(excess, 0.0), self.threshold, words)
+        advice = "Train an ensemble (training.members), or choose other components (model.components, model.family)."
+        return Check("calibration", "failed", excess, self.threshold, f"{words} {advice}")

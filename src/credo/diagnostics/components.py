@@ -1,0 +1,36 @@
+"""Does every component of a mixture have rows that it serves?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, some
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Components:
+    """The least, over components, of a component's largest weight in any row. A dead component is no fault, but waste.
+
+    Attributes:
+        threshold: the least that is alive.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge mixtures."""
+        rows = group(result, "predictive")
+        if "weight" not in rows or rows.sizes["component"] == 1:
+            return None
+        largest = rows["weight"].to_numpy().max(axis=0)
+        dead = np.flatnonzero(largest < self.threshold)
+        value = float(largest.min())
+        if not dead.size:
+            words = f"Each of {len(largest)} components has a weight of at least {value:.2g} in some row."
+            return Check("components", "passed", value, self.threshold, words)
+        names = some([f"component {k}" for k in dead])
+        advice = f"Nothing is served by {names}: fewer would do (model.components)."
+        return Check("components", "note", value, self.threshold, advice)

@@ -1,0 +1,133 @@
+"""What a conditional model's predictive is worth on rows that it has not seen, and how it runs along an input."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from credo.models.predict import Predictive
+from credo.models.problem import Problem
+from credo.result import Result
+
+PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_POINTS, _LEVELS, _SEEN = 80, 120, 400
+
+
+def add_predictive(problem: Problem, result: Result, key: jax.Array) -> Result:
+    """The result of a conditional model with the groups `predictive` and `curve`; any other as it is."""
+    if not hasattr(problem.model, "conditional") or "network" not in result.tree.children:
+        return result
+    network = result.tree["network"].to_dataset()
+    draws = {str(name): v.to_numpy().reshape(-1, *v.shape[2:]) for name, v in network.data_vars.items()}
+    predictive = Predictive(problem.model, draws)
+    result.tree["predictive"] = xr.DataTree(_rows(problem, result, predictive, key))
+    result.tree["curve"] = xr.DataTree(_curve(problem, predictive))
+    return result
+
+
+def scores(result: Result) -> dict[str, float]:
+    """The scores of the held-out rows, means over rows and targets; empty without any.
+
+    Returns:
+        `nll_test` in nats per row; `crps_test`, `rmse_test` and `sharpness_test` (the width of the central 90 %
+        interval) in the target's units; `coverage_50_test` and `coverage_90_test`, the shares of rows in the central
+        intervals.
+    """
+    if "predictive" not in result.tree.children or result.tree["predictive"].attrs["rows"] != "test":
+        return {}
+    rows = result.tree["predictive"].to_dataset()
+    quantile = rows["quantile"].to_numpy()
+    off = np.abs(rows["pit"].to_numpy() - 0.5)
+    return {
+        "nll_test": float(rows["nll"].mean()),
+        "crps_test": float(rows["crps"].mean()),
+        "rmse_test": float(np.sqrt(((rows["y"] - rows["mean"]) ** 2).mean())),
+        "coverage_50_test": float(np.mean(off <= 0.25)),
+        "coverage_90_test": float(np.mean(off <= 0.45)),
+        "sharpness_test": float(np.mean(quantile[..., -1] - quantile[..., 0])),
+    }
+
+
+def _rows(problem: Problem, result: Result, predictive: Predictive, key: jax.Array) -> xr.Dataset:
+    """The predictive of each held-out row, or of the training rows where none is held out."""
+    data = problem.data if problem.test is None else problem.test
+    x, y, context = _arrays(data)
+    mean, sd = predictive.moments(x, context)
+    by_row: dict[str, Any] = {
+        "y": y,
+        "mean": mean,
+        "sd": sd,
+        "crps": predictive.crps(x, y, context),
+        "pit": predictive.pit(key, x, y, context),
+    }
+    weight = predictive.weights(x, context)
+    group = "log_likelihood" if problem.test is None else "log_likelihood_test"
+    every = next(iter(result.tree[group].data_vars.values())).to_numpy()
+    every = every.reshape(-1, every.shape[-1])
+    highest = every.max(0)
+    return xr.Dataset(
+        {name: (("row", "target"), values) for name, values in by_row.items()}
+        | {
+            "weight": (("row", "component"), weight),
+            "nll": ("row", -highest - np.log(np.exp(every - highest).mean(0))),
+            "quantile": (
+                ("row", "target", "probability"),
+                predictive.quantile(x, np.array(PROBABILITIES), context),
+            ),
+        },
+        coords={"target": _names(data, y), "probability": list(PROBABILITIES)},
+        attrs={"rows": "train" if problem.test is None else "test"},
+    )
+
+
+def _curve(problem: Problem, predictive: Predictive) -> xr.Dataset:
+    """The predictive along the input on which its mean depends most, the others at their medians."""
+    x, y, context = _arrays(problem.data)
+    low, high = np.quantile(x, (0.01, 0.99), axis=0)
+    places = np.linspace(low, high, _POINTS)
+    middle = None if context is None else np.tile(np.median(context, axis=0), (_POINTS, 1))
+    paths = []
+    for feature in range(x.shape[1]):
+        path = np.tile(np.median(x, axis=0), (_POINTS, 1))
+        path[:, feature] = places[:, feature]
+        paths.append(path)
+    swings = [np.ptp(predictive.mean(path, middle) / y.std(0), axis=0).max() for path in paths]
+    chosen = int(np.argmax(swings))
+    path = paths[chosen]
+    quantile = predictive.quantile(path, np.array(PROBABILITIES), middle)
+    ends = np.quantile(y, (0.0, 1.0), axis=0)
+    margin = 0.05 * (ends[1] - ends[0])
+    levels = np.linspace(ends[0] - margin, ends[1] + margin, _LEVELS, axis=1)
+    if np.issubdtype(y.dtype, np.integer):
+        levels = np.round(levels)
+    seen = np.unique(np.linspace(0, len(x) - 1, _SEEN).astype(int))
+    names = problem.data["feature"].to_numpy() if "feature" in problem.data.coords else range(x.shape[1])
+    others = x.shape[1] > 1 or context is not None
+    return xr.Dataset(
+        {
+            "at": ("point", path[:, chosen]),
+            "quantile": (("point", "target", "probability"), quantile),
+            "weight": (("point", "component"), predictive.weights(path, middle)),
+            "level": (("target", "level"), levels),
+            "density": (("point", "target", "level"), predictive.density(path, levels, middle)),
+            "seen_at": ("seen", x[seen, chosen]),
+            "seen_y": (("seen", "target"), y[seen]),
+        },
+        coords={"target": _names(problem.data, y), "probability": list(PROBABILITIES)},
+        attrs={
+            "feature": str(names[chosen]),
+            "held": "The other inputs are at their medians." if others else "",
+        },
+    )
+
+
+def _arrays(data: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The inputs [row, feature], targets [row, target] and context [row, context_feature]."""
+    y = data["y"].to_numpy()
+    context = data["context"].to_numpy() if "context" in data else None
+    return data["x"].to_numpy(), y.reshape(len(y), -1), context
+
+
+def _names(data: xr.Dataset, y: np.ndarray) -> list[str]:
+    return [str(name) for name in data["target"].to_numpy()] if "target" in data.coords else ["y"][: y.shape[1]]

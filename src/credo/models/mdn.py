@@ -1,0 +1,336 @@
+"""Mixture density networks (Bishop 1994): a network of the inputs gives the numbers of a mixture of densities."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import xarray as xr
+from jax import Array
+from numpyro.distributions import constraints
+from numpyro.distributions.transforms import AffineTransform
+
+from credo.errors import ConfigError
+from credo.models.base import Model
+from credo.models.mixtures import ConditionalMixture, Family, initial, make_family, mixture, raw_size
+from credo.models.priors import is_improper
+from credo.nets.film import FiLM
+from credo.nets.mlp import MLP
+
+CONTEXTS = ("concat", "film")
+SCALES = ("network", "constant")
+DTYPES = ("float32", "float64")
+
+_PROBES = 50
+"""At how many rows the predictive is looked at, to judge chains whose weights have no meaning of their own."""
+
+_HEAD = 0.1
+"""The last layer begins this much smaller, so that the components begin where the targets' quantiles are."""
+
+
+class Moments(eqx.Module):
+    """Means and standard deviations of columns [column]."""
+
+    mean: np.ndarray | Array
+    sd: np.ndarray | Array
+
+    def __call__(self, columns: Array) -> Array:
+        """The columns [row, column], standardised."""
+        return (columns - self.mean) / self.sd
+
+
+class Mdn(Model):
+    """p(y | x) = sum_k w_k(x) f(y; theta_k(x)), with a prior on the network's weights.
+
+    Standardisation is part of the model: the inputs' moments and the targets' spread are those of the training rows
+    (`fitted`), and densities are in the targets' own units. A weight's prior is the given one divided by the square
+    root of the layer's inputs, so that it means the same for any width (Neal 1996, chapter 2); biases have theirs as it
+    stands. What the last layer gives is added to numbers at which the components lie over the targets' quantiles.
+
+    Attributes:
+        family: of the components, one of `mixtures.FAMILIES`.
+        components: how many.
+        mixing: how weights are made, `softmax` or `stick_breaking`.
+        floor: the least scale of a component, in steps between the target's values.
+        low: the least value of `discretized_logistic`; `None` for no end.
+        high: the largest.
+        hidden: the widths of the hidden layers; none makes the network linear.
+        activation: between the layers, one of `nets.functional.ACTIVATIONS`.
+        norm: after each hidden layer: `none`, `layer` or `group`.
+        groups: of `group`.
+        residual: whether hidden layers of one width add to their input.
+        context: what the variable `context` does: `concat`, it is further inputs; `film`, a second network of it scales
+            and shifts the hidden layers.
+        context_hidden: the hidden layers of that network.
+        scale: `network`, or `constant` for scales that do not depend on the inputs.
+        dtype: in which the network is computed, `float32` or `float64`.
+        inputs: the inputs' moments, known once the model is fitted.
+        contexts: the context's moments.
+        component: the family with the targets' standard deviations, and the steps between their values [target].
+        base: raw numbers [raw] of components over the targets' quantiles.
+        dims: the numbers of targets, inputs and context.
+    """
+
+    formula: ClassVar[str] = (
+        "y_i ~ sum_k w_k(x_i) f(theta_k(x_i))\nw, theta = base + network(x_i)\n"
+        "network weights ~ prior / sqrt(inputs of the layer), biases ~ prior"
+    )
+    several_targets: ClassVar[bool] = True
+    supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
+
+    family: str = eqx.field(static=True)
+    components: int = eqx.field(static=True)
+    mixing: str = eqx.field(static=True)
+    floor: float
+    low: int | None = eqx.field(static=True)
+    high: int | None = eqx.field(static=True)
+    hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    activation: str = eqx.field(static=True)
+    norm: str = eqx.field(static=True)
+    groups: int = eqx.field(static=True)
+    residual: bool = eqx.field(static=True)
+    context: str = eqx.field(static=True)
+    context_hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    scale: str = eqx.field(static=True)
+    dtype: str = eqx.field(static=True)
+    inputs: Moments | None = None
+    contexts: Moments | None = None
+    component: Family | None = None
+    base: Any = None
+    dims: tuple[int, int, int] | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        for key, words in (("context", CONTEXTS), ("scale", SCALES), ("dtype", DTYPES)):
+            if getattr(self, key) not in words:
+                raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {getattr(self, key)!r}")
+        for key in ("weight", "bias"):
+            if key not in self.prior:
+                raise ConfigError(f"prior.{key}: expected a prior; choose one, as in prior@model.prior.{key}=gaussian")
+        raw_size(self._family(floor=self.floor), self.mixing, self.components, 1)
+        _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
+
+    def fitted(self, train: xr.Dataset) -> "Mdn":
+        """This model with the moments of the training rows.
+
+        Raises:
+            ConfigError: an input or a target is constant, there are no inputs, or there is no context for `film`.
+        """
+        if "x" not in train or "y" not in train:
+            return self  # `bind` says what is missing
+        if self.context == "film" and "context" not in train:
+            raise ConfigError(
+                "model.context: film needs a context, but the data has none; name its columns in data.context"
+            )
+        y = train["y"].to_numpy().astype(float).reshape(train.sizes[train["y"].dims[0]], -1)
+        names = train["target"].to_numpy() if "target" in train.coords else ["y"]
+        _require_varied(y, "data.target", [f"the target {name!r}" for name in names])
+        inputs, contexts = (_moments(train, name) for name in ("x", "context"))
+        spread, resolution = y.std(0), _resolution(y, self._family())
+        places = _places(y, self.components)
+        unit = 1.0 if self.family == "beta" else spread
+        family = self._family(floor=self.floor, resolution=resolution, unit=unit)
+        base = initial(family, self.mixing, places, spread / math.sqrt(self.components))
+        dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
+        return dataclasses.replace(self, inputs=inputs, contexts=contexts, component=family, base=base, dims=dims)
+
+    def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
+        """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""
+        latents = {name: self._latent(name, leaf.shape) for name, leaf in self._leaves().items()}
+        predicted = self.conditional(latents, x, context)
+        rows = np.unique(np.linspace(0, len(x) - 1, _PROBES).astype(int))
+        parameters = {name: values[rows] for name, values in predicted.parameters.items()}
+        probed = ConditionalMixture(predicted.family, predicted.log_weights[rows], parameters)
+        with numpyro.plate("probe", len(rows)):
+            means = probed.mean
+            numpyro.deterministic("predicted_mean", means[:, 0] if means.shape[1] == 1 else means)
+            numpyro.deterministic("log_density", probed.log_prob(jnp.reshape(y, (len(x), -1))[rows]))
+        with numpyro.plate("obs", len(x)):
+            numpyro.sample("y", _Univariate(predicted) if y.ndim == 1 else predicted, obs=y)
+
+    def conditional(self, latents: dict[str, Array], x: Array, context: Array | None = None) -> ConditionalMixture:
+        """The mixture of each row.
+
+        Args:
+            latents: the network's weights by site, in their own space.
+            x: inputs [row, feature], in their own units.
+            context: [row, context], in its own units.
+        """
+        assert self.inputs is not None  # noqa: S101 -- for the type checker: `fitted` was called
+        assert self.component is not None  # noqa: S101
+        dtype = jnp.dtype(self.dtype)
+        network = self._network({name: jnp.asarray(value, dtype) for name, value in latents.items()})
+        seen = [self.inputs(x).astype(dtype)]
+        if self.contexts is not None and context is not None:
+            seen.append(self.contexts(context).astype(dtype))
+        raw = jax.vmap(network)(*(seen if self.context == "film" else [jnp.concatenate(seen, 1)]))
+        base = jnp.asarray(self.base, dtype)
+        return mixture(self.component, self.mixing, raw + base, self.components, self._dims[0])
+
+    def start(self, key: Array) -> dict[str, Array]:
+        """Weights as networks begin, by site."""
+        made = jax.tree.map(lambda a: a.astype(float), eqx.filter(self._made(self._dims, key), eqx.is_array))
+        head = partial(_last_layer, film=self.context == "film")
+        made = eqx.tree_at(lambda m: head(m).weight, made, _HEAD * head(made).weight)
+        made = eqx.tree_at(lambda m: head(m).bias, made, jnp.zeros_like(head(made).bias))
+        return {name: value - _offset(name) for name, value in _named(made).items()}
+
+    @property
+    def _dims(self) -> tuple[int, int, int]:
+        assert self.dims is not None  # noqa: S101 -- as above
+        return self.dims
+
+    def _family(self, **settings: Any) -> Family:
+        ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}
+        return make_family(self.family, **ends, **settings)
+
+    def _made(self, dims: tuple[int, int, int], key: Array) -> Any:
+        """A network that begins as networks do."""
+        targets, features, context = dims
+        outputs = raw_size(self._family(), self.mixing, self.components, targets)
+        trunk_key, context_key = jax.random.split(key)
+        film = self.context == "film"
+        trunk = MLP(
+            features + (0 if film else context),
+            outputs,
+            self.hidden,
+            activation=self.activation,
+            norm=self.norm,
+            groups=self.groups,
+            residual=self.residual,
+            dtype=jnp.dtype(self.dtype),
+            layer="hidden",
+            key=trunk_key,
+        )
+        if not film:
+            return trunk
+        return FiLM(
+            trunk,
+            context,
+            self.context_hidden,
+            activation=self.activation,
+            dtype=jnp.dtype(self.dtype),
+            key=context_key,
+        )
+
+    def _shape(self) -> Any:
+        return eqx.filter_eval_shape(partial(self._made, self._dims), jax.random.PRNGKey(0))
+
+    def _leaves(self) -> dict[str, jax.ShapeDtypeStruct]:
+        return _named(self._shape())
+
+    def _latent(self, name: str, shape: tuple[int, ...]) -> Array:
+        """A weight or bias, under its prior."""
+        prior = self.prior["weight" if len(shape) > 1 else "bias"]
+        if len(shape) > 1 and not is_improper(prior):
+            scale = 1 / math.sqrt(math.prod(shape[1:]))
+            prior = dist.TransformedDistribution(prior, AffineTransform(0.0, scale, domain=prior.support))
+        whole = prior.expand(shape).to_event(len(shape))
+        return numpyro.sample(name, whole, infer={"group": "network"})
+
+    def _network(self, latents: dict[str, Array]) -> Any:
+        shape = self._shape()
+        known = {name: latents[name] + _offset(name) for name in _named(shape)}
+        network = _filled(shape, known)
+        if self.scale == "network":
+            return network
+        head = partial(_last_layer, film=self.context == "film")
+        free = jnp.asarray(self._free_of_inputs(), self.dtype)[:, None]
+        return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, head(network).weight))
+
+    def _free_of_inputs(self) -> np.ndarray:
+        """Which raw numbers [raw] are scales."""
+        family, targets = self._family(), self._dims[0]
+        scales = [i for i, name in enumerate(family.names) if name in ("scale", "dispersion", "df")]
+        if not scales:
+            raise ConfigError(f"model.scale: {self.family} has no scale that could be constant; use scale=network")
+        each = np.zeros(family.size(targets), bool)
+        for i in scales:
+            each[i * targets : (i + 1) * targets] = True
+        mixing = raw_size(family, self.mixing, self.components, targets) - self.components * each.size
+        return np.concatenate([np.zeros(mixing, bool), np.tile(each, self.components)])
+
+
+class _Univariate(dist.Distribution):
+    """A conditional mixture of one target, whose values have no dimension for it."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    pytree_data_fields = ("mixture",)
+
+    def __init__(self, mixture: ConditionalMixture) -> None:
+        self.mixture = mixture
+        super().__init__(mixture.batch_shape, ())
+
+    @property
+    def support(self) -> Any:
+        return self.mixture.family.support
+
+    def log_prob(self, value: Array) -> Array:
+        return self.mixture.log_prob(jnp.asarray(value)[..., None])
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        return self.mixture.sample(key, sample_shape)[..., 0]
+
+
+def _last_layer(network: Any, *, film: bool) -> Any:
+    return network.trunk.head if film else network.head
+
+
+def _named(network: Any) -> dict[str, Any]:
+    """The arrays of a network by site: `layers_0_weight`, `trunk_head_bias`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
+    return {_site(path): leaf for path, leaf in leaves if hasattr(leaf, "shape")}
+
+
+def _filled(network: Any, arrays: dict[str, Array]) -> Any:
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: arrays.get(_site(path), leaf), network)
+
+
+def _site(path: Sequence[Any]) -> str:
+    return re.sub(r"\W+", "_", jax.tree_util.keystr(tuple(path))).strip("_")
+
+
+def _offset(name: str) -> float:
+    """What a latent is counted from: a norm's weight from 1, so that its prior is about no change."""
+    return 1.0 if re.search(r"norms_\d+_weight$", name) else 0.0
+
+
+def _moments(train: xr.Dataset, name: str) -> Moments | None:
+    if name not in train:
+        return None
+    columns = train[name].to_numpy().astype(float)
+    dim = train[name].dims[1]
+    names = train[dim].to_numpy() if dim in train.coords else range(columns.shape[1])
+    key, word = ("data.features", "feature") if name == "x" else ("data.context", "context")
+    _require_varied(columns, key, [f"the {word} {label!s}" for label in names])
+    return Moments(columns.mean(0), columns.std(0))
+
+
+def _require_varied(columns: np.ndarray, key: str, names: Sequence[str]) -> None:
+    for width, name in zip(np.ptp(columns, axis=0), names, strict=True):
+        if width == 0:
+            raise ConfigError(f"{key}: {name} is constant on the {len(columns)} training rows; leave it out")
+
+
+def _resolution(y: np.ndarray, family: Family) -> np.ndarray:
+    """The least step between two values of each target, at least 1e-5 of its standard deviation; 1 of counts."""
+    if family.support.is_discrete or family.word == "beta":
+        return np.ones(y.shape[1])
+    steps = np.array([np.diff(np.unique(column)).min() for column in y.T])
+    return np.maximum(steps, 1e-5 * y.std(0))
+
+
+def _places(y: np.ndarray, components: int) -> np.ndarray:
+    """Where the components begin [component, target]: the means of equal parts of the rows, along their main axis."""
+    standard = (y - y.mean(0)) / y.std(0)
+    axis = np.linalg.svd(standard, full_matrices=False)[2][0] if y.shape[1] > 1 else np.ones(1)
+    parts = np.array_split(y[np.argsort(standard @ axis, kind="stable")], min(components, len(y)))
+    means = np.array([part.mean(0) for part in parts])
+    return np.resize(means, (components, y.shape[1]))

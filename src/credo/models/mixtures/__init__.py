@@ -1,0 +1,24 @@
+"""Conditional mixtures p(y | x) = sum_k w_k(x) f(y; theta_k(x)), made of the raw numbers that a network gives.
+
+A family f says how raw numbers become its parameters and what its density, CDF, draws and moments are. A mixture's raw
+numbers [n_raw] are those of the weights, then those of each component; `mixture` cuts and binds them.
+"""
+
+from credo.models.mixtures.crps import crps
+from credo.models.mixtures.families import FAMILIES, check_targets, make_family
+from credo.models.mixtures.family import Family
+from credo.models.mixtures.mixture import WEIGHTS, ConditionalMixture, initial, log_weights, mixture, raw_size
+
+__all__ = [
+    "FAMILIES",
+    "WEIGHTS",
+    "ConditionalMixture",
+    "Family",
+    "check_targets",
+    "crps",
+    "initial",
+    "log_weights",
+    "make_family",
+    "mixture",
+    "raw_size",
+]

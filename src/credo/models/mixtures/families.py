@@ -1,0 +1,41 @@
+"""All families by their words, and what they refuse."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from jax.typing import ArrayLike
+
+from credo.errors import ConfigError
+from credo.models.mixtures.beta import Beta
+from credo.models.mixtures.counts import DiscretizedLogistic, Poisson
+from credo.models.mixtures.family import Family
+from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace, Logistic, StudentT
+
+FAMILIES: dict[str, type[Family]] = {
+    family.word: family
+    for family in (Gaussian, GaussianFull, Logistic, DiscretizedLogistic, Laplace, StudentT, Beta, Poisson)
+}
+
+
+def make_family(word: str, **settings: Any) -> Family:
+    """The family of a word, with its settings.
+
+    Raises:
+        ConfigError: For a word that is none of `FAMILIES`, and settings that are impossible or that it does not have.
+    """
+    if word not in FAMILIES:
+        raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {word!r}")
+    known = [field.name for field in fields(FAMILIES[word])]
+    if unknown := settings.keys() - known:
+        raise ConfigError(f"{min(unknown)}: {word} has no such setting; it has {', '.join(known)}")
+    return FAMILIES[word](**settings)
+
+
+def check_targets(family: Family, y: ArrayLike, *, key: str = "data.target") -> None:
+    """Refuse targets [rows, target] outside a family's support; the error names `key` and the first such row."""
+    y = np.asarray(y)
+    outside = ~np.asarray(family.support(y))
+    if outside.any():
+        first = tuple(np.argwhere(outside)[0])
+        raise ConfigError(f"{key}: {family.word} needs {family.words} in every row, but row {first[0]} has {y[first]}")

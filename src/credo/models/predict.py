@@ -1,0 +1,211 @@
+"""What a conditional model says of new rows, all draws of its weights together: one mixture per row."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from credo.models.mixtures import ConditionalMixture, crps
+
+_BATCH = 2**22
+"""About how many numbers a batch of rows may take for each parameter."""
+
+_MOST_DRAWS = 200
+"""Draws of the weights that are used: more say no more, and CRPS costs their square."""
+
+_HALVINGS = 60
+"""Of the interval in which a quantile lies."""
+
+
+class Conditional(Protocol):
+    """A model whose target, given inputs, is a mixture."""
+
+    def conditional(self, latents: dict[str, Array], x: Array, context: Array | None = None) -> ConditionalMixture:
+        """The mixture of each row, for one draw of the latents."""
+        ...
+
+
+class Predictive:
+    """The mean over draws of p(y | x, weights).
+
+    Rows go through in batches that fit memory. All results are NumPy arrays, in the targets' own units.
+
+    Args:
+        model: a fitted model.
+        draws: the weights by site, each [draw, ...]; of more than 200 draws, 200 evenly spaced ones are used.
+    """
+
+    def __init__(self, model: Conditional, draws: Mapping[str, np.ndarray]) -> None:
+        count = len(next(iter(draws.values())))
+        chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_DRAWS)).astype(int))
+        self.model = model
+        self.draws = {name: np.asarray(values)[chosen] for name, values in draws.items()}
+
+    def log_density(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Log p(y | x) [row] of targets [row, target]."""
+        return self._by_row(_log_density, x, context, y)
+
+    def density(self, x: np.ndarray, grid: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """p(y_t | x) [row, target, level] of each target alone at the levels [target, level]."""
+        return self._by_row(_density, x, context, shared=(np.asarray(grid, float),))
+
+    def cdf(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """P(Y_t <= y_t | x) [row, target]."""
+        return self._by_row(_cdf, x, context, y)
+
+    def quantile(self, x: np.ndarray, probability: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Quantiles [row, target, probability]: the least y with P(Y_t <= y | x) at least the probability."""
+        return self._by_row(_quantile, x, context, shared=(np.asarray(probability, float),))
+
+    def moments(self, x: np.ndarray, context: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations, each [row, target]."""
+        both = self._by_row(_moments, x, context)
+        return both[..., 0], both[..., 1]
+
+    def mean(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Means [row, target]."""
+        return self.moments(x, context)[0]
+
+    def modes(self, x: np.ndarray, context: np.ndarray | None = None, points: int = 512) -> list[list[np.ndarray]]:
+        """The places of the density's peaks, for each row and each target, on a grid between extreme quantiles."""
+        ends = self.quantile(x, np.array([0.001, 0.999]), context)
+        grids = np.linspace(ends[..., 0], ends[..., 1], points, axis=-1)
+        each = self._by_row(_density_by_row, x, context, grids)
+        inner = (each[..., 1:-1] > each[..., :-2]) & (each[..., 1:-1] >= each[..., 2:])
+        return [[grid[1:-1][peak] for grid, peak in zip(*pair, strict=True)] for pair in zip(grids, inner, strict=True)]
+
+    def sample(self, key: Array, x: np.ndarray, count: int, context: np.ndarray | None = None) -> np.ndarray:
+        """Draws [count, row, target]."""
+        return np.moveaxis(self._by_row(_sample, x, context, shared=(np.zeros(count),), key=key), 1, 0)
+
+    def weights(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """The components' weights [row, component], the mean over draws."""
+        return self._by_row(_weights, x, context, shared=(np.zeros(len(next(iter(self.draws.values())))),))
+
+    def crps(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """The continuous ranked probability score [row, target], in the target's units; see `mixtures.crps`."""
+        return self._by_row(_crps, x, context, y)
+
+    def pit(self, key: Array, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """The probability integral transform [row, target], uniform where the predictive is right.
+
+        Of whole numbers it is drawn between P(Y < y) and P(Y <= y) (Czado, Gneiting & Held 2009).
+        """
+        return self._by_row(_pit, x, context, y, key=key)
+
+    def _by_row(
+        self,
+        function: Any,
+        x: np.ndarray,
+        context: np.ndarray | None,
+        *by_row: np.ndarray,
+        shared: tuple[Any, ...] = (),
+        key: Array | None = None,
+    ) -> np.ndarray:
+        """A function of the rows' mixtures, of what else is known by row, of what all rows share, and of a key."""
+        total = len(x)
+        size = self._batch(total)
+        known = jax.tree.map(lambda a: np.asarray(a, float), (x, context, by_row))
+        parts = []
+        for first in range(0, total, size):
+            rows = np.minimum(np.arange(first, first + size), total - 1)  # the last batch is filled up
+            seen, given, own = jax.tree.map(lambda a, rows=rows: a[rows], known)
+            keys = () if key is None else (jax.random.fold_in(key, first),)
+            part = _apply(function, self.model, self.draws, seen, given, *own, *shared, *keys)
+            parts.append(np.asarray(part)[: total - first])
+        return np.concatenate(parts)
+
+    def _batch(self, rows: int) -> int:
+        """How many rows fit memory at once."""
+        draws = len(next(iter(self.draws.values())))
+        weights = sum(values[0].size for values in self.draws.values())
+        return max(min(rows, 1024, _BATCH // (draws * max(weights // 64, 1))), 1)
+
+
+@partial(jax.jit, static_argnums=0)
+def _apply(
+    function: Any, model: Conditional, draws: dict[str, Array], x: Array, context: Array | None, *rest: Array
+) -> Array:
+    families = []
+
+    def one(latents: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        mixture = model.conditional(latents, x, context)
+        families.append(mixture.family)
+        return mixture.log_weights, mixture.parameters
+
+    log_w, parameters = jax.tree.map(_pooled, jax.vmap(one)(draws))
+    log_w = log_w - jnp.log(len(next(iter(draws.values()))))
+    return function(ConditionalMixture(families[0], log_w, parameters), *rest)
+
+
+def _pooled(each: Array) -> Array:
+    """[draw, row, component, ...] -> [row, draw * component, ...]."""
+    by_row = jnp.moveaxis(each, 0, 1)
+    return by_row.reshape(by_row.shape[0], -1, *by_row.shape[3:])
+
+
+def _log_density(mixture: ConditionalMixture, y: Array) -> Array:
+    return mixture.log_prob(y)
+
+
+def _density(mixture: ConditionalMixture, grid: Array) -> Array:
+    return _density_by_row(mixture, jnp.broadcast_to(grid, (mixture.batch_shape[0], *grid.shape)))
+
+
+def _density_by_row(mixture: ConditionalMixture, grids: Array) -> Array:
+    """The marginal densities [row, target, level]: the derivative of the CDF, or the mass of whole numbers."""
+
+    def at(level: Array) -> Array:
+        each = mixture.family.log_density(mixture.parameters, level[:, None, :].astype(mixture.log_weights.dtype))
+        return (jnp.exp(mixture.log_weights)[..., None] * jnp.exp(each)).sum(-2)
+
+    return jnp.moveaxis(jax.lax.map(at, jnp.moveaxis(grids, 2, 0), batch_size=16), 0, 2)
+
+
+def _cdf(mixture: ConditionalMixture, y: Array) -> Array:
+    return mixture.cdf(y)
+
+
+def _quantile(mixture: ConditionalMixture, probabilities: Array) -> Array:
+    means, sds = mixture.family.mean(mixture.parameters), jnp.sqrt(mixture.family.variance(mixture.parameters))
+    low, high = (means - 60 * sds).min(1), (means + 60 * sds).max(1)
+
+    def find(probability: Array) -> Array:
+        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            middle = 0.5 * (ends[0] + ends[1])
+            below = mixture.cdf(middle) < probability
+            return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
+
+        found = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))[1]
+        return jnp.ceil(found - 1e-3) if mixture.family.support.is_discrete else found
+
+    return jnp.moveaxis(jax.lax.map(find, probabilities.astype(low.dtype)), 0, 2)
+
+
+def _moments(mixture: ConditionalMixture) -> Array:
+    return jnp.stack([mixture.mean, jnp.sqrt(mixture.variance)], -1)
+
+
+def _sample(mixture: ConditionalMixture, room: Array, key: Array) -> Array:
+    return jnp.moveaxis(mixture.sample(key, (len(room),)), 0, 1)
+
+
+def _weights(mixture: ConditionalMixture, room: Array) -> Array:
+    weights = jnp.exp(mixture.log_weights)
+    return weights.reshape(len(weights), len(room), -1).sum(1)
+
+
+def _crps(mixture: ConditionalMixture, y: Array) -> Array:
+    return crps(mixture, y)
+
+
+def _pit(mixture: ConditionalMixture, y: Array, key: Array) -> Array:
+    above = mixture.cdf(y)
+    if not mixture.family.support.is_discrete:
+        return above
+    below = mixture.cdf(y - 1)
+    return below + jax.random.uniform(key, above.shape, above.dtype) * (above - below)
