@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci film amortised mdn-speed bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,15 @@ resources: setup ## memory by draws, cores by devices, into experiments/benchmar
 
 uci: setup ## mixture density networks on five sets, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/uci.py
+
+film: setup ## FiLM against concatenation, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/film.py
+
+amortised: setup ## posteriors learned from simulations, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/amortised.py
+
+mdn-speed: setup ## an epoch of training beside a loop by hand, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/mdn_speed.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

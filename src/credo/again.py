@@ -36,7 +36,7 @@ def resumed(arguments: Sequence[str]) -> Run:
     """
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise ConfigError(RESUME)
-    run = _read(_folder(arguments[0]))
+    run = _read(folder(arguments[0]))
     if checkpoint.read_head(run.folder)["finished"]:
         raise ConfigError(f"{arguments[0]} is finished; credo extend {arguments[0]} --draws 1000 adds draws to it")
     return run
@@ -51,7 +51,7 @@ def extended(arguments: Sequence[str]) -> Run:
     words = [part for word in arguments for part in word.split("=", 1)]
     if len(words) != 3 or words[1] != "--draws" or not re.fullmatch(r"[1-9]\d*", words[2]):
         raise ConfigError(EXTEND)
-    run = _read(_folder(words[0]))
+    run = _read(folder(words[0]))
     head = checkpoint.read_head(run.folder)
     if not head["finished"]:
         raise ConfigError(f"{words[0]} is not finished; credo resume {words[0]} takes it up")
@@ -62,7 +62,7 @@ def extended(arguments: Sequence[str]) -> Run:
     return run
 
 
-def _folder(word: str) -> Path:
+def folder(word: str) -> Path:
     """A run's folder, from its path or from its id in MLflow."""
     if Path(word).is_dir() or not re.fullmatch(r"[0-9a-f]{32}", word):
         return Path(word).absolute()
@@ -71,19 +71,19 @@ def _folder(word: str) -> Path:
     return store.folder_of(word, Path.cwd())
 
 
-def _read(folder: Path) -> Run:
+def _read(place: Path) -> Run:
     try:
-        config = OmegaConf.load(folder / ".hydra" / "config.yaml")
-        hydra = OmegaConf.load(folder / ".hydra" / "hydra.yaml").hydra
+        config = OmegaConf.load(place / ".hydra" / "config.yaml")
+        hydra = OmegaConf.load(place / ".hydra" / "hydra.yaml").hydra
     except FileNotFoundError:
-        raise ConfigError(f"{folder} is no folder of a run: it has no .hydra/config.yaml") from None
+        raise ConfigError(f"{place} is no folder of a run: it has no .hydra/config.yaml") from None
     if not isinstance(config, DictConfig):
-        raise ConfigError(f"{folder}/.hydra/config.yaml: expected keys and values")
+        raise ConfigError(f"{place}/.hydra/config.yaml: expected keys and values")
     os.chdir(hydra.runtime.cwd)  # where the configuration's paths start
     return Run(
         config=config,
         choices={str(group): str(word) for group, word in hydra.runtime.choices.items()},
         overrides=tuple(hydra.overrides.task),
-        folder=folder,
+        folder=place,
         start_folder=Path(hydra.runtime.cwd),
     )

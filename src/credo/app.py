@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
-from credo import device, metrics, note, provenance, terminal
+from credo import device, export, metrics, note, provenance, terminal
 from credo.checkpoint import Checkpoint
 from credo.config import paths
 from credo.config.build import Parts, build
@@ -83,6 +83,7 @@ def run(
         numbers = metrics.collect(result, summary)
         objective = _objective(config.objective, numbers)
         _write(folder, story, result, summary, verdict, numbers)
+        export.save(folder, config, problem, result)
         page = parts.report.write(story, result, summary, verdict, numbers)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)

@@ -166,7 +166,46 @@ def _take_up(run: "again.Run") -> int:
     return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
 
 
-VERBS: dict[str, Callable[[Sequence[str]], int]] = {"init": initialise, "resume": resume, "extend": extend}
+def predict(arguments: Sequence[str]) -> int:
+    """`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout."""
+    from credo import again, export
+
+    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+        raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
+    import pandas as pd
+
+    from credo.data.file import existing, unreadable
+
+    file = existing(arguments[1])
+    try:
+        table = pd.read_csv(file)
+    except (ValueError, OSError) as error:
+        raise unreadable(file, "CSV", error) from error
+    folder = again.folder(arguments[0])
+    _make_importable(Path.cwd())
+    export.load(folder)(table).to_csv(sys.stdout, index=False)
+    return 0
+
+
+def export_model(arguments: Sequence[str]) -> int:
+    """`credo export RUN FOLDER`: a run's model as an MLflow model, which others can load and serve."""
+    from credo import again, export
+
+    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+        raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
+    _make_importable(Path.cwd())
+    export.to_mlflow(again.folder(arguments[0]), Path(arguments[1]))
+    sys.stdout.write(f"serve it: mlflow models serve -m {arguments[1]} --host 127.0.0.1 --env-manager local\n")
+    return 0
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "init": initialise,
+    "resume": resume,
+    "extend": extend,
+    "predict": predict,
+    "export": export_model,
+}
 
 
 def _say(error: BaseException, code: int | None = None) -> int:
@@ -204,6 +243,8 @@ Choose a word per group, and set any value by its key:
   credo init FOLDER                         a folder of your own that runs at once
   credo resume RUN                          go on with a run that was cut off
   credo extend RUN --draws N                add draws to a finished run
+  credo predict RUN FILE.csv                what a trained network says of new rows
+  credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
 
 {groups}
 

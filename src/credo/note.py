@@ -29,7 +29,7 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             *_fenced(command),
             "",
             *(_fenced(_scores(found)) if (found := scores.rows(result)) else ()),
-            *_fenced(_table(result, summary, verdict)),
+            *(_fenced(_table(result, summary, verdict)) if result.kind != "trained" else ()),
             "",
             *_fenced(story.question["model"]),
         ]

@@ -53,6 +53,11 @@ def build(config: DictConfig) -> Parts:
     )
 
 
+def make_model(config: DictConfig) -> Any:
+    """Make the model of a configuration alone."""
+    return _make(config, "model", Model)
+
+
 def _seconds(config: DictConfig, key: str) -> float | None:
     value = OmegaConf.select(config, key)
     if value is not None and not value > 0:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -140,6 +140,28 @@ class Mdn(Model):
         base = initial(family, self.mixing, places, spread / math.sqrt(self.components))
         dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
         return dataclasses.replace(self, inputs=inputs, contexts=contexts, component=family, base=base, dims=dims)
+
+    @property
+    def learned(self) -> dict[str, np.ndarray]:
+        """What `fitted` took from the training rows, as plain arrays: `restored` makes the same model of it."""
+        assert self.inputs is not None  # noqa: S101 -- for the type checker: `fitted` was called
+        assert self.component is not None  # noqa: S101
+        moments = {"inputs": self.inputs} | ({} if self.contexts is None else {"contexts": self.contexts})
+        found = {f"{name}_{part}": getattr(one, part) for name, one in moments.items() for part in ("mean", "sd")}
+        found |= {"resolution": self.component.resolution, "unit": self.component.unit}
+        return {name: np.asarray(value) for name, value in (found | {"base": self.base, "dims": self._dims}).items()}
+
+    def restored(self, learned: Mapping[str, np.ndarray]) -> "Mdn":
+        """This model with what another of the same settings has learned."""
+        inputs = Moments(learned["inputs_mean"], learned["inputs_sd"])
+        known = "contexts_mean" in learned
+        contexts = Moments(learned["contexts_mean"], learned["contexts_sd"]) if known else None
+        family = self._family(floor=self.floor, resolution=learned["resolution"], unit=learned["unit"])
+        targets, features, context = map(int, learned["dims"])
+        dims = (targets, features, context)
+        return dataclasses.replace(
+            self, inputs=inputs, contexts=contexts, component=family, base=learned["base"], dims=dims
+        )
 
     def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
         """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""

@@ -25,7 +25,6 @@ MOST_NAMES = 40
 
 NOTES = {
     "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
-    "trained": "Spread over the members of the ensemble: no posterior.",
     "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
 }
 
@@ -68,7 +67,7 @@ def render(
         checks={status: ended(verdict, status) for status in ORDER},
         broken_off=result.status.value if result.status is not Status.DONE else "",
         question=question(story),
-        table=summary_table(result, summary, verdict),
+        table=None if result.kind == "trained" else summary_table(result, summary, verdict),
         scores=scores.rows(result),
         scores_title=scores.title(result) if "predictive" in result.tree.children else "",
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
@@ -116,9 +115,14 @@ def _priors(config: Mapping[str, Any], latents: set[str]) -> list[str]:
     width = max(map(len, map(str, settings)), default=0)
     unused = "   (this model has no unknown of this name)"
     return [
-        f"{name!s:<{width}} ~ {_distribution(setting)}{'' if not latents or name in latents else unused}"
+        f"{name!s:<{width}} ~ {_distribution(setting)}{unused if latents and not _is_read(str(name), latents) else ''}"
         for name, setting in settings.items()
     ]
+
+
+def _is_read(prior: str, latents: set[str]) -> bool:
+    """Whether a latent has this name, or is one of many with it: `layers_0_weight`."""
+    return any(latent == prior or latent.endswith(f"_{prior}") for latent in latents)
 
 
 def _latent(site: Mapping[str, Any]) -> dict[str, str]:

@@ -39,12 +39,11 @@ DRAWS = (
     Column("R-hat", "r_hat", "r_hat", larger_is_better=False),
 )
 POINT = (Column("estimate", "mean"), Column("standard error", "sd"), Column("5 %", "q5"), Column("95 %", "q95"))
-TRAINED = (Column("mean", "mean"), Column("sd", "sd"))
 
 
 def columns(kind: str) -> tuple[Column, ...]:
     """The columns of a result of this kind."""
-    return {"point": POINT, "trained": TRAINED}.get(kind, DRAWS)
+    return POINT if kind == "point" else DRAWS
 
 
 def cell(row: Mapping[str, Any], column: Column, kind: str) -> str:

@@ -8,7 +8,7 @@ the rows for validation is a cross-validation): deep ensembles, Lakshminarayanan
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -66,7 +66,7 @@ class Member(NamedTuple):
     - **best**, **best_loss**, **best_epoch** - those of the least validation loss, that loss, and how many epochs there
       had been.
     - **epoch** - epochs so far.
-    - **finite** - False once a step was not; z is as it was before.
+    - **finite** - False once an epoch was not; z is as it was before that.
     - **rng_key** - for the order of the rows.
     - **train**, **validation** - mean negative log likelihood per row, by epoch; NaN where unknown.
     """
@@ -250,6 +250,20 @@ class _ScaledLikelihood(Messenger):
             msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
 
 
+class _WithoutLikelihood(Messenger):
+    """Drops the densities of the observations, and with them what they are computed from."""
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        if msg["type"] == "sample" and msg["is_observed"]:
+            msg["fn"] = msg["fn"].mask(False)
+
+
+def epochs(training: Likelihood, method: Method, problem: Problem, key: Array, count: int) -> Callable[[], Member]:
+    """What makes so many epochs from the beginning, each time that it is called: to measure them."""
+    members = _begin(training, problem.bound, jax.random.split(key, training.members))
+    return partial(_train, training, method, _rows(problem), problem.bound, key, members, count)
+
+
 def _tell(listener: Listener, entry: Mapping[str, Any]) -> None:
     numbers = {name: value for name, value in entry.items() if name not in ("phase", "done", "total")}
     listener.progress("training", entry["done"], entry["total"], numbers)
@@ -329,7 +343,7 @@ def _train(
     order = jax.random.permutation(key, total)
     turned = (jnp.arange(training.members)[:, None] * held + jnp.arange(total)) % total
     rows = order[turned]
-    epoch = jax.vmap(partial(_epoch, training, method, names, program))
+    epoch = _over_members(partial(_epoch, training, method, names, program))
     last = jnp.max(members.epoch) + count
 
     def one(members: Member) -> Member:
@@ -339,6 +353,18 @@ def _train(
         return (jnp.max(members.epoch) < last) & jnp.any(_goes_on(training, members))
 
     return lax.while_loop(goes_on, one, members)
+
+
+def _over_members(function: Any) -> Any:
+    """Like `jax.vmap`; a network that is alone is not made a batch of one, whose products are slower."""
+
+    def each(*inputs: Any) -> Any:
+        if len(jax.tree.leaves(inputs)[0]) > 1:
+            return jax.vmap(function)(*inputs)
+        alone = function(*jax.tree.map(lambda a: a[0], inputs))
+        return jax.tree.map(lambda a: a[None], alone)
+
+    return each
 
 
 def _epoch(
@@ -360,17 +386,18 @@ def _epoch(
     def loss(z: Values, batch: Array) -> tuple[Array, Array]:
         seen = _some(program, names, batch)
         density = method.log_density(_ScaledLikelihood(seen, total / size), z)
-        return -density / total, _nll(seen, z, size)
+        prior = method.log_density(_WithoutLikelihood(seen), z)
+        return -density / total, (prior - density) / total
 
-    def step(carry: tuple[Values, Any, Array], batch: Array) -> tuple[tuple[Values, Any, Array], Array]:
-        z, state, finite = carry
+    def step(carry: tuple[Values, Any], batch: Array) -> tuple[tuple[Values, Any], tuple[Array, Array]]:
+        z, state = carry
         (value, nll), gradient = jax.value_and_grad(loss, has_aux=True)(z, batch)
-        updates, after = optimiser.update(gradient, state, z)
-        finite = finite & jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
-        z, state = jax.tree.map(partial(jnp.where, finite), (optax.apply_updates(z, updates), after), (z, state))
-        return (z, state, finite), nll
+        updates, state = optimiser.update(gradient, state, z)
+        return (optax.apply_updates(z, updates), state), (value, nll)
 
-    (z, state, finite), nll = lax.scan(step, (member.z, member.optimiser, member.finite), order)
+    (z, state), (values, nll) = lax.scan(step, (member.z, member.optimiser), order)
+    finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z))
+    z, state = jax.tree.map(partial(jnp.where, finite), (z, state), (member.z, member.optimiser))
     epoch = member.epoch + 1
     known = _nll(_some(program, names, held), z, len(held)) if len(held) else jnp.array(-epoch)
     known = known.astype(jnp.float32)

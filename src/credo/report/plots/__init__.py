@@ -1,7 +1,8 @@
 """The plots of the report: one per file, whose name is the plot's word in `report.plots`.
 
 A plot's file has one function, `draw(evidence) -> Drawing`. It is found by its name. A plot of conditional models names
-the group of the result that it reads in `GROUP`; where there is none, the page does not speak of it.
+the group of the result that it reads in `GROUP`; where there is none, the page does not speak of it. Of trained
+networks, whose weights mean nothing one by one, the page has these plots and those that say `OF_NETWORKS = True`.
 """
 
 from importlib import import_module
@@ -30,8 +31,10 @@ def require(chosen: list[str]) -> None:
 
 def applies(word: str, evidence: "Evidence") -> bool:
     """Whether the page is to show the plot of this word, or say why it cannot."""
-    needed = getattr(import_module(f"{__name__}.{word}"), "GROUP", None)
-    return needed is None or needed in evidence.result.tree.children
+    module = import_module(f"{__name__}.{word}")
+    if needed := getattr(module, "GROUP", None):
+        return needed in evidence.result.tree.children
+    return evidence.result.kind != "trained" or getattr(module, "OF_NETWORKS", False)
 
 
 def draw(word: str, evidence: "Evidence") -> "Drawing":

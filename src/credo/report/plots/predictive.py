@@ -17,6 +17,7 @@ from credo.report.evidence import Evidence
 from credo.report.forest import Intervals
 from credo.report.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
 
+OF_NETWORKS = True
 TITLE = "Observations against predictions"
 FEW = 30
 """Up to this many observations, each gets its interval."""

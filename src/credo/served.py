@@ -1,0 +1,25 @@
+"""What MLflow runs to serve a run's model: its code is this file, its state the files of the run. No pickle."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+
+class Served(PythonModel):
+    """Means, standard deviations and quantiles of the predictive, as `export.Exported` gives them."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the model."""
+        from credo import export
+
+        self.exported = export.load(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
+        """Predict the rows of a table."""
+        return self.exported(model_input)
+
+
+set_model(Served())

@@ -1,0 +1,449 @@
+"""Training by minibatches: known optima, ensembles, the best weights, interruptions, and what is refused."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+import xarray as xr
+from omegaconf import OmegaConf
+
+from credo.contracts import NO_KEEPER, Inference, Keeper, Kept, Listener
+from credo.errors import ConfigError
+from credo.models import priors
+from credo.models.mdn import Mdn
+from credo.models.problem import Problem
+from credo.models.program import Program
+from credo.result import Result, Status
+from credo.training import likelihood
+from credo.training.likelihood import Likelihood
+
+CONF = Path(__file__).parents[2] / "conf"
+SD = 0.2
+"""Of the narrow prior of the line's coefficients."""
+
+Fit = Callable[..., Result]
+
+
+def settings_of(path: str) -> dict[str, Any]:
+    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
+    del known["defaults"]
+    return known
+
+
+def training(**settings: Any) -> Likelihood:
+    return Likelihood(**(settings_of("training/likelihood.yaml") | settings))
+
+
+def line(x: Any, y: Any) -> None:
+    """Coefficients that are known before to be small, and unit noise."""
+    b = numpyro.sample("b", dist.Normal(0.0, SD).expand([x.shape[1]]).to_event(1))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Normal(x @ b, 1.0), obs=y)
+
+
+def marks(y: Any) -> None:
+    """A row's negative log likelihood is y, whatever the latent is; the sum over rows tells which rows they are."""
+    numpyro.sample("a", dist.Normal(0.0, 1.0))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Delta(y, log_density=-y), obs=y)
+
+
+def by_row(y: Any) -> None:
+    with numpyro.plate("obs", len(y)):
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(z, 1.0), obs=y)
+
+
+def program(function: Callable[..., None], **data: Any) -> Problem:
+    variables = {name: (("row", "feature")[: np.ndim(values)], values) for name, values in data.items()}
+    return Problem(Program(f"{__name__}:{function.__name__}", {}), xr.Dataset(variables))
+
+
+def straight(rows: int = 64, noise: float = 1.0) -> Problem:
+    random = np.random.default_rng(1)
+    x = np.column_stack([np.ones(rows), random.normal(size=(rows, 2))])
+    return program(line, x=x, y=x @ [1.0, 2.0, -0.5] + noise * random.normal(size=rows))
+
+
+def marked(rows: int = 16) -> Problem:
+    return program(marks, y=2.0 ** np.arange(rows))
+
+
+def held_out(result: Result, rows: int = 16, count: int = 4) -> np.ndarray:
+    """Which rows [member, row] a member of `marked` had for validation."""
+    total = np.rint(result.tree["training"]["validation"][:, 0].to_numpy() * count).astype(int)
+    return (total[:, None] >> np.arange(rows) & 1).astype(bool)
+
+
+def network() -> Problem:
+    random = np.random.default_rng(2)
+    x = random.normal(size=(40, 1))
+    data = xr.Dataset({"y": ("row", np.sin(2 * x[:, 0]) + 0.1 * random.normal(size=40)), "x": (("row", "feature"), x)})
+    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    return Problem(Mdn(prior, **(settings_of("model/mdn.yaml") | {"hidden": [4], "components": 2})).fitted(data), data)
+
+
+class Memory:
+    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
+
+    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
+        self.kept, self.due, self.saved = kept, due, 0
+
+    def load(self) -> Kept | None:
+        return self.kept
+
+    def is_due(self) -> bool:
+        return self.due
+
+    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return block
+
+    def save(self, kept: Kept) -> None:
+        arrays = {name: np.array(value) for name, value in kept.arrays.items()}
+        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)))
+        self.saved += 1
+
+    def done(self, kept: Kept) -> None:
+        self.save(kept)
+
+
+class Cut:
+    """A listener that interrupts the run when it is told for the n-th time."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.heard: list[tuple[str, int, int, dict[str, float]]] = []
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        if len(self.heard) == self.at:
+            raise KeyboardInterrupt
+        self.heard.append((phase, done, total, dict(numbers)))
+
+
+@pytest.fixture(scope="module")
+def fit(method: Callable[..., Inference], quiet: Listener) -> Fit:
+    """Check and train: `fit(problem, "map", epochs=3)`."""
+
+    def run(
+        problem: Problem,
+        word: str = "mle",
+        seed: int = 0,
+        listener: Listener = quiet,
+        keeper: Keeper = NO_KEEPER,
+        checked: bool = True,
+        **settings: Any,
+    ) -> Result:
+        whole, chosen = replace(problem, training=training(**settings)), method(word)
+        if checked:
+            chosen.check(whole)
+        return chosen.run(whole, jax.random.PRNGKey(seed), listener, keeper)
+
+    return run
+
+
+def same(one: Result, other: Result) -> bool:
+    groups = set(one.tree.children)
+    return groups == set(other.tree.children) and all(
+        one.tree[group].to_dataset().identical(other.tree[group].to_dataset()) for group in groups
+    )
+
+
+FULL = {"batch_size": 64, "validation": 0.0, "epochs": 600, "learning_rate": 0.1}
+
+
+def test_all_rows_at_once_reach_least_squares(fit: Fit) -> None:
+    problem = straight()
+    result = fit(problem, **FULL)
+    x, y = (problem.data[name].to_numpy() for name in ("x", "y"))
+    assert np.allclose(result.tree["posterior"]["b"][0, 0], np.linalg.lstsq(x, y, rcond=None)[0], rtol=0, atol=1e-5)
+    assert (result.status, result.kind, result.method, result.sampled) == (Status.DONE, "trained", "mle", ("b",))
+    assert result.cost.gradients == 600
+    curves = result.tree["training"]
+    assert np.isnan(curves["validation"]).all()
+    assert curves["train"][0, -1] == pytest.approx(-result.tree["log_likelihood"]["y"].mean().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [64, 16])
+def test_map_has_the_prior_once_and_not_once_per_batch(batch_size: int, fit: Fit) -> None:
+    """The mode is that of ridge regression, far from least squares and nearer to zero; batches come near it."""
+    problem = straight()
+    result = fit(problem, "map", **FULL | {"batch_size": batch_size})
+    x, y = (problem.data[name].to_numpy() for name in ("x", "y"))
+    ridge = np.linalg.solve(x.T @ x + np.eye(3) / SD**2, x.T @ y)
+    free = np.linalg.lstsq(x, y, rcond=None)[0]
+    found = result.tree["posterior"]["b"].to_numpy()[0, 0]
+    assert np.allclose(found, ridge, rtol=0, atol=1e-5 if batch_size == 64 else 0.02)
+    assert np.linalg.norm(found) < np.linalg.norm(free) - 0.3
+    assert result.cost.gradients == 600 * 64 // batch_size
+
+
+def test_a_networks_weights_are_smaller_under_the_prior(fit: Fit) -> None:
+    def length(result: Result) -> float:
+        return sum(float((value**2).sum()) for value in result.tree["network"].data_vars.values())
+
+    free, pulled = (fit(network(), word, **ENSEMBLE | {"learning_rate": 0.05}) for word in ("mle", "map"))
+    assert length(pulled) < 0.9 * length(free)
+    assert list(free.tree["posterior"].data_vars) == ["predicted_mean", "log_density"]
+
+
+def test_the_best_weights_are_those_of_the_least_validation_loss(fit: Fit) -> None:
+    """Recomputed of the rows that the same key holds out of a program that tells which they are."""
+    settings = {"validation": 0.25, "batch_size": 4, "members": 3, "epochs": 40, "patience": None}
+    problem = straight(16, noise=3.0)
+    result = fit(problem, **settings, learning_rate=0.5, schedule="constant")
+    held = held_out(fit(marked(), **settings | {"epochs": 1}))
+    assert np.all(held.sum(1) == 4)
+    curves, every = result.tree["training"], -result.tree["log_likelihood"]["y"].to_numpy()[0]
+    least = curves["validation"].min("epoch").to_numpy()
+    assert np.allclose([every[member, held[member]].mean() for member in range(3)], least, rtol=1e-6)
+    assert not np.allclose([every[member, ~held[member]].mean() for member in range(3)], least, rtol=1e-2)
+    assert np.array_equal(curves["best"], 1 + curves["validation"].argmin("epoch"))
+    assert curves["best"].max() < 40  # or the last weights would do
+
+
+def test_without_validation_the_last_weights_are_kept(fit: Fit) -> None:
+    """Their likelihood is what one more epoch, which sees all rows at once, begins with."""
+    settings = FULL | {"learning_rate": 1.5, "schedule": "constant"}
+    result, longer = (fit(straight(), **settings | {"epochs": epochs}) for epochs in (6, 7))
+    after = longer.tree["training"]["train"].to_numpy()[0]
+    assert -result.tree["log_likelihood"]["y"].mean() == pytest.approx(after[6], rel=1e-6)
+    assert after[6] > after[:6].min() + 0.1
+    assert result.tree["training"]["best"].item() == 6
+
+
+def test_patience_stops_a_member(fit: Fit) -> None:
+    settings = {"members": 3, "learning_rate": 0.3, "schedule": "constant", "validation": 0.25, "batch_size": 12}
+    result = fit(straight(64), **settings, epochs=400, patience=5)
+    curves = result.tree["training"]
+    validation, best = curves["validation"].to_numpy(), curves["best"].to_numpy()
+    lengths = np.isfinite(validation).sum(1)
+    assert np.array_equal(lengths, best + 5)
+    assert len(set(lengths)) > 1  # each by itself
+    assert lengths.max() == curves.sizes["epoch"] < 400
+    for curve, length in zip(validation, lengths, strict=True):
+        assert np.isfinite(curve[:length]).all()
+        assert np.isnan(curve[length:]).all()
+    assert result.cost.gradients == lengths.sum() * (48 // 12)
+    assert result.status is Status.DONE
+
+
+def test_a_loss_that_never_improves_stops_after_the_patience(fit: Fit) -> None:
+    result = fit(marked(), validation=0.25, batch_size=12, epochs=30, patience=3)
+    assert result.tree["training"].sizes["epoch"] == 4  # the first is better than none
+    assert result.tree["training"]["best"].item() == 1
+
+
+def test_validation_rows_of_members_are_disjoint(fit: Fit) -> None:
+    result = fit(marked(), members=4, validation=0.25, batch_size=12, epochs=1)
+    held = held_out(result)
+    assert np.all(held.sum(1) == 4)
+    assert np.all(held.sum(0) == 1)
+    trained = result.tree["training"]["train"][:, 0].to_numpy() * 12  # by all the others
+    assert np.allclose(trained, (~held * 2.0 ** np.arange(16)).sum(1), rtol=1e-6)
+    assert not np.array_equal(
+        held, held_out(fit(marked(), seed=1, members=4, validation=0.25, batch_size=12, epochs=1))
+    )
+
+
+def test_validation_rows_of_many_members_are_spread(fit: Fit) -> None:
+    held = held_out(fit(marked(), members=6, validation=0.25, batch_size=12, epochs=1))
+    assert np.all(held.sum(1) == 4)
+    assert sorted(held.sum(0)) == [1] * 8 + [2] * 8
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "warmup_cosine"])
+def test_weight_decay_and_schedules(schedule: str, fit: Fit) -> None:
+    """Where the likelihood has no slope, AdamW multiplies by 1 - rate * decay in each step, and Adam stays."""
+    settings = {"batch_size": 4, "validation": 0.0, "epochs": 10, "schedule": schedule}
+    begun = fit(marked(), **settings).tree["posterior"]["a"].item()
+    found = fit(marked(), **settings, optimiser="adamw", weight_decay=0.5, learning_rate=0.2).tree["posterior"]["a"]
+    step = np.arange(40)
+    fall = 0.5 * (1 + np.cos(np.pi * step / 40))
+    rise = np.where(step < 2, (step + 1) / 2, 0.5 * (1 + np.cos(np.pi * (step - 2) / 38)))
+    rate = 0.2 * {"constant": np.ones(40), "cosine": fall, "warmup_cosine": rise}[schedule]
+    assert found.item() == pytest.approx(begun * np.prod(1 - 0.5 * rate), rel=1e-9)
+    assert abs(begun) > 0.01
+
+
+ENSEMBLE = {"members": 2, "epochs": 9, "batch_size": 8, "validation": 0.2, "patience": None}
+
+
+@pytest.fixture
+def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 1, 2, 4 and 2 epochs, whatever the time."""
+    monkeypatch.setattr(likelihood, "_SECONDS", 1e9)
+
+
+@pytest.fixture(scope="module")
+def whole(fit: Fit) -> tuple[Result, Cut]:
+    listener = Cut()
+    return fit(network(), listener=listener, **ENSEMBLE), listener
+
+
+def test_the_listener_is_told_of_every_epoch(whole: tuple[Result, Cut]) -> None:
+    result, listener = whole
+    assert [entry[:3] for entry in listener.heard] == [("training", epoch, 9) for epoch in range(1, 10)]
+    curves = result.tree["training"].mean("member")
+    for name, curve in (("nll_train", "train"), ("nll_validation", "validation")):
+        assert np.allclose([entry[3][name] for entry in listener.heard], curves[curve], rtol=1e-6)
+    assert [entry["done"] for entry in result.course] == list(range(1, 10))
+    assert set(result.course[0]) == {"phase", "done", "total", "nll_train", "nll_validation"}
+    assert curves["train"][-1] < curves["train"][0]
+
+
+def test_without_validation_it_is_told_of_none(fit: Fit) -> None:
+    listener = Cut()
+    fit(marked(), listener=listener, validation=0.0, batch_size=4, epochs=2)
+    assert [set(entry[3]) for entry in listener.heard] == [{"nll_train"}] * 2
+
+
+def test_members_differ(whole: tuple[Result, Cut]) -> None:
+    result, _ = whole
+    for value in result.tree["network"].data_vars.values():
+        assert value.dims[:2] == ("chain", "draw")
+        assert value.shape[:2] == (1, 2)
+        assert not np.array_equal(value[0, 0], value[0, 1])
+    train = result.tree["training"]["train"]
+    assert not np.any(train[0] == train[1])
+
+
+def test_a_key_gives_the_same_bits(whole: tuple[Result, Cut], fit: Fit, doubling: None) -> None:
+    """However many epochs a block has."""
+    result, listener = whole
+    again = Cut()
+    assert same(fit(network(), listener=again, **ENSEMBLE), result)
+    assert again.heard == listener.heard
+    other = fit(network(), seed=1, **ENSEMBLE)
+    assert not np.allclose(other.tree["training"]["train"], result.tree["training"]["train"])
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 8])
+def test_training_taken_up_again_has_the_same_bits(
+    cut: int, whole: tuple[Result, Cut], fit: Fit, doubling: None
+) -> None:
+    keeper = Memory()
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), listener=Cut(cut), keeper=keeper, **ENSEMBLE)
+    assert keeper.saved == 1
+    end = Memory(keeper.kept)
+    result = fit(network(), keeper=end, **ENSEMBLE)
+    assert same(result, whole[0])
+    assert end.saved == 1
+    assert same(fit(network(), keeper=Memory(end.kept), **ENSEMBLE), whole[0])  # after its end, nothing is left
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 8])
+def test_training_taken_up_again_tells_of_every_epoch(
+    cut: int, whole: tuple[Result, Cut], fit: Fit, doubling: None
+) -> None:
+    """Also of those of a block that were not told when it was cut off."""
+    keeper, again = Memory(), Cut()
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), listener=Cut(cut), keeper=keeper, **ENSEMBLE)
+    result = fit(network(), listener=again, keeper=Memory(keeper.kept), **ENSEMBLE)
+    assert again.heard == whole[1].heard
+    assert result.course == whole[0].course
+
+
+def test_training_is_kept_when_it_is_due(whole: tuple[Result, Cut], fit: Fit, doubling: None) -> None:
+    keeper = Memory(due=True)
+    assert same(fit(network(), keeper=keeper, **ENSEMBLE), whole[0])
+    assert keeper.saved == 5  # blocks of 1, 2, 4 and 2 epochs, and the end
+
+
+def test_a_rate_that_is_far_too_large_leaves_finite_weights(fit: Fit) -> None:
+    result = fit(network(), **ENSEMBLE | {"learning_rate": 1e30})
+    assert result.status is Status.NOT_FINITE
+    assert not result.tree["training"]["finite"].any()
+    assert result.tree["training"].sizes["epoch"] == 1
+    for group in ("network", "posterior", "log_likelihood"):
+        assert all(np.isfinite(value).all() for value in result.tree[group].data_vars.values())
+
+
+def test_a_density_that_is_infinite_leaves_finite_weights(fit: Fit) -> None:
+    problem = straight()
+    problem.data["y"][3] = np.inf
+    result = fit(problem, checked=False, **FULL | {"epochs": 3})
+    assert result.status is Status.NOT_FINITE
+    assert np.isfinite(result.tree["posterior"]["b"]).all()
+
+
+def test_modes_are_the_starts_of_so_many_chains(fit: Fit, quiet: Listener) -> None:
+    settings = ENSEMBLE | {"epochs": 4}
+    problem, key = network(), jax.random.PRNGKey(0)
+    modes = training(**settings).modes(problem, key, 3, quiet)
+    assert {name: value.shape for name, value in modes.items()} == {
+        site.name: (3, *site.shape) for site in problem.latents
+    }
+    for value in modes.values():
+        assert np.isfinite(value).all()
+        assert len(np.unique(np.asarray(value).reshape(3, -1), axis=0)) == 3
+
+
+def test_modes_are_those_of_the_posterior_in_unconstrained_space(quiet: Listener) -> None:
+    problem = straight()
+    x, y = (problem.data[name].to_numpy() for name in ("x", "y"))
+    ridge = np.linalg.solve(x.T @ x + np.eye(3) / SD**2, x.T @ y)
+    modes = training(**FULL).modes(problem, jax.random.PRNGKey(0), 2, quiet)
+    assert np.allclose(modes["b"], ridge, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"optimiser": "sgd"}, "optimiser: expected one of adam, adamw, but got 'sgd'"),
+        ({"schedule": "step"}, "schedule: expected one of constant, cosine, warmup_cosine, but got 'step'"),
+        ({"learning_rate": 0.0}, r"learning_rate: expected a positive number, but got 0\.0"),
+        ({"learning_rate": float("nan")}, "learning_rate: expected a positive number, but got nan"),
+        ({"clip": -1.0}, r"clip: expected a positive number, but got -1\.0"),
+        ({"epochs": 0}, "epochs: expected a positive number, but got 0"),
+        ({"batch_size": 0}, "batch_size: expected a positive number, but got 0"),
+        ({"patience": 0}, "patience: expected a positive number, but got 0"),
+        ({"members": -2}, "members: expected a positive number, but got -2"),
+        ({"validation": 1.0}, r"validation: expected a share of at least 0 and below 1, but got 1\.0"),
+        ({"validation": -0.1}, r"validation: expected a share of at least 0 and below 1, but got -0\.1"),
+        ({"weight_decay": -1.0}, r"weight_decay: expected a number of at least 0, but got -1\.0"),
+        ({"weight_decay": 0.1}, r"weight_decay: 0\.1 needs training\.optimiser=adamw, or set it to 0"),
+    ],
+)
+def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
+        training(**settings)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "sentence"),
+    [
+        (
+            marked,
+            {"batch_size": 13, "validation": 0.25},
+            r"training\.batch_size: expected at most the 12 rows that are trained on, but got 13; use a smaller one",
+        ),
+        (
+            marked,
+            {"batch_size": 4, "validation": 0.01},
+            r"training\.validation: 0\.01 of 16 rows is none; use a larger share, or 0",
+        ),
+        (
+            lambda: program(by_row, y=np.arange(16.0)),
+            {"batch_size": 4},
+            "training: the latent z has a value per row; networks have none such",
+        ),
+    ],
+)
+def test_rows_that_do_not_suffice_are_named(
+    make: Callable[[], Problem], settings: dict[str, Any], sentence: str, fit: Fit
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
+        fit(make(), **settings)
+
+
+def test_as_many_rows_as_a_batch_suffice(method: Callable[..., Inference]) -> None:
+    method("mle").check(replace(marked(), training=training(batch_size=12, validation=0.25)))
