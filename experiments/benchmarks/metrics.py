@@ -24,10 +24,9 @@ import numpyro.distributions as dist
 import xarray as xr
 from numpyro.infer import MCMC, NUTS
 from omegaconf import OmegaConf
-from posteriors import FOLDERS, HERE, REFERENCE, ROOT, Quiet
+from posteriors import FOLDERS, HERE, REFERENCE, ROOT, Quiet, read
 
 from credo import device
-from credo.data.json import Json
 from credo.diagnostics.summary import running
 from credo.inference.density import potential
 from credo.inference.nuts import Nuts
@@ -112,8 +111,7 @@ def against_numpyro(name: str, seeds: range) -> str:
     """A line: ESS per 1,000 gradients of both, and their ratio."""
     path = REFERENCE / "posteriordb" / FOLDERS[name] / "data.json"
     model = Program(f"experiments.posteriors:{name}", {})
-    data = Json(str(path), None, None, None, None, standardise=False, standardise_target=False, test_fraction=0.0,
-                split_seed=0).load(model, 0)  # fmt: skip
+    data = read(path).load(model, 0)
     problem = Problem(model, data)
     target = float(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml").target_accept)
     ours = rates(credo(problem, seed) for seed in seeds)

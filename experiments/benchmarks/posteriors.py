@@ -78,6 +78,12 @@ class Line:
     why: str
 
 
+def read(path: Path) -> Json:
+    """A file whose keys are the program's arguments."""
+    roles: dict[str, Any] = dict.fromkeys(("target", "features", "context", "group", "sigma"))
+    return Json(str(path), **roles, standardise=False, standardise_target=False, test_fraction=0.0, split_seed=0)
+
+
 def main() -> None:
     """Run what was asked for, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -101,8 +107,7 @@ def judge(name: str, method: str, seed: int) -> Line:
     """Run one posterior and compare it."""
     path = REFERENCE / "posteriordb" / FOLDERS[name] / "data.json"
     model = Program(f"posteriors:{name}", {})
-    data = Json(str(path), None, None, None, None, standardise=False, standardise_target=False, test_fraction=0.0,
-                split_seed=0).load(model, 0)  # fmt: skip
+    data = read(path).load(model, 0)
     begin = time.perf_counter()
     result = sampler(method).run(Problem(model, data), jax.random.PRNGKey(seed), Quiet())
     seconds = time.perf_counter() - begin
