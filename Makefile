@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci film amortised mdn-speed bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ film: setup ## FiLM against concatenation, into experiments/benchmarks
 
 amortised: setup ## posteriors learned from simulations, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/amortised.py
+
+mdn-methods: setup ## one network by every method, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/mdn_methods.py
 
 mdn-speed: setup ## an epoch of training beside a loop by hand, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/mdn_speed.py

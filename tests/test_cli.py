@@ -185,7 +185,10 @@ def test_a_stopped_run_is_killed(number: signal.Signals, tmp_path: Path, program
         assert "warm-up" in process.stderr.readline()
         time.sleep(0.5)
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert [line for line in err.splitlines() if "/" not in line] == [f"credo: {_words(number)}"]
     assert recorded(tmp_path) == [("KILLED", _words(number))]

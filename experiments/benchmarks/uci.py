@@ -18,6 +18,7 @@ from pathlib import Path
 import hydra
 import jax
 import numpy as np
+from omegaconf import DictConfig
 from posteriors import HERE, REFERENCE, ROOT, Quiet
 
 from credo import device
@@ -57,18 +58,22 @@ def measured(name: str, splits: int) -> tuple[np.ndarray, float]:
 
 def one(folder: Path, split: int) -> list[float]:
     """The scores of one split."""
-    schema.register()
-    paths.register()
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        words = ["experiment=mdn_concrete", f"data.path={folder}", f"data.split={split}", f"seed={split}"]
-        config = hydra.compose("config", words)
-    parts = build(config)
+    words = ("experiment=mdn_concrete", f"data.path={folder}", f"data.split={split}", f"seed={split}")
+    parts = build(composed(*words))
     train, test = dataset.split(parts.source.load(parts.model, split))
     problem = Problem(parts.model.fitted(train), train, test, parts.training)
     key = jax.random.PRNGKey(split)
     result = parts.inference.run(problem, key, Quiet(), NO_KEEPER)
     known = scores(add_predictive(problem, result, jax.random.fold_in(key, 1)))
     return [known[name] for name in SCORES]
+
+
+def composed(*words: str) -> DictConfig:
+    """The configuration that these words choose."""
+    schema.register()
+    paths.register()
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return hydra.compose("config", list(words))
 
 
 def line(name: str, found: np.ndarray, seconds: float) -> str:

@@ -3,19 +3,17 @@
 import json
 import re
 import shlex
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 import pandas as pd
 import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
-from credo import device, export, metrics, note, provenance, terminal
+from credo import device, export, metrics, note, provenance, signals, terminal
 from credo.checkpoint import Checkpoint
 from credo.config import paths
 from credo.config.build import Parts, build
@@ -153,11 +151,12 @@ def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
 
 @dataclass(frozen=True)
 class _Listeners:
-    """Several listeners as one."""
+    """Several listeners as one, and the place where a signal that was lost stops the run."""
 
     listeners: tuple[Listener, ...]
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        signals.check()
         for listener in self.listeners:
             listener.progress(phase, done, total, numbers)
 
@@ -209,7 +208,7 @@ def _clean_if_not_run(folder: Path) -> Iterator[None]:
     """Leave no folder behind where nothing was run."""
     try:
         yield
-    except (ConfigError, KeyboardInterrupt):
+    except (ConfigError, KeyboardInterrupt, Interrupted):
         for file in sorted(folder.glob(".hydra/*")):
             file.unlink()
         for empty in (folder / ".hydra", folder, *folder.parents[:2]):
@@ -220,17 +219,9 @@ def _clean_if_not_run(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
-    """Tell the tracker how a run that does not finish ended, and turn SIGTERM into an interruption."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        del frame
-        raise Interrupted(f"stopped by {signal.Signals(signum).name}")
-
+    """Tell the tracker how a run that does not finish ended."""
     try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not in the main thread: a launcher's worker; the signal is the launcher's to handle
-        before = None
-    try:
+        signals.check()
         yield
     except (KeyboardInterrupt, Interrupted) as error:
         tracker.fail("KILLED", str(error) or "interrupted", folder)
@@ -238,6 +229,3 @@ def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
     except Exception as error:
         tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
         raise
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)

@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import credo
+from credo import signals
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted
 
@@ -108,16 +109,17 @@ def run(config: DictConfig) -> tuple[int, float | None]:
     _make_importable(start_folder)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     try:
-        from credo import app
+        with signals.listening():
+            from credo import app
 
-        outcome = app.run(
-            config,
-            choices={str(group): str(word) for group, word in job.runtime.choices.items()},
-            overrides=tuple(typed),
-            folder=Path(job.runtime.output_dir),
-            start_folder=start_folder,
-            alone=job.mode is not RunMode.MULTIRUN,
-        )
+            outcome = app.run(
+                config,
+                choices={str(group): str(word) for group, word in job.runtime.choices.items()},
+                overrides=tuple(typed),
+                folder=Path(job.runtime.output_dir),
+                start_folder=start_folder,
+                alone=job.mode is not RunMode.MULTIRUN,
+            )
     except CredoError as error:
         return _say(error), None
     except Exception:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
@@ -161,9 +163,10 @@ def extend(arguments: Sequence[str]) -> int:
 def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     _make_importable(run.start_folder)
-    from credo import app
+    with signals.listening():
+        from credo import app
 
-    return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
+        return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
 
 
 def predict(arguments: Sequence[str]) -> int:

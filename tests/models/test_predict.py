@@ -114,15 +114,16 @@ def test_crps_is_that_of_the_mixture_of_all_draws() -> None:
 PROBABILITIES = np.array([0.001, 0.05, 0.3, 0.5, 0.9, 0.999])
 
 
-@pytest.mark.parametrize(("family", "unit"), [("gaussian", 3.0), ("beta", 0.15)])
-def test_quantiles_invert_the_cdf(family: str, unit: float) -> None:
+@pytest.mark.parametrize(("family", "unit", "error"), [("gaussian", 3.0, 1e-12), ("beta", 0.15, 1e-7)])
+def test_quantiles_invert_the_cdf(family: str, unit: float, error: float) -> None:
+    """As far as a number close to 1 allows."""
     model, draws = linear(family, unit=unit)
     x = inputs()
     predictive = Predictive(model, draws)
     quantile = predictive.quantile(x, PROBABILITIES)
     assert quantile.shape == (6, 1, 6)
     for level, probability in enumerate(PROBABILITIES):
-        assert np.allclose(predictive.cdf(x, quantile[:, :, level]), probability, rtol=0, atol=1e-10)
+        assert np.allclose(predictive.cdf(x, quantile[:, :, level]), probability, rtol=0, atol=error)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +145,12 @@ def test_quantiles_of_whole_numbers_are_the_least_that_suffice(family: str, sett
 
 
 @pytest.mark.parametrize(
-    ("family", "settings", "targets", "ends"),
-    [("gaussian_full", {"floor": 0.2, "unit": 2.0}, 2, (-200, 200)), ("beta", {"unit": 0.15}, 1, (0, 1))],
+    ("family", "settings", "targets", "ends", "error"),
+    [("gaussian_full", {"floor": 0.2, "unit": 2.0}, 2, (-200, 200), 1e-8), ("beta", {"unit": 0.15}, 1, (0, 1), 1e-3)],
 )
-def test_a_density_has_mass_one(family: str, settings: dict[str, Any], targets: int, ends: tuple[float, float]) -> None:
+def test_a_density_has_mass_one(
+    family: str, settings: dict[str, Any], targets: int, ends: tuple[float, float], error: float
+) -> None:
     """And the mass up to a level is the CDF there, as Euler and Maclaurin have it."""
     model, draws = linear(family, 3, targets, **settings)
     x = inputs(3)
@@ -156,7 +159,7 @@ def test_a_density_has_mass_one(family: str, settings: dict[str, Any], targets: 
     density, step = predictive.density(x, grid), grid[0, 1] - grid[0, 0]
     assert density.shape == (3, targets, 3999)
     mass = step * np.cumsum(density, axis=2)
-    assert np.allclose(mass[..., -1], 1, rtol=0, atol=1e-5)
+    assert np.allclose(mass[..., -1], 1, rtol=0, atol=error)
     below = predictive.cdf(x, np.tile(grid[:, 1999], (3, 1)))
     assert np.ptp(below) > 1e-3
     assert np.allclose(mass[..., 1999] - 0.5 * step * density[..., 1999], below, rtol=0, atol=1e-3)
@@ -252,20 +255,19 @@ def test_batches_give_what_one_batch_gives(monkeypatch: pytest.MonkeyPatch) -> N
         return [
             predictive.log_density(x, y, context),
             predictive.quantile(x, np.array([0.2, 0.7]), context),
-            predictive.weights(x, context),
             predictive.density(x, grid, context),
         ]
 
     monkeypatch.setattr(predict, "_apply", counted)
     whole = all_of_it()
-    assert sizes == [10] * 4
+    assert sizes == [10] * 3
     monkeypatch.setattr(predict, "_BATCH", 12)
     sizes.clear()
     for found, expected in zip(all_of_it(), whole, strict=True):
         assert np.allclose(found, expected, rtol=1e-10, atol=1e-12)
-    assert sizes == [4] * 12
+    assert sizes == [4] * 9
     monkeypatch.setattr(predict, "_BATCH", 1)
-    assert np.allclose(predictive.weights(x, context), whole[2])
+    assert np.allclose(predictive.log_density(x, y, context), whole[0])
 
 
 @pytest.mark.parametrize(("family", "settings"), [("gaussian", {}), ("discretized_logistic", {"unit": 2.0})])

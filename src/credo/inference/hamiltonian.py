@@ -36,8 +36,10 @@ _MOST_DENSE, _MOST_LOW_RANK = 50, 1000
 it is diagonal.
 """
 
-_FIRST_WINDOW, _GROWTH, _LAST_WINDOW = 10, 1.5, 0.85
-"""Windows end after ten draws, then after 1.5 times as many each time, up to this share of the warm-up."""
+_FIRST_WINDOW, _GROWTH, _LAST_WINDOW, _LEAST_WINDOW = 10, 1.5, 0.85, 0.1
+"""Windows end after ten draws, then after 1.5 times as many each time, and at 85 % of the warm-up, unless another has
+ended less than 10 % before.
+"""
 
 
 _LEAST_STEP = 1e-30
@@ -155,10 +157,12 @@ class Hamiltonian(Chains):
 
     def windows(self) -> tuple[int, ...]:
         """The draws of the warm-up after which the metric is learned."""
-        ends, end = [], float(_FIRST_WINDOW)
-        while end <= _LAST_WINDOW * self.warmup:
+        ends, end, last = [], float(_FIRST_WINDOW), _LAST_WINDOW * self.warmup
+        while end <= last:
             ends.append(int(end))
             end *= _GROWTH
+        if ends and last - ends[-1] > _LEAST_WINDOW * self.warmup:
+            ends.append(int(last))
         return tuple(ends)
 
     def kernel(self, program: BoundModel) -> Preconditioned:

@@ -217,7 +217,7 @@ class Likelihood(eqx.Module):
         train, validation = np.asarray(now.train), np.asarray(now.validation)
         entries = []
         for epoch in range(before + 1, done + 1):
-            if epoch % every and epoch < done:
+            if epoch % every and not (ended and epoch == done):
                 continue
             numbers = {
                 name: float(np.nanmean(curve[:, epoch - 1]))

@@ -101,6 +101,16 @@ class Uci:
 
 
 @dataclass
+class Branches:
+    """A target with two values for every input."""
+
+    _target_: str = "credo.data.branches.Branches"
+    rows: int = MISSING
+    test_fraction: float = MISSING
+    split_seed: int = MISSING
+
+
+@dataclass
 class Synthetic:
     """Draws of the chosen model itself."""
 
@@ -112,6 +122,7 @@ class Synthetic:
 
 
 OPTIONS = {
+    "branches": Branches,
     "inline": Inline,
     "coin_flips": Inline,
     "eight_schools": EightSchools,
