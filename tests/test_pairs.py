@@ -19,7 +19,6 @@ from credo.config import paths, schema
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
 from credo.contracts import Listener
-from credo.data import dataset
 from credo.diagnostics import verdict
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
@@ -131,10 +130,7 @@ def _words(text: str) -> list[str]:
 def bound(data: str, model: str) -> Problem:
     """The problem, or a `ConfigError`."""
     chosen = parts(data, model, "nuts")
-    train, test = dataset.split(chosen.source.load(chosen.model, 0))
-    problem = Problem(chosen.model, train, test)
-    problem.check()
-    return problem
+    return chosen.problem(0)[0]
 
 
 PAIRS = [(data, model) for data in DATA for model in MODELS]

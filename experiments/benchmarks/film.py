@@ -26,7 +26,8 @@ from posteriors import HERE, ROOT, Quiet
 
 from credo import device
 from credo.contracts import NO_KEEPER
-from credo.diagnostics.predictive import add_predictive, scores
+from credo.diagnostics.predictive import add_predictive
+from credo.diagnostics.scores import scores
 from credo.inference.mle import Mle
 from credo.models import priors
 from credo.models.mdn import Mdn

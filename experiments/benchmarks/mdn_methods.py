@@ -19,11 +19,10 @@ from uci import composed
 from credo import device
 from credo.config.build import build
 from credo.contracts import NO_KEEPER
-from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
-from credo.diagnostics.predictive import add_predictive, scores
+from credo.diagnostics.predictive import add_predictive
+from credo.diagnostics.scores import scores
 from credo.diagnostics.summary import summarise
-from credo.models.problem import Problem
 
 ALIKE = (
     "data=branches model=mdn model.components=2 model.hidden=[16] model.activation=tanh training.epochs=1000 "
@@ -51,8 +50,7 @@ def main() -> None:
 def judged(words: str) -> tuple[list[str], float]:
     """The cells of a line, and the NLL."""
     parts = build(composed(*words.split()))
-    train, test = dataset.split(parts.source.load(parts.model, 0))
-    problem = Problem(parts.model.fitted(train), train, test, parts.training)
+    problem, _ = parts.problem(0)
     key = jax.random.PRNGKey(0)
     began = time.perf_counter()
     result = add_predictive(problem, parts.inference.run(problem, key, Quiet(), NO_KEEPER), key)

@@ -25,9 +25,8 @@ from credo import device
 from credo.config import paths, schema
 from credo.config.build import build
 from credo.contracts import NO_KEEPER
-from credo.data import dataset
-from credo.diagnostics.predictive import add_predictive, scores
-from credo.models.problem import Problem
+from credo.diagnostics.predictive import add_predictive
+from credo.diagnostics.scores import scores
 
 DEEP_ENSEMBLES = {"concrete": 3.06, "energy": 1.38, "yacht": 1.18, "power-plant": 2.79, "bostonHousing": 2.41}
 SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test")
@@ -60,8 +59,7 @@ def one(folder: Path, split: int) -> list[float]:
     """The scores of one split."""
     words = ("experiment=mdn_concrete", f"data.path={folder}", f"data.split={split}", f"seed={split}")
     parts = build(composed(*words))
-    train, test = dataset.split(parts.source.load(parts.model, split))
-    problem = Problem(parts.model.fitted(train), train, test, parts.training)
+    problem, _ = parts.problem(split)
     key = jax.random.PRNGKey(split)
     result = parts.inference.run(problem, key, Quiet(), NO_KEEPER)
     known = scores(add_predictive(problem, result, jax.random.fold_in(key, 1)))

@@ -66,7 +66,7 @@ def run(
         refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
-        problem, data = _problem(parts, config.seed)
+        problem, data = parts.problem(config.seed)
         parts.inference.check(problem)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
@@ -88,15 +88,6 @@ def run(
         keeper.finish()
     terminal.show_places(story, page, tracked, _next(choices, overrides, problem) if alone else ())
     return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
-
-
-def _problem(parts: Parts, seed: int) -> tuple[Problem, xr.Dataset]:
-    """The model with its data, known to fit."""
-    data = parts.source.load(parts.model, seed)
-    train, test = dataset.split(data)
-    problem = Problem(parts.model.fitted(train), train, test, parts.training)
-    problem.check()
-    return problem, data
 
 
 def _story(

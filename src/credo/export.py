@@ -80,13 +80,13 @@ class Exported:
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
     """Write the model of a run into its folder, if it is a conditional one; no other is written."""
-    if not hasattr(problem.model, "learned") or "network" not in result.tree.children:
+    if not hasattr(problem.model, "exported") or "network" not in result.tree.children:
         return
     place = folder / _FOLDER
     place.mkdir(exist_ok=True)
     weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
-    for name, arrays in (("weights", draws), ("learned", problem.model.learned)):
+    for name, arrays in (("weights", draws), ("learned", problem.model.exported())):
         np.savez(place / f"{name}.npz", allow_pickle=False, **arrays)
     OmegaConf.save(
         OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)}), place / "model.yaml"

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from credo.diagnostics.loo import loo_metrics
-from credo.diagnostics.predictive import scores
+from credo.diagnostics.scores import scores
 from credo.result import Result
 
 

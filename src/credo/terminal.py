@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from credo.contracts import Story, Verdict
-from credo.report import scores, table
+from credo.report import table
 from credo.report.checks import HEADLINES, counts, ended, measured
 from credo.report.numbers import counted, seconds
 from credo.report.table import Column as Number
@@ -163,6 +163,8 @@ def show_answer(
         verdict: whether it may be believed.
         console: where to print; stdout by default.
     """
+    from credo.report import scores  # takes time to load, and shows an answer
+
     console = console or Screen(highlight=False)
     console.print()
     console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))

@@ -107,6 +107,24 @@ def good_point() -> Result:
     return point_result({"mu": 1.0, "beta": [2.0, 3.0]}, {"mu": 0.1, "beta": [0.2, 0.3]})
 
 
+def good_network(seed: int = 0, rows: int = 400) -> Result:
+    """A trained network of two components, about which there is nothing to complain."""
+    rng = np.random.default_rng(seed)
+    pit, curve = rng.permutation((np.arange(rows) + 0.5) / rows), np.exp(-np.arange(100.0))
+    tree = {
+        "posterior": dataset({"log_density": rng.normal(size=(1, 2, 5))}),
+        "predictive": xr.Dataset(
+            {"pit": (("row", "target"), pit[:, None]), "weight": (("row", "component"), np.full((rows, 2), 0.5))},
+            attrs={"rows": "test"},
+        ),
+        "training": xr.Dataset(
+            {"validation": (("member", "epoch"), np.stack([curve, curve])), "best": ("member", [90, 95])}
+        ),
+        "observed_data": dataset({"y": (("obs",), rng.normal(size=rows))}, leading=()),
+    }
+    return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({}), "mle", "trained", ("log_density",))
+
+
 def composed(*overrides: str, option: str = "standard") -> DictConfig:
     """The configuration of the diagnostics, as the command line would compose it."""
     for name, schema in OPTIONS.items():

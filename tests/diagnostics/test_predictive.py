@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.diagnostics.predictive import PROBABILITIES, add_predictive, scores
+from credo.diagnostics.predictive import PROBABILITIES, add_predictive
+from credo.diagnostics.scores import scores
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.predict import Predictive

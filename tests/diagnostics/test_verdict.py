@@ -9,7 +9,7 @@ from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge, to_json
 from credo.result import Status
 
-from .conftest import draws_result, good_draws, good_point, point_result
+from .conftest import draws_result, good_draws, good_network, good_point, point_result
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,20 @@ def test_independent_draws_pass(checks):
     assert status == "passed"
     assert {answer.status for answer in answers.values()} == {"passed"}
     asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
-    assert set(answers) == set(checks) - asked_of_points
+    asked_of_networks = {"settled", "calibration", "components", "distinct"}
+    assert set(answers) == set(checks) - asked_of_points - asked_of_networks
 
 
 def test_a_good_estimate_passes(checks):
     status, answers = standard(checks, good_point())
     assert status == "passed"
     assert set(answers) == {"finite", "converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
+
+
+def test_a_good_network_passes(checks):
+    status, answers = standard(checks, good_network())
+    assert status == "passed"
+    assert set(answers) == {"finite", "settled", "calibration", "components", "distinct"}
 
 
 def test_one_good_chain_is_not_passed(checks):

@@ -77,8 +77,8 @@ def test_chains_begin_there(word: str, problem: Problem, infer: Infer) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"start": "here"}, r"^start: expected one of jitter, prior, map, values, but got 'here'"),
-        ({"start_values": {"loc": 1.0}}, r"^start_values: they are read with start=values, but start is jitter"),
+        ({"start": "here"}, r"^start: expected one of auto, jitter, prior, map, values, but got 'here'"),
+        ({"start_values": {"loc": 1.0}}, r"^start_values: they are read with start=values, but start is auto"),
         (
             {"start": "values", "start_values": {"mu": 1.0}},
             r"^start_values: expected latents among loc, sigma, but got 'mu'",

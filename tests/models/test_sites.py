@@ -14,6 +14,7 @@ from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
+from credo.models.mdn import Mdn
 from credo.models.normal_inverse_gamma import NormalInverseGamma
 from credo.models.problem import Problem, Site
 from credo.models.program import Program
@@ -102,13 +103,44 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
         GROUP,
         {"mu": latent(), "tau": latent(), "theta": latent(group_name=3), "sigma": latent()},
     ),
+    "mdn": (
+        build(
+            Mdn,
+            "gaussian",
+            2,
+            "softmax",
+            1.0,
+            None,
+            None,
+            (3,),
+            "mish",
+            "none",
+            1,
+            False,
+            "concat",
+            (),
+            "network",
+            "float32",
+            prior={name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")},
+        ),
+        {"x": (("school", "feature"), np.arange(10.0).reshape(5, 2))},
+        {
+            "layers_0_weight": latent(layers_0_weight_dim_0=3, layers_0_weight_dim_1=2),
+            "layers_0_bias": latent(layers_0_bias_dim_0=3),
+            "head_weight": latent(head_weight_dim_0=6, head_weight_dim_1=3),
+            "head_bias": latent(head_bias_dim_0=6),
+            "predicted_mean": deterministic(probe=5),
+            "log_density": deterministic(probe=5),
+        },
+    ),
     "program": (Program(f"{__name__}:own", {"k": 3}), {}, {"w": latent(w_dim_0=3), "b": latent(feature=2)}),
 }
 
 
 def problem(name: str) -> Problem:
     model, extra, _ = CASES[name]
-    return Problem(model, DATA.assign(extra))
+    data = DATA.assign(extra)
+    return Problem(model.fitted(data), data)
 
 
 def sites(name: str) -> dict[str, Site]:

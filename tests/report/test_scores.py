@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from fake_results import DRAWS, make, predictive
 
-from credo.diagnostics.predictive import scores
+from credo.diagnostics.scores import scores
 from credo.report.numbers import number
 from credo.report.scores import rows, title
 

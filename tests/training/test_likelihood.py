@@ -240,6 +240,16 @@ def test_validation_rows_of_members_are_disjoint(held: np.ndarray, fit: Fit) -> 
     assert np.allclose(trained, (~held_out(other) * 2.0 ** np.arange(16)).sum(1), rtol=1e-6)
 
 
+def test_every_epoch_has_its_own_order(fit: Fit, held: np.ndarray) -> None:
+    """And leaves out what does not fill a batch: 8 of the 12 rows are seen."""
+    result = fit(marked(), validation=0.25, batch_size=8, epochs=6)
+    total = np.rint(result.tree["training"]["train"][0].to_numpy() * 8).astype(int)
+    seen = (total[:, None] >> np.arange(16) & 1).astype(bool)
+    assert np.all(seen.sum(1) == 8)
+    assert not np.any(seen[:, held[0]])
+    assert len(np.unique(seen, axis=0)) > 3
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "warmup_cosine"])
 def test_weight_decay_and_schedules(schedule: str, fit: Fit) -> None:
     """Where the likelihood has no slope, AdamW multiplies by 1 - rate * decay in each step.

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import xarray as xr
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
+from credo.data.dataset import split
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,18 @@ class Parts:
     gate: str
     tracker: Tracker
     report: Report
+
+    def problem(self, seed: int) -> tuple[Problem, xr.Dataset]:
+        """The model with its data, known to fit; and the data, held-out rows included.
+
+        Raises:
+            ConfigError: the data cannot be had, or does not fit the model.
+        """
+        data = self.source.load(self.model, seed)
+        train, test = split(data)
+        problem = Problem(self.model.fitted(train), train, test, self.training)
+        problem.check()
+        return problem, data
 
 
 def build(config: DictConfig) -> Parts:

@@ -26,29 +26,6 @@ def add_predictive(problem: Problem, result: Result, key: jax.Array) -> Result:
     return result
 
 
-def scores(result: Result) -> dict[str, float]:
-    """The scores of the held-out rows, means over rows and targets; empty without any.
-
-    Returns:
-        `nll_test` in nats per row; `crps_test`, `rmse_test` and `sharpness_test` (the width of the central 90 %
-        interval) in the target's units; `coverage_50_test` and `coverage_90_test`, the shares of rows in the central
-        intervals.
-    """
-    if "predictive" not in result.tree.children or result.tree["predictive"].attrs["rows"] != "test":
-        return {}
-    rows = result.tree["predictive"].to_dataset()
-    quantile = rows["quantile"].to_numpy()
-    off = np.abs(rows["pit"].to_numpy() - 0.5)
-    return {
-        "nll_test": float(rows["nll"].mean()),
-        "crps_test": float(rows["crps"].mean()),
-        "rmse_test": float(np.sqrt(((rows["y"] - rows["mean"]) ** 2).mean())),
-        "coverage_50_test": float(np.mean(off <= 0.25)),
-        "coverage_90_test": float(np.mean(off <= 0.45)),
-        "sharpness_test": float(np.mean(quantile[..., -1] - quantile[..., 0])),
-    }
-
-
 def _rows(problem: Problem, result: Result, predictive: Predictive, key: jax.Array) -> xr.Dataset:
     """The predictive of each held-out row, or of the training rows where none is held out."""
     data = problem.data if problem.test is None else problem.test
@@ -130,4 +107,6 @@ def _arrays(data: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray | None
 
 
 def _names(data: xr.Dataset, y: np.ndarray) -> list[str]:
-    return [str(name) for name in data["target"].to_numpy()] if "target" in data.coords else ["y"][: y.shape[1]]
+    if "target" in data.coords:
+        return [str(name) for name in data["target"].to_numpy()]
+    return ["y"] if y.shape[1] == 1 else [f"y_{i}" for i in range(y.shape[1])]

@@ -34,6 +34,9 @@ class Settled:
         if not lengths.any():
             reason = "No rows are left for validation: whether the training was long enough is unknown."
             return not_checked("settled", self.threshold, f"{reason} Set training.validation=0.1.")
+        if not lengths.all():
+            advice = "The validation loss of a member was never finite. Lower training.learning_rate."
+            return Check("settled", "failed", None, self.threshold, advice)
         fall = float(np.mean([_fall(curve[:length]) for curve, length in zip(curves, lengths, strict=True)]))
         best = group(result, "training")["best"].to_numpy()
         where = f"The best weights came after {best.min()} to {best.max()} epochs of {lengths.max()}."

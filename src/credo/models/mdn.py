@@ -20,14 +20,24 @@ from numpyro.distributions.transforms import AffineTransform
 
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.mixtures import ConditionalMixture, Family, initial, make_family, mixture, raw_size
+from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
 from credo.models.priors import is_improper
 from credo.nets.film import FiLM
-from credo.nets.mlp import MLP
+from credo.nets.functional import ACTIVATIONS
+from credo.nets.mlp import MLP, NORMS
 
 CONTEXTS = ("concat", "film")
 SCALES = ("network", "constant")
 DTYPES = ("float32", "float64")
+
+_WORDS = {
+    "mixing": WEIGHTS,
+    "activation": tuple(ACTIVATIONS),
+    "norm": NORMS,
+    "context": CONTEXTS,
+    "scale": SCALES,
+    "dtype": DTYPES,
+}
 
 _PROBES = 50
 """At how many rows the predictive is looked at, to judge chains whose weights have no meaning of their own."""
@@ -45,6 +55,24 @@ class Moments(eqx.Module):
     def __call__(self, columns: Array) -> Array:
         """The columns [row, column], standardised."""
         return (columns - self.mean) / self.sd
+
+
+class Learned(eqx.Module):
+    """What a model takes from the training rows.
+
+    Attributes:
+        inputs: the inputs' moments.
+        contexts: the context's, or `None`.
+        family: the components' family, with the targets' standard deviations and the steps between their values.
+        base: raw numbers [raw] of components over the targets' quantiles.
+        dims: the numbers of targets, inputs and context.
+    """
+
+    inputs: Moments
+    contexts: Moments | None
+    family: Family
+    base: np.ndarray | Array
+    dims: tuple[int, int, int] = eqx.field(static=True)
 
 
 class Mdn(Model):
@@ -72,11 +100,7 @@ class Mdn(Model):
         context_hidden: the hidden layers of that network.
         scale: `network`, or `constant` for scales that do not depend on the inputs.
         dtype: in which the network is computed, `float32` or `float64`.
-        inputs: the inputs' moments, known once the model is fitted.
-        contexts: the context's moments.
-        component: the family with the targets' standard deviations, and the steps between their values [target].
-        base: raw numbers [raw] of components over the targets' quantiles.
-        dims: the numbers of targets, inputs and context.
+        learned: what it knows of the training rows, once it is `fitted`.
     """
 
     formula: ClassVar[str] = (
@@ -101,19 +125,21 @@ class Mdn(Model):
     context_hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
     scale: str = eqx.field(static=True)
     dtype: str = eqx.field(static=True)
-    inputs: Moments | None = None
-    contexts: Moments | None = None
-    component: Family | None = None
-    base: Any = None
-    dims: tuple[int, int, int] | None = eqx.field(static=True, default=None)
+    learned: Learned | None = None
 
     def __check_init__(self) -> None:
-        for key, words in (("context", CONTEXTS), ("scale", SCALES), ("dtype", DTYPES)):
+        for key, words in _WORDS.items():
             if getattr(self, key) not in words:
                 raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {getattr(self, key)!r}")
-        for key in ("weight", "bias"):
-            if key not in self.prior:
-                raise ConfigError(f"prior.{key}: expected a prior; choose one, as in prior@model.prior.{key}=gaussian")
+        for key in ("hidden", "context_hidden"):
+            if min(getattr(self, key), default=1) < 1:
+                raise ConfigError(f"{key}: expected widths of at least 1, but got {list(getattr(self, key))}")
+        if self.norm == "group" and any(width % self.groups for width in self.hidden):
+            raise ConfigError(f"groups: expected a number that divides {list(self.hidden)}, but got {self.groups}")
+        if self.context == "film" and not self.hidden:
+            raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
+        if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
+            raise ConfigError(f"low, high: only discretized_logistic has ends, but the family is {self.family}")
         raw_size(self._family(floor=self.floor), self.mixing, self.components, 1)
         _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
 
@@ -130,38 +156,39 @@ class Mdn(Model):
                 "model.context: film needs a context, but the data has none; name its columns in data.context"
             )
         y = train["y"].to_numpy().astype(float).reshape(train.sizes[train["y"].dims[0]], -1)
-        names = train["target"].to_numpy() if "target" in train.coords else ["y"]
-        _require_varied(y, "data.target", [f"the target {name!r}" for name in names])
-        inputs, contexts = (_moments(train, name) for name in ("x", "context"))
+        names = train["target"].to_numpy() if "target" in train.coords else range(y.shape[1])
+        _require_varied(
+            y, "data.target", ["the target" if train["y"].ndim == 1 else f"the target {str(name)!r}" for name in names]
+        )
+        inputs, contexts = _moments(train, "x"), _moments(train, "context") if "context" in train else None
         spread, resolution = y.std(0), _resolution(y, self._family())
         places = _places(y, self.components)
         unit = 1.0 if self.family == "beta" else spread
         family = self._family(floor=self.floor, resolution=resolution, unit=unit)
         base = initial(family, self.mixing, places, spread / math.sqrt(self.components))
         dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
-        return dataclasses.replace(self, inputs=inputs, contexts=contexts, component=family, base=base, dims=dims)
+        return dataclasses.replace(self, learned=Learned(inputs, contexts, family, base, dims))
 
-    @property
-    def learned(self) -> dict[str, np.ndarray]:
-        """What `fitted` took from the training rows, as plain arrays: `restored` makes the same model of it."""
-        assert self.inputs is not None  # noqa: S101 -- for the type checker: `fitted` was called
-        assert self.component is not None  # noqa: S101
-        moments = {"inputs": self.inputs} | ({} if self.contexts is None else {"contexts": self.contexts})
+    def simulate(self, data: xr.Dataset, seed: int) -> Any:  # noqa: ARG002
+        """Refuse: scales and sizes come from data."""
+        raise ConfigError("data: model=mdn takes its scales and sizes from data; use a table, or data=branches")
+
+    def exported(self) -> dict[str, np.ndarray]:
+        """What was learned as plain arrays, of which `restored` makes the same model."""
+        known = self._known
+        moments = {"inputs": known.inputs} | ({} if known.contexts is None else {"contexts": known.contexts})
         found = {f"{name}_{part}": getattr(one, part) for name, one in moments.items() for part in ("mean", "sd")}
-        found |= {"resolution": self.component.resolution, "unit": self.component.unit}
-        return {name: np.asarray(value) for name, value in (found | {"base": self.base, "dims": self._dims}).items()}
+        found |= {"resolution": known.family.resolution, "unit": known.family.unit}
+        return {name: np.asarray(value) for name, value in (found | {"base": known.base, "dims": known.dims}).items()}
 
-    def restored(self, learned: Mapping[str, np.ndarray]) -> "Mdn":
-        """This model with what another of the same settings has learned."""
-        inputs = Moments(learned["inputs_mean"], learned["inputs_sd"])
-        known = "contexts_mean" in learned
-        contexts = Moments(learned["contexts_mean"], learned["contexts_sd"]) if known else None
-        family = self._family(floor=self.floor, resolution=learned["resolution"], unit=learned["unit"])
-        targets, features, context = map(int, learned["dims"])
-        dims = (targets, features, context)
-        return dataclasses.replace(
-            self, inputs=inputs, contexts=contexts, component=family, base=learned["base"], dims=dims
-        )
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> "Mdn":
+        """This model with what another of the same settings has `exported`."""
+        inputs = Moments(arrays["inputs_mean"], arrays["inputs_sd"])
+        contexts = Moments(arrays["contexts_mean"], arrays["contexts_sd"]) if "contexts_mean" in arrays else None
+        family = self._family(floor=self.floor, resolution=arrays["resolution"], unit=arrays["unit"])
+        targets, features, context = map(int, arrays["dims"])
+        known = Learned(inputs, contexts, family, arrays["base"], (targets, features, context))
+        return dataclasses.replace(self, learned=known)
 
     def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
         """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""
@@ -185,29 +212,28 @@ class Mdn(Model):
             x: inputs [row, feature], in their own units.
             context: [row, context], in its own units.
         """
-        assert self.inputs is not None  # noqa: S101 -- for the type checker: `fitted` was called
-        assert self.component is not None  # noqa: S101
+        known = self._known
         dtype = jnp.dtype(self.dtype)
         network = self._network({name: jnp.asarray(value, dtype) for name, value in latents.items()})
-        seen = [self.inputs(x).astype(dtype)]
-        if self.contexts is not None and context is not None:
-            seen.append(self.contexts(context).astype(dtype))
+        seen = [known.inputs(x).astype(dtype)]
+        if known.contexts is not None and context is not None:
+            seen.append(known.contexts(context).astype(dtype))
         raw = jax.vmap(network)(*(seen if self.context == "film" else [jnp.concatenate(seen, 1)]))
-        base = jnp.asarray(self.base, dtype)
-        return mixture(self.component, self.mixing, raw + base, self.components, self._dims[0])
+        base = jnp.asarray(known.base, dtype)
+        return mixture(known.family, self.mixing, raw + base, self.components, known.dims[0])
 
     def start(self, key: Array) -> dict[str, Array]:
         """Weights as networks begin, by site."""
-        made = jax.tree.map(lambda a: a.astype(float), eqx.filter(self._made(self._dims, key), eqx.is_array))
+        made = jax.tree.map(lambda a: a.astype(float), eqx.filter(self._made(self._known.dims, key), eqx.is_array))
         head = partial(_last_layer, film=self.context == "film")
         made = eqx.tree_at(lambda m: head(m).weight, made, _HEAD * head(made).weight)
         made = eqx.tree_at(lambda m: head(m).bias, made, jnp.zeros_like(head(made).bias))
         return {name: value - _offset(name) for name, value in _named(made).items()}
 
     @property
-    def _dims(self) -> tuple[int, int, int]:
-        assert self.dims is not None  # noqa: S101 -- as above
-        return self.dims
+    def _known(self) -> Learned:
+        assert self.learned is not None  # noqa: S101 -- for the type checker: `fitted` was called
+        return self.learned
 
     def _family(self, **settings: Any) -> Family:
         ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}
@@ -243,7 +269,7 @@ class Mdn(Model):
         )
 
     def _shape(self) -> Any:
-        return eqx.filter_eval_shape(partial(self._made, self._dims), jax.random.PRNGKey(0))
+        return eqx.filter_eval_shape(partial(self._made, self._known.dims), jax.random.PRNGKey(0))
 
     def _leaves(self) -> dict[str, jax.ShapeDtypeStruct]:
         return _named(self._shape())
@@ -269,7 +295,7 @@ class Mdn(Model):
 
     def _free_of_inputs(self) -> np.ndarray:
         """Which raw numbers [raw] are scales."""
-        family, targets = self._family(), self._dims[0]
+        family, targets = self._family(), self._known.dims[0]
         scales = [i for i, name in enumerate(family.names) if name in ("scale", "dispersion", "df")]
         if not scales:
             raise ConfigError(f"model.scale: {self.family} has no scale that could be constant; use scale=network")
@@ -324,21 +350,20 @@ def _offset(name: str) -> float:
     return 1.0 if re.search(r"norms_\d+_weight$", name) else 0.0
 
 
-def _moments(train: xr.Dataset, name: str) -> Moments | None:
-    if name not in train:
-        return None
+def _moments(train: xr.Dataset, name: str) -> Moments:
     columns = train[name].to_numpy().astype(float)
     dim = train[name].dims[1]
     names = train[dim].to_numpy() if dim in train.coords else range(columns.shape[1])
     key, word = ("data.features", "feature") if name == "x" else ("data.context", "context")
-    _require_varied(columns, key, [f"the {word} {label!s}" for label in names])
+    _require_varied(columns, key, [f"the {word} {str(label)!r}" for label in names])
     return Moments(columns.mean(0), columns.std(0))
 
 
 def _require_varied(columns: np.ndarray, key: str, names: Sequence[str]) -> None:
     for width, name in zip(np.ptp(columns, axis=0), names, strict=True):
         if width == 0:
-            raise ConfigError(f"{key}: {name} is constant on the {len(columns)} training rows; leave it out")
+            advice = "choose another" if key == "data.target" else "leave it out"
+            raise ConfigError(f"{key}: {name} is constant on the {len(columns)} training rows; {advice}")
 
 
 def _resolution(y: np.ndarray, family: Family) -> np.ndarray:

@@ -71,12 +71,18 @@ class Predictive:
         return self.moments(x, context)[0]
 
     def modes(self, x: np.ndarray, context: np.ndarray | None = None, points: int = 512) -> list[list[np.ndarray]]:
-        """The places of the density's peaks, for each row and each target, on a grid between extreme quantiles."""
+        """The places of the density's peaks, for each row and each target, on a grid between extreme quantiles.
+
+        Of whole numbers the grid is theirs. The end of the grid is a peak where the density falls from there.
+        """
         ends = self.quantile(x, np.array([0.001, 0.999]), context)
         grids = np.linspace(ends[..., 0], ends[..., 1], points, axis=-1)
-        each = self._by_row(_density_by_row, x, context, grids)
-        inner = (each[..., 1:-1] > each[..., :-2]) & (each[..., 1:-1] >= each[..., 2:])
-        return [[grid[1:-1][peak] for grid, peak in zip(*pair, strict=True)] for pair in zip(grids, inner, strict=True)]
+        if self._discrete(x, context):
+            widest = int(np.ceil((ends[..., 1] - ends[..., 0]).max())) + 1
+            grids = np.round(ends[..., :1]) + np.arange(widest)
+        each = np.pad(self._by_row(_density_by_row, x, context, grids), ((0, 0), (0, 0), (1, 1)))
+        peaks = (each[..., 1:-1] > each[..., :-2]) & (each[..., 1:-1] >= each[..., 2:])
+        return [[grid[peak] for grid, peak in zip(*pair, strict=True)] for pair in zip(grids, peaks, strict=True)]
 
     def sample(self, key: Array, x: np.ndarray, count: int, context: np.ndarray | None = None) -> np.ndarray:
         """Draws [count, row, target]."""
@@ -119,6 +125,12 @@ class Predictive:
             parts.append(np.asarray(part)[: total - first])
         return np.concatenate(parts)
 
+    def _discrete(self, x: np.ndarray, context: np.ndarray | None) -> bool:
+        """Whether the targets are whole numbers."""
+        one = {name: jnp.asarray(values[0]) for name, values in self.draws.items()}
+        first = None if context is None else jnp.asarray(context[:1])
+        return bool(self.model.conditional(one, jnp.asarray(x[:1]), first).family.support.is_discrete)
+
     def _batch(self, rows: int) -> int:
         """How many rows fit memory at once."""
         draws = len(next(iter(self.draws.values())))
@@ -160,8 +172,10 @@ def _density_by_row(mixture: ConditionalMixture, grids: Array) -> Array:
     """The marginal densities [row, target, level]: the derivative of the CDF, or the mass of whole numbers."""
 
     def at(level: Array) -> Array:
-        each = mixture.family.log_density(mixture.parameters, level[:, None, :].astype(mixture.log_weights.dtype))
-        return (jnp.exp(mixture.log_weights)[..., None] * jnp.exp(each)).sum(-2)
+        level = level.astype(mixture.log_weights.dtype)
+        each = mixture.family.log_density(mixture.parameters, level[:, None, :])
+        density = (jnp.exp(mixture.log_weights)[..., None] * jnp.exp(each)).sum(-2)
+        return jnp.where(mixture.family.support(level), density, 0)
 
     return jnp.moveaxis(jax.lax.map(at, jnp.moveaxis(grids, 2, 0), batch_size=16), 0, 2)
 

@@ -325,5 +325,10 @@ def _check_support(site: Site, row_dim: str, model: Model) -> None:
     family = f"model.family={model.family}" if hasattr(model, "family") else f"model={type(model).__name__.lower()}"
     raise ConfigError(
         f"{family}: every {site.name} must be {site.support}, but {row_dim} "
-        f"{where[0] if len(where) == 1 else where} has {value[where]:.6g}; choose another model or other data"
+        f"{where[0] if len(where) == 1 else where} has {_short(value[where])}; choose another model or other data"
     )
+
+
+def _short(value: np.ndarray) -> str:
+    """A number, or those of an event."""
+    return f"{value:.6g}" if value.ndim == 0 else f"({', '.join(f'{one:.6g}' for one in np.ravel(value))})"

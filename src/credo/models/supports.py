@@ -30,11 +30,13 @@ def describe(support: Any) -> str:
     """A support in words."""
     if isinstance(support, type(constraints.independent(constraints.real, 1))):
         return describe(support.base_constraint)
+    if words := _WORDS.get(type(support)):
+        return words
     if support.is_discrete and _ends(support) == (-math.inf, math.inf):
         return "a whole number"
     if words := _BOUNDED.get(type(support)):
         return words.format(*map(_number, _ends(support)))
-    return _WORDS.get(type(support), type(support).__name__.strip("_").replace("_", " "))
+    return type(support).__name__.strip("_").replace("_", " ")
 
 
 def within(support: Any, other: Any) -> bool:

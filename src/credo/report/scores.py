@@ -1,7 +1,7 @@
 """The scores of a conditional model's predictions, as people read them."""
 
 from credo.diagnostics.distinct import fewest
-from credo.diagnostics.predictive import scores
+from credo.diagnostics.scores import scores
 from credo.report.numbers import number
 from credo.result import Result
 

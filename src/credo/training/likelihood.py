@@ -190,13 +190,12 @@ class Likelihood(eqx.Module):
             _tell(listener, entry)
         count = 1
         try:
+            self._tell_news(listener, now, course)
             while not self._ended(now):
                 began = time.perf_counter()
                 done = int(np.max(np.asarray(now.epoch)))
                 now = _train(self, method, rows, problem.bound, key, now, min(count, self.epochs - done))
-                for entry in self._news(now, done):
-                    course.append(entry)
-                    _tell(listener, entry)
+                self._tell_news(listener, now, course)
                 took = time.perf_counter() - began
                 count = max(1, min(2 * count, round(count * _SECONDS / max(took, 1e-3))))
                 if keeper.is_due():
@@ -210,23 +209,19 @@ class Likelihood(eqx.Module):
     def _ended(self, now: Member) -> bool:
         return not np.any(np.asarray(_goes_on(self, now)))
 
-    def _news(self, now: Member, before: int) -> Sequence[Mapping[str, Any]]:
-        """An entry for every epoch since, or for some where there are many; of the members' mean."""
+    def _tell_news(self, listener: Listener, now: Member, course: list[Mapping[str, Any]]) -> None:
+        """Tell of every epoch since the last one told, or of some where there are many; of the members' mean."""
         done, ended = int(np.max(np.asarray(now.epoch))), self._ended(now)
         every = max(self.epochs // _MOST_TOLD, 1)
-        train, validation = np.asarray(now.train), np.asarray(now.validation)
-        entries = []
-        for epoch in range(before + 1, done + 1):
+        curves = {"nll_train": np.asarray(now.train), "nll_validation": np.asarray(now.validation)}
+        for epoch in range(course[-1]["done"] + 1 if course else 1, done + 1):
             if epoch % every and not (ended and epoch == done):
                 continue
-            numbers = {
-                name: float(np.nanmean(curve[:, epoch - 1]))
-                for name, curve in (("nll_train", train), ("nll_validation", validation))
-                if np.isfinite(curve[:, epoch - 1]).any()
-            }
-            total = done if ended else self.epochs
-            entries.append({"phase": "training", "done": epoch, "total": total, **numbers})
-        return entries
+            known = {name: curve[:, epoch - 1] for name, curve in curves.items()}
+            numbers = {name: float(np.nanmean(ones)) for name, ones in known.items() if np.isfinite(ones).any()}
+            entry = {"phase": "training", "done": epoch, "total": done if ended else self.epochs, **numbers}
+            course.append(entry)
+            _tell(listener, entry)
 
 
 class _Posterior(eqx.Module):
@@ -396,12 +391,12 @@ def _epoch(
         return (optax.apply_updates(z, updates), state), (value, nll)
 
     (z, state), (values, nll) = lax.scan(step, (member.z, member.optimiser), order)
-    finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z))
+    seen = held if len(held) else order[-1]
+    known = _nll(_some(program, names, seen), z, len(seen)).astype(jnp.float32)
+    finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z)) & jnp.isfinite(known)
     z, state = jax.tree.map(partial(jnp.where, finite), (z, state), (member.z, member.optimiser))
     epoch = member.epoch + 1
-    known = _nll(_some(program, names, held), z, len(held)) if len(held) else jnp.array(-epoch)
-    known = known.astype(jnp.float32)
-    better = finite & (known < member.best_loss)
+    better = finite & ((known < member.best_loss) if len(held) else True)
     best = jax.tree.map(partial(jnp.where, better), z, member.best)
     at = member.epoch
     after = Member(
