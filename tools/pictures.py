@@ -31,6 +31,10 @@ RUNS = (
     "-m data=coin_flips model=bernoulli inference=mle,map,nuts,mh",
     "experiment=eight_schools hydra.run.dir=passed",
     "experiment=eight_schools_centred hydra.run.dir=failed",
+    (
+        "data=branches model=mdn inference=map model.components=2 training.epochs=1000 training.batch_size=32 "
+        "training.learning_rate=0.01 training.patience=200 training.members=5 hydra.run.dir=network tracking=none"
+    ),
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -59,7 +63,7 @@ def main() -> None:
 
 async def take(folder: Path) -> None:
     """Take the pictures of the runs in a folder."""
-    passed, failed = (f"file://{folder / name / 'report.html'}" for name in ("passed", "failed"))
+    passed, failed, network = (f"file://{folder / name / 'report.html'}" for name in ("passed", "failed", "network"))
     with chromium(folder / "profile") as port, mlflow(folder) as server:
         async with aiohttp.ClientSession() as session:
             page = await Page.open(session, port)
@@ -68,6 +72,9 @@ async def take(folder: Path) -> None:
             save("report.png", [await page.shoot("header", "#verdict"), *[await page.shoot(one) for one in figures]])
             await page.show(failed, width=1000, wait=2)
             save("verdict.png", [await page.shoot("#verdict")])
+            await page.show(network, width=1000, wait=2)
+            answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure"]
+            save("mdn.png", [await page.shoot(one) for one in answers])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])

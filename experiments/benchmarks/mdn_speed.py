@@ -33,7 +33,7 @@ from credo.training.likelihood import Likelihood
 
 HERE = Path(__file__).parent
 CONF = HERE.parents[1] / "conf"
-ROWS, INPUTS, BATCH, COMPONENTS, EPOCHS, REPEATS = 10_000, 5, 256, 5, 10, 9
+ROWS, INPUTS, BATCH, COMPONENTS, EPOCHS, REPEATS = 10_000, 5, 256, 5, 10, 25
 WIDTHS = (64, 64)
 
 
