@@ -25,8 +25,8 @@ from credo.diagnostics.scores import scores
 from credo.diagnostics.summary import summarise
 
 ALIKE = (
-    "data=branches model=mdn model.components=2 model.hidden=[16] model.activation=tanh training.epochs=1000 "
-    "training.patience=200 training.batch_size=32 training.learning_rate=0.01"
+    "data=branches model=mdn model.components=2 model.hidden=[16] model.activation=tanh model.prior.weight.scale=1 "
+    "model.prior.bias.scale=1 training.epochs=1000 training.patience=200 training.batch_size=32 training.learning_rate=0.01"
 )
 METHODS = {
     "mle": f"{ALIKE} inference=mle",

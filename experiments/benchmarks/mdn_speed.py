@@ -33,7 +33,7 @@ from credo.training.likelihood import Likelihood
 
 HERE = Path(__file__).parent
 CONF = HERE.parents[1] / "conf"
-ROWS, INPUTS, BATCH, COMPONENTS, EPOCHS, REPEATS = 10_000, 5, 256, 5, 10, 25
+ROWS, INPUTS, BATCH, COMPONENTS, EPOCHS, REPEATS = 10_000, 5, 256, 5, 20, 25
 WIDTHS = (64, 64)
 
 
@@ -48,7 +48,8 @@ def main() -> None:
     times = np.array([[timed(one) for one in (ours, by_hand)] for _ in range(REPEATS)]) / EPOCHS
     medians = np.median(times, axis=0)
     ratios = times[:, 0] / times[:, 1]
-    text = page(compiled, medians, ratios)
+    least = times.min(axis=0)
+    text = page(compiled, medians, least, ratios)
     (HERE / "mdn_speed.md").write_text(text)
     print(text)  # noqa: T201 - a script's output
 
@@ -61,7 +62,7 @@ def credo(x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
     del known["defaults"], settings["defaults"]
     data = xr.Dataset({"y": ("obs", y), "x": (("obs", "feature"), x)})
     model = Mdn(**(known | {"prior": prior, "components": COMPONENTS, "hidden": WIDTHS})).fitted(data)
-    changes = {"batch_size": BATCH, "validation": 0.0, "epochs": 100_000, "schedule": "constant", "clip": None}
+    changes = {"batch_size": BATCH, "validation": 0.0, "epochs": 1_000, "schedule": "constant", "clip": None}
     training = Likelihood(**(settings | changes))
     problem = Problem(model, data, None, training)
     method: dict[str, Any] = dict(OmegaConf.load(CONF / "inference" / "mle.yaml"))
@@ -117,12 +118,13 @@ def timed(run: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def page(compiled: list[float], medians: np.ndarray, ratios: np.ndarray) -> str:
+def page(compiled: list[float], medians: np.ndarray, least: np.ndarray, ratios: np.ndarray) -> str:
     """The table in markdown."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax", "optax"))
     words = (
         f"10,000 rows, batch 256, MLP 2 x 64, K = 5, float32; {REPEATS} alternating measurements of {EPOCHS} epochs. "
-        f"Ratio: median {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f}); at most 1.1 is passed: "
+        f"Ratio pair by pair: median {np.median(ratios):.3f} (quartiles {np.quantile(ratios, 0.25):.2f} and "
+        f"{np.quantile(ratios, 0.75):.2f}); of the least times {least[0] / least[1]:.3f}. At most 1.1 is passed: "
         f"{'yes' if np.median(ratios) <= 1.1 else 'NO'}."
     )
     names = ("credo", "plain JAX, by hand")
@@ -134,9 +136,12 @@ def page(compiled: list[float], medians: np.ndarray, ratios: np.ndarray) -> str:
             "",
             words,
             "",
-            "| | ms per epoch | first call, compilation included, s |",
-            "| --- | --- | --- |",
-            *(f"| {n} | {1e3 * m:.1f} | {c:.1f} |" for n, m, c in zip(names, medians, compiled, strict=True)),
+            "| | ms per epoch, median | least | first call, compilation included, s |",
+            "| --- | --- | --- | --- |",
+            *(
+                f"| {n} | {1e3 * m:.1f} | {1e3 * best:.1f} | {c:.1f} |"
+                for n, m, best, c in zip(names, medians, least, compiled, strict=True)
+            ),
             "",
         ]
     )

@@ -90,8 +90,10 @@ def cores(folder: Path) -> tuple[str, bool]:
     same = equal(folder / "devices_1" / "posterior.nc", folder / "devices_2" / "posterior.nc")
     lines = [
         *head("Cores by the number of devices"),
-        f"`{LONG}`, 4 chains, by `device.num_devices`. Chains: seconds in which they moved, warm-up and sampling; the "
-        "other columns are of whole processes, with imports, summary and files, which are mostly serial.",
+        (
+            f"`{LONG}`, 4 chains, by `device.num_devices`. Chains: seconds in which they moved, warm-up and sampling; "
+            "the other columns are of whole processes, with imports, summary and files, which are mostly serial."
+        ),
         "",
         "| devices | chains, s | seconds | CPU seconds | cores used |",
         "| --- | --- | --- | --- | --- |",
@@ -100,8 +102,8 @@ def cores(folder: Path) -> tuple[str, bool]:
             for n, u in ((1, one), (2, two))
         ),
         "",
-        f"While chains move, two devices are {one.sampling / two.sampling:.2f} times as fast. The draws are equal to the "
-        f"bit: {'yes' if same else 'NO'}.",
+        f"While chains move, two devices are {one.sampling / two.sampling:.2f} times as fast.",
+        f"The draws are equal to the bit: {'yes' if same else 'NO'}.",
         "",
     ]
     return "\n".join(lines), same and one.sampling / two.sampling > 1.5

@@ -335,7 +335,7 @@ def _train(
     """At most `count` epochs of all members; one that has stopped stays as it is."""
     total = next(program.arrays[name].shape[0] for name in names)
     held = training._held(total)  # noqa: SLF001 -- of the same file
-    order = jax.random.permutation(key, total)
+    order = jax.random.permutation(key, total) if held else jnp.arange(total)
     turned = (jnp.arange(training.members)[:, None] * held + jnp.arange(total)) % total
     rows = order[turned]
     epoch = _over_members(partial(_epoch, training, method, names, program))
@@ -391,7 +391,7 @@ def _epoch(
         return (optax.apply_updates(z, updates), state), (value, nll)
 
     (z, state), (values, nll) = lax.scan(step, (member.z, member.optimiser), order)
-    seen = held if len(held) else order[-1]
+    seen = held if len(held) else order[-1, :1]
     known = _nll(_some(program, names, seen), z, len(seen)).astype(jnp.float32)
     finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z)) & jnp.isfinite(known)
     z, state = jax.tree.map(partial(jnp.where, finite), (z, state), (member.z, member.optimiser))
