@@ -26,7 +26,8 @@ from credo.diagnostics.summary import summarise
 
 ALIKE = (
     "data=branches model=mdn model.components=2 model.hidden=[16] model.activation=tanh model.prior.weight.scale=1 "
-    "model.prior.bias.scale=1 training.epochs=1000 training.patience=200 training.batch_size=32 training.learning_rate=0.01"
+    "model.prior.bias.scale=1 training.epochs=1000 training.patience=200 training.batch_size=32 "
+    "training.learning_rate=0.01"
 )
 METHODS = {
     "mle": f"{ALIKE} inference=mle",

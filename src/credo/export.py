@@ -129,12 +129,12 @@ def to_mlflow(folder: Path, place: Path) -> None:
     if place.exists():
         raise ConfigError(f"{place} exists already; name a new folder")
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
+        import mlflow.pyfunc
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
 
-    inputs = Schema([ColSpec("double", name) for name in (*exported.features, *exported.contexts)])
-    with warnings.catch_warnings(action="ignore"):  # MLflow misses an example of the inputs, which the schema names
+        inputs = Schema([ColSpec("double", name) for name in (*exported.features, *exported.contexts)])
         mlflow.pyfunc.save_model(
             str(place),
             python_model=str(Path(__file__).with_name("served.py")),

@@ -197,9 +197,12 @@ class Mdn(Model):
         rows = np.unique(np.linspace(0, len(x) - 1, _PROBES).astype(int))
         parameters = {name: values[rows] for name, values in predicted.parameters.items()}
         probed = ConditionalMixture(predicted.family, predicted.log_weights[rows], parameters)
+        if y.ndim > 1:
+            with numpyro.plate("probe", len(rows), dim=-2), numpyro.plate("target", y.shape[1], dim=-1):
+                numpyro.deterministic("predicted_mean", probed.mean)
         with numpyro.plate("probe", len(rows)):
-            means = probed.mean
-            numpyro.deterministic("predicted_mean", means[:, 0] if means.shape[1] == 1 else means)
+            if y.ndim == 1:
+                numpyro.deterministic("predicted_mean", probed.mean[:, 0])
             numpyro.deterministic("log_density", probed.log_prob(jnp.reshape(y, (len(x), -1))[rows]))
         with numpyro.plate("obs", len(x)):
             numpyro.sample("y", _Univariate(predicted) if y.ndim == 1 else predicted, obs=y)

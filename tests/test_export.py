@@ -1,0 +1,113 @@
+"""A trained network predicts new rows: from its run's folder, by the command, and as an MLflow model."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console import Said, credo
+from credo import export
+from credo.errors import ConfigError
+
+TRAIN = ("data=csv", "data.path=rows.csv", "data.target=[u,v]", "data.context=[c]", "model=mdn", "inference=mle")
+SMALL = ("model.hidden=[8]", "model.components=2", "training.epochs=20", "training.members=2", "training.batch_size=16")
+QUIET = ("tracking=none", "report=none", "hydra.run.dir=run")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table and a run that was trained on it."""
+    here = tmp_path_factory.mktemp("export")
+    random = np.random.default_rng(0)
+    a, b, c = random.normal(size=(3, 120))
+    u, v = 100 + 5 * a + c, -b + 0.1 * random.normal(size=120)
+    pd.DataFrame({"a": a, "b": b, "c": c, "u": u, "v": v}).to_csv(here / "rows.csv", index=False)
+    said = credo(*TRAIN, *SMALL, *QUIET, "data.test_fraction=0.2", cwd=here)
+    assert said.code == 0, said.err
+    assert "Predictions of 24 held-out rows" in said.out
+    return here
+
+
+def predicted(said: Said) -> pd.DataFrame:
+    assert said.code == 0, said.err
+    return pd.read_csv(io.StringIO(said.out))
+
+
+def test_new_rows_in_the_targets_own_units(folder: Path) -> None:
+    """Whatever the order of the columns, and whatever else the table has."""
+    table = predicted(credo("predict", "run", "rows.csv", cwd=folder))
+    names = [f"{name}_{part}" for name in "uv" for part in ("mean", "sd", "q5", "q25", "q50", "q75", "q95")]
+    assert list(table) == names
+    assert table["u_mean"].between(80, 120).all()
+    for name in "uv":
+        quantiles = table[[f"{name}_q{level}" for level in (5, 25, 50, 75, 95)]].to_numpy()
+        assert (np.diff(quantiles, axis=1) > 0).all()
+
+
+def test_a_loaded_model_says_the_same(folder: Path) -> None:
+    rows = pd.read_csv(folder / "rows.csv")
+    by_command = predicted(credo("predict", "run", "rows.csv", cwd=folder))
+    for place in (folder / "run", folder / "run" / "model"):
+        np.testing.assert_allclose(export.load(place)(rows).to_numpy(), by_command.to_numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_predictions_are_those_of_the_run(folder: Path) -> None:
+    """The means of the test rows are in the run's tree, too."""
+    import xarray as xr
+
+    with xr.open_datatree(folder / "run" / "posterior.nc", engine="h5netcdf") as tree:
+        rows = tree["predictive"].to_dataset().load()
+    whole = pd.read_csv(folder / "rows.csv")
+    said = export.load(folder / "run")(whole)
+    places = [int(np.argmin(np.abs(whole["u"] - u))) for u in rows["y"].sel(target="u").to_numpy()]
+    np.testing.assert_allclose(said["u_mean"].to_numpy()[places], rows["mean"].sel(target="u"), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*AnyType")  # MLflow's, of its own types
+def test_an_mlflow_model(folder: Path) -> None:
+    import mlflow.pyfunc
+
+    said = credo("export", "run", "served", cwd=folder)
+    assert (said.code, "mlflow models serve" in said.out) == (0, True)
+    rows = pd.read_csv(folder / "rows.csv").head(5)
+    served = mlflow.pyfunc.load_model(str(folder / "served")).predict(rows[["a", "b", "c"]])
+    np.testing.assert_allclose(served.to_numpy(), export.load(folder / "run")(rows).to_numpy(), rtol=1e-6)
+    assert not list((folder / "served").rglob("*.pkl"))
+    again = credo("export", "run", "served", cwd=folder)
+    assert (again.code, again.err) == (2, "credo: served exists already; name a new folder\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("a,c\n1,2\n", "the table has no column 'b'; the model was trained on a, b"),
+        ("a,b,c\n1,2,3\n1,x,3\n", "column 'b' has no finite number in row 2; correct or remove it"),
+        ("a,b\n1,2\n", "the table has no column 'c'; the model was trained on c"),
+    ],
+)
+def test_rows_that_cannot_be_predicted(rows: str, sentence: str, folder: Path) -> None:
+    (folder / "new.csv").write_text(rows)
+    said = credo("predict", "run", "new.csv", cwd=folder)
+    assert (said.code, said.out, said.err) == (2, "", f"credo: {sentence}\n")
+
+
+def test_only_networks_predict(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
+        export.load(tmp_path)
+
+
+def test_what_was_learned_is_plain(folder: Path) -> None:
+    """Arrays and words: nothing that runs code when it is read."""
+    place = folder / "run" / "model"
+    assert {file.name for file in place.iterdir()} == {"columns.json", "learned.npz", "model.yaml", "weights.npz"}
+    for name in ("learned", "weights"):
+        with np.load(place / f"{name}.npz", allow_pickle=False) as arrays:
+            assert all(array.dtype.kind in "if" for array in arrays.values())
+    assert json.loads((place / "columns.json").read_text()) == {
+        "features": ["a", "b"],
+        "contexts": ["c"],
+        "targets": ["u", "v"],
+    }

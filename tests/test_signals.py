@@ -1,0 +1,47 @@
+"""A signal stops a run where it arrives, or at the next block where Python lost it."""
+
+import os
+import signal
+
+import pytest
+
+from credo import signals
+from credo.errors import Interrupted
+
+RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Interrupted}
+
+
+class Deaf:
+    """Swallows what is raised while it is destroyed, as all destructors do."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+        for _ in range(100):  # the handler runs between two steps of the interpreter
+            pass
+
+
+@pytest.mark.parametrize("number", RAISED)
+def test_it_is_raised_where_it_arrives(number: signal.Signals) -> None:
+    with signals.listening(), pytest.raises(RAISED[number]):
+        signal.raise_signal(number)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", RAISED)
+def test_a_lost_one_is_raised_again(number: signal.Signals) -> None:
+    with signals.listening():
+        signals.check()
+        Deaf(number)
+        with pytest.raises(RAISED[number]):
+            signals.check()
+
+
+def test_nothing_is_left_behind() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), signals.listening():
+        signal.raise_signal(signal.SIGINT)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    signals.check()
