@@ -199,8 +199,10 @@ def run(line: str, folder: Path) -> None:
     method = str(compose(*words).inference._target_).rpartition(".")[2].lower()
     chosen = {one.partition("=")[0] for one in words}
     quiet = [one for one in QUIET if one.partition("=")[0] not in chosen]
-    epochs = ["training.epochs=3"] if "training" in compose(*words) and compose(*words).training else []
-    said = credo(*words, *quiet, *FEW[method], *epochs, cwd=folder)
+    short = FEW[method]
+    if compose(*words).training:
+        short = (*(short if method in {"nuts", "hmc", "mh"} else ()), "training.epochs=3")
+    said = credo(*words, *quiet, *short, cwd=folder)
     assert said.code in {0, 3}, said.err
     assert list(folder.glob("outputs/*/*/verdict.json"))
 

@@ -29,6 +29,7 @@ ROWS = 10
 TABLE = "data.target=y data.group=group"
 
 DATA = {
+    "branches": f"data.rows={ROWS + 4}",
     "breast_cancer": "data.features=['mean radius','mean texture']",
     "coin_flips": "",
     "csv": f"data.path=table.csv {TABLE}",
@@ -45,6 +46,7 @@ MODELS = {
     "bernoulli": "",
     "gaussian": "",
     "hierarchical": "",
+    "mdn": "model.hidden=[3] model.components=1 training.epochs=2 training.batch_size=4 training.validation=0.2",
     "normal_inverse_gamma": "",
     "program": "model.function=pairs_program:model",
     "regression": "",
@@ -53,14 +55,15 @@ MODELS = {
     "spike and slab": "model=regression prior@model.prior.inclusion=bernoulli",
 }
 ANY = {"gaussian", "normal_inverse_gamma", "program", "one of two locations"}
-INPUTS = {"regression", "spike and slab"}
+INPUTS = {"mdn", "regression", "spike and slab"}
 FIT = {
+    "branches": ANY | INPUTS,
     "breast_cancer": ANY | INPUTS | {"bernoulli"},
     "coin_flips": ANY | {"bernoulli"},
     "diabetes": ANY | INPUTS,
     "eight_schools": ANY | {"hierarchical"},
     "inline": ANY | {"uniform"},
-    "synthetic": set(MODELS),
+    "synthetic": set(MODELS) - {"mdn"},
     "uci": ANY | INPUTS | {"uniform"},
 } | dict.fromkeys(["csv", "json", "npz", "parquet"], ANY | INPUTS | {"hierarchical", "uniform"})
 """Which models each data set fits."""

@@ -43,7 +43,7 @@ def resumed(arguments: Sequence[str]) -> Run:
 
 
 def extended(arguments: Sequence[str]) -> Run:
-    """The finished run to make longer, with its configuration changed on disk.
+    """The finished run to make longer.
 
     Raises:
         ConfigError: there is no such run, it is not finished, or has no draws.
@@ -58,7 +58,6 @@ def extended(arguments: Sequence[str]) -> Run:
     if "draws" not in run.config.inference:
         raise ConfigError(f"{words[0]} is a point estimate ({run.choices['inference']}), which has no draws to add to")
     run.config.inference.draws = head["numbers"]["done"] - run.config.inference.warmup + int(words[2])
-    OmegaConf.save(run.config, run.folder / ".hydra" / "config.yaml")
     return run
 
 

@@ -68,9 +68,13 @@ def run(
         parts = build(config)
         problem, data = parts.problem(config.seed)
         parts.inference.check(problem)
+        if parts.training is not None:
+            _refuse_unread(overrides)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
         keeper.check()
+        if taken_up:
+            OmegaConf.save(config, folder / ".hydra" / "config.yaml")  # with more draws, perhaps
         story = replace(story, taken_up=keeper.extensions if taken_up else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
@@ -167,6 +171,17 @@ def _write(
 
 def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if value == value else None for name, value in numbers.items()}
+
+
+def _refuse_unread(overrides: tuple[str, ...]) -> None:
+    """A network is trained; what a point estimate's own optimiser reads would be typed in vain."""
+    unread = r"\+*inference\.(optimiser|starts|steps|tolerance|learning_rate|batch_size)="
+    for word in overrides:
+        if found := re.match(unread, word):
+            raise ConfigError(
+                f"inference.{found[1]}: networks are trained as training says, which does not read it; set "
+                "training.learning_rate, training.batch_size, training.epochs or training.members"
+            )
 
 
 def _objective(name: str | None, numbers: Mapping[str, float]) -> float | None:
