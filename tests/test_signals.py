@@ -29,14 +29,15 @@ def test_it_is_raised_where_it_arrives(number: signal.Signals) -> None:
         signal.raise_signal(number)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("number", RAISED)
-def test_a_lost_one_is_raised_again(number: signal.Signals) -> None:
+def test_a_lost_one_is_raised_again(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    """And Python's remark that it was ignored is not shown."""
     with signals.listening():
         signals.check()
         Deaf(number)
         with pytest.raises(RAISED[number]):
             signals.check()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_nothing_is_left_behind() -> None:

@@ -1,10 +1,11 @@
 """The signals that end a run, SIGINT and SIGTERM.
 
-They are raised where they arrive. Python ignores what is raised in callbacks and destructors, so they are raised again
-by `check`, between two blocks of the inference.
+They are raised where they arrive. Python ignores what is raised in callbacks and destructors (JAX has one in every
+garbage collection), so they are raised again by `check`, between two blocks of the inference.
 """
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -22,9 +23,12 @@ def listening() -> Iterator[None]:
         before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not in the main thread: a launcher's worker; signals are the launcher's to handle
         before = {}
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda ignored: None if ignored.exc_value in _received else hook(ignored)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
         _received.clear()

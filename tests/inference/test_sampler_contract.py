@@ -113,7 +113,10 @@ def test_result_describes_itself(word: str, short: Result) -> None:
     assert short.cost.gradients == (short.cost.density_evaluations if word != "mh" else 0)
     assert [*short.cost.seconds] == ["compile", "warmup", "looks", "sampling", "evaluation"]
     course = [(entry["phase"], entry["done"]) for entry in short.course]
-    assert course == [*(("warmup", done) for done in ([30] if word == "mh" else [10, 15, 22, 30])), ("sampling", 40)]
+    assert course == [
+        *(("warmup", done) for done in ([30] if word == "mh" else [10, 15, 22, 25, 30])),
+        ("sampling", 40),
+    ]
 
 
 def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: str, infer: Infer) -> None:
@@ -160,7 +163,7 @@ def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Infe
     chosen = method(word, **SHORT | {"block": 10})
     result = chosen.run(question(), jax.random.PRNGKey(0), listener)
     assert [call[:3] for call in listener.calls] == [
-        *(("warmup", done, 30) for done in ((10, 20, 30) if word == "mh" else (10, 15, 22, 30))),
+        *(("warmup", done, 30) for done in ((10, 20, 30) if word == "mh" else (10, 15, 22, 25, 30))),
         *(("sampling", done, 40) for done in (10, 20, 30, 40)),
     ]
     numbers = listener.calls[-1][3]
