@@ -1,0 +1,57 @@
+"""What an energy is: p(x) = exp(-E(x)) / Z, where Z sums or integrates exp(-E) over all states (LeCun et al. 2006)."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+
+from credo.errors import ConfigError
+
+
+class Energy(eqx.Module):
+    """E(x) of one state x [dim], in nats; batches go through `jax.vmap`.
+
+    Every leaf is an array of floating numbers, by which E can be differentiated; everything else is static.
+    """
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """How many numbers a state has."""
+
+    @abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """The energy [] of a state x [dim].
+
+        Raises:
+            ConfigError: For an x of another shape.
+        """
+
+    def check_state(self, x: Array, dim: int | None = None) -> None:
+        """Refuse an x that is no single state [dim]."""
+        expected = (self.dim if dim is None else dim,)
+        if jnp.shape(x) != expected:
+            raise ConfigError(
+                f"energy: expected a state of shape {expected}, but got {jnp.shape(x)}; batches go through jax.vmap"
+            )
+
+
+class Discrete(Energy):
+    """An energy of units that each take one of a few `values`."""
+
+    values: ClassVar[tuple[float, ...]]
+    """What a unit can be."""
+
+
+def real(numbers: Any) -> Array:
+    """An array of floating numbers in their own precision; whole numbers get JAX's default one."""
+    array = jnp.asarray(numbers)
+    return array.astype(jnp.result_type(array, float))
+
+
+def check_numbers(key: str, numbers: Array, shape: tuple[int, ...]) -> None:
+    """Refuse numbers of another shape; the error names `key`."""
+    if numbers.shape != shape:
+        raise ConfigError(f"{key}: expected numbers of shape {shape}, but got {numbers.shape}")
