@@ -59,7 +59,7 @@ def log_z(
     """Log of the integral of exp(-E(x)) over a box, in float64 whatever JAX's own precision.
 
     It chooses its nodes by the values it sees, so that it can be neither compiled nor differentiated. Wells are looked
-    for on a grid: one that is much narrower than the grid's steps, beside others, can be missed.
+    for on a grid: one that is much narrower than the steps of that grid, beside others, can be missed.
 
     Args:
         energy: E of one x [dim], from JAX, an `Energy` or any function; infinite where there is no density.
