@@ -43,7 +43,7 @@ sweep: setup ## the same question by four methods, comparable in MLflow
 
 ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 	@test -f mlflow.db || { echo "no runs in this folder yet: make run" >&2; exit 1; }
-	@echo "http://127.0.0.1:$(PORT)/#/experiments/1/runs?viewStateShareKey=credo&workflowType=machine_learning"
+	@$(PYTHON) -m credo.tracking.view 127.0.0.1:$(PORT)
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
 		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -175,9 +175,11 @@ def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:
 
 def _refuse_unread(overrides: tuple[str, ...]) -> None:
     """A network is trained; what a point estimate's own optimiser reads would be typed in vain."""
-    unread = r"\+*inference\.(optimiser|starts|steps|tolerance|learning_rate|batch_size)="
+    from credo.inference.optimise import PointEstimate
+
+    unread = {field.name for field in fields(PointEstimate)}
     for word in overrides:
-        if found := re.match(unread, word):
+        if (found := re.match(r"\+*inference\.(\w+)=", word)) and found[1] in unread:
             raise ConfigError(
                 f"inference.{found[1]}: networks are trained as training says, which does not read it; set "
                 "training.learning_rate, training.batch_size, training.epochs or training.members"

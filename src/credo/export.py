@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from credo.models.problem import Problem
     from credo.result import Result
 
-PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _FOLDER = "model"
 
 
@@ -54,6 +53,8 @@ class Exported:
         Raises:
             ConfigError: a column is missing, or a value is no finite number.
         """
+        from credo.models.predict import PROBABILITIES
+
         x, context = (self._columns(table, names) for names in (self.features, self.contexts))
         if x is None:
             raise ConfigError("the model has no inputs")

@@ -1,11 +1,9 @@
 """A run that is cut off and taken up again ends with the bits of one that was not."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 import pytest
 import xarray as xr
 
@@ -13,6 +11,7 @@ from credo.contracts import Inference, Kept
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
+from interruptions import Cut, Memory
 
 CHAINS = {"chains": 2, "warmup": 60, "draws": 50, "block": 20}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -22,43 +21,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "map": {"starts": 3, "steps": 60, "tolerance": 1e-14},
 }
 BLOCKS = {"nuts": 9, "hmc": 9, "mh": 6, "map": 10}
-
-
-class Memory:
-    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
-
-    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
-        self.kept, self.due = kept, due
-
-    def load(self) -> Kept | None:
-        return self.kept
-
-    def is_due(self) -> bool:
-        return self.due
-
-    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        return block
-
-    def save(self, kept: Kept) -> None:
-        arrays = {name: np.array(value) for name, value in kept.arrays.items()}
-        blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
-        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)), blocks)
-
-    def done(self, kept: Kept) -> None:
-        self.save(kept)
-
-
-class Cut:
-    """A listener that interrupts the run when it is told for the n-th time."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
-        self.heard: list[tuple[str, int, int, dict[str, float]]] = []
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        if len(self.heard) == self.at:
-            raise KeyboardInterrupt
-        self.heard.append((phase, done, total, dict(numbers)))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Training by minibatches: known optima, ensembles, the best weights, interruptions, and what is refused."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER, Inference, Keeper, Kept, Listener
+from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
 from credo.errors import ConfigError
 from credo.models import priors
 from credo.models.mdn import Mdn
@@ -23,6 +22,7 @@ from credo.models.program import Program
 from credo.result import Result, Status
 from credo.training import likelihood
 from credo.training.likelihood import Likelihood
+from interruptions import Cut, Memory
 
 CONF = Path(__file__).parents[2] / "conf"
 SD = 0.2
@@ -91,43 +91,6 @@ def network() -> Problem:
     data = xr.Dataset({"y": ("row", np.sin(2 * x[:, 0]) + 0.1 * random.normal(size=40)), "x": (("row", "feature"), x)})
     prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
     return Problem(Mdn(prior, **(settings_of("model/mdn.yaml") | {"hidden": [4], "components": 2})).fitted(data), data)
-
-
-class Memory:
-    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
-
-    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
-        self.kept, self.due, self.saved = kept, due, 0
-
-    def load(self) -> Kept | None:
-        return self.kept
-
-    def is_due(self) -> bool:
-        return self.due
-
-    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        return block
-
-    def save(self, kept: Kept) -> None:
-        arrays = {name: np.array(value) for name, value in kept.arrays.items()}
-        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)))
-        self.saved += 1
-
-    def done(self, kept: Kept) -> None:
-        self.save(kept)
-
-
-class Cut:
-    """A listener that interrupts the run when it is told for the n-th time."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
-        self.heard: list[tuple[str, int, int, dict[str, float]]] = []
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        if len(self.heard) == self.at:
-            raise KeyboardInterrupt
-        self.heard.append((phase, done, total, dict(numbers)))
 
 
 @pytest.fixture(scope="module")

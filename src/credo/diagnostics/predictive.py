@@ -6,11 +6,10 @@ import jax
 import numpy as np
 import xarray as xr
 
-from credo.models.predict import Predictive
+from credo.models.predict import PROBABILITIES, Predictive
 from credo.models.problem import Problem
 from credo.result import Result
 
-PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _POINTS, _LEVELS, _SEEN = 80, 120, 400
 
 

@@ -89,6 +89,28 @@ class WithoutPriors(Messenger):
             msg["fn"] = msg["fn"].mask(mask=False)
 
 
+class WithoutLikelihood(Messenger):
+    """Drops the densities of the observations, and with them what they are computed from: what is left is the prior."""
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        """Mask the density of an observation."""
+        if msg["type"] == "sample" and msg["is_observed"]:
+            msg["fn"] = msg["fn"].mask(mask=False)
+
+
+class ScaledLikelihood(Messenger):
+    """Multiplies the densities of the observations, as a minibatch stands for all rows."""
+
+    def __init__(self, fn: Program, factor: float) -> None:
+        super().__init__(fn)
+        self.factor = factor
+
+    def process_message(self, msg: dict[str, Any]) -> None:
+        """Scale the density of an observation."""
+        if msg["type"] == "sample" and msg["is_observed"]:
+            msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
+
+
 def structure(program: Program, key: jax.Array) -> dict[str, dict[str, Any]]:
     """The program's messages by site, with latents drawn from their priors."""
     with handlers.block(), handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=key):

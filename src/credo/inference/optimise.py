@@ -18,13 +18,12 @@ import optax
 import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
-from numpyro.primitives import Messenger
 
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
-from credo.inference.density import Program, Values
+from credo.inference.density import Program, ScaledLikelihood, Values
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
@@ -160,7 +159,7 @@ class PointEstimate(eqx.Module):
 
     def _next(self, problem: Problem, now: "Position", listener: Listener) -> "Position":
         """Some more steps of every start, unless all have converged or failed."""
-        rows = _rows(problem) if self.batch_size else ()
+        rows = problem.by_row if self.batch_size else ()
         count = min(max(self.steps // 10, 1), 100, self.steps - now.done)
         states = _advance(self, rows, problem.bound, now.states, count)
         entry: dict[str, Any] = {
@@ -203,18 +202,6 @@ class Position(NamedTuple):
         return bool(self.course) and self.course[-1]["done"] >= self.course[-1]["total"]
 
 
-class _ScaledLikelihood(Messenger):
-    """Multiplies the densities of the observations, as a minibatch stands for all rows."""
-
-    def __init__(self, fn: Program, factor: float) -> None:
-        super().__init__(fn)
-        self.factor = factor
-
-    def process_message(self, msg: dict[str, Any]) -> None:
-        if msg["type"] == "sample" and msg["is_observed"]:
-            msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
-
-
 def _value(method: PointEstimate, program: Program, z: Values) -> Array:
     return method.log_density(program, z)
 
@@ -224,11 +211,6 @@ def _optimiser(method: PointEstimate) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs()
     schedule = optax.cosine_decay_schedule(method.learning_rate, method.steps)
     return optax.with_extra_args_support(optax.adam(schedule))
-
-
-def _rows(problem: Problem) -> tuple[str, ...]:
-    """The arrays that have a value per row."""
-    return tuple(name for name in problem.bound.arrays if problem.data[name].dims[:1] == (problem.row_dim,))
 
 
 @jax.jit
@@ -340,8 +322,7 @@ def _minibatch(method: PointEstimate, rows: tuple[str, ...], program: BoundModel
         return program
     total = program.arrays[rows[0]].shape[0]
     chosen = jax.random.choice(key, total, (method.batch_size,), replace=False)
-    arrays = {name: array[chosen] if name in rows else array for name, array in program.arrays.items()}
-    return _ScaledLikelihood(BoundModel(program.model, arrays, program.sizes), total / method.batch_size)
+    return ScaledLikelihood(program.of_rows(chosen, rows), total / method.batch_size)
 
 
 def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best: int) -> tuple[xr.Dataset, Status]:

@@ -42,6 +42,11 @@ class BoundModel(eqx.Module):
         """Run the program."""
         self.model(**self.arrays, **dict(self.sizes))
 
+    def of_rows(self, rows: Any, names: tuple[str, ...]) -> "BoundModel":
+        """The program over some rows [row], by number, of the arrays that have a value per row."""
+        arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
+        return BoundModel(self.model, arrays, self.sizes)
+
 
 @dataclass(frozen=True)
 class Site:
@@ -131,6 +136,11 @@ class Problem:
         """The data's name for its rows: the first dimension of the first variable that has one."""
         return next((str(v.dims[0]) for v in self.data.data_vars.values() if v.dims and _is_given(v)), ROWS)
 
+    @property
+    def by_row(self) -> tuple[str, ...]:
+        """The names of the program's arrays that have a value per row."""
+        return tuple(name for name in self.bound.arrays if self.data[name].dims[:1] == (self.row_dim,))
+
     def dims(self, site: Site) -> tuple[str, ...]:
         """The site's dims; those of an observed variable and of the rows are named as the data names them."""
         given = self.data.get(site.name)
@@ -180,13 +190,13 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
     if "target" in data.dims and not model.several_targets:
         names = ", ".join(map(str, data["target"].to_numpy()))
         raise ConfigError(f"data.target: model={word} takes one target, but got a list ({names}); name one column")
-    if "context" in given and "context" not in taken:
-        raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
     if word == "program" and (unknown := sorted(set(given) - set(taken))):
         raise ConfigError(
             f"model.function: the data has the variable {unknown[0]!r}, which the function does not take; "
             "give it a parameter of this name, or **kwargs"
         )
+    if "context" in given and "context" not in taken:
+        raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
     return BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))

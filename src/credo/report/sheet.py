@@ -184,8 +184,9 @@ class Panel:
         self.sheet.line(broken(across, across), broken([bottom] * len(ticks), [bottom + 2.5] * len(ticks)), MUTED, 0.6)
         for place, word in zip(across, words, strict=True):
             self.sheet.text(float(place), bottom + 10, word, MUTED, 6.5, align="center")
-        label = shortened(label, self.width, 7)
-        self.sheet.text(self.left + self.width / 2, bottom + 20, label, MUTED, 7, align="center")
+        if label:
+            label = shortened(label, self.width, 7)
+            self.sheet.text(self.left + self.width / 2, bottom + 20, label, MUTED, 7, align="center")
 
     def y_axis(self, most: int = 3, lines: bool = False) -> None:
         """Numbers on the left, with faint lines across if wanted."""

@@ -5,6 +5,7 @@ experiments carry a shared view, which MLflow keeps as JSON in an experiment tag
 """
 
 import json
+import sys
 
 KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -37,3 +38,7 @@ def table(server: str, experiment: str) -> str:
 def page(server: str, experiment: str, run: str) -> str:
     """Return the address of the page of a run."""
     return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table(f"http://{sys.argv[1]}", "1") + "\n")

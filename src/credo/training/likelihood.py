@@ -21,12 +21,20 @@ import xarray as xr
 from jax import Array, lax
 from numpyro import handlers
 from numpyro.infer.util import unconstrain_fn
-from numpyro.primitives import Messenger
 
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.clock import Clock
-from credo.inference.density import Program, Values, WithoutPriors, constrain, log_joint, potential
+from credo.inference.density import (
+    Program,
+    ScaledLikelihood,
+    Values,
+    WithoutLikelihood,
+    WithoutPriors,
+    constrain,
+    log_joint,
+    potential,
+)
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous
 from credo.inference.state import packed, unpacked
@@ -110,8 +118,6 @@ class Likelihood(eqx.Module):
     patience: int | None = eqx.field(static=True)
     members: int = eqx.field(static=True)
 
-    kind: ClassVar[str] = "trained"
-
     def __check_init__(self) -> None:
         for name, words in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in words:
@@ -163,7 +169,7 @@ class Likelihood(eqx.Module):
             status=Status.DONE if np.all(np.asarray(now.finite)) else Status.NOT_FINITE,
             cost=Cost(clock.seconds, gradients=steps, density_evaluations=steps, programs=clock.programs),
             method=method.method,
-            kind=self.kind,
+            kind="trained",
             sampled=problem.judged,
             course=tuple(course),
         )
@@ -181,7 +187,7 @@ class Likelihood(eqx.Module):
         self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper
     ) -> tuple[Member, Sequence[Mapping[str, Any]]]:
         """All members at the end of their training, and what the listener was told."""
-        rows = _rows(problem)
+        rows = problem.by_row
         begin = partial(_begin, self, problem.bound, jax.random.split(key, self.members))
         kept = keeper.load()
         now = begin() if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
@@ -233,45 +239,15 @@ class _Posterior(eqx.Module):
         return -potential(program)(z)
 
 
-class _ScaledLikelihood(Messenger):
-    """Multiplies the densities of the observations, as a minibatch stands for all rows."""
-
-    def __init__(self, fn: Program, factor: float) -> None:
-        super().__init__(fn)
-        self.factor = factor
-
-    def process_message(self, msg: dict[str, Any]) -> None:
-        if msg["type"] == "sample" and msg["is_observed"]:
-            msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
-
-
-class _WithoutLikelihood(Messenger):
-    """Drops the densities of the observations, and with them what they are computed from."""
-
-    def process_message(self, msg: dict[str, Any]) -> None:
-        if msg["type"] == "sample" and msg["is_observed"]:
-            msg["fn"] = msg["fn"].mask(False)
-
-
 def epochs(training: Likelihood, method: Method, problem: Problem, key: Array, count: int) -> Callable[[], Member]:
     """What makes so many epochs from the beginning, each time that it is called: to measure them."""
     members = _begin(training, problem.bound, jax.random.split(key, training.members))
-    return partial(_train, training, method, _rows(problem), problem.bound, key, members, count)
+    return partial(_train, training, method, problem.by_row, problem.bound, key, members, count)
 
 
 def _tell(listener: Listener, entry: Mapping[str, Any]) -> None:
     numbers = {name: value for name, value in entry.items() if name not in ("phase", "done", "total")}
     listener.progress("training", entry["done"], entry["total"], numbers)
-
-
-def _rows(problem: Problem) -> tuple[str, ...]:
-    """The arrays that have a value per row."""
-    return tuple(name for name in problem.bound.arrays if problem.data[name].dims[:1] == (problem.row_dim,))
-
-
-def _some(program: BoundModel, names: tuple[str, ...], rows: Array) -> BoundModel:
-    arrays = {name: array[rows] if name in names else array for name, array in program.arrays.items()}
-    return BoundModel(program.model, arrays, program.sizes)
 
 
 def _optimiser(training: Likelihood, steps: int) -> optax.GradientTransformation:
@@ -379,9 +355,9 @@ def _epoch(
     optimiser = _optimiser(training, batches * training.epochs)
 
     def loss(z: Values, batch: Array) -> tuple[Array, Array]:
-        seen = _some(program, names, batch)
-        density = method.log_density(_ScaledLikelihood(seen, total / size), z)
-        prior = method.log_density(_WithoutLikelihood(seen), z)
+        seen = program.of_rows(batch, names)
+        density = method.log_density(ScaledLikelihood(seen, total / size), z)
+        prior = method.log_density(WithoutLikelihood(seen), z)
         return -density / total, (prior - density) / total
 
     def step(carry: tuple[Values, Any], batch: Array) -> tuple[tuple[Values, Any], tuple[Array, Array]]:
@@ -392,7 +368,7 @@ def _epoch(
 
     (z, state), (values, nll) = lax.scan(step, (member.z, member.optimiser), order)
     seen = held if len(held) else order[-1, :1]
-    known = _nll(_some(program, names, seen), z, len(seen)).astype(jnp.float32)
+    known = _nll(program.of_rows(seen, names), z, len(seen)).astype(jnp.float32)
     finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z)) & jnp.isfinite(known)
     z, state = jax.tree.map(partial(jnp.where, finite), (z, state), (member.z, member.optimiser))
     epoch = member.epoch + 1

@@ -1,0 +1,46 @@
+"""What cuts a run off in a test, and keeps it to be taken up again."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from credo.contracts import Kept
+
+
+class Memory:
+    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
+
+    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
+        self.kept, self.due, self.saved = kept, due, 0
+
+    def load(self) -> Kept | None:
+        return self.kept
+
+    def is_due(self) -> bool:
+        return self.due
+
+    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return block
+
+    def save(self, kept: Kept) -> None:
+        arrays = {name: np.array(value) for name, value in kept.arrays.items()}
+        blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
+        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)), blocks)
+        self.saved += 1
+
+    def done(self, kept: Kept) -> None:
+        self.save(kept)
+
+
+class Cut:
+    """A listener that interrupts the run when it is told for the n-th time."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.heard: list[tuple[str, int, int, dict[str, float]]] = []
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        if len(self.heard) == self.at:
+            raise KeyboardInterrupt
+        self.heard.append((phase, done, total, dict(numbers)))
