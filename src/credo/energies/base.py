@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -28,6 +29,10 @@ class Energy(eqx.Module):
         Raises:
             ConfigError: For an x of another shape.
         """
+
+    def batch(self, x: Array) -> Array:
+        """The energies [state] of states x [state, dim]."""
+        return jax.vmap(self)(x)
 
     def check_state(self, x: Array, dim: int | None = None) -> None:
         """Refuse an x that is no single state [dim]."""
