@@ -2,8 +2,7 @@
 
 import dataclasses
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,12 +15,12 @@ import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
 from numpyro.distributions import constraints
-from numpyro.distributions.transforms import AffineTransform
 
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
-from credo.models.priors import is_improper
+from credo.models.networks import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
+from credo.models.networks import sample as sample_weights
 from credo.nets.film import FiLM
 from credo.nets.functional import ACTIVATIONS
 from credo.nets.mlp import MLP, NORMS
@@ -44,17 +43,6 @@ _PROBES = 50
 
 _HEAD = 0.1
 """The last layer begins this much smaller, so that the components begin where the targets' quantiles are."""
-
-
-class Moments(eqx.Module):
-    """Means and standard deviations of columns [column]."""
-
-    mean: np.ndarray | Array
-    sd: np.ndarray | Array
-
-    def __call__(self, columns: Array) -> Array:
-        """The columns [row, column], standardised."""
-        return (columns - self.mean) / self.sd
 
 
 class Learned(eqx.Module):
@@ -157,10 +145,10 @@ class Mdn(Model):
             )
         y = train["y"].to_numpy().astype(float).reshape(train.sizes[train["y"].dims[0]], -1)
         names = train["target"].to_numpy() if "target" in train.coords else range(y.shape[1])
-        _require_varied(
+        require_varied(
             y, "data.target", ["the target" if train["y"].ndim == 1 else f"the target {str(name)!r}" for name in names]
         )
-        inputs, contexts = _moments(train, "x"), _moments(train, "context") if "context" in train else None
+        inputs, contexts = moments(train, "x"), moments(train, "context") if "context" in train else None
         spread, resolution = y.std(0), _resolution(y, self._family())
         places = _places(y, self.components)
         unit = 1.0 if self.family == "beta" else spread
@@ -192,7 +180,7 @@ class Mdn(Model):
 
     def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
         """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""
-        latents = {name: self._latent(name, leaf.shape) for name, leaf in self._leaves().items()}
+        latents = {name: sample_weights(name, leaf.shape, self.prior) for name, leaf in self._leaves().items()}
         predicted = self.conditional(latents, x, context)
         rows = np.unique(np.linspace(0, len(x) - 1, _PROBES).astype(int))
         parameters = {name: values[rows] for name, values in predicted.parameters.items()}
@@ -217,7 +205,7 @@ class Mdn(Model):
         """
         known = self._known
         dtype = jnp.dtype(self.dtype)
-        network = self._network({name: jnp.asarray(value, dtype) for name, value in latents.items()})
+        network = self._network(cast(latents, self.dtype))
         seen = [known.inputs(x).astype(dtype)]
         if known.contexts is not None and context is not None:
             seen.append(known.contexts(context).astype(dtype))
@@ -227,11 +215,11 @@ class Mdn(Model):
 
     def start(self, key: Array) -> dict[str, Array]:
         """Weights as networks begin, by site."""
-        made = jax.tree.map(lambda a: a.astype(float), eqx.filter(self._made(self._known.dims, key), eqx.is_array))
+        made = in_double(self._made(self._known.dims, key))
         head = partial(_last_layer, film=self.context == "film")
         made = eqx.tree_at(lambda m: head(m).weight, made, _HEAD * head(made).weight)
         made = eqx.tree_at(lambda m: head(m).bias, made, jnp.zeros_like(head(made).bias))
-        return {name: value - _offset(name) for name, value in _named(made).items()}
+        return latents_of(made)
 
     @property
     def _known(self) -> Learned:
@@ -275,21 +263,10 @@ class Mdn(Model):
         return eqx.filter_eval_shape(partial(self._made, self._known.dims), jax.random.PRNGKey(0))
 
     def _leaves(self) -> dict[str, jax.ShapeDtypeStruct]:
-        return _named(self._shape())
-
-    def _latent(self, name: str, shape: tuple[int, ...]) -> Array:
-        """A weight or bias, under its prior."""
-        prior = self.prior["weight" if len(shape) > 1 else "bias"]
-        if len(shape) > 1 and not is_improper(prior):
-            scale = 1 / math.sqrt(math.prod(shape[1:]))
-            prior = dist.TransformedDistribution(prior, AffineTransform(0.0, scale, domain=prior.support))
-        whole = prior.expand(shape).to_event(len(shape))
-        return numpyro.sample(name, whole, infer={"group": "network"})
+        return named(self._shape())
 
     def _network(self, latents: dict[str, Array]) -> Any:
-        shape = self._shape()
-        known = {name: latents[name] + _offset(name) for name in _named(shape)}
-        network = _filled(shape, known)
+        network = filled(self._shape(), latents)
         if self.scale == "network":
             return network
         head = partial(_last_layer, film=self.context == "film")
@@ -332,41 +309,6 @@ class _Univariate(dist.Distribution):
 
 def _last_layer(network: Any, *, film: bool) -> Any:
     return network.trunk.head if film else network.head
-
-
-def _named(network: Any) -> dict[str, Any]:
-    """The arrays of a network by site: `layers_0_weight`, `trunk_head_bias`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
-    return {_site(path): leaf for path, leaf in leaves if hasattr(leaf, "shape")}
-
-
-def _filled(network: Any, arrays: dict[str, Array]) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: arrays.get(_site(path), leaf), network)
-
-
-def _site(path: Sequence[Any]) -> str:
-    return re.sub(r"\W+", "_", jax.tree_util.keystr(tuple(path))).strip("_")
-
-
-def _offset(name: str) -> float:
-    """What a latent is counted from: a norm's weight from 1, so that its prior is about no change."""
-    return 1.0 if re.search(r"norms_\d+_weight$", name) else 0.0
-
-
-def _moments(train: xr.Dataset, name: str) -> Moments:
-    columns = train[name].to_numpy().astype(float)
-    dim = train[name].dims[1]
-    names = train[dim].to_numpy() if dim in train.coords else range(columns.shape[1])
-    key, word = ("data.features", "feature") if name == "x" else ("data.context", "context")
-    _require_varied(columns, key, [f"the {word} {str(label)!r}" for label in names])
-    return Moments(columns.mean(0), columns.std(0))
-
-
-def _require_varied(columns: np.ndarray, key: str, names: Sequence[str]) -> None:
-    for width, name in zip(np.ptp(columns, axis=0), names, strict=True):
-        if width == 0:
-            advice = "choose another" if key == "data.target" else "leave it out"
-            raise ConfigError(f"{key}: {name} is constant on the {len(columns)} training rows; {advice}")
 
 
 def _resolution(y: np.ndarray, family: Family) -> np.ndarray:
