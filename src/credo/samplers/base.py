@@ -1,6 +1,7 @@
 """What a sampler of an energy's states is: a transition that leaves p(x) = exp(-E(x)) / Z as it is, of many chains."""
 
 from abc import abstractmethod
+from math import sqrt
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from credo.energies.base import Energy
+from credo.energies.base import Discrete, Energy
 from credo.errors import ConfigError
 
 
@@ -41,6 +42,8 @@ class Sampler(eqx.Module):
     """The sampler's word in the configuration."""
     target: ClassVar[float | None] = None
     """The acceptance rate to steer to; `None` for samplers without a step size."""
+    exact: ClassVar[bool] = True
+    """Whether a transition of a fixed scale leaves exp(-E) as it is."""
 
     def __check_init__(self) -> None:
         if self.steps < 1:
@@ -58,6 +61,10 @@ class Sampler(eqx.Module):
     def check(self, energy: Energy) -> None:
         """Raise `ConfigError` if this sampler cannot move these states, naming one that can."""
 
+    def backward(self) -> "Sampler":
+        """The sampler whose transitions are these ones seen backwards in time: itself where they are reversible."""
+        return self
+
     def start(self, energy: Energy, x: Array) -> Walkers:  # noqa: ARG002 - for those that remember
         """Walkers at states x [chain, dim]."""
         return Walkers(x, jnp.ones((), x.dtype))
@@ -66,10 +73,14 @@ class Sampler(eqx.Module):
     def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One transition of all chains, and their mean acceptance probability [], 1 where nothing is rejected."""
 
-    def tuned(self, walkers: Walkers, acceptance: Array, gain: float = 0.1) -> Walkers:
-        """The walkers with a scale that is nearer to the one of the target acceptance."""
+    def tuned(self, walkers: Walkers, acceptance: Array, gain: float | None = None) -> Walkers:
+        """The walkers with a scale that is nearer to the one of the target acceptance.
+
+        Without a `gain` it is the larger the more chains there are, as their mean is then less noisy.
+        """
         if self.target is None:
             return walkers
+        gain = min(0.5, 0.1 * sqrt(len(walkers.x))) if gain is None else gain
         return walkers._replace(scale=walkers.scale * jnp.exp(gain * (acceptance - self.target)))
 
     def run(
@@ -92,6 +103,67 @@ class Sampler(eqx.Module):
             return walkers, walkers.x
 
         return lax.scan(one, walkers, jax.random.split(key, count))
+
+
+class Stepping(Sampler):
+    """A sampler of real numbers that steps as far as the scale of its walkers says.
+
+    Attributes:
+        step_size: the scale that walkers start with.
+    """
+
+    step_size: float = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not self.step_size > 0:
+            raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
+
+    def check(self, energy: Energy) -> None:
+        """Refuse discrete units."""
+        if values_of(energy) is not None:
+            raise ConfigError(
+                f"sampler: {self.word} moves real numbers, but the units of {name_of(energy)} are discrete; choose "
+                "gibbs, mh or auto"
+            )
+
+    def start(self, energy: Energy, x: Array) -> Walkers:
+        """Walkers at states x [chain, dim] that step by `step_size`."""
+        return super().start(energy, x)._replace(scale=jnp.asarray(self.step_size, x.dtype))
+
+
+def innermost(energy: Any) -> Any:
+    """The energy itself, without what it is wrapped in: conditions, a temperature, a path to it."""
+    while not isinstance(energy, Energy) and hasattr(energy, "energy"):
+        energy = energy.energy
+    return energy
+
+
+def values_of(energy: Any) -> tuple[float, ...] | None:
+    """What a unit can be, `None` of real numbers; of wrapped energies too."""
+    inner = innermost(energy)
+    return inner.values if isinstance(inner, Discrete) else None
+
+
+def name_of(energy: Any) -> str:
+    """What an error calls it."""
+    return type(innermost(energy)).__name__
+
+
+def slopes(energy: Any, x: Array) -> tuple[Array, Array]:
+    """The energies [chain] of states x [chain, dim], and their gradients [chain, dim]."""
+
+    def total(x: Array) -> tuple[Array, Array]:
+        energies = energy.batch(x)
+        return energies.sum(), energies
+
+    (_, energies), gradients = jax.value_and_grad(total, has_aux=True)(x)
+    return energies, gradients
+
+
+def accepted(log_ratio: Array, key: Array) -> tuple[Array, Array]:
+    """Metropolis' decision [chain] for log ratios [chain], NaN being no, and the mean of their probabilities []."""
+    probability = jnp.exp(jnp.minimum(jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio), 0.0))
+    return jax.random.uniform(key, probability.shape, probability.dtype) < probability, probability.mean()
 
 
 def settled(old: Array, new: Array, accepted: Array) -> Array:
