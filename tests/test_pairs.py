@@ -31,14 +31,20 @@ TABLE = "data.target=y data.group=group"
 DATA = {
     "branches": f"data.rows={ROWS + 4}",
     "breast_cancer": "data.features=['mean radius','mean texture']",
+    "checkerboard": f"data.rows={ROWS}",
     "coin_flips": "",
+    "correlated_gaussians": f"data.rows={ROWS} data.dim=2",
     "csv": f"data.path=table.csv {TABLE}",
     "diabetes": "data.features=[bmi,bp] data.test_fraction=0.2",
+    "digits": f"data.rows={ROWS}",
+    "eight_gaussians": f"data.rows={ROWS}",
     "eight_schools": "",
+    "four_rings": f"data.rows={ROWS}",
     "inline": "data.values=[0.3,1.1,0.7,0.4,0.9,1.3,0.2,0.8,0.6,1.0]",
     "json": f"data.path=table.json {TABLE}",
     "npz": f"data.path=table.npz {TABLE}",
     "parquet": f"data.path=table.parquet {TABLE}",
+    "two_moons": f"data.rows={ROWS}",
     "uci": "data.path=uci",
     "synthetic": f"data.rows={ROWS} data.features=2 data.groups=2 data.sigma=null",
 }
@@ -59,11 +65,17 @@ INPUTS = {"mdn", "regression", "spike and slab"}
 FIT = {
     "branches": ANY | INPUTS,
     "breast_cancer": ANY | INPUTS | {"bernoulli"},
+    "checkerboard": set(),
     "coin_flips": ANY | {"bernoulli"},
+    "correlated_gaussians": {"mdn"},
     "diabetes": ANY | INPUTS,
+    "digits": set(),
+    "eight_gaussians": set(),
     "eight_schools": ANY | {"hierarchical"},
+    "four_rings": set(),
     "inline": ANY | {"uniform"},
     "synthetic": set(MODELS) - {"mdn"},
+    "two_moons": set(),
     "uci": ANY | INPUTS | {"uniform"},
 } | dict.fromkeys(["csv", "json", "npz", "parquet"], ANY | INPUTS | {"hierarchical", "uniform"})
 """Which models each data set fits."""

@@ -111,6 +111,43 @@ class Branches:
 
 
 @dataclass
+class Plane:
+    """A density in the plane."""
+
+    _target_: str = "credo.data.plane.Plane"
+    density: str = MISSING
+    noise: float = MISSING
+    rows: int = MISSING
+    test_fraction: float = MISSING
+    split_seed: int = MISSING
+
+
+@dataclass
+class Digits:
+    """Handwritten digits."""
+
+    _target_: str = "credo.data.digits.Digits"
+    scale: str = MISSING
+    dequantise: bool = MISSING
+    digits: list[int] | None = MISSING
+    rows: int | None = MISSING
+    test_fraction: float = MISSING
+    split_seed: int = MISSING
+
+
+@dataclass
+class CorrelatedGaussians:
+    """Pairs of vectors with a known mutual information."""
+
+    _target_: str = "credo.data.correlated_gaussians.CorrelatedGaussians"
+    dim: int = MISSING
+    mi: float = MISSING
+    rows: int = MISSING
+    test_fraction: float = MISSING
+    split_seed: int = MISSING
+
+
+@dataclass
 class Synthetic:
     """Draws of the chosen model itself."""
 
@@ -123,6 +160,12 @@ class Synthetic:
 
 OPTIONS = {
     "branches": Branches,
+    "two_moons": Plane,
+    "eight_gaussians": Plane,
+    "checkerboard": Plane,
+    "four_rings": Plane,
+    "correlated_gaussians": CorrelatedGaussians,
+    "digits": Digits,
     "inline": Inline,
     "coin_flips": Inline,
     "eight_schools": EightSchools,

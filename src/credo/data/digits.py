@@ -1,0 +1,79 @@
+"""Handwritten digits: 1,797 images of 8 x 8 pixels in 17 shades of grey.
+
+Alpaydin, E. and Kaynak, C. (1998). Cascading classifiers. Kybernetika, 34(4); the test set, as scikit-learn has it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, override
+
+import numpy as np
+import xarray as xr
+
+from credo.contracts import Source
+from credo.data.bundled import bundled
+from credo.data.dataset import ROWS, make
+from credo.data.holdout import hold_out
+from credo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from credo.models.base import Model
+
+PIXELS = tuple(f"p{row}{column}" for row in range(8) for column in range(8))
+"""The first number is the row, from the top."""
+
+SCALES = ("unit", "binary")
+WHITE = 16
+"""The largest of the shades 0, 1, ..., 16."""
+
+
+@dataclass(frozen=True)
+class Digits(Source):
+    """`y` [obs, pixel], an image per row; the digit that it shows is the coordinate `digit` [obs].
+
+    Attributes:
+        scale: `unit`, shade / 16 within 0 and 1; or `binary`, 1 where a pixel is at least half of the largest shade.
+        dequantise: whether the shades become a density on (0, 1): (shade + u) / 17 with u ~ U(0, 1) (Theis et al. 2016,
+            section 3.1). The log likelihood of whole shades is at least that of the density, minus 64 ln 17 nats.
+        digits: those to keep; `None` keeps all.
+        rows: how many of them, in the file's order; `None` takes all.
+        test_fraction: the share of the rows that is held out.
+        split_seed: the seed of the split and of u.
+    """
+
+    scale: str
+    dequantise: bool
+    digits: Sequence[int] | None
+    rows: int | None
+    test_fraction: float
+    split_seed: int
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ConfigError(f"data.scale: expected one of {', '.join(SCALES)}, but got {self.scale!r}")
+        if self.dequantise and self.scale == "binary":
+            raise ConfigError(
+                "data.dequantise: expected false for binary pixels, which have no shades, but got true; "
+                "set data.scale=unit or data.dequantise=false"
+            )
+        if self.digits is not None and (not self.digits or not set(self.digits) <= set(range(10))):
+            raise ConfigError(f"data.digits: expected digits from 0 to 9, or null, but got {list(self.digits)}")
+        if self.rows is not None and self.rows < 2:
+            raise ConfigError(f"data.rows: expected at least 2, or null for all, but got {self.rows}")
+
+    @override
+    def load(self, model: "Model", seed: int) -> xr.Dataset:
+        table = bundled("digits.csv.gz", (*PIXELS, "digit"), delimiter=",").astype(int)
+        kept = table[table["digit"].isin(range(10) if self.digits is None else self.digits)][: self.rows]
+        if self.rows is not None and len(kept) < self.rows:
+            raise ConfigError(f"data.rows: expected at most the {len(kept)} images there are, but got {self.rows}")
+        names = {"pixel": list(PIXELS), "digit": (ROWS, kept["digit"].to_numpy())}
+        data = make({"y": ((ROWS, "pixel"), self._scaled(kept[list(PIXELS)].to_numpy()))}, names)
+        return hold_out(data, self.test_fraction, self.split_seed)
+
+    def _scaled(self, shades: np.ndarray) -> np.ndarray:
+        if self.scale == "binary":
+            return 2 * shades >= WHITE
+        if self.dequantise:
+            return (shades + np.random.default_rng(self.split_seed).uniform(size=shades.shape)) / (WHITE + 1)
+        return shades / WHITE
