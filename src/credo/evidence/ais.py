@@ -25,8 +25,8 @@ from credo.samplers.base import Sampler
 
 _PILOT_CHAINS = 128
 _PILOT_RUNGS = 48
-_PILOT_RUNS = 12
-"""How often the sampler runs, and is tuned, at each rung of the pilot's ladder."""
+_PILOT_RUNS = {True: 12, False: 4}
+"""How often the sampler runs at each rung of the pilot's ladder, with a step size to tune or without."""
 _GAIN = 0.7
 """How fast the pilot steers a step size: its rates are means over many chains."""
 
@@ -113,13 +113,20 @@ def log_z(
 @eqx.filter_jit
 def estimate(path: paths.Path, sampler: Sampler, key: Array, target: Array | None, chains: int, rungs: int) -> Estimate:
     """Pilot, forward and backward run in one compiled function; see `log_z`."""
-    pilot_key, draw_key, forward_key, backward_key, pick_key, more_key = jax.random.split(key, 6)
-    ladder = tuned(path, sampler, pilot_key, rungs)
+    pilot_key, key = jax.random.split(key)
+    return both_ways(path, sampler, tuned(path, sampler, pilot_key, rungs), key, target, chains)
+
+
+def both_ways(
+    path: paths.Path, sampler: Sampler, ladder: Ladder, key: Array, target: Array | None, chains: int
+) -> Estimate:
+    """Forward and backward run on a ladder that stays as it is; see `log_z`."""
+    draw_key, forward_key, backward_key, pick_key, more_key = jax.random.split(key, 5)
     x, forward = annealed(path, sampler, ladder, forward_key, path.draws(draw_key, chains))
     if target is None:
         end = path.at(ladder.betas[-1])
         walkers = sampler.start(end, x[resampled(forward, pick_key)])._replace(scale=ladder.scales[-1])
-        target = sampler.run(end, walkers, more_key, rungs * sampler.steps)[0].x
+        target = sampler.run(end, walkers, more_key, (len(ladder.betas) - 1) * sampler.steps)[0].x
     _, backward = annealed(path, sampler.backward(), ladder, backward_key, target, down=True)
     return combined(path.log_z, forward, backward, ladder.betas)
 
@@ -147,7 +154,7 @@ def tuned(path: paths.Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
             walkers = sampler.tuned(walkers, rate, _GAIN)
             return (walkers.x, walkers.scale), None
 
-        state, _ = lax.scan(one, (x, scale), jax.random.split(key, _PILOT_RUNS))
+        state, _ = lax.scan(one, (x, scale), jax.random.split(key, _PILOT_RUNS[sampler.target is not None]))
         return state, (0.5 * (before + spread(state[0], here, there)), state[1])
 
     keys = jax.random.split(key, _PILOT_RUNGS)

@@ -6,6 +6,7 @@ where s_g and s_p are the parts that both have in the effective number of draws.
 (1976), and the fixed point of Meng and Wong's iteration. Its error is that of Fruehwirth-Schnatter (2004).
 """
 
+from math import log
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -81,10 +82,10 @@ def ratio(of_density: Array, of_energy: Array) -> Bridge:
         higher = s_g * g.mean() > s_p * p.mean()
         return jnp.where(higher, middle, low), jnp.where(higher, high, middle)
 
-    # at the least l the left side is the larger one, at the greatest the right side
+    # at the least l the left side is the larger one, even if all others are of weight 0; at the greatest the right side
     known = jnp.concatenate([l_g, l_p.ravel()])
-    ends = jnp.where(jnp.isfinite(known), known, jnp.inf).min(), jnp.where(jnp.isfinite(known), known, -jnp.inf).max()
-    low, high = lax.fori_loop(0, _HALVINGS, halved, ends)
+    least, most = (jnp.where(jnp.isfinite(known), known, end) for end in (jnp.inf, -jnp.inf))
+    low, high = lax.fori_loop(0, _HALVINGS, halved, (least.min() - log(n_g), most.max()))
     c = 0.5 * (low + high)
     g, p = sides(c)
     spread = g.var() / jnp.square(g.mean()) / n_g + correlation_time(p) * p.var() / jnp.square(p.mean()) / p.size
