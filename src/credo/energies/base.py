@@ -34,6 +34,10 @@ class Energy(eqx.Module):
         """The energies [state] of states x [state, dim]."""
         return jax.vmap(self)(x)
 
+    def table(self, x: Array) -> Array:
+        """The energies at nodes x [node, dim]: [node]; [row, node] of one given conditions."""
+        return self.batch(x)
+
     def check_state(self, x: Array, dim: int | None = None) -> None:
         """Refuse an x that is no single state [dim]."""
         expected = (self.dim if dim is None else dim,)
@@ -48,6 +52,32 @@ class Discrete(Energy):
 
     values: ClassVar[tuple[float, ...]]
     """What a unit can be."""
+
+
+class Given(eqx.Module):
+    """A conditional energy E(y; x_i), one row of conditions for each state of a batch.
+
+    Attributes:
+        energy: its call takes a state y [dim] and then the conditions of its row.
+        conditions: what is given, each [row, ...].
+    """
+
+    energy: Any
+    conditions: tuple[Array, ...]
+
+    @property
+    def dim(self) -> int:
+        """How many numbers a state has."""
+        dim: int = self.energy.dim
+        return dim
+
+    def batch(self, x: Array) -> Array:
+        """The energies [row] of a state x [row, dim] for each row."""
+        return jax.vmap(self.energy)(x, *self.conditions)
+
+    def table(self, x: Array) -> Array:
+        """The energies [row, node] of states x [node, dim], each given each row."""
+        return jax.vmap(lambda *given: jax.vmap(lambda y: self.energy(y, *given))(x))(*self.conditions)
 
 
 def real(numbers: Any) -> Array:

@@ -132,6 +132,7 @@ class Chains(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
+        self.require_likelihood(problem)
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
@@ -141,6 +142,10 @@ class Chains(eqx.Module):
                 raise ConfigError(f"keep: expected names among {', '.join(shown)}, but got {name!r}")
         if self.stop is not None:
             self.stop.require_known(shown if self.keep is None else self.keep)
+
+    def require_likelihood(self, problem: Problem) -> None:
+        """Raise `ConfigError` if this method needs a likelihood that cannot be computed."""
+        problem.require_normalised(f"inference={self.method}")
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Run the chains.

@@ -209,6 +209,8 @@ def _log_probs(messages: dict[str, dict[str, Any]]) -> tuple[Values, Values]:
         log_prob = message["fn"].log_prob(message["value"])
         if message["scale"] is not None:
             log_prob = message["scale"] * log_prob
+        if not getattr(message["fn"], "normalised", True):
+            continue
         (likelihood if message["is_observed"] else prior)[name] = log_prob
     return prior, likelihood
 

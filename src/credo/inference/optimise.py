@@ -96,6 +96,8 @@ class PointEstimate(eqx.Module):
         problem.require_enumerable(self.method)
         if problem.training is not None:
             problem.training.check(problem)
+        else:
+            problem.require_normalised(f"inference={self.method} without a training")
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)

@@ -63,6 +63,7 @@ class Site:
         improper: whether its prior cannot be drawn from.
         group: of the results in which its draws are: `network` for weights, which have no meaning one by one.
         local: whether it belongs to the model's structure (a group's effect) rather than to its priors.
+        normalised: whether an observed site's log density is that of a normalised distribution.
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
         support: its support in words; empty for a deterministic site.
         constraint: its support.
@@ -79,6 +80,7 @@ class Site:
     improper: bool = False
     local: bool = False
     group: str = "posterior"
+    normalised: bool = True
     distribution: str = ""
     support: str = ""
     constraint: Any = field(default=None, repr=False)
@@ -161,6 +163,15 @@ class Problem:
                     f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no "
                     "finite support; use inference=mh"
                 )
+
+    def require_normalised(self, who: str) -> None:
+        """Raise `ConfigError` if the likelihood has a Z that cannot be computed."""
+        if any(not site.normalised for site in self.named("observed")):
+            raise ConfigError(
+                f"{who} needs the likelihood, but Z of this energy is intractable: it depends on theta and cannot be "
+                "computed; use inference=exchange for the posterior, or inference=mle with training=pcd, nce or "
+                "score_matching for an estimate"
+            )
 
     def check(self) -> None:
         """Raise `ConfigError` if the data does not fit the model."""
@@ -289,6 +300,7 @@ def _site(message: dict[str, Any]) -> Site:
         improper=is_improper(fn),
         local=bool(message["infer"].get("local", False)),
         group=message["infer"].get("group", "posterior"),
+        normalised=bool(getattr(fn, "normalised", True)),
         distribution=type(base).__name__,
         support=describe(support),
         constraint=support,

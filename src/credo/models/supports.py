@@ -4,8 +4,38 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import constraints
+from numpyro.distributions.constraints import Constraint
+
+
+class OneOf(Constraint):  # type: ignore[misc]
+    """One of a few numbers."""
+
+    is_discrete = True
+
+    def __init__(self, values: tuple[float, ...]) -> None:
+        self.values = values
+
+    def __call__(self, x: Any) -> Any:
+        """Whether it is."""
+        return jnp.isin(x, jnp.asarray(self.values))
+
+    def feasible_like(self, prototype: Any) -> Any:
+        """The first of them."""
+        return jnp.full_like(prototype, self.values[0])
+
+    def tree_flatten(self) -> Any:
+        """Nothing that is a number of the program."""
+        return (), ((), {"values": self.values})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneOf) and self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(self.values)
+
 
 _WORDS = {
     type(constraints.boolean): "0 or 1",
@@ -30,6 +60,8 @@ def describe(support: Any) -> str:
     """A support in words."""
     if isinstance(support, type(constraints.independent(constraints.real, 1))):
         return describe(support.base_constraint)
+    if isinstance(support, OneOf):
+        return f"one of {', '.join(f'{value:g}' for value in support.values)}"
     if words := _WORDS.get(type(support)):
         return words
     if support.is_discrete and _ends(support) == (-math.inf, math.inf):

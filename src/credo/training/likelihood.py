@@ -1,410 +1,48 @@
-"""Training by the likelihood of minibatches: epochs in one compiled loop, all members of an ensemble side by side.
+"""Training by the likelihood of minibatches.
 
 What is descended is minus the log density that the inference method names, per row: of `mle` the likelihood, of `map`
-the posterior, its likelihood estimated from the minibatch. Members differ in their first weights, in the order of their
-minibatches and in their validation rows, which are disjoint as far as the rows suffice (an ensemble of M with 1/M of
-the rows for validation is a cross-validation): deep ensembles, Lakshminarayanan, Pritzel & Blundell (2017).
+the posterior, its likelihood estimated from the minibatch.
 """
 
-import dataclasses
-import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-import xarray as xr
-from jax import Array, lax
-from numpyro import handlers
-from numpyro.infer.util import unconstrain_fn
+from jax import Array
 
-from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
-from credo.errors import ConfigError, Interrupted
-from credo.inference.clock import Clock
-from credo.inference.density import (
-    Program,
-    ScaledLikelihood,
-    Values,
-    WithoutLikelihood,
-    WithoutPriors,
-    constrain,
-    log_joint,
-    potential,
-)
-from credo.inference.evaluate import evaluate
-from credo.inference.start import find_continuous
-from credo.inference.state import packed, unpacked
+from credo.inference.density import ScaledLikelihood, Values, WithoutLikelihood, WithoutPriors, constrain, log_joint
 from credo.models.problem import BoundModel, Problem
-from credo.result import Cost, Result, Status
-
-OPTIMISERS = ("adam", "adamw")
-SCHEDULES = ("constant", "cosine", "warmup_cosine")
-_WARMUP = 0.05
-"""The share of all steps in which the learning rate of `warmup_cosine` rises."""
-
-_SECONDS = 0.5
-"""About how long the compiled loop runs between two looks."""
-
-_MOST_TOLD = 200
-"""About how many epochs the listener is told of."""
+from credo.training.descent import Batch, Descent, Method
 
 
-class Method(Protocol):
-    """What a point estimate maximises."""
+class Likelihood(Descent):
+    """Minus the log density per row; the best weights are those of the least negative log likelihood."""
 
-    @property
-    def method(self) -> str:
-        """Its word."""
-        ...
-
-    def log_density(self, program: Program, z: Values) -> Array:
-        """The log density of the unconstrained latents."""
-        ...
-
-
-class Member(NamedTuple):
-    """One network in training.
-
-    - **z** - latents by site, unconstrained.
-    - **optimiser** - optax's state.
-    - **best**, **best_loss**, **best_epoch** - those of the least validation loss, that loss, and how many epochs there
-      had been.
-    - **epoch** - epochs so far.
-    - **finite** - False once an epoch was not; z is as it was before that.
-    - **rng_key** - for the order of the rows.
-    - **train**, **validation** - mean negative log likelihood per row, by epoch; NaN where unknown.
-    """
-
-    z: Values
-    optimiser: Any
-    best: Values
-    best_loss: Array
-    best_epoch: Array
-    epoch: Array
-    finite: Array
-    rng_key: Array
-    train: Array
-    validation: Array
-
-
-class Likelihood(eqx.Module):
-    """Stochastic gradient descent on minus the log density.
-
-    Attributes:
-        optimiser: `adam` (Kingma & Ba 2015) or `adamw` (Loshchilov & Hutter 2019).
-        learning_rate: at its highest.
-        schedule: `constant`; `cosine`, down to zero over all epochs; `warmup_cosine`, after a rise.
-        weight_decay: of `adamw`, per step and unit of learning rate.
-        clip: the largest norm of a gradient (per row); `None` for any.
-        epochs: at most.
-        batch_size: rows per step. What is left of an epoch's shuffled rows after whole batches is left out.
-        validation: the share of the training rows by which the best weights are chosen; 0 keeps the last ones.
-        patience: epochs without a better validation loss after which a member stops; `None` for never.
-        members: networks of the ensemble.
-    """
-
-    optimiser: str = eqx.field(static=True)
-    learning_rate: float
-    schedule: str = eqx.field(static=True)
-    weight_decay: float
-    clip: float | None
-    epochs: int = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
-    validation: float = eqx.field(static=True)
-    patience: int | None = eqx.field(static=True)
-    members: int = eqx.field(static=True)
-
-    def __check_init__(self) -> None:
-        for name, words in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in words:
-                raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
-        for name in ("learning_rate", "clip", "epochs", "batch_size", "patience", "members"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {value}")
-        if not 0 <= self.validation < 1:
-            raise ConfigError(f"validation: expected a share of at least 0 and below 1, but got {self.validation}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"weight_decay: expected a number of at least 0, but got {self.weight_decay}")
-        if self.weight_decay and self.optimiser != "adamw":
-            raise ConfigError(f"weight_decay: {self.weight_decay} needs training.optimiser=adamw, or set it to 0")
+    word: ClassVar[str] = "likelihood"
+    curve: ClassVar[str] = "nll"
+    keeps_going: ClassVar[bool] = True
 
     def check(self, problem: Problem) -> None:
-        """Raise `ConfigError` if the rows do not suffice, or latents have values by row."""
-        total = problem.data.sizes[problem.row_dim]
-        rows = total - self._held(total)
-        if self.validation and not self._held(total):
-            raise ConfigError(
-                f"training.validation: {self.validation} of {total} rows is none; use a larger share, or 0"
-            )
-        if self.batch_size > rows:
-            raise ConfigError(
-                f"training.batch_size: expected at most the {rows} rows that are trained on, but got "
-                f"{self.batch_size}; use a smaller one"
-            )
-        for site in problem.latents:
-            if problem.row_dim in problem.dims(site):
-                raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none such")
+        """As all trainings; and Z must be tractable."""
+        super().check(problem)
+        problem.require_normalised(f"training={self.word}")
 
-    def run(
-        self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper = NO_KEEPER
-    ) -> Result:
-        """Train, and evaluate the best weights of all members: a posterior of as many draws."""
-        clock = Clock()
-        train_key, evaluation_key = jax.random.split(key)
-        now, course = self._trained(method, problem, train_key, listener, keeper)
-        clock.lap("training")
-        best = jax.tree.map(np.asarray, now.best)
-        tree = evaluate(problem, {name: z[None] for name, z in best.items()}, {}, evaluation_key, 0)
-        tree["training"] = xr.DataTree(_curves(now))
-        clock.lap("evaluation")
-        total = problem.data.sizes[problem.row_dim]
-        steps = int(np.sum(np.asarray(now.epoch))) * ((total - self._held(total)) // self.batch_size)
-        return Result(
-            tree=tree,
-            status=Status.DONE if np.all(np.asarray(now.finite)) else Status.NOT_FINITE,
-            cost=Cost(clock.seconds, gradients=steps, density_evaluations=steps, programs=clock.programs),
-            method=method.method,
-            kind="trained",
-            sampled=problem.judged,
-            course=tuple(course),
-        )
+    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:  # noqa: ARG002
+        """Minus the log density per row; told is the likelihood's part of it."""
+        scaled = ScaledLikelihood(batch.program, batch.total / len(batch.rows))
+        density = method.log_density(scaled, z)
+        prior = method.log_density(WithoutLikelihood(batch.program), z)
+        return -density / batch.total, ((prior - density) / batch.total, memory)
 
-    def modes(self, problem: Problem, key: Array, members: int, listener: Listener) -> Values:
-        """Where chains begin: the trained weights of as many members [member, ...], by site, unconstrained."""
-        several = dataclasses.replace(self, members=members)
-        return several._trained(_Posterior(), problem, key, listener, NO_KEEPER)[0].best  # noqa: SLF001 -- itself
-
-    def _held(self, rows: int) -> int:
-        """How many rows are for validation."""
-        return round(self.validation * rows)
-
-    def _trained(
-        self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper
-    ) -> tuple[Member, Sequence[Mapping[str, Any]]]:
-        """All members at the end of their training, and what the listener was told."""
-        rows = problem.by_row
-        begin = partial(_begin, self, problem.bound, jax.random.split(key, self.members))
-        kept = keeper.load()
-        now = begin() if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
-        course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers["course"])
-        for entry in course:
-            _tell(listener, entry)
-        count = 1
-        try:
-            self._tell_news(listener, now, course)
-            while not self._ended(now):
-                began = time.perf_counter()
-                done = int(np.max(np.asarray(now.epoch)))
-                now = _train(self, method, rows, problem.bound, key, now, min(count, self.epochs - done))
-                self._tell_news(listener, now, course)
-                took = time.perf_counter() - began
-                count = max(1, min(2 * count, round(count * _SECONDS / max(took, 1e-3))))
-                if keeper.is_due():
-                    keeper.save(Kept(packed(now), {"course": course}))
-        except (KeyboardInterrupt, Interrupted):
-            keeper.save(Kept(packed(now), {"course": course}))
-            raise
-        keeper.done(Kept(packed(now), {"course": course}))
-        return now, course
-
-    def _ended(self, now: Member) -> bool:
-        return not np.any(np.asarray(_goes_on(self, now)))
-
-    def _tell_news(self, listener: Listener, now: Member, course: list[Mapping[str, Any]]) -> None:
-        """Tell of every epoch since the last one told, or of some where there are many; of the members' mean."""
-        done, ended = int(np.max(np.asarray(now.epoch))), self._ended(now)
-        every = max(self.epochs // _MOST_TOLD, 1)
-        curves = {"nll_train": np.asarray(now.train), "nll_validation": np.asarray(now.validation)}
-        for epoch in range(course[-1]["done"] + 1 if course else 1, done + 1):
-            if epoch % every and not (ended and epoch == done):
-                continue
-            known = {name: curve[:, epoch - 1] for name, curve in curves.items()}
-            numbers = {name: float(np.nanmean(ones)) for name, ones in known.items() if np.isfinite(ones).any()}
-            entry = {"phase": "training", "done": epoch, "total": done if ended else self.epochs, **numbers}
-            course.append(entry)
-            _tell(listener, entry)
+    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
+        """The mean negative log likelihood."""
+        return nll(batch.program, z, len(batch.rows))
 
 
-class _Posterior(eqx.Module):
-    """The density that chains in unconstrained space have."""
+class Exact(Likelihood):
+    """The likelihood of an energy-based model, with its exact log Z."""
 
-    method: ClassVar[str] = "map"
-
-    def log_density(self, program: Program, z: Values) -> Array:
-        return -potential(program)(z)
+    word: ClassVar[str] = "exact"
 
 
-def epochs(training: Likelihood, method: Method, problem: Problem, key: Array, count: int) -> Callable[[], Member]:
-    """What makes so many epochs from the beginning, each time that it is called: to measure them."""
-    members = _begin(training, problem.bound, jax.random.split(key, training.members))
-    return partial(_train, training, method, problem.by_row, problem.bound, key, members, count)
-
-
-def _tell(listener: Listener, entry: Mapping[str, Any]) -> None:
-    numbers = {name: value for name, value in entry.items() if name not in ("phase", "done", "total")}
-    listener.progress("training", entry["done"], entry["total"], numbers)
-
-
-def _optimiser(training: Likelihood, steps: int) -> optax.GradientTransformation:
-    rate = training.learning_rate
-    if training.schedule == "constant":
-        schedule: Any = rate
-    else:
-        rise = max(int(_WARMUP * steps), 1) if training.schedule == "warmup_cosine" else 0
-
-        def schedule(count: Array) -> Array:
-            falls = jnp.clip((count - rise) / max(steps - rise, 1), 0, 1)
-            return rate * jnp.where(count < rise, (count + 1) / max(rise, 1), 0.5 * (1 + jnp.cos(jnp.pi * falls)))
-
-    decay = training.weight_decay
-    adam = optax.adamw(schedule, weight_decay=decay) if training.optimiser == "adamw" else optax.adam(schedule)
-    return adam if training.clip is None else optax.chain(optax.clip_by_global_norm(training.clip), adam)
-
-
-def _goes_on(training: Likelihood, member: Member) -> Array:
-    """Whether there is more to do, [...] of one member or of all."""
-    more = member.finite & (member.epoch < training.epochs)
-    if training.patience is None or not training.validation:
-        return more
-    return more & (member.epoch - member.best_epoch < training.patience)
-
-
-@jax.jit
-def _begin(training: Likelihood, program: BoundModel, keys: Array) -> Member:
-    def begin(key: Array) -> Member:
-        given = program.model.start(key)
-        seeded = handlers.seed(program, key)
-        z = unconstrain_fn(seeded, (), {}, given) if given else find_continuous(program, key)
-        curve = jnp.full(training.epochs, jnp.nan, jnp.float32)
-        member = Member(
-            z=z,
-            optimiser=_optimiser(training, 1).init(z),
-            best=z,
-            best_loss=jnp.array(jnp.inf, jnp.float32),
-            best_epoch=jnp.array(0),
-            epoch=jnp.array(0),
-            finite=jnp.array(True),
-            rng_key=jax.random.fold_in(key, 1),
-            train=curve,
-            validation=curve,
-        )
-        return jax.tree.map(lambda a: lax.convert_element_type(a, a.dtype), member)
-
-    return jax.vmap(begin)(keys)
-
-
-@partial(jax.jit, static_argnums=2)
-def _train(
-    training: Likelihood,
-    method: Method,
-    names: tuple[str, ...],
-    program: BoundModel,
-    key: Array,
-    members: Member,
-    count: int,
-) -> Member:
-    """At most `count` epochs of all members; one that has stopped stays as it is."""
-    total = next(program.arrays[name].shape[0] for name in names)
-    held = training._held(total)  # noqa: SLF001 -- of the same file
-    order = jax.random.permutation(key, total) if held else jnp.arange(total)
-    turned = (jnp.arange(training.members)[:, None] * held + jnp.arange(total)) % total
-    rows = order[turned]
-    epoch = _over_members(partial(_epoch, training, method, names, program))
-    last = jnp.max(members.epoch) + count
-
-    def one(members: Member) -> Member:
-        return epoch(members, rows[:, :held], rows[:, held:])
-
-    def goes_on(members: Member) -> Array:
-        return (jnp.max(members.epoch) < last) & jnp.any(_goes_on(training, members))
-
-    return lax.while_loop(goes_on, one, members)
-
-
-def _over_members(function: Any) -> Any:
-    """Like `jax.vmap`; a network that is alone is not made a batch of one, whose products are slower."""
-
-    def each(*inputs: Any) -> Any:
-        if len(jax.tree.leaves(inputs)[0]) > 1:
-            return jax.vmap(function)(*inputs)
-        alone = function(*jax.tree.map(lambda a: a[0], inputs))
-        return jax.tree.map(lambda a: a[None], alone)
-
-    return each
-
-
-def _epoch(
-    training: Likelihood,
-    method: Method,
-    names: tuple[str, ...],
-    program: BoundModel,
-    member: Member,
-    held: Array,
-    rows: Array,
-) -> Member:
-    """One epoch of one member."""
-    size, total = training.batch_size, len(rows)
-    batches = total // size
-    key, order_key = jax.random.split(member.rng_key)
-    order = jax.random.permutation(order_key, rows)[: batches * size].reshape(batches, size)
-    optimiser = _optimiser(training, batches * training.epochs)
-
-    def loss(z: Values, batch: Array) -> tuple[Array, Array]:
-        seen = program.of_rows(batch, names)
-        density = method.log_density(ScaledLikelihood(seen, total / size), z)
-        prior = method.log_density(WithoutLikelihood(seen), z)
-        return -density / total, (prior - density) / total
-
-    def step(carry: tuple[Values, Any], batch: Array) -> tuple[tuple[Values, Any], tuple[Array, Array]]:
-        z, state = carry
-        (value, nll), gradient = jax.value_and_grad(loss, has_aux=True)(z, batch)
-        updates, state = optimiser.update(gradient, state, z)
-        return (optax.apply_updates(z, updates), state), (value, nll)
-
-    (z, state), (values, nll) = lax.scan(step, (member.z, member.optimiser), order)
-    seen = held if len(held) else order[-1, :1]
-    known = _nll(program.of_rows(seen, names), z, len(seen)).astype(jnp.float32)
-    finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z)) & jnp.isfinite(known)
-    z, state = jax.tree.map(partial(jnp.where, finite), (z, state), (member.z, member.optimiser))
-    epoch = member.epoch + 1
-    better = finite & ((known < member.best_loss) if len(held) else True)
-    best = jax.tree.map(partial(jnp.where, better), z, member.best)
-    at = member.epoch
-    after = Member(
-        z=z,
-        optimiser=state,
-        best=best,
-        best_loss=jnp.where(better, known, member.best_loss),
-        best_epoch=jnp.where(better, epoch, member.best_epoch),
-        epoch=epoch,
-        finite=finite,
-        rng_key=key,
-        train=member.train.at[at].set(nll.mean().astype(jnp.float32)),
-        validation=member.validation.at[at].set(known) if len(held) else member.validation,
-    )
-    return jax.tree.map(partial(jnp.where, _goes_on(training, member)), after, member)
-
-
-def _nll(program: BoundModel, z: Values, rows: int) -> Array:
+def nll(program: BoundModel, z: Values, rows: int) -> Array:
     """The mean negative log likelihood of a program's rows."""
     return -log_joint(WithoutPriors(program), constrain(program, z)) / rows
-
-
-def _curves(members: Member) -> xr.Dataset:
-    """The learning curves up to the last epoch of any member."""
-    last = int(np.max(np.asarray(members.epoch)))
-    known = np.asarray(members.finite), np.asarray(members.best_epoch)
-    return xr.Dataset(
-        {
-            "train": (("member", "epoch"), np.asarray(members.train)[:, :last]),
-            "validation": (("member", "epoch"), np.asarray(members.validation)[:, :last]),
-            "finite": ("member", known[0]),
-            "best": ("member", known[1]),
-        },
-        coords={"epoch": np.arange(1, last + 1)},
-    )

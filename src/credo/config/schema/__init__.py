@@ -10,7 +10,19 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from credo.config.schema import data, device, diagnostics, inference, model, prior, report, tracking, training
+from credo.config.schema import (
+    data,
+    device,
+    diagnostics,
+    energy,
+    inference,
+    model,
+    prior,
+    report,
+    sampler,
+    tracking,
+    training,
+)
 
 
 @dataclass
@@ -24,6 +36,8 @@ class Credo:
     model: Any = MISSING
     inference: Any = MISSING
     training: Any = None
+    energy: Any = None
+    sampler: Any = None
     device: Any = MISSING
     diagnostics: Any = MISSING
     tracking: Any = MISSING
@@ -35,6 +49,8 @@ GROUPS = {
     "model": model,
     "prior": prior,
     "training": training,
+    "energy": energy,
+    "sampler": sampler,
     "inference": inference,
     "device": device,
     "diagnostics": diagnostics,

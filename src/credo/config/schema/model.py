@@ -93,8 +93,19 @@ class Mdn(Model):
     dtype: str = MISSING
 
 
+@dataclass
+class Ebm(Model):
+    """An energy-based model."""
+
+    _target_: str = "credo.models.ebm.Ebm"
+    energy: Any = MISSING
+    sampler: Any = MISSING
+    normaliser: str = MISSING
+
+
 OPTIONS = {
     "bernoulli": Bernoulli,
+    "ebm": Ebm,
     "gaussian": Gaussian,
     "hierarchical": Hierarchical,
     "mdn": Mdn,

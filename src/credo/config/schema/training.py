@@ -6,10 +6,15 @@ from omegaconf import MISSING
 
 
 @dataclass
-class Likelihood:
-    """Minibatches of the likelihood."""
+class Nothing:
+    """The inference method's own optimiser."""
 
-    _target_: str = "credo.training.likelihood.Likelihood"
+
+@dataclass
+class Descent:
+    """What all trainings have."""
+
+    _target_: str = MISSING
     optimiser: str = MISSING
     learning_rate: float = MISSING
     schedule: str = MISSING
@@ -19,7 +24,96 @@ class Likelihood:
     batch_size: int = MISSING
     validation: float = MISSING
     patience: int | None = MISSING
+    average: float = MISSING
     members: int = MISSING
 
 
-OPTIONS = {"likelihood": Likelihood}
+@dataclass
+class Likelihood(Descent):
+    """Minibatches of the likelihood."""
+
+    _target_: str = "credo.training.likelihood.Likelihood"
+
+
+@dataclass
+class Exact(Descent):
+    """Minibatches of the likelihood of an energy-based model."""
+
+    _target_: str = "credo.training.likelihood.Exact"
+
+
+@dataclass
+class Contrastive(Descent):
+    """What the trainings by samples of the model share."""
+
+    energy_penalty: float = MISSING
+    gradient_penalty: float = MISSING
+
+
+@dataclass
+class Cd(Contrastive):
+    """Contrastive divergence."""
+
+    _target_: str = "credo.training.cd.Cd"
+
+
+@dataclass
+class Pcd(Contrastive):
+    """Persistent contrastive divergence."""
+
+    _target_: str = "credo.training.pcd.Pcd"
+    chains: int = MISSING
+    restart: float = MISSING
+
+
+@dataclass
+class Langevin(Pcd):
+    """Langevin dynamics with a replay buffer."""
+
+    _target_: str = "credo.training.langevin.Langevin"
+    steps: int = MISSING
+    step_size: float = MISSING
+    noise: float = MISSING
+    adjusted: bool = MISSING
+
+
+@dataclass
+class ScoreMatching(Descent):
+    """The gradient of the log density."""
+
+    _target_: str = "credo.training.score_matching.ScoreMatching"
+    form: str = MISSING
+    sigma: float = MISSING
+    directions: int = MISSING
+
+
+@dataclass
+class Nce(Descent):
+    """Noise contrastive estimation."""
+
+    _target_: str = "credo.training.nce.Nce"
+    form: str = MISSING
+    noise: str = MISSING
+    widths: list[float] = MISSING
+    samples: int = MISSING
+    centers: int = MISSING
+
+
+@dataclass
+class Infonce(Descent):
+    """Mutual information by a critic."""
+
+    _target_: str = "credo.training.infonce.Infonce"
+
+
+OPTIONS = {
+    "none": Nothing,
+    "likelihood": Likelihood,
+    "exact": Exact,
+    "cd": Cd,
+    "pcd": Pcd,
+    "langevin": Langevin,
+    "score_matching": ScoreMatching,
+    "nce": Nce,
+    "infonce": Infonce,
+}

@@ -1,0 +1,96 @@
+"""The keys of `conf/energy`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Energy:
+    """What all families of energies have."""
+
+    _target_: str = MISSING
+
+
+@dataclass
+class Polynomial(Energy):
+    """One dimension."""
+
+    _target_: str = "credo.models.energies.polynomial.Polynomial"
+    powers: list[int] = MISSING
+
+
+@dataclass
+class Quadratic(Energy):
+    """The Gaussian."""
+
+    _target_: str = "credo.models.energies.quadratic.Quadratic"
+
+
+@dataclass
+class Ising(Energy):
+    """Spins on a graph."""
+
+    _target_: str = "credo.models.energies.ising.Ising"
+    shape: list[int] = MISSING
+    periodic: bool = MISSING
+    couplings: float | None = MISSING
+    fields: float | None = MISSING
+    inverse_temperature: float | None = MISSING
+    edges: list[list[int]] | None = MISSING
+
+
+@dataclass
+class Potts(Energy):
+    """Sites of several kinds on a lattice."""
+
+    _target_: str = "credo.models.energies.potts.Potts"
+    kinds: int = MISSING
+    shape: list[int] = MISSING
+    periodic: bool = MISSING
+    couplings: float | None = MISSING
+    inverse_temperature: float | None = MISSING
+
+
+@dataclass
+class Rbm(Energy):
+    """A restricted Boltzmann machine."""
+
+    _target_: str = "credo.models.energies.rbm.Rbm"
+    visible: str = MISSING
+    hidden: int = MISSING
+    size: int | None = MISSING
+
+
+@dataclass
+class Neural(Energy):
+    """A network."""
+
+    _target_: str = "credo.models.energies.neural.Neural"
+    hidden: list[int] = MISSING
+    activation: str = MISSING
+    residual: bool = MISSING
+    spectral: bool = MISSING
+    tail: float | None = MISSING
+    bounds: list[list[float]] | None = MISSING
+    dtype: str = MISSING
+
+
+@dataclass
+class Conditional(Neural):
+    """A network of y given x."""
+
+    _target_: str = "credo.models.energies.neural.Conditional"
+    conditioning: str = MISSING
+    context_hidden: list[int] = MISSING
+
+
+OPTIONS = {
+    "conditional": Conditional,
+    "ising": Ising,
+    "neural": Neural,
+    "polynomial": Polynomial,
+    "potts": Potts,
+    "quadratic": Quadratic,
+    "rbm": Rbm,
+}

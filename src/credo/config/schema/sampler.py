@@ -1,0 +1,96 @@
+"""The keys of `conf/sampler`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Sampler:
+    """What all samplers have."""
+
+    _target_: str = MISSING
+    steps: int = MISSING
+
+
+@dataclass
+class Stepping(Sampler):
+    """What those with a step size have."""
+
+    step_size: float = MISSING
+
+
+@dataclass
+class Auto(Stepping):
+    """One that fits the energy."""
+
+    _target_: str = "credo.samplers.auto.Auto"
+
+
+@dataclass
+class Gibbs(Sampler):
+    """Blocks of units given the others."""
+
+    _target_: str = "credo.samplers.gibbs.Gibbs"
+
+
+@dataclass
+class Langevin(Stepping):
+    """Unadjusted Langevin dynamics."""
+
+    _target_: str = "credo.samplers.langevin.Langevin"
+    noise: float = MISSING
+    clip: float | None = MISSING
+
+
+@dataclass
+class Mala(Stepping):
+    """Metropolis-adjusted Langevin."""
+
+    _target_: str = "credo.samplers.mala.Mala"
+
+
+@dataclass
+class Mh(Stepping):
+    """Random walk, or flips."""
+
+    _target_: str = "credo.samplers.mh.Mh"
+
+
+@dataclass
+class Hmc(Stepping):
+    """Hamiltonian Monte Carlo."""
+
+    _target_: str = "credo.samplers.hmc.Hmc"
+    leapfrogs: int = MISSING
+    jitter: float = MISSING
+
+
+@dataclass
+class Nuts(Stepping):
+    """The no-U-turn sampler."""
+
+    _target_: str = "credo.samplers.nuts.Nuts"
+    max_tree_depth: int = MISSING
+
+
+@dataclass
+class Tempering(Sampler):
+    """Replicas at several temperatures."""
+
+    _target_: str = "credo.samplers.tempering.Tempering"
+    sampler: Any = MISSING
+    ladder: list[float] = MISSING
+
+
+OPTIONS = {
+    "auto": Auto,
+    "gibbs": Gibbs,
+    "hmc": Hmc,
+    "langevin": Langevin,
+    "mala": Mala,
+    "mh": Mh,
+    "nuts": Nuts,
+    "tempering": Tempering,
+}

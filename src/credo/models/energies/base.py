@@ -1,0 +1,170 @@
+"""Families of energies E(x; theta) of one kind: theta is drawn from priors in a NumPyro program."""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jax import Array
+from numpyro.distributions import constraints
+
+from credo.energies.base import Energy
+from credo.errors import ConfigError
+from credo.evidence.exact import Exact
+from credo.models.supports import OneOf
+
+Prior = Mapping[str, dist.Distribution]
+
+
+class Family(eqx.Module):
+    """Energies of one kind. A subclass names the priors that it reads in `supports`, and writes `__call__`.
+
+    Attributes:
+        dim: how many numbers a state has; `None` until `fitted`, where the data decides.
+    """
+
+    supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """For each prior that the family reads, the supports within one of which the prior must lie."""
+    formula: ClassVar[str] = ""
+    """The energy in one line of mathematics."""
+    conditional: ClassVar[bool] = False
+    """Whether the energy is one of y given x."""
+    networks: ClassVar[bool] = False
+    """Whether its unknowns are a network's weights."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int | None:
+        """How many numbers a state has, if it is known."""
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The priors that are read with these settings."""
+        return tuple(self.supports)
+
+    @abstractmethod
+    def __call__(self, prior: Prior) -> Energy:
+        """The energy, its unknowns being sampled by `numpyro.sample`."""
+
+    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:  # noqa: ARG002
+        """This family with what it takes from the training rows: y [row, dim], x [row, feature], context.
+
+        Raises:
+            ConfigError: the rows are no states of it.
+        """
+        if self.dim is not None and y.shape[1] != self.dim:
+            raise ConfigError(
+                f"data: model.energy has states of {self.dim} numbers, but y has {y.shape[1]}; choose other data, or "
+                "another energy"
+            )
+        return self
+
+    def start(self, key: Array) -> dict[str, Array]:  # noqa: ARG002 - for those with networks
+        """Where training begins, by site in its own space; empty to begin as optimisers do."""
+        return {}
+
+    @property
+    def exact(self) -> Exact | None:
+        """The way to log Z where it is tractable."""
+        return None
+
+    @property
+    @abstractmethod
+    def support(self) -> Any:
+        """Where states live: a constraint of event dimension 1."""
+
+    @property
+    @abstractmethod
+    def base(self) -> dist.Distribution:
+        """A normalised distribution of event shape [dim] about where the data is: to begin chains and to compare."""
+
+
+class Continuous(Family):
+    """A family whose states are real numbers, perhaps within bounds. It takes their moments from the rows.
+
+    Attributes:
+        mean: of the training rows, [dim].
+        sd: their standard deviations.
+    """
+
+    mean: tuple[float, ...] = eqx.field(default=(), kw_only=True, static=True)
+    sd: tuple[float, ...] = eqx.field(default=(), kw_only=True, static=True)
+
+    @property
+    def dim(self) -> int | None:
+        """As many as the rows have."""
+        return len(self.mean) or None
+
+    @property
+    def box(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) of each number of a state, outside of which there is no density."""
+        return ((-np.inf, np.inf),) * (self.dim or 1)
+
+    @property
+    def support(self) -> Any:
+        """The whole space, or the box."""
+        low, high = np.array(self.box).T
+        return constraints.independent(constraints.real if np.isinf(low).all() else constraints.interval(low, high), 1)
+
+    @property
+    def base(self) -> dist.Distribution:
+        """Independent normals with the moments of the training rows, within the bounds."""
+        low, high = np.array(self.box).T
+        if np.isinf(low).all():
+            return dist.Normal(np.array(self.mean), np.array(self.sd)).to_event(1)
+        return dist.TruncatedNormal(np.array(self.mean), np.array(self.sd), low=low, high=high).to_event(1)
+
+    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+        """With the moments of the rows."""
+        super().fitted(y, x, context)
+        sd = np.maximum(y.std(0), 1e-12)
+        return dataclasses.replace(self, mean=tuple(map(float, y.mean(0))), sd=tuple(map(float, sd)))
+
+
+class Units(Family):
+    """A family of discrete units that each take one of a few `values`."""
+
+    @property
+    @abstractmethod
+    def values(self) -> tuple[float, ...]:
+        """What a unit can be."""
+
+    @property
+    def support(self) -> Any:
+        """One of the values, each."""
+        return constraints.independent(OneOf(self.values), 1)
+
+    @property
+    def base(self) -> dist.Distribution:
+        """All states alike."""
+        assert self.dim is not None  # noqa: S101 -- for the type checker: `fitted` was called
+        return Uniform(self.values, self.dim)
+
+
+class Uniform(dist.Distribution):
+    """Independent units, each uniform over `values`; event shape [dim]."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    pytree_aux_fields = ("values", "dim")
+
+    def __init__(self, values: tuple[float, ...], dim: int) -> None:
+        self.values, self.dim = values, dim
+        super().__init__((), (dim,))
+
+    @property
+    def support(self) -> Any:
+        """One of the values, each."""
+        return constraints.independent(OneOf(self.values), 1)
+
+    def log_prob(self, value: Array) -> Array:
+        """The same of all states."""
+        return jnp.full(value.shape[:-1], -self.dim * np.log(len(self.values)))
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Independent draws."""
+        return jax.random.choice(key, jnp.asarray(self.values), (*sample_shape, self.dim))

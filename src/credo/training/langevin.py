@@ -1,0 +1,64 @@
+"""Langevin dynamics with a replay buffer (Du & Mordatch 2019; Nijkamp et al. 2020)."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from credo.energies.base import Given
+from credo.errors import ConfigError
+from credo.models.ebm import EnergyDistribution
+from credo.samplers.base import Sampler
+from credo.samplers.langevin import Langevin as Unadjusted
+from credo.samplers.mala import Mala
+from credo.training.contrastive import Negatives
+from credo.training.descent import Batch
+from credo.training.pcd import Pcd, restarted
+
+
+class Langevin(Pcd):
+    """As `Pcd`, of as many states as a batch has rows, taken at random from a buffer of `chains` and put back.
+
+    Attributes:
+        steps: of Langevin dynamics in every step of the training.
+        step_size: of the dynamics, in units of the state.
+        noise: times the noise of the dynamics; 1 is exact, less makes it an optimiser.
+        adjusted: whether steps are accepted or rejected (MALA), and the step size adapts.
+    """
+
+    steps: int = eqx.field(static=True)
+    step_size: float
+    noise: float
+    adjusted: bool = eqx.field(static=True)
+
+    word: ClassVar[str] = "langevin"
+
+    def __check_init__(self) -> None:
+        for name in ("steps", "step_size"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
+        if self.noise < 0:
+            raise ConfigError(f"noise: expected a number of at least 0, but got {self.noise}")
+
+    def sampler(self, states: EnergyDistribution) -> Sampler:
+        """Its own dynamics, whatever the model's sampler is."""
+        own: Any = Mala(self.steps, self.step_size)
+        if not self.adjusted:
+            own = Unadjusted(self.steps, step_size=self.step_size, noise=self.noise, clip=None)
+        return own.of(states.energy)  # type: ignore[no-any-return]
+
+    def negatives(
+        self, states: EnergyDistribution, y: Array, batch: Batch, memory: Negatives, key: Array
+    ) -> tuple[Array, Any, Any]:
+        """Some states of the buffer, moved on."""
+        if isinstance(states.energy, Given):
+            return super().negatives(states, y, batch, memory, key)
+        chosen_key, restart_key, key = jax.random.split(key, 3)
+        walkers = memory.walkers
+        chosen = jax.random.randint(chosen_key, (len(y),), 0, len(walkers.x))
+        moved = walkers._replace(x=restarted(self.restart, states, walkers.x[chosen], restart_key))
+        moved, acceptance = self.sampler(states).run(states.energy, moved, key, adapt=True)
+        after = moved._replace(x=walkers.x.at[chosen].set(moved.x))
+        return moved.x, states.energy, Negatives(after, jnp.asarray(acceptance, memory.acceptance.dtype))
