@@ -1,0 +1,1 @@
+"""Information theory: divergences, entropies and mutual information, all in nats."""
