@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import log, pi
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,7 +91,10 @@ CASES: dict[str, Callable[[], tuple[Energy, Any, Sampler, float | None]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("gaussian rbm by hmc", "flips", "quartic", "no increments")
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES])
 def test_kinds_of_states_and_paths(case: str) -> None:
     energy, base, sampler, known = CASES[case]()
     known = float(enumeration.log_z(energy)) if known is None else known  # type: ignore[arg-type]
@@ -100,7 +104,7 @@ def test_kinds_of_states_and_paths(case: str) -> None:
     assert found.ess > 100
 
 
-@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("exact", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_errors_are_calibrated_and_bounds_are_bounds(exact: bool) -> None:
     """Of few rungs, so that the weights differ much, and of 64 seeds at once."""
     energy, seeds, chains, rungs = Ising.lattice((3, 3), inverse_temperature=0.4, fields=0.1), 64, 100, 12
@@ -108,7 +112,7 @@ def test_errors_are_calibrated_and_bounds_are_bounds(exact: bool) -> None:
     states = jnp.asarray(np.array(np.meshgrid(*[energy.values] * 9)).reshape(9, -1).T)
     chosen = jax.random.categorical(jax.random.PRNGKey(7), -energy.batch(states), shape=(seeds, chains))
     path, keys = paths.to(energy), jax.random.split(jax.random.PRNGKey(2), seeds)
-    ladder = ais.tuned(path, Gibbs(1), jax.random.PRNGKey(3), rungs)
+    ladder = eqx.filter_jit(ais.tuned)(path, Gibbs(1), jax.random.PRNGKey(3), rungs)
 
     def one(key: jax.Array, draws: jax.Array) -> ais.Estimate:
         return ais.both_ways(path, Gibbs(1), ladder, key, draws if exact else None, chains)
@@ -126,6 +130,7 @@ def test_errors_are_calibrated_and_bounds_are_bounds(exact: bool) -> None:
     assert np.std(found.log_z) < np.std(found.forward)
 
 
+@pytest.mark.slow
 def test_few_chains_bracket_from_both_sides() -> None:
     # two chains on two rungs: the mean over seeds is too low forwards, and too high backwards
     energy = Ising.lattice((3, 3), inverse_temperature=0.5)

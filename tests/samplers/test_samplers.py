@@ -65,7 +65,11 @@ SAMPLERS: dict[str, tuple[Sampler, int, int, tuple[str, ...]]] = {
     "tempered mala": (Tempering(1, Mala(1, 0.1), (1.0, 0.5, 0.2)), 100, 60, ("quadratic", "well")),
     "auto": (Auto(1, 0.1), 100, 300, ("potts", "hidden_units", "well")),
 }
-PAIRS = [(word, energy) for word, (*_, energies) in SAMPLERS.items() for energy in energies]
+SLOW = (("nuts", "well"), ("tempered mala", "quadratic"), ("tempering", "rbm"), ("mh", "torus"), ("auto", "potts"))
+PAIRS = [
+    pytest.param(*pair, marks=[pytest.mark.slow] if pair in SLOW else [])
+    for pair in ((word, energy) for word, (*_, energies) in SAMPLERS.items() for energy in energies)
+]
 
 
 def features(energy: Energy, x: Any) -> Any:
@@ -245,6 +249,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "jitter": (lambda: Hmc(1, 0.1, leapfrogs=1, jitter=1.0), r"jitter: expected at least 0 and less than 1"),
     "depth": (lambda: Nuts(1, 0.1, max_tree_depth=0), r"max_tree_depth"),
     "ladder": (lambda: Tempering(1, Gibbs(1), (0.9, 0.5)), r"ladder: expected at least two .* from 1 downwards"),
+    "inexact": (lambda: Tempering(1, Langevin(1, 0.1), (1.0, 0.5)), r"leaves exp\(-E\) as it is, but got langevin"),
     "rising": (lambda: Tempering(1, Gibbs(1), (1.0, 0.5, 0.6)), r"ladder"),
 }
 

@@ -51,6 +51,11 @@ class Tempering(Sampler):
                 f"ladder: expected at least two inverse temperatures from 1 downwards, all positive, but got "
                 f"{self.ladder}"
             )
+        if not self.sampler.exact:
+            raise ConfigError(
+                f"sampler: tempering expected an inner sampler that leaves exp(-E) as it is, but got "
+                f"{self.sampler.word}; choose gibbs, mala, hmc, mh or nuts"
+            )
 
     def of(self, energy: Energy) -> "Tempering":
         """With the inner sampler for this energy."""
