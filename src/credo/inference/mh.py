@@ -37,6 +37,8 @@ class MhState(NamedTuple):
     - **log_scale** - log s.
     - **mean**, **cov** - running moments of the flattened z; the proposal's covariance is s^2 cov.
     - **rng_key** - the chain's key.
+    - **drift** - of `exchange`, how far the energies of its inner draws still moved in the second half of their chains,
+      in standard deviations; else 0.
     """
 
     i: Array
@@ -49,6 +51,7 @@ class MhState(NamedTuple):
     mean: Array
     cov: Array
     rng_key: Array
+    drift: Array
 
 
 _DECAY = 0.6
@@ -112,6 +115,7 @@ class RandomWalkMetropolis(MCMCKernel):
             mean=flat,
             cov=jnp.eye(flat.size, dtype=flat.dtype),
             rng_key=rng_key,
+            drift=zero,
         )
 
     def sample(self, state: MhState, model_args: Any, model_kwargs: Any) -> MhState:
@@ -138,14 +142,20 @@ class RandomWalkMetropolis(MCMCKernel):
 
     def _move(self, state: MhState, key: Array) -> MhState:
         """Propose for all continuous latents at once, and adapt."""
-        propose_key, accept_key = jax.random.split(key)
+        propose_key, accept_key, inner_key = jax.random.split(key, 3)
         flat, unravel = ravel_pytree(state.z)
         step = jnp.linalg.cholesky(state.cov) @ jax.random.normal(propose_key, flat.shape, flat.dtype)
         proposed = unravel(flat + jnp.exp(state.log_scale) * step)
-        state = self._accept(state, accept_key, proposed, state.discrete)
+        correction, drift = self._correction(state, proposed, inner_key)
+        state = self._accept(state, accept_key, proposed, state.discrete, correction=correction)._replace(drift=drift)
         if not self._adapt:
             return state
         return lax.cond(state.i < self._num_warmup, self._adapted, lambda same: same, state)
+
+    def _correction(self, state: MhState, proposed: Values, key: Array) -> tuple[Array, Array]:  # noqa: ARG002
+        """What is added to the log ratio of a proposal, and the drift that belongs to it."""
+        zero = jnp.zeros_like(state.log_density)
+        return zero, zero
 
     def _adapted(self, state: MhState) -> MhState:
         gain = (state.i + 1.0) ** -_DECAY
@@ -178,10 +188,12 @@ class RandomWalkMetropolis(MCMCKernel):
         now = jnp.argmax(values == value)
         return values[(now + jax.random.randint(key, (), 1, values.size)) % values.size].astype(value.dtype)
 
-    def _accept(self, state: MhState, key: Array, z: Values, discrete: Values, inside: Any = True) -> MhState:
+    def _accept(
+        self, state: MhState, key: Array, z: Values, discrete: Values, inside: Any = True, correction: Any = 0.0
+    ) -> MhState:
         """Move to the proposal or stay."""
         log_density = jnp.where(jnp.all(inside), self._log_density(z, discrete), -jnp.inf)
-        accepted, probability = accept(key, log_density - state.log_density)
+        accepted, probability = accept(key, log_density - state.log_density + correction)
         z, discrete, log_density = jax.tree.map(
             partial(jnp.where, accepted), (z, discrete, log_density), (state.z, state.discrete, state.log_density)
         )

@@ -139,6 +139,10 @@ class EnergyDistribution(dist.Distribution):
         """Whether `log_prob` has log Z in it."""
         return self.exact is not None
 
+    def unnormalised(self) -> "EnergyDistribution":
+        """The same without log Z in `log_prob`."""
+        return EnergyDistribution(self.energy, self.family, self.sampler, None, self.rows, self.scalar)
+
     @property
     def support(self) -> Any:
         """Where the family's states live."""
@@ -163,7 +167,7 @@ class EnergyDistribution(dist.Distribution):
         if sample_shape:
             keys = jax.random.split(key, sample_shape)
             return jax.vmap(self.sample)(keys) if len(sample_shape) == 1 else jnp.stack([self.sample(k) for k in keys])
-        states = self._exactly(key)
+        states = self.exactly(key)
         if states is None:
             start_key, key = jax.random.split(key)
             states = self.moved(self.family.base.sample(start_key, (self.rows,)), key, _BURN * self.sampler.steps)
@@ -177,7 +181,8 @@ class EnergyDistribution(dist.Distribution):
         walkers, _ = sampler.run(self.energy, sampler.start(self.energy, states), adapt_key, half, adapt=True)
         return sampler.run(self.energy, walkers, key, max(steps - half, 1))[0].x
 
-    def _exactly(self, key: Array) -> Array | None:
+    def exactly(self, key: Array) -> Array | None:
+        """Independent exact states [row, dim], where there is a way."""
         if self.exact is None:
             return None
         if self.family.conditional:

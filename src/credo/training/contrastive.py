@@ -79,8 +79,8 @@ class Contrastive(OfEnergies):
         gradient_penalty: times the mean squared gradient by the state, at the data, in units of its deviations.
     """
 
-    energy_penalty: float
-    gradient_penalty: float
+    energy_penalty: float = eqx.field(static=True)
+    gradient_penalty: float = eqx.field(static=True)
 
     curve: ClassVar[str] = "energy_gap"
 

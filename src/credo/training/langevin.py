@@ -29,8 +29,8 @@ class Langevin(Pcd):
     """
 
     steps: int = eqx.field(static=True)
-    step_size: float
-    noise: float
+    step_size: float = eqx.field(static=True)
+    noise: float = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
 
     word: ClassVar[str] = "langevin"

@@ -82,6 +82,14 @@ class Mh(Chains):
 
 
 @dataclass
+class Exchange(Mh):
+    """The exchange algorithm."""
+
+    _target_: str = "credo.inference.exchange.Exchange"
+    transitions: int = MISSING
+
+
+@dataclass
 class PointEstimate:
     """What all point estimates have."""
 
@@ -110,4 +118,4 @@ class Map(PointEstimate):
     space: str = MISSING
 
 
-OPTIONS = {"hmc": Hmc, "map": Map, "mh": Mh, "mle": Mle, "nuts": Nuts}
+OPTIONS = {"exchange": Exchange, "hmc": Hmc, "map": Map, "mh": Mh, "mle": Mle, "nuts": Nuts}

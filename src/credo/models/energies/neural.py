@@ -14,7 +14,7 @@ from numpyro.distributions import constraints
 from credo.energies.neural import Conditional as ConditionalEnergy
 from credo.energies.neural import Neural as Energy
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact, integrated
+from credo.evidence.exact import Exact, Integrated
 from credo.models import networks
 from credo.models.energies.base import Continuous, Prior
 from credo.models.networks import Moments
@@ -113,11 +113,7 @@ class Neural(Continuous):
         """An integral in one and two dimensions."""
         if self.dim not in _POINTS:
             return None
-        box = self.box
-        if self.bounds is None:
-            reach = _REACH * (self.tail or 1.0)
-            box = tuple((m - reach * s, m + reach * s) for m, s in zip(self.mean, self.sd, strict=True))
-        return integrated(_POINTS[self.dim], box, self.mean, self.sd)
+        return Integrated(_POINTS[self.dim], self.box, self.mean, self.sd, _REACH * (self.tail or 1.0))
 
     def _energy(self, network: Any) -> Any:
         return Energy(network, self.mean, self.sd, self.tail, self.dtype)

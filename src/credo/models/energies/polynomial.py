@@ -9,10 +9,11 @@ from numpyro.distributions import constraints
 
 from credo.energies.polynomial import Polynomial as Energy
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact, integrated
+from credo.evidence.exact import Exact, Integrated
 from credo.models.energies.base import Continuous, Prior
 
 _POINTS = 401
+_REACH = 1e4
 
 
 class Polynomial(Continuous):
@@ -55,4 +56,4 @@ class Polynomial(Continuous):
     @property
     def exact(self) -> Exact:
         """An integral over the line, about 0."""
-        return integrated(_POINTS, self.box, (0.0,), (1.0,))
+        return Integrated(_POINTS, self.box, (0.0,), (1.0,), _REACH)
