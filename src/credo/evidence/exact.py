@@ -4,9 +4,8 @@ All of them can be compiled and differentiated by the energy's leaves.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from itertools import product
-from math import inf, pi
+from math import asinh, inf, log
 from typing import Any
 
 import equinox as eqx
@@ -18,9 +17,6 @@ from jax.nn import logsumexp
 
 from credo.energies.base import Discrete
 from credo.evidence import enumeration, transfer
-
-_REACH = 2.6
-"""Nodes on a whole line go from -c to c with c = sinh(pi / 2 sinh(2.6)), about 2e4, in units of its scale."""
 
 
 class Exact(eqx.Module):
@@ -81,20 +77,22 @@ class Transferred(Exact):
 class Integrated(Exact):
     """An integral in one or two (or three) dimensions by a rule of fixed nodes.
 
-    Of a bounded axis the nodes are Gauss and Legendre's. A line without ends is x = c + s sinh(pi / 2 sinh t) with the
-    trapezoidal rule in t (Takahasi & Mori 1974), whose error falls exponentially, whatever the energy's own scale.
+    Of a bounded axis the nodes are Gauss and Legendre's. A line without ends is x = c + s sinh(t) with the trapezoidal
+    rule in t, whose error falls exponentially where the energy rises without end: nodes are dense about c.
 
     Attributes:
         points: along each axis.
         bounds: (low, high) of each axis; infinite ends both or none.
         center: c of each axis.
         scale: s of each axis.
+        reach: how far nodes go on a line without ends, in units of s.
     """
 
     points: int = eqx.field(static=True)
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)
     center: tuple[float, ...] = eqx.field(static=True)
     scale: tuple[float, ...] = eqx.field(static=True)
+    reach: float = eqx.field(static=True)
 
     @property
     def nodes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +109,7 @@ class Integrated(Exact):
 
     def finer(self) -> "Integrated":
         """With twice as many points along each axis."""
-        return Integrated(2 * self.points, self.bounds, self.center, self.scale)
+        return Integrated(2 * self.points, self.bounds, self.center, self.scale, self.reach)
 
     def draws(self, energy: Any, key: Array) -> Array:
         """A node by its probability, moved within its cell."""
@@ -130,10 +128,9 @@ class Integrated(Exact):
             x, weights = np.polynomial.legendre.leggauss(self.points)
             half = (high - low) / 2
             return low + half * (1 + x), np.log(half * weights)
-        t = np.linspace(-_REACH, _REACH, self.points)
-        u = pi / 2 * np.sinh(t)
-        log_slope = np.log(pi / 2 * np.cosh(t)) + np.logaddexp(u, -u) - np.log(2)
-        return self.center[i] + self.scale[i] * np.sinh(u), np.log(self.scale[i] * (t[1] - t[0])) + log_slope
+        t = np.linspace(-asinh(self.reach), asinh(self.reach), self.points)
+        log_weights = log(self.scale[i] * (t[1] - t[0])) + np.log(np.cosh(t))
+        return self.center[i] + self.scale[i] * np.sinh(t), log_weights
 
 
 def _chosen(log_weights: Array, key: Array) -> Array:
@@ -141,15 +138,3 @@ def _chosen(log_weights: Array, key: Array) -> Array:
     below = jnp.cumsum(jnp.exp(log_weights - log_weights.max(-1, keepdims=True)), -1)
     place = jax.random.uniform(key, below.shape[:-1]) * below[..., -1]
     return jnp.vectorize(jnp.searchsorted, signature="(n),()->()")(below, place)
-
-
-def integrated(
-    points: int, bounds: Sequence[tuple[float, float]], center: Sequence[float], scale: Sequence[float]
-) -> Integrated:
-    """As `Integrated`, of any numbers."""
-    return Integrated(
-        points,
-        tuple((float(low), float(high)) for low, high in bounds),
-        tuple(map(float, center)),
-        tuple(map(float, scale)),
-    )
