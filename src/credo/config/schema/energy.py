@@ -85,8 +85,42 @@ class Conditional(Neural):
     context_hidden: list[int] = MISSING
 
 
+@dataclass
+class Critic(Energy):
+    """Scores of pairs."""
+
+    _target_: str = "credo.models.energies.critic.Critic"
+    kind: str = MISSING
+    hidden: list[int] = MISSING
+    embedding: int = MISSING
+    similarity: str = MISSING
+    temperature: float | None = MISSING
+    activation: str = MISSING
+    dtype: str = MISSING
+
+
+@dataclass
+class Image(Energy):
+    """Convolutions of images."""
+
+    _target_: str = "credo.models.energies.image.Image"
+    shape: list[int] = MISSING
+    pixels: str = MISSING
+    channels: list[int] = MISSING
+    kernel: int = MISSING
+    norm_groups: int = MISSING
+    pool: int = MISSING
+    activation: str = MISSING
+    hidden: int = MISSING
+    tail: float | None = MISSING
+    bounds: list[float] | None = MISSING
+    dtype: str = MISSING
+
+
 OPTIONS = {
     "conditional": Conditional,
+    "critic": Critic,
+    "image": Image,
     "ising": Ising,
     "neural": Neural,
     "polynomial": Polynomial,

@@ -104,6 +104,7 @@ class Infonce(Descent):
     """Mutual information by a critic."""
 
     _target_: str = "credo.training.infonce.Infonce"
+    symmetric: bool = MISSING
 
 
 OPTIONS = {
