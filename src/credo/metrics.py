@@ -24,6 +24,7 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         **_of_kind(result, summary),
         **loo_metrics(result),
         **_held_out(result),
+        **_log_z(result),
         **scores(result),
         **_cost(result),
         **_posterior(summary),
@@ -44,8 +45,26 @@ def _training(result: Result) -> dict[str, float]:
     numbers = {"epochs": float(curves["best"].mean())}
     validation = curves["validation"].to_numpy()
     if np.isfinite(validation).any():
-        numbers["nll_validation"] = float(np.nanmin(validation, axis=1).mean())
+        name = curves.attrs.get("measure", "nll")
+        numbers[f"{name}_validation"] = float(np.nanmin(validation, axis=1).mean())
     return numbers
+
+
+def _log_z(result: Result) -> dict[str, float]:
+    """Log Z of an energy-based model and its interval; with it the held-out rows' interval."""
+    if "normaliser" not in result.tree.children:
+        return {}
+    found = result.tree["normaliser"].to_dataset()
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    numbers = {f"log_z{end}": float(found[name].mean()) for end, name in ends.items()}
+    numbers |= {
+        f"nll_test{e}": v + numbers[f"log_z{e}"] - numbers["log_z"] for e in ("_low", "_high") for v in _nll(result)
+    }
+    return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _nll(result: Result) -> list[float]:
+    return list(_held_out(result).values())
 
 
 def _cost(result: Result) -> dict[str, float]:

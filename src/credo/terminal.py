@@ -143,7 +143,13 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
         "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
         "objective": lambda value: f"log density {value:,.2f}",
         "nll_train": lambda value: f"NLL {value:,.3f}",
-        "nll_validation": lambda value: f"validation {value:,.3f}",
+        "energy_gap_train": lambda value: f"energy gap {value:,.3f}",
+        "fisher_train": lambda value: f"Fisher divergence {value:,.3f}",
+        "nce_train": lambda value: f"NCE {value:,.3f}",
+        "mi_bound_train": lambda value: f"information {value:,.3f}",
+        "nll_validation": lambda value: f"validation NLL {value:,.3f}",
+        "fisher_validation": lambda value: f"validation {value:,.3f}",
+        "mi_bound_validation": lambda value: f"validation {value:,.3f}",
         "step_size": lambda value: f"step {value:.2g}",
     }
     if phase == "warmup":

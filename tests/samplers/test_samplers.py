@@ -65,7 +65,15 @@ SAMPLERS: dict[str, tuple[Sampler, int, int, tuple[str, ...]]] = {
     "tempered mala": (Tempering(1, Mala(1, 0.1), (1.0, 0.5, 0.2)), 100, 60, ("quadratic", "well")),
     "auto": (Auto(1, 0.1), 100, 300, ("potts", "hidden_units", "well")),
 }
-SLOW = (("nuts", "well"), ("tempered mala", "quadratic"), ("tempering", "rbm"), ("mh", "torus"), ("auto", "potts"))
+SLOW = (
+    ("nuts", "well"),
+    ("tempered mala", "quadratic"),
+    *(("tempering", name) for name in ("rbm", "potts")),
+    *(("mh", name) for name in ("torus", "rbm", "potts", "gaussian_rbm")),
+    *(("mala", name) for name in ("gaussian_rbm", "well")),
+    ("hmc", "gaussian_rbm"),
+    *(("auto", name) for name in ("potts", "well")),
+)
 PAIRS = [
     pytest.param(*pair, marks=[pytest.mark.slow] if pair in SLOW else [])
     for pair in ((word, energy) for word, (*_, energies) in SAMPLERS.items() for energy in energies)

@@ -29,7 +29,11 @@ class Settled:
         """Judge trained networks."""
         if result.kind != "trained":
             return None
-        curves = group(result, "training")["validation"].to_numpy()
+        training = group(result, "training")
+        if not training.attrs.get("measure", "nll"):
+            reason = "Z is intractable, so that no validation loss is known: longer training may do better."
+            return Check("settled", "note", None, self.threshold, reason)
+        curves = training["validation"].to_numpy()
         lengths = np.isfinite(curves).sum(axis=1)
         if not lengths.any():
             reason = "No rows are left for validation: whether the training was long enough is unknown."

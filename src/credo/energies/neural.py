@@ -62,7 +62,7 @@ class Conditional(Neural):
     given: tuple[Any, ...]
     film: bool = eqx.field(static=True)
 
-    def __call__(self, y: Array, *conditions: Array) -> Array:  # type: ignore[override]
+    def __call__(self, y: Array, *conditions: Array) -> Array:
         """E [] of a state y [dim] given x [feature] and perhaps context."""
         u = self.standard(y)
         seen = [u, *(m(c).astype(self.dtype) for m, c in zip(self.given, conditions, strict=True))]

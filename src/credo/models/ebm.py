@@ -98,7 +98,7 @@ class Ebm(Model):
         energy: Any = self.energy({name: self.prior[name] for name in self.energy.used})
         if self.energy.conditional:
             energy = Given(energy, tuple(given for given in (x, context) if given is not None))
-        states = EnergyDistribution(energy, self.energy, self.sampler, self._exact, len(y), jnp.ndim(y) == 1)
+        states = EnergyDistribution(energy, self.energy, self.sampler, self.exact, len(y), jnp.ndim(y) == 1)
         if self.energy.networks:
             rows = np.unique(np.linspace(0, len(y) - 1, _PROBES).astype(int))
             energies = states.energies(y)[rows]
@@ -108,7 +108,8 @@ class Ebm(Model):
             numpyro.sample("y", states, obs=y)
 
     @property
-    def _exact(self) -> Exact | None:
+    def exact(self) -> Exact | None:
+        """The way to log Z, where it is tractable."""
         return self.energy.exact if self.normaliser == "auto" else None
 
 
@@ -155,7 +156,7 @@ class EnergyDistribution(dist.Distribution):
 
     def energies(self, value: Array) -> Array:
         """The energies [row] of values [row] or [row, dim], without log Z."""
-        return self.energy.batch(self.states(value))  # type: ignore[no-any-return]
+        return self.energy.batch(self.states(value))
 
     def log_prob(self, value: Array) -> Array:
         """-E - log Z, [row]."""
@@ -188,7 +189,7 @@ class EnergyDistribution(dist.Distribution):
         if self.family.conditional:
             return self.exact.draws(self.energy, key)
         draw = partial(self.exact.draws, self.energy)
-        return jax.vmap(draw)(jax.random.split(key, self.rows))  # type: ignore[no-any-return]
+        return jax.vmap(draw)(jax.random.split(key, self.rows))
 
 
 def _columns(train: xr.Dataset, name: str) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from numpyro.distributions import constraints
 from numpyro.distributions.constraints import Constraint
 
 
-class OneOf(Constraint):  # type: ignore[misc]
+class OneOf(Constraint):
     """One of a few numbers."""
 
     is_discrete = True

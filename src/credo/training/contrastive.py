@@ -50,13 +50,15 @@ class OfEnergies(Descent):
                 "use training=likelihood, or model=ebm"
             )
 
-    def unmeasured(self, program: BoundModel) -> bool:
-        """Where Z is intractable the negative log likelihood is unknown."""
-        return program.model._exact is None  # type: ignore[attr-defined]  # noqa: SLF001
+    def measure(self, program: BoundModel) -> str | None:
+        """The negative log likelihood, where Z is tractable."""
+        return None if program.model.exact is None else "nll"  # type: ignore[attr-defined]
 
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
         """The mean negative log likelihood where Z is tractable."""
-        return jnp.asarray(jnp.nan) if self.unmeasured(batch.program) else nll(batch.program, z, len(batch.rows))
+        if self.measure(batch.program) is None:
+            return jnp.asarray(jnp.nan)
+        return nll(batch.program, z, len(batch.rows))
 
 
 class Negatives(eqx.Module):

@@ -162,9 +162,9 @@ class Descent(eqx.Module):
     def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:
         """What is descended, per row; the point of the learning curve; and the memory after it."""
 
-    def unmeasured(self, program: BoundModel) -> bool:  # noqa: ARG002 - for those that may have no measure
-        """Whether `judge` has no measure for this program."""
-        return False
+    def measure(self, program: BoundModel) -> str | None:  # noqa: ARG002 - for those that depend on it
+        """What `judge` computes of this program, as metrics are named; `None` where it has no measure."""
+        return self.curve
 
     @abc.abstractmethod
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:
@@ -194,12 +194,15 @@ class Descent(eqx.Module):
         clock = Clock()
         train_key, evaluation_key = jax.random.split(key)
         now, course = self._trained(method, problem, train_key, listener, keeper)
+        measure = self.measure(problem.bound) or ""
         clock.lap("training")
         if not self.keeps_going:
             _require_finite(self, now)
         best = jax.tree.map(np.asarray, now.best)
         tree = evaluate(problem, {name: z[None] for name, z in best.items()}, {}, evaluation_key, 0)
-        tree["training"] = xr.DataTree(_curves(now).assign_attrs(objective=self.word, curve=self.curve))
+        tree["training"] = xr.DataTree(
+            _curves(now).assign_attrs(objective=self.word, curve=self.curve, measure=measure)
+        )
         clock.lap("evaluation")
         total = problem.data.sizes[problem.row_dim]
         steps = int(np.sum(np.asarray(now.epoch))) * ((total - self._held(total)) // self.batch_size)
@@ -233,14 +236,14 @@ class Descent(eqx.Module):
         course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers["course"])
         for entry in course:
             _tell(listener, entry)
-        count = 1
+        count, measure = 1, self.measure(problem.bound)
         try:
-            self._tell_news(listener, now, course)
+            self._tell_news(listener, now, course, measure)
             while not self._ended(now):
                 began = time.perf_counter()
                 done = int(np.max(np.asarray(now.epoch)))
                 now = _train(self, method, rows, problem.bound, key, now, min(count, self.epochs - done))
-                self._tell_news(listener, now, course)
+                self._tell_news(listener, now, course, measure)
                 took = time.perf_counter() - began
                 count = max(1, min(2 * count, round(count * _SECONDS / max(took, 1e-3))))
                 if keeper.is_due() or not (self.keeps_going or np.all(np.asarray(now.finite))):
@@ -254,12 +257,12 @@ class Descent(eqx.Module):
     def _ended(self, now: Member) -> bool:
         return not np.any(np.asarray(_goes_on(self, now)))
 
-    def _tell_news(self, listener: Listener, now: Member, course: list[Mapping[str, Any]]) -> None:
+    def _tell_news(self, listener: Listener, now: Member, course: list[Mapping[str, Any]], measure: str | None) -> None:
         """Tell of every epoch since the last one told, or of some where there are many; of the members' mean."""
         done, ended = int(np.max(np.asarray(now.epoch))), self._ended(now)
         every = max(self.epochs // _MOST_TOLD, 1)
         curves = {f"{self.curve}_train": np.asarray(now.train)}
-        curves |= {f"{self.curve}_validation": np.asarray(now.validation)}
+        curves |= {f"{measure}_validation": np.asarray(now.validation)}
         for epoch in range(course[-1]["done"] + 1 if course else 1, done + 1):
             if epoch % every and not (ended and epoch == done):
                 continue
@@ -432,7 +435,7 @@ def _epoch(
         known = training.judge(method, seen, kept, judge_key).astype(jnp.float32)
     else:
         known = jnp.full((), jnp.nan, jnp.float32)
-    measured = jnp.isfinite(known) | (not len(held)) | training.unmeasured(program)
+    measured = jnp.isfinite(known) | (not len(held)) | (training.measure(program) is None)
     finite = jnp.isfinite(values).all() & jnp.isfinite(optax.tree.norm(z)) & measured
     same = (member.z, member.optimiser, member.memory, member.average)
     z, state, memory, average = jax.tree.map(partial(jnp.where, finite), (z, state, memory, average), same)

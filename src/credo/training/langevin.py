@@ -47,7 +47,7 @@ class Langevin(Pcd):
         own: Any = Mala(self.steps, self.step_size)
         if not self.adjusted:
             own = Unadjusted(self.steps, step_size=self.step_size, noise=self.noise, clip=None)
-        return own.of(states.energy)  # type: ignore[no-any-return]
+        return own.of(states.energy)
 
     def negatives(
         self, states: EnergyDistribution, y: Array, batch: Batch, memory: Negatives, key: Array

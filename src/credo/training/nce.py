@@ -167,10 +167,10 @@ class Nce(OfEnergies):
         if isinstance(known, Noise):
             low, high = np.array(states.family.box).T  # type: ignore[attr-defined]
             return jnp.clip(known.sample(key, count), low, high)
-        return known.sample(key, (count,)).astype(float)  # type: ignore[no-any-return]
+        return known.sample(key, (count,)).astype(float)
 
     def _log_noise(self, states: EnergyDistribution, memory: Any, x: Array) -> Array:
-        return self._known(states, memory).log_prob(x)  # type: ignore[no-any-return]
+        return self._known(states, memory).log_prob(x)
 
 
 def _local(widths: Array, y: Array, key: Array, samples: int) -> Array:

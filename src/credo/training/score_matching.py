@@ -63,14 +63,14 @@ class ScoreMatching(OfEnergies):
 
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:
         """The negative log likelihood where Z is tractable, else the divergence."""
-        if not self.unmeasured(batch.program):
+        if self.measure(batch.program) == "nll":
             return super().judge(method, batch, z, key)
         states, y = states_of(batch.program, z)
         return self.divergence(states, y, key).mean()
 
-    def unmeasured(self, program: BoundModel) -> bool:  # noqa: ARG002
-        """There is always the divergence."""
-        return False
+    def measure(self, program: BoundModel) -> str:
+        """The negative log likelihood, where Z is tractable; else the divergence."""
+        return super().measure(program) or self.curve
 
     def divergence(self, states: EnergyDistribution, y: Array, key: Array) -> Array:
         """What is minimised, [row], of states y [row, dim]."""

@@ -29,6 +29,13 @@ class Auto(Stepping):
 
 
 @dataclass
+class Dmala(Stepping):
+    """Langevin proposals of discrete units."""
+
+    _target_: str = "credo.samplers.dmala.Dmala"
+
+
+@dataclass
 class Gibbs(Sampler):
     """Blocks of units given the others."""
 
@@ -86,6 +93,7 @@ class Tempering(Sampler):
 
 OPTIONS = {
     "auto": Auto,
+    "dmala": Dmala,
     "gibbs": Gibbs,
     "hmc": Hmc,
     "langevin": Langevin,

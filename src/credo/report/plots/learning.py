@@ -1,4 +1,4 @@
-"""Did the training converge, and when did it begin to overfit? The negative log likelihood by epoch."""
+"""Did the training converge, and when did it begin to overfit? The objective by epoch, and the validation loss."""
 
 import numpy as np
 
@@ -10,40 +10,68 @@ from credo.report.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
 GROUP = "training"
 TITLE = "Learning curves"
 CAPTION = (
-    "The mean negative log likelihood by epoch, of the rows that the network learns from and of those kept back for "
+    "The mean {objective} by epoch, of the rows that the network learns from, and {measure} of those kept back for "
     "validation; a line per member. Dots: the epoch whose weights were kept. A validation curve that rises while the "
     "other still falls shows overfitting; one that still falls at its end, too short a training."
 )
-HEIGHT, HEAD, FOOT, LEFT = 130.0, 20.0, 26.0, 44.0
+UNMEASURED = (
+    "The mean {objective} by epoch, a line per member; it does not tell how good the model is. Dots: the kept epoch."
+)
+WORDS = {
+    "nll": "negative log likelihood per row, in nats",
+    "energy_gap": "energy of the data minus that of samples, in nats",
+    "fisher": "Fisher divergence per row, up to a constant",
+    "nce": "classification loss per row",
+    "mi_bound": "bound of the mutual information, in nats",
+}
+"""What curves show, by their names in metrics."""
+
+HEIGHT, HEAD, FOOT, LEFT, GAP = 130.0, 20.0, 26.0, 44.0, 22.0
 CROP = 4.0
 """The first epochs are cut off above this many times the height of the upper quartile over the least value."""
 
 
 def draw(evidence: Evidence) -> Drawing:
-    """Draw both curves of every member."""
+    """Draw both curves of every member: in one panel where they show the same, else in two."""
     training = evidence.group("training")
     if "train" not in training:
         return Drawing(TITLE, "checks", "No network was trained by epochs.")
     train, validation = (training[name].transpose("member", "epoch").values for name in ("train", "validation"))
     if not finite(train).size:
-        return Drawing(TITLE, "checks", "The likelihood was finite after no epoch.")
-    members, epochs = train.shape
-    low, high = span(np.concatenate([train, validation]))
+        return Drawing(TITLE, "checks", "The objective was finite after no epoch.")
+    objective, measure = (str(training.attrs.get(name, "nll")) for name in ("curve", "measure"))
+    best, measured = training["best"].values, finite(validation).size > 0
     sheet = Sheet(HEAD + HEIGHT + FOOT)
-    x = (0.0, epochs + 1.0)
-    panel = sheet.panel(LEFT, HEAD, WIDTH - LEFT - 4, HEIGHT, x, (low - 0.06 * (high - low), high))
+    colored = [(train, ACCENT), *([(validation, MARK)] if measured else [])]
+    if objective == measure or not measured:
+        _panel(sheet, LEFT, WIDTH - LEFT - 4, colored, best, WORDS.get(objective, objective))
+        names = [("train", ACCENT), *([("validation", MARK)] if measured else []), ("● kept", INK)]
+        sheet.words(WIDTH - 4, HEAD - 4, [(counted(len(train), "member"), INK), *names], 7)
+    else:
+        width = (WIDTH - 2 * LEFT - GAP - 4) / 2
+        for i, (one, name) in enumerate(zip(colored, (objective, measure), strict=True)):
+            _panel(sheet, LEFT + i * (width + LEFT + GAP), width, [one], best, WORDS.get(name, name))
+    caption = CAPTION if measured else UNMEASURED
+    words = {
+        name: WORDS.get(word, word).split(",")[0] for name, word in (("objective", objective), ("measure", measure))
+    }
+    return Drawing(TITLE, "checks", caption.format(**words), sheet.finished())
+
+
+def _panel(
+    sheet: Sheet, left: float, width: float, curves: list[tuple[np.ndarray, str]], best: np.ndarray, title: str
+) -> None:
+    low, high = span(np.concatenate([values for values, _ in curves]))
+    members, epochs = curves[0][0].shape
+    panel = sheet.panel(left, HEAD, width, HEIGHT, (0.0, epochs + 1.0), (low - 0.06 * (high - low), high))
     panel.y_axis(5, lines=True)
-    panel.x_axis(8, "epoch")
-    for values, color in ((train, ACCENT), (validation, MARK)):
+    panel.x_axis(8 if width > WIDTH / 2 else 4, "epoch")
+    for values, color in curves:
         for member in values:
             _curve(panel, member, color, 1.3 if members == 1 else 0.7)
-    for member, best in enumerate(training["best"].values):
-        _kept(panel, best, train[member], validation[member])
-    panel.title("negative log likelihood per row, in nats", color=INK)
-    names = [("train", ACCENT), ("● kept", INK)]
-    measured = [("validation", MARK)] if finite(validation).size else []
-    sheet.words(WIDTH - 4, HEAD - 4, [(counted(members, "member"), INK), names[0], *measured, names[1]], 7)
-    return Drawing(TITLE, "checks", CAPTION, sheet.finished())
+    for member, epoch in enumerate(best):
+        _kept(panel, epoch, *(values[member] for values, _ in reversed(curves)))
+    panel.title(title, color=INK)
 
 
 def span(curves: np.ndarray) -> tuple[float, float]:
@@ -63,10 +91,10 @@ def _curve(panel: Panel, values: np.ndarray, color: str, width: float) -> None:
     panel.line(1 + epochs, np.where(hidden, np.nan, values), color, width, 0.8)
 
 
-def _kept(panel: Panel, best: float, train: np.ndarray, validation: np.ndarray) -> None:
-    """A dot at the kept epoch, on the curve that chose it."""
-    if not 1 <= best <= len(train):
+def _kept(panel: Panel, best: float, *curves: np.ndarray) -> None:
+    """A dot at the kept epoch, on the first curve that was measured there."""
+    if not 1 <= best <= len(curves[0]):
         return
-    value = next((curve[int(best) - 1] for curve in (validation, train) if np.isfinite(curve[int(best) - 1])), np.nan)
+    value = next((curve[int(best) - 1] for curve in curves if np.isfinite(curve[int(best) - 1])), np.nan)
     if np.isfinite(value):
         panel.dots([best], [min(value, panel.y[1])], INK, 4.5)

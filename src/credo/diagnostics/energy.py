@@ -1,0 +1,181 @@
+"""What is known of an energy-based model once theta is estimated: log Z between bounds, samples, and what follows.
+
+For a point estimate, a trained network or a small ensemble; of chains with thousands of draws the likelihood of each is
+already in the result, where Z is tractable.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import Array
+from numpyro import handlers
+
+from credo.energies.base import Given
+from credo.evidence import ais
+from credo.evidence.exact import Exact
+from credo.models.ebm import EnergyDistribution
+from credo.models.problem import BoundModel, Problem
+from credo.result import Result
+
+_MOST_MEMBERS = 10
+_CHAINS, _WARMUP, _DRAWS = 64, 200, 100
+"""Chains of samples; calls of the sampler before the first draw, and draws of each chain."""
+_AIS_CHAINS, _RUNGS = 256, 400
+_SEEN = 2000
+_GRID = 120
+
+
+class LogZ(NamedTuple):
+    """Log Z in nats (of a conditional energy the mean over rows), its interval, and how it was found."""
+
+    value: float
+    low: float
+    high: float
+    how: str
+
+
+def add_energy(problem: Problem, result: Result, key: Array) -> Result:
+    """The result of an energy-based model with the groups `normaliser`, `samples` and `density`; any other as it is.
+
+    Where Z is intractable `log_likelihood` and `log_likelihood_test` are added, too, by the estimate of log Z.
+    """
+    if not hasattr(problem.model, "energy") or "posterior" not in result.tree.children:
+        return result
+    draws = _draws(result)
+    members = next(iter(draws.values())).shape[0] if draws else 0
+    if not 0 < members <= _MOST_MEMBERS:
+        return result
+    sample_key, z_key = jax.random.split(key)
+    found, log_likelihood, held_out = [], [], []
+    for m in range(members):
+        theta = {name: values[m] for name, values in draws.items()}
+        states, y = _states(problem.bound, theta)
+        samples = _samples(states, y, jax.random.fold_in(sample_key, m)) if m == 0 else None
+        if samples is not None:
+            result.tree["samples"] = xr.DataTree(_samples_dataset(problem, states, *samples))
+        log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
+        found.append(log_z)
+        if not states.normalised:
+            log_likelihood.append(-np.asarray(_energies(states, y)) - each)
+            if problem.bound_test is not None:
+                test, y_test = _states(problem.bound_test, theta)
+                held_out.append(-np.asarray(_energies(test, y_test)) - each)
+        if m == 0 and not isinstance(states.energy, Given) and y.shape[1] <= 2:
+            result.tree["density"] = xr.DataTree(_density(problem, states, y, each))
+    result.tree["normaliser"] = xr.DataTree(_normaliser(found))
+    for group, values, data in (
+        ("log_likelihood", log_likelihood, problem.data),
+        ("log_likelihood_test", held_out, problem.test),
+    ):
+        if values and data is not None and np.isfinite(values).all():
+            rows = (problem.row_dim, data[problem.row_dim].to_numpy()) if problem.row_dim in data.coords else None
+            variable = xr.Dataset({"y": (("chain", "draw", problem.row_dim), np.array(values)[None])})
+            result.tree[group] = xr.DataTree(variable.assign_coords({rows[0]: rows[1]}) if rows else variable)
+    return result
+
+
+def _draws(result: Result) -> dict[str, np.ndarray]:
+    """The latents by site, [draw, ...], in their own space."""
+    groups = [result.tree[name].to_dataset() for name in ("posterior", "network") if name in result.tree.children]
+    return {
+        str(name): v.to_numpy().reshape(-1, *v.shape[2:])
+        for group in groups
+        for name, v in group.data_vars.items()
+        if str(name) != "relative_energy"
+    }
+
+
+@eqx.filter_jit
+def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribution, Array]:
+    """The distribution of the observations at theta, and the observations as states [row, dim]."""
+    seeded = handlers.seed(program, jax.random.PRNGKey(0))
+    message = handlers.trace(handlers.substitute(seeded, data=theta)).get_trace()["y"]
+    return message["fn"], message["fn"].states(message["value"])
+
+
+@jax.jit
+def _energies(states: EnergyDistribution, y: Array) -> Array:
+    return states.energy.batch(y)
+
+
+def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -> tuple[LogZ, Any]:
+    """Log Z with its interval, and its value (of each row, where it differs)."""
+    if states.exact is not None:
+        coarse, fine = (np.asarray(_exactly(way, states.energy)) for way in (states.exact, states.exact.finer()))
+        off = float(np.max(np.abs(fine - coarse)))
+        value = float(fine.mean())
+        return LogZ(value, value - off, value + off, type(states.exact).__name__.lower()), fine
+    if isinstance(states.energy, Given):
+        return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
+    sampler = states.sampler.of(states.energy)
+    if not sampler.exact:
+        return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
+    target = None if samples is None else jnp.asarray(samples[-1])
+    target = None if target is None else target[jnp.arange(_AIS_CHAINS) % len(target)]
+    base = None if states.support.is_discrete else states.family.base
+    found = ais.log_z(states.energy, base, sampler, key, chains=_AIS_CHAINS, rungs=_RUNGS, target_draws=target)
+    value = float(found.log_z)
+    return LogZ(value, float(found.low), float(found.high), "ais"), value
+
+
+@eqx.filter_jit
+def _exactly(way: Exact, energy: Any) -> Array:
+    return way.log_z(energy)
+
+
+def _normaliser(found: list[LogZ]) -> xr.Dataset:
+    columns = {name: ("member", [getattr(one, name) for one in found]) for name in ("value", "low", "high")}
+    return xr.Dataset(columns, attrs={"how": found[0].how})
+
+
+def _samples(states: EnergyDistribution, y: Array, key: Array) -> tuple[np.ndarray, np.ndarray] | None:
+    """States [draw, chain, dim] and energies [draw, chain]: half of the chains begin at the base, half at the data."""
+    if isinstance(states.energy, Given):
+        return None
+    x, energies = _run(states, y, key)
+    return np.asarray(x), np.asarray(energies)
+
+
+@eqx.filter_jit
+def _run(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array]:
+    base_key, data_key, warm_key, draw_key = jax.random.split(key, 4)
+    half = _CHAINS // 2
+    begin = states.family.base.sample(base_key, (half,)).astype(y.dtype)
+    begin = jnp.concatenate([begin, jax.random.choice(data_key, y, (_CHAINS - half,))])
+    sampler = states.sampler.of(states.energy)
+    walkers = sampler.start(states.energy, begin)
+    walkers, _ = sampler.run(states.energy, walkers, warm_key, _WARMUP * sampler.steps, adapt=True)
+    _, draws = sampler.draws(states.energy, walkers, draw_key, _DRAWS)
+    return draws, jax.lax.map(states.energy.batch, draws)
+
+
+def _samples_dataset(problem: Problem, states: EnergyDistribution, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:
+    """As ArviZ has draws: y [chain, draw, dim] and energy [chain, draw]."""
+    shown = x.transpose(1, 0, 2)
+    names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
+    sampler = states.sampler.of(states.energy)
+    dataset = xr.Dataset({"y": (("chain", "draw", "target"), shown), "energy": (("chain", "draw"), energies.T)})
+    return dataset.assign_coords(target=names).assign_attrs(sampler=sampler.word)
+
+
+def _density(problem: Problem, states: EnergyDistribution, y: Array, log_z: Any) -> xr.Dataset:
+    """The density on a grid over the data, of one or two dimensions, with some of the rows."""
+    rows = np.asarray(y)
+    low, high = rows.min(0), rows.max(0)
+    margin = 0.08 * (high - low)
+    axes = [np.linspace(lo, hi, _GRID) for lo, hi in zip(low - margin, high + margin, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    log_density = -np.asarray(_energies(states, jnp.asarray(grid.reshape(-1, len(axes))))) - float(np.mean(log_z))
+    inside = np.asarray(states.family.support(grid.reshape(-1, len(axes))))
+    density = np.where(inside, np.exp(log_density), 0.0).reshape(grid.shape[:-1])
+    names = problem.data["target"].to_numpy() if "target" in problem.data.coords else ["y"]
+    seen = np.unique(np.linspace(0, len(rows) - 1, _SEEN).astype(int))
+    dims = tuple(f"axis_{i}" for i in range(len(axes)))
+    return xr.Dataset(
+        {"density": (dims, density), "seen": (("row", "target"), rows[seen])},
+        coords={**dict(zip(dims, axes, strict=True)), "target": [str(n) for n in names]},
+    )

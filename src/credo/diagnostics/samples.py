@@ -1,0 +1,52 @@
+"""Do chains that sample a trained energy agree? Half of them begin at the data, half away from it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from arviz_stats.base import array as arviz_array
+
+from credo.contracts import Check
+from credo.diagnostics.answers import group, not_checked
+from credo.result import Result
+
+array_stats: Any = arviz_array.array_stats
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The largest R-hat of the energy and of the states' numbers, over all chains.
+
+    A chain that stays in one of several modes is seen by it: the samples then miss modes or give them wrong weights,
+    and so did the negative chains of a training by this sampler.
+
+    Attributes:
+        threshold: the largest R-hat that passes.
+    """
+
+    threshold: float
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge the samples of energy-based models."""
+        samples = group(result, "samples")
+        if "energy" not in samples:
+            return None
+        states = samples["y"].transpose("chain", "draw", "target").to_numpy()
+        numbers = np.concatenate([samples["energy"].to_numpy()[..., None], states], -1)
+        moving = numbers.std((0, 1)) > 0
+        if not np.isfinite(numbers).all() or not moving.any():
+            return not_checked("samples", self.threshold, "The samples are not finite, or do not move.")
+        r_hat = np.asarray(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1))
+        worst = float(np.max(r_hat))
+        if np.isnan(worst):
+            return not_checked("samples", self.threshold, "R-hat of the samples could not be computed.")
+        sampler = samples.attrs.get("sampler", "the sampler")
+        if worst <= self.threshold:
+            seen = f"{len(numbers)} chains of {sampler}, begun at the data and away from it, agree."
+            return Check("samples", "passed", worst, self.threshold, seen)
+        advice = (
+            f"Chains of {sampler} begun at the data and away from it disagree: they do not move between the modes. "
+            "Samples are not to be relied on. Raise sampler.steps, or choose sampler=tempering."
+        )
+        return Check("samples", "failed", worst, self.threshold, advice)

@@ -1,0 +1,63 @@
+"""The discrete Metropolis-adjusted Langevin algorithm (Zhang, Liu & Liu 2022): many units change in one proposal.
+
+Each unit i is proposed by itself, with probabilities proportional to exp(-g_i (v - x_i) / 2 - (v - x_i)^2 / (2 eps^2))
+of its values v, where g is the slope of E, which must be a smooth function of the numbers that units are. Metropolis
+and Hastings' rule then judges. With one change at a time it would be Gibbs with gradients (Grathwohl et al. 2021).
+"""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import log_softmax
+
+from credo.energies.base import Energy
+from credo.errors import ConfigError
+from credo.samplers.base import Stepping, Walkers, accepted, name_of, settled, slopes, values_of
+
+
+class Dmala(Stepping):
+    """Langevin proposals for discrete units, accepted or rejected for each chain.
+
+    Attributes:
+        step_size: the eps that walkers start with.
+    """
+
+    word: ClassVar[str] = "dmala"
+    target: ClassVar[float | None] = 0.574
+
+    def check(self, energy: Energy) -> None:
+        """Refuse real numbers."""
+        if values_of(energy) is None:
+            raise ConfigError(
+                f"sampler: dmala moves discrete units, but {name_of(energy)} has real numbers; choose mala, hmc or auto"
+            )
+
+    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+        """One proposal for all chains, and their mean acceptance probability []."""
+        move_key, accept_key = jax.random.split(key)
+        x = walkers.x
+        values = jnp.asarray(values_of(energy), x.dtype)
+        here, gradient = slopes(energy, x)
+        log_p = _log_p(x, gradient, values, walkers.scale)
+        kinds = jax.random.categorical(move_key, log_p)
+        proposed = values[kinds]
+        there, other_gradient = slopes(energy, proposed)
+        back = _log_p(proposed, other_gradient, values, walkers.scale)
+        forward = _of(log_p, kinds)
+        backward = _of(back, jnp.abs(x[..., None] - values).argmin(-1))
+        yes, rate = accepted(here - there + backward - forward, accept_key)
+        return walkers._replace(x=settled(x, proposed, yes)), rate
+
+
+def _log_p(x: Array, gradient: Array, values: Array, eps: Array) -> Array:
+    """Of each unit of states x [chain, dim] and each value, [chain, dim, value]."""
+    change = values - x[..., None]
+    logits: Any = -0.5 * gradient[..., None] * change - 0.5 * jnp.square(change / eps)
+    return log_softmax(logits.astype(x.dtype))
+
+
+def _of(log_p: Array, kinds: Array) -> Array:
+    """The log probability [chain] of kinds [chain, dim]."""
+    return jnp.take_along_axis(log_p, kinds[..., None], -1)[..., 0].sum(-1)
