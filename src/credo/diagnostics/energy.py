@@ -4,6 +4,7 @@ For a point estimate, a trained network or a small ensemble; of chains with thou
 already in the result, where Z is tractable.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -20,6 +21,7 @@ from credo.evidence.exact import Exact
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.result import Result
+from credo.training.contrastive import Contrastive
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 100
@@ -54,9 +56,11 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
     for m in range(members):
         theta = {name: values[m] for name, values in draws.items()}
         states, y = _states(problem.bound, theta)
-        samples = _samples(states, y, jax.random.fold_in(sample_key, m)) if m == 0 else None
+        exactly = not isinstance(problem.training, Contrastive) and _can_draw(states, key)
+        samples = _samples(states, y, jax.random.fold_in(sample_key, m), exactly) if m == 0 else None
         if samples is not None:
-            result.tree["samples"] = xr.DataTree(_samples_dataset(problem, states, *samples))
+            word = "exact draws" if exactly else states.sampler.of(states.energy).word
+            result.tree["samples"] = xr.DataTree(_samples_dataset(problem, word, *samples))
         log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
         found.append(log_z)
         if not states.normalised:
@@ -97,6 +101,11 @@ def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribut
     return message["fn"], message["fn"].states(message["value"])
 
 
+def _can_draw(states: EnergyDistribution, key: Array) -> bool:
+    """Whether there is an exact way to draw states."""
+    return not isinstance(states.energy, Given) and jax.eval_shape(states.exactly, key) is not None
+
+
 @jax.jit
 def _energies(states: EnergyDistribution, y: Array) -> Array:
     return states.energy.batch(y)
@@ -132,12 +141,22 @@ def _normaliser(found: list[LogZ]) -> xr.Dataset:
     return xr.Dataset(columns, attrs={"how": found[0].how})
 
 
-def _samples(states: EnergyDistribution, y: Array, key: Array) -> tuple[np.ndarray, np.ndarray] | None:
+def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) -> tuple[np.ndarray, np.ndarray] | None:
     """States [draw, chain, dim] and energies [draw, chain]: half of the chains begin at the base, half at the data."""
     if isinstance(states.energy, Given):
         return None
-    x, energies = _run(states, y, key)
+    x, energies = (_drawn if exactly else _run)(states, y, key)
     return np.asarray(x), np.asarray(energies)
+
+
+@eqx.filter_jit
+def _drawn(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array]:  # noqa: ARG001 - as `_run`
+    """Independent exact draws, in the form of chains."""
+    assert states.exact is not None  # noqa: S101 -- for the type checker
+    keys = jax.random.split(key, _DRAWS * _CHAINS)
+    draw = partial(states.exact.draws, states.energy)
+    draws = jax.vmap(draw)(keys).reshape(_DRAWS, _CHAINS, -1)  # type: ignore[union-attr]
+    return draws, jax.lax.map(states.energy.batch, draws)
 
 
 @eqx.filter_jit
@@ -153,13 +172,12 @@ def _run(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array
     return draws, jax.lax.map(states.energy.batch, draws)
 
 
-def _samples_dataset(problem: Problem, states: EnergyDistribution, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:
+def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:
     """As ArviZ has draws: y [chain, draw, dim] and energy [chain, draw]."""
     shown = x.transpose(1, 0, 2)
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
-    sampler = states.sampler.of(states.energy)
     dataset = xr.Dataset({"y": (("chain", "draw", "target"), shown), "energy": (("chain", "draw"), energies.T)})
-    return dataset.assign_coords(target=names).assign_attrs(sampler=sampler.word)
+    return dataset.assign_coords(target=names).assign_attrs(sampler=sampler)
 
 
 def _density(problem: Problem, states: EnergyDistribution, y: Array, log_z: Any) -> xr.Dataset:

@@ -69,7 +69,7 @@ def render(
         question=question(story),
         table=None if result.kind == "trained" else summary_table(result, summary, verdict),
         scores=scores.rows(result),
-        scores_title=scores.title(result) if "predictive" in result.tree.children else "",
+        scores_title=scores.title(result) if scores.rows(result) else "",
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
         cost=cost(result),
         phases=phases(result),

@@ -1,5 +1,7 @@
 """The scores of a conditional model's predictions, as people read them."""
 
+import numpy as np
+
 from credo.diagnostics.distinct import fewest
 from credo.diagnostics.scores import scores
 from credo.report.numbers import number
@@ -19,15 +21,36 @@ _FEW = 100
 
 def rows(result: Result) -> list[tuple[str, str, str]]:
     """Name, number and remark of each score of the held-out rows; empty where there are none."""
-    found = scores(result)
+    found = scores(result) or _energy_scores(result)
     order = list(_WORDS)
     distinct = fewest(result)
     if distinct is not None and distinct < _FEW:
         order.insert(0, order.pop(order.index("crps_test")))
-    return [(_WORDS[name][0], number(found[name], 4), _WORDS[name][1]) for name in order if name in found]
+    listed = [(_WORDS[name][0], number(found[name], 4), _WORDS[name][1]) for name in order if name in found]
+    return [*listed, *_log_z(result)]
+
+
+def _energy_scores(result: Result) -> dict[str, float]:
+    """The negative log likelihood of held-out rows, of an energy-based model."""
+    if "normaliser" not in result.tree.children or "log_likelihood_test" not in result.tree.children:
+        return {}
+    rows = result.tree["log_likelihood_test"]["y"].to_numpy()
+    return {"nll_test": -float((np.logaddexp.reduce(rows, axis=(0, 1)) - np.log(rows[..., 0].size)).mean())}
+
+
+def _log_z(result: Result) -> list[tuple[str, str, str]]:
+    if "normaliser" not in result.tree.children:
+        return []
+    found = result.tree["normaliser"].to_dataset()
+    value, low, high = (float(found[name].mean()) for name in ("value", "low", "high"))
+    remark = f"between {number(low, 6)} and {number(high, 6)}, by {found.attrs['how']}"
+    return [] if np.isnan(value) else [("log Z", number(value, 6), remark)]
 
 
 def title(result: Result) -> str:
     """What the scores are of."""
+    if "predictive" not in result.tree.children:
+        held_out = "log_likelihood_test" in result.tree.children
+        return "Held-out rows, and the normaliser" if held_out else "The normaliser"
     count = result.tree["predictive"].sizes["row"]
     return f"Predictions of {count:,} held-out rows"

@@ -5,6 +5,7 @@
 et al. (2020).
 """
 
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -138,7 +139,7 @@ class Nce(OfEnergies):
         rows, dim = y.shape
         if self.noise == "local":
             noise = _local(self._widths(states, y), y, key, self.samples)
-            log_noise = jax.vmap(lambda about, x: _log_local(self._widths(states, y), about, x))
+            log_noise: Any = jax.vmap(partial(_log_local, self._widths(states, y)))
         else:
             noise = self._noise(states, memory, key, rows * self.samples).reshape(rows, self.samples, dim)
 

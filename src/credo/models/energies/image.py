@@ -79,7 +79,9 @@ class Image(Continuous):
             raise ConfigError(f"hidden: expected at least 0 units, but got {self.hidden}")
         if self.tail is not None and not self.tail > 0:
             raise ConfigError(f"tail: expected a positive width, or null for none, but got {self.tail}")
-        if self.bounds is not None and (len(self.bounds) != 2 or not -np.inf < self.bounds[0] < self.bounds[1] < np.inf):
+        if self.bounds is not None and (
+            len(self.bounds) != 2 or not -np.inf < self.bounds[0] < self.bounds[1] < np.inf
+        ):
             raise ConfigError(f"bounds: expected low < high, finite numbers, or null, but got {list(self.bounds)}")
         if not self.binary and self.tail is None and self.bounds is None:
             raise ConfigError(
