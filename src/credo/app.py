@@ -137,12 +137,13 @@ def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
     import jax
 
     from credo.diagnostics.energy import add_energy
+    from credo.diagnostics.information import add_information
     from credo.diagnostics.predictive import add_predictive
 
     with terminal.Progress() as screen:
         key = jax.random.PRNGKey(seed)
         result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker)), keeper)
-    result = add_energy(problem, result, jax.random.fold_in(key, 2))
+    result = add_information(problem, add_energy(problem, result, jax.random.fold_in(key, 2)))
     return add_predictive(problem, result, jax.random.fold_in(key, 1))
 
 

@@ -25,6 +25,7 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         **loo_metrics(result),
         **_held_out(result),
         **_log_z(result),
+        **_information(result),
         **scores(result),
         **_cost(result),
         **_posterior(summary),
@@ -60,6 +61,16 @@ def _log_z(result: Result) -> dict[str, float]:
     numbers |= {
         f"nll_test{e}": v + numbers[f"log_z{e}"] - numbers["log_z"] for e in ("_low", "_high") for v in _nll(result)
     }
+    return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _information(result: Result) -> dict[str, float]:
+    """The mutual information that a critic found, its standard error and the largest value that it could have."""
+    if "information" not in result.tree.children:
+        return {}
+    found = result.tree["information"].to_dataset()
+    names = {"": "value", "_error": "error", "_bound": "bound"}
+    numbers = {f"mutual_information{end}": float(found[name].mean()) for end, name in names.items()}
     return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
 
