@@ -33,6 +33,10 @@ NEEDED = {
     ("training", "likelihood"): ("model=mdn",),
 }
 """What a user must give, by option."""
+WITHIN = {"training": ("model=ebm",), "energy": ("model=ebm",), "sampler": ("model=ebm",)}
+"""The words without which a group is not there."""
+SHARED = {"network": "mdn"}
+"""A model that reads the priors of a folder which is named after no model."""
 
 
 def word(file: Path) -> str:
@@ -55,9 +59,11 @@ def compose(*words: str) -> DictConfig:
 def choose(file: Path) -> tuple[str, ...]:
     """The words that choose a preset: a prior stands where some model reads one whose support is wide enough."""
     if group(file) != "prior":
-        return (f"{group(file)}={word(file)}", *NEEDED.get((group(file), word(file)), ()))
+        needed = NEEDED.get((group(file), word(file)), WITHIN.get(group(file), ()))
+        return (f"{group(file)}={word(file)}", *needed)
     if "/" in word(file):
         model, latent = word(file).split("/")
+        model = SHARED.get(model, model)
         return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
     model, latent = ("bernoulli", "p") if word(file) == "beta" else ("gaussian", "loc")
     return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
@@ -86,7 +92,7 @@ def test_every_first_line_composes_and_names_its_file(file: Path) -> None:
         assert words[0] == f"experiment={file.stem}"
     elif "/" in word(file):  # a model's own prior is shown by changing it
         model, latent = word(file).split("/")
-        assert f"model={model}" in words
+        assert f"model={SHARED.get(model, model)}" in words
         assert any(one.startswith(f"model.prior.{latent}.") for one in words)
     else:
         assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in words)
@@ -104,19 +110,28 @@ def test_every_schema_has_a_preset_and_every_preset_a_schema_or_a_base() -> None
 
 @pytest.mark.parametrize(("where", "name"), OPTIONS)
 def test_a_schema_has_the_keys_of_its_preset(where: str, name: str) -> None:
-    keys = set(OmegaConf.load(CONF / where / f"{name}.yaml")) - {"defaults"}
+    preset = OmegaConf.load(CONF / where / f"{name}.yaml")
+    inner = {key.partition("@")[2] for one in preset.defaults if not isinstance(one, str) for key in one}
+    keys = (set(preset) - {"defaults"}) | {key for key in inner if "." not in key and not key.startswith("_")}
     fields = {field.name: field.default for field in dataclasses.fields(OPTIONS[where, name])}
     required = {key for key, default in fields.items() if default == "???"}
     assert required <= keys, "values live in the preset"
     assert keys <= set(fields)
 
 
-@pytest.mark.parametrize(("where", "name"), [key for key in OPTIONS if key[0] not in ("device", "diagnostics")])
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [key for key in OPTIONS if key[0] not in ("device", "diagnostics") and key != ("training", "none")],
+)
 def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
     node = OPTIONS[where, name]()
     taken = set(inspect.signature(get_object(node._target_)).parameters)
-    learned = {"learned"} if name == "mdn" else set()  # from the training rows
-    assert taken - learned == {field.name for field in dataclasses.fields(node)} - {"_target_", "checkpoint"}
+    fields = {field.name for field in dataclasses.fields(node)} - {"_target_", "checkpoint"}
+    assert taken - (OWN - fields) == fields
+
+
+OWN = {"learned", "mean", "sd", "given", "rates", "backwards"}
+"""What classes take that is no setting: from the training rows, or of their own making."""
 
 
 def targets(node: Any) -> set[str]:
@@ -148,7 +163,7 @@ def test_where_every_prior_may_stand() -> None:
     latents = [
         (get_object(node._target_), latent)
         for (where, name), node in OPTIONS.items()
-        if where == "model"
+        if where == "model" and name != "ebm"  # whose energy reads them
         for latent in get_object(node._target_).supports
     ]
     found = {}

@@ -18,7 +18,7 @@ from credo import metrics
 from credo.config import paths, schema
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
-from credo.contracts import Listener
+from credo.contracts import Inference, Listener
 from credo.diagnostics import verdict
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
@@ -50,6 +50,7 @@ DATA = {
 }
 MODELS = {
     "bernoulli": "",
+    "ebm": "model=ebm energy=quadratic sampler=mala",
     "gaussian": "",
     "hierarchical": "",
     "mdn": "model.hidden=[3] model.components=1 training.epochs=2 training.batch_size=4 training.validation=0.2",
@@ -60,29 +61,30 @@ MODELS = {
     "one of two locations": "model=gaussian prior@model.prior.loc=bernoulli",
     "spike and slab": "model=regression prior@model.prior.inclusion=bernoulli",
 }
-ANY = {"gaussian", "normal_inverse_gamma", "program", "one of two locations"}
+ANY = {"ebm", "gaussian", "normal_inverse_gamma", "program", "one of two locations"}
 INPUTS = {"mdn", "regression", "spike and slab"}
 FIT = {
     "branches": ANY | INPUTS,
     "breast_cancer": ANY | INPUTS | {"bernoulli"},
-    "checkerboard": set(),
+    "checkerboard": {"ebm"},
     "coin_flips": ANY | {"bernoulli"},
-    "correlated_gaussians": {"mdn"},
+    "correlated_gaussians": {"ebm", "mdn"},
     "diabetes": ANY | INPUTS,
-    "digits": set(),
-    "eight_gaussians": set(),
+    "digits": {"ebm"},
+    "eight_gaussians": {"ebm"},
     "eight_schools": ANY | {"hierarchical"},
-    "four_rings": set(),
+    "four_rings": {"ebm"},
     "inline": ANY | {"uniform"},
-    "synthetic": set(MODELS) - {"mdn"},
-    "two_moons": set(),
+    "synthetic": set(MODELS) - {"ebm", "mdn"},
+    "two_moons": {"ebm"},
     "uci": ANY | INPUTS | {"uniform"},
 } | dict.fromkeys(["csv", "json", "npz", "parquet"], ANY | INPUTS | {"hierarchical", "uniform"})
 """Which models each data set fits."""
 
 METHODS = tuple(FEW)
-ONLY = {"one of two locations": {"mh"}}
-"""Which methods a model allows, where not all."""
+EVERY = set(METHODS) - {"exchange"}
+ONLY = {"one of two locations": {"mh"}, "ebm": set(METHODS)}
+"""Which methods a model allows, where not all but `exchange`."""
 
 PROGRAM = """
 import numpyro
@@ -116,24 +118,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Stand in that folder, and compile quickly rather than well."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()  # a process can map only so many programs into its memory
+    if request.node.get_closest_marker("slow"):
+        jax.clear_caches()  # a process can map only so many programs into its memory
 
 
 @cache
-def parts(data: str, model: str, method: str) -> Parts:
+def parts(data: str, model: str) -> Parts:
+    words = [f"data={data}", *_words(DATA[data])]
+    words += MODELS[model].split() if "model=" in MODELS[model] else [f"model={model}", *MODELS[model].split()]
+    return composed(*words)
+
+
+@cache
+def inference(method: str) -> Inference:
+    return composed(f"inference={method}", *FEW[method]).inference
+
+
+def composed(*words: str) -> Parts:
     schema.register()
     paths.register()
-    words = [f"data={data}", *_words(DATA[data]), f"inference={method}", *FEW[method]]
-    words += MODELS[model].split() if "model=" in MODELS[model] else [f"model={model}", *MODELS[model].split()]
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config = hydra.compose("config", words)
+        config = hydra.compose("config", list(words))
     refuse(config)
     return build(config)
 
@@ -144,8 +156,7 @@ def _words(text: str) -> list[str]:
 
 def bound(data: str, model: str) -> Problem:
     """The problem, or a `ConfigError`."""
-    chosen = parts(data, model, "nuts")
-    return chosen.problem(0)[0]
+    return parts(data, model).problem(0)[0]
 
 
 PAIRS = [(data, model) for data in DATA for model in MODELS]
@@ -160,24 +171,24 @@ def test_what_does_not_fit_is_refused_in_one_sentence(data: str, model: str) -> 
 
 def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, float]:
     """What `app.run` does with a pair, but for the files: infer, summarise, judge, count."""
-    chosen = parts(data, model, method)
     problem = bound(data, model)
-    chosen.inference.check(problem)
-    result = chosen.inference.run(problem, jax.random.PRNGKey(0), listener)
+    chosen = inference(method)
+    chosen.check(problem)
+    result = chosen.run(problem, jax.random.PRNGKey(0), listener)
     summary = summarise(result)
-    assert verdict.judge(chosen.diagnostics, result, summary).status in {"passed", "failed", "not checked"}
+    assert verdict.judge(parts(data, model).diagnostics, result, summary).status in {"passed", "failed", "not checked"}
     return metrics.collect(result, summary)
 
 
 def allowed(model: str, method: str) -> bool:
-    return method in ONLY.get(model, METHODS)
+    return method in ONLY.get(model, EVERY)
 
 
 @pytest.mark.parametrize(("data", "model"), [(d, m) for d, m in PAIRS if m in FIT[d]])
 def test_a_method_takes_a_pair_or_names_one_that_does(data: str, model: str) -> None:
     problem = bound(data, model)
     for method in METHODS:
-        check = parts(data, model, method).inference.check
+        check = inference(method).check
         if allowed(model, method):
             check(problem)
         else:

@@ -125,6 +125,24 @@ def good_network(seed: int = 0, rows: int = 400) -> Result:
     return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({}), "mle", "trained", ("log_density",))
 
 
+def good_energy() -> Result:
+    """A trained energy whose log Z and samples are known, from the exchange algorithm's kind of draws."""
+    rng = np.random.default_rng(0)
+    result = good_network()
+    x = rng.normal(size=(8, 200, 2))
+    result.tree["samples"] = xr.DataTree(
+        xr.Dataset(
+            {"y": (("chain", "draw", "target"), x), "energy": (("chain", "draw"), (x**2).sum(-1))},
+            attrs={"sampler": "MALA"},
+        )
+    )
+    log_z = {name: ("member", [value]) for name, value in (("value", 1.0), ("low", 0.95), ("high", 1.05))}
+    result.tree["normaliser"] = xr.DataTree(xr.Dataset(log_z, attrs={"how": "ais"}))
+    drift = rng.normal(size=(4, 100))
+    result.tree["sample_stats"] = xr.DataTree(dataset({"inner_drift": drift - drift.mean()}))
+    return result
+
+
 def composed(*overrides: str, option: str = "standard") -> DictConfig:
     """The configuration of the diagnostics, as the command line would compose it."""
     for name, schema in OPTIONS.items():

@@ -12,7 +12,7 @@ from credo.contracts import Check, Diagnostic
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 
-from .conftest import CONF, built, composed, draws_result, good_draws, good_network, good_point
+from .conftest import CONF, built, composed, draws_result, good_draws, good_energy, good_network, good_point
 
 NAMES = list(composed().checks)
 STATUSES = {"passed", "failed", "not checked", "note"}
@@ -25,7 +25,7 @@ def only(result, *groups):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "result", [good_draws(), good_draws(chains=1), good_draws(draws=2), good_point(), good_network()]
+    "result", [good_draws(), good_draws(chains=1), good_draws(draws=2), good_point(), good_network(), good_energy()]
 )
 def test_every_check_answers_every_kind(checks, name, result):
     assert isinstance(checks[name], Diagnostic)
@@ -35,7 +35,10 @@ def test_every_check_answers_every_kind(checks, name, result):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_check_is_asked_of_some_kind(checks, name):
-    assert any(checks[name](result, summarise(result)) for result in (good_draws(), good_point(), good_network()))
+    assert any(
+        checks[name](result, summarise(result))
+        for result in (good_draws(), good_point(), good_network(), good_energy())
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,7 +60,7 @@ def test_missing_sample_stats_never_pass(checks, name, stats):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_of_nan_never_passes(checks, name):
     """Every number of every group is NaN; what is left are booleans, counts and words."""
-    for whole in (good_draws(), good_point(), good_network()):
+    for whole in (good_draws(), good_point(), good_network(), good_energy()):
         tree = whole.tree.map_over_datasets(lambda group: group.where(False) if group.data_vars else group)
         result = replace(whole, tree=tree)
         answer = judge({name: checks[name]}, result, summarise(result))

@@ -9,7 +9,7 @@ from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge, to_json
 from credo.result import Status
 
-from .conftest import draws_result, good_draws, good_network, good_point, point_result
+from .conftest import draws_result, good_draws, good_energy, good_network, good_point, point_result
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def test_independent_draws_pass(checks):
     assert {answer.status for answer in answers.values()} == {"passed"}
     asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
     asked_of_networks = {"settled", "calibration", "components", "distinct"}
-    assert set(answers) == set(checks) - asked_of_points - asked_of_networks
+    asked_of_energies = {"normaliser", "samples", "inner"}
+    assert set(answers) == set(checks) - asked_of_points - asked_of_networks - asked_of_energies
 
 
 def test_a_good_estimate_passes(checks):
@@ -112,6 +113,30 @@ def test_a_good_network_passes(checks):
     status, answers = standard(checks, good_network())
     assert status == "passed"
     assert set(answers) == {"finite", "settled", "calibration", "components", "distinct"}
+
+
+def test_a_good_energy_passes(checks):
+    _, answers = standard(checks, good_energy())
+    assert {answers[name].status for name in ("normaliser", "samples", "inner")} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "status", "words"),
+    [
+        ("normaliser", {"low": [0.0]}, "failed", "between 0.0000 and 1.0500"),
+        ("normaliser", {"low": [np.nan]}, "not checked", "Z is unknown"),
+        ("samples", {"energy": np.arange(8.0)[:, None] + np.zeros((8, 200))}, "failed", "disagree"),
+        ("inner", {"inner_drift": np.full((4, 100), 0.3)}, "failed", "inference.transitions"),
+    ],
+)
+def test_an_energy_that_is_not_known_fails(checks, name, change, status, words):
+    result = good_energy()
+    group = {"normaliser": "normaliser", "samples": "samples", "inner": "sample_stats"}[name]
+    for variable, values in change.items():
+        result.tree[group][variable].values[:] = values
+    answer = standard(checks, result)[1][name]
+    assert answer.status == status
+    assert words in answer.advice
 
 
 def test_one_good_chain_is_not_passed(checks):

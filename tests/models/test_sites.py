@@ -12,6 +12,8 @@ import xarray as xr
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
+from credo.models.ebm import Ebm
+from credo.models.energies.quadratic import Quadratic
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.mdn import Mdn
@@ -20,6 +22,7 @@ from credo.models.problem import Problem, Site
 from credo.models.program import Program
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
+from credo.samplers.mala import Mala
 
 DATA = xr.Dataset(
     {
@@ -39,6 +42,7 @@ PRIOR = {
     "p": priors.beta(1.0, 1.0),
     "theta": priors.pareto(1.0, 2.0),
 }
+EBM = {"mu": PRIOR["mu"], "scale": PRIOR["sigma"], "slope": PRIOR["mu"]}
 SPIKE = PRIOR | {"inclusion": priors.bernoulli(0.5)}
 CHOICE = PRIOR | {"loc": priors.bernoulli(0.5)}
 OBSERVED = {"y": ("observed", {"school": 5})}
@@ -46,7 +50,8 @@ OBSERVED = {"y": ("observed", {"school": 5})}
 
 def build(model: type[Model], *settings: Any, prior: dict[str, Any] = PRIOR) -> Model:
     """A model with those priors that it reads."""
-    return model({name: prior[name] for name in model.supports if name in prior}, *settings)
+    read = prior if model is Ebm else model.supports  # the energy says which
+    return model({name: prior[name] for name in read if name in prior}, *settings)
 
 
 def latent(**dims: int) -> tuple[str, dict[str, int]]:
@@ -132,6 +137,11 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
             "predicted_mean": deterministic(probe=5),
             "log_density": deterministic(probe=5),
         },
+    ),
+    "ebm": (
+        build(Ebm, Quadratic(), Mala(1, 0.1), "auto", prior=EBM),
+        {"x": ("school", np.ones(5))},
+        {"mu": latent(target=1), "scale": latent(target=1)},
     ),
     "program": (Program(f"{__name__}:own", {"k": 3}), {}, {"w": latent(w_dim_0=3), "b": latent(feature=2)}),
 }

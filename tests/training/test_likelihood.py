@@ -20,7 +20,7 @@ from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.result import Result, Status
-from credo.training import likelihood
+from credo.training import descent
 from credo.training.likelihood import Likelihood
 from interruptions import Cut, Memory
 
@@ -238,7 +238,7 @@ ENSEMBLE = {"members": 2, "epochs": 9, "batch_size": 8, "validation": 0.2, "pati
 @pytest.fixture
 def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1, 2, 4 and 2 epochs, whatever the time."""
-    monkeypatch.setattr(likelihood, "_SECONDS", 1e9)
+    monkeypatch.setattr(descent, "_SECONDS", 1e9)
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ class Exchange(Mh):
         if not hasattr(problem.model, "energy"):
             raise ConfigError(
                 "inference=exchange draws data from a model whose Z is unknown, which only model=ebm has; use "
-                "inference=nuts or mh"
+                "inference=mh"
             )
         super().check(problem)
 
