@@ -28,7 +28,7 @@ from credo.inference.mle import Mle
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
-from credo.training import likelihood
+from credo.training import descent
 from credo.training.likelihood import Likelihood
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def credo(x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
     problem = Problem(model, data, None, training)
     method: dict[str, Any] = dict(OmegaConf.load(CONF / "inference" / "mle.yaml"))
     del method["defaults"], method["checkpoint"]
-    return likelihood.epochs(training, Mle(**method), problem, jax.random.PRNGKey(0), EPOCHS)
+    return descent.epochs(training, Mle(**method), problem, jax.random.PRNGKey(0), EPOCHS)
 
 
 def hand(x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:

@@ -59,7 +59,7 @@ class Pcd(Contrastive):
         moved = walkers._replace(x=restarted(self.restart, states, walkers.x[mine], restart_key))
         moved, acceptance = self.sampler(states).run(states.energy, moved, key, adapt=True)
         after = moved._replace(x=walkers.x.at[mine].set(moved.x))
-        return moved.x, states.energy, Negatives(after, acceptance)
+        return moved.x, states.energy, Negatives(after, jnp.asarray(acceptance, memory.acceptance.dtype))
 
 
 def restarted(share: float, states: EnergyDistribution, x: Array, key: Array) -> Array:

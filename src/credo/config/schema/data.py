@@ -111,6 +111,13 @@ class Branches:
 
 
 @dataclass
+class Lopsided(Branches):
+    """A target whose distribution changes its form with the input."""
+
+    _target_: str = "credo.data.lopsided.Lopsided"
+
+
+@dataclass
 class Plane:
     """A density in the plane."""
 
@@ -160,6 +167,7 @@ class Synthetic:
 
 OPTIONS = {
     "branches": Branches,
+    "lopsided": Lopsided,
     "two_moons": Plane,
     "eight_gaussians": Plane,
     "checkerboard": Plane,

@@ -1,6 +1,7 @@
 """The keys of `conf/energy`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -72,7 +73,7 @@ class Neural(Energy):
     residual: bool = MISSING
     spectral: bool = MISSING
     tail: float | None = MISSING
-    bounds: list[list[float]] | None = MISSING
+    bounds: list[Any] | None = MISSING  # pairs; OmegaConf takes no whole numbers in list[list[float]]
     dtype: str = MISSING
 
 

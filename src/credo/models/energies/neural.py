@@ -1,6 +1,7 @@
 """Energies that a network computes, of y alone or of y given x: `Neural` and `Conditional`."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -30,6 +31,14 @@ _REACH = 4.5
 """Without bounds the integral reaches so many widths of the tail to each side, at least."""
 
 
+def _pairs(given: Any) -> Any:
+    """What is given for `bounds`, hashable; whole numbers as floating ones."""
+    if given is None:
+        return None
+    pairs = [pair if isinstance(pair, Sequence) and not isinstance(pair, str) else (pair,) for pair in given]
+    return tuple(tuple(float(end) if isinstance(end, int | float) else end for end in pair) for pair in pairs)
+
+
 class Neural(Continuous):
     """E(x) = net(u) + |u|^2 / (2 tail^2), u = x in units of the data's standard deviations.
 
@@ -57,9 +66,7 @@ class Neural(Continuous):
     residual: bool = eqx.field(static=True)
     spectral: bool = eqx.field(static=True)
     tail: float | None = eqx.field(static=True)
-    bounds: tuple[tuple[float, float], ...] | None = eqx.field(
-        static=True, converter=lambda given: None if given is None else tuple(map(tuple, given))
-    )
+    bounds: tuple[tuple[float, float], ...] | None = eqx.field(static=True, converter=_pairs)
     dtype: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
@@ -76,7 +83,8 @@ class Neural(Continuous):
         if self.tail is not None and not self.tail > 0:
             raise ConfigError(f"tail: expected a positive width, or null for none, but got {self.tail}")
         for pair in self.bounds or ():
-            if len(pair) != 2 or not -np.inf < pair[0] < pair[1] < np.inf:
+            numbers = len(pair) == 2 and all(isinstance(end, float) for end in pair)
+            if not numbers or not -np.inf < pair[0] < pair[1] < np.inf:
                 raise ConfigError(
                     f"bounds: expected pairs low < high of finite numbers, but got {list(self.bounds or ())}"
                 )
