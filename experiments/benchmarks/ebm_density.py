@@ -71,7 +71,7 @@ def main() -> None:
         for name in asked.only:
             words = (f"data={data}", *SHARED, *TRAININGS[name], *asked.words)
             parts = build(composed(*words))
-            source: Any = parts.data
+            source: Any = parts.source
             found = trained(parts, data)
             above = found.nll - source.entropy
             good = above <= NEEDED[data]
@@ -93,7 +93,7 @@ def trained(parts: Parts, data: str) -> Found:
     result = add_energy(problem, result, jax.random.PRNGKey(1))
     verdict = judge(parts.diagnostics, result, summarise(result))
     failed = ", ".join(check.name for check in verdict.checks if check.status == "failed")
-    source: Any = parts.data
+    source: Any = parts.source
     energies = energy_of(problem, result)
     log_z = summed(energies, HALF[data])
     nll = energies(new(source)) + log_z

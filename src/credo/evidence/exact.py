@@ -73,6 +73,10 @@ class Transferred(Exact):
         """By the rows of the strip."""
         return transfer.log_z(energy, self.shape, periodic=self.periodic)
 
+    def draws(self, energy: Any, key: Array) -> Array | None:
+        """Of few spins by the probabilities of all states."""
+        return Enumerated().draws(energy, key)
+
 
 class Integrated(Exact):
     """An integral in one or two (or three) dimensions by a rule of fixed nodes.
@@ -97,10 +101,7 @@ class Integrated(Exact):
     @property
     def nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """The nodes [node, dim] and the logs of their weights [node]."""
-        axes = [self._axis(i) for i in range(len(self.bounds))]
-        x = np.stack(np.meshgrid(*(axis[0] for axis in axes), indexing="ij"), -1)
-        weights = sum(np.meshgrid(*(axis[1] for axis in axes), indexing="ij"))
-        return x.reshape(-1, len(axes)), np.ravel(weights)
+        return self._spread(0), self._spread(1).sum(-1)
 
     def log_z(self, energy: Any) -> Array:
         """The log of the weighted sum."""
@@ -116,11 +117,14 @@ class Integrated(Exact):
         x, log_weights = self.nodes
         chosen_key, move_key = jax.random.split(key)
         chosen = _chosen(log_weights - energy.table(jnp.asarray(x)), chosen_key)
-        width = jnp.exp(jnp.asarray(log_weights) / x.shape[1])[chosen]
-        moved = jnp.asarray(x)[chosen] + width[..., None] * jax.random.uniform(
-            move_key, (*chosen.shape, x.shape[1]), minval=-0.5, maxval=0.5
-        )
+        width = jnp.exp(jnp.asarray(self._spread(1)))[chosen]
+        moved = jnp.asarray(x)[chosen] + width * jax.random.uniform(move_key, width.shape, minval=-0.5, maxval=0.5)
         return jnp.clip(moved, *np.array(self.bounds).T)
+
+    def _spread(self, which: int) -> np.ndarray:
+        """What `_axis` says of each axis, its nodes or the logs of their weights, at all nodes [node, dim]."""
+        axes = [self._axis(i)[which] for i in range(len(self.bounds))]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
 
     def _axis(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         low, high = self.bounds[i]

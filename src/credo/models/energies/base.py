@@ -113,11 +113,12 @@ class Continuous(Family):
 
     @property
     def base(self) -> dist.Distribution:
-        """Independent normals with the moments of the training rows, within the bounds."""
+        """Independent normals with the moments of the training rows, standard ones until then, within the bounds."""
         low, high = np.array(self.box).T
+        mean, sd = (np.array(given or (default,) * len(low)) for given, default in ((self.mean, 0.0), (self.sd, 1.0)))
         if np.isinf(low).all():
-            return dist.Normal(np.array(self.mean), np.array(self.sd)).to_event(1)
-        return dist.TruncatedNormal(np.array(self.mean), np.array(self.sd), low=low, high=high).to_event(1)
+            return dist.Normal(mean, sd).to_event(1)
+        return dist.TruncatedNormal(mean, sd, low=low, high=high).to_event(1)
 
     def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
         """With the moments of the rows."""

@@ -104,10 +104,8 @@ class Ising(Units):
 
     @property
     def exact(self) -> Exact | None:
-        """Enumeration of few spins, the transfer matrix of rings and strips; otherwise none."""
-        if self.dim <= _ENUMERATED:
-            return Enumerated()
+        """The transfer matrix of rings and strips, enumeration of few spins on other graphs; otherwise none."""
         widest = (*self.shape, 1)[1]
         if self.is_lattice and len(self.shape) <= 2 and widest <= transfer.WIDEST:
             return Transferred(self.shape, self.periodic)
-        return None
+        return Enumerated() if self.dim <= _ENUMERATED else None

@@ -99,7 +99,7 @@ class Rbm(Family):
     def base(self) -> dist.Distribution:
         """Independent units with the means of the training rows; all alike until then."""
         if self.visible == "gaussian":
-            return dist.Normal(np.array(self.rates), 1.0).to_event(1)
+            return dist.Normal(np.array(self.rates or (0.0,) * (self.dim or 1)), 1.0).to_event(1)
         if not self.rates:
             return Uniform(BernoulliRbm.values, self.dim or 1)
         return dist.BernoulliProbs(np.clip(np.array(self.rates), 0.01, 0.99)).to_event(1)
