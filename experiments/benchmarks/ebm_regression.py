@@ -40,7 +40,9 @@ SHARED = (
     "energy.tail=null",
     "inference=mle",
 )
-LOCAL = ("training=nce", "training.noise=local", "training.widths=[0.1,0.2,0.4,0.8]", "training.samples=64")
+LOCAL = ("training=nce", "training.noise=local", "training.widths=[0.1,1.0]", "training.samples=256")
+LONG = ("training.batch_size=32", "training.learning_rate=0.01")
+FILM = ("energy.conditioning=film", "energy.hidden=[64,64]", "training.batch_size=32")
 
 
 class Plan(NamedTuple):
@@ -52,12 +54,10 @@ class Plan(NamedTuple):
 
 
 PLANS = (
-    Plan("nce, 2 x 10 units", 0.06, (*LOCAL, "energy.hidden=[10,10]")),
-    Plan("exact, 2 x 10 units", 0.055, ("training=exact", "energy.hidden=[10,10]")),
-    Plan("nce, 3 x 64 units, FiLM", 0.035, (*LOCAL, "energy.conditioning=film", "energy.hidden=[64,64,64]")),
-    Plan(
-        "exact, 3 x 64 units, FiLM", 0.035, ("training=exact", "energy.conditioning=film", "energy.hidden=[64,64,64]")
-    ),
+    Plan("nce, 2 x 16 units", 0.06, (*LOCAL, *LONG, "training.epochs=150", "energy.hidden=[16,16]")),
+    Plan("exact, 2 x 10 units", 0.055, ("training=exact", *LONG, "training.epochs=300", "energy.hidden=[10,10]")),
+    Plan("nce, 2 x 64 units, FiLM", 0.035, (*LOCAL, *FILM, "training.epochs=60")),
+    Plan("exact, 2 x 64 units, FiLM", 0.035, ("training=exact", *FILM, "training.epochs=30")),
 )
 
 

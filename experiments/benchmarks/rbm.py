@@ -103,7 +103,8 @@ def page(lines: list[str]) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     words = (
         f"KL(true || trained) in nats over all {len(STATES):,} visible states, of three seeds of the training; the "
-        f"most that passes; seconds of a training, with its compilation, on 2 cores. {ROWS:,} exact states, of which 10 % "
+        "most that passes; seconds of a training, with its compilation, on 2 cores. "
+        f"{ROWS:,} exact states, of which 10 % "
         "choose the weights."
     )
     plans = "\n".join(f"- {name}: `{' '.join(words)}`" for name, (_, words) in PLANS.items())

@@ -14,7 +14,7 @@ import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
 
-from credo.energies.base import Given
+from credo.energies.base import Given, real
 from credo.errors import ConfigError
 from credo.evidence.exact import Exact
 from credo.models.base import Model
@@ -151,8 +151,8 @@ class EnergyDistribution(dist.Distribution):
         return support.base_constraint if self.scalar else support
 
     def states(self, value: Array) -> Array:
-        """Values as states [row, dim]."""
-        return jnp.reshape(value, (len(value), -1)) if self.scalar else jnp.asarray(value)
+        """Values as states [row, dim] of floating numbers, which observed ones of discrete units need not be."""
+        return real(jnp.reshape(value, (len(value), -1)) if self.scalar else value)
 
     def energies(self, value: Array) -> Array:
         """The energies [row] of values [row] or [row, dim], without log Z."""
@@ -166,12 +166,13 @@ class EnergyDistribution(dist.Distribution):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         """Independent states: exact ones where there is a way, else those of chains that begin at the base."""
         if sample_shape:
-            keys = jax.random.split(key, sample_shape)
-            return jax.vmap(self.sample)(keys) if len(sample_shape) == 1 else jnp.stack([self.sample(k) for k in keys])
+            keys = jax.random.split(key, sample_shape[0])
+            return jax.vmap(lambda key: self.sample(key, sample_shape[1:]))(keys)
         states = self.exactly(key)
         if states is None:
             start_key, key = jax.random.split(key)
-            states = self.moved(self.family.base.sample(start_key, (self.rows,)), key, _BURN * self.sampler.steps)
+            begin = self.family.base.sample(start_key, (self.rows,)).astype(float)
+            states = self.moved(begin, key, _BURN * self.sampler.steps)
         return states[..., 0] if self.scalar else states
 
     def moved(self, states: Array, key: Array, steps: int) -> Array:

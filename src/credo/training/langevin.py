@@ -10,6 +10,7 @@ from jax import Array
 from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.models.ebm import EnergyDistribution
+from credo.models.problem import Problem
 from credo.samplers.base import Sampler
 from credo.samplers.langevin import Langevin as Unadjusted
 from credo.samplers.mala import Mala
@@ -41,6 +42,13 @@ class Langevin(Pcd):
                 raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
         if self.noise < 0:
             raise ConfigError(f"noise: expected a number of at least 0, but got {self.noise}")
+
+    def check(self, problem: Problem) -> None:
+        """As `Pcd`; and states must be real numbers, whatever the model's sampler is."""
+        energy = getattr(problem.model, "energy", None)
+        if energy is not None and energy.support.is_discrete:
+            raise ConfigError("training=langevin moves real numbers, but these states are discrete; use training=pcd")
+        super().check(problem)
 
     def sampler(self, states: EnergyDistribution) -> Sampler:
         """Its own dynamics, whatever the model's sampler is."""

@@ -25,7 +25,7 @@ from credo.nets.mlp import MLP
 
 CONDITIONINGS = ("concat", "film")
 DTYPES = ("float32", "float64")
-_POINTS = {1: 512, 2: 128}
+_POINTS = {1: 256, 2: 128}
 """Nodes along each axis with which log Z is integrated during the inference, for each number of dimensions."""
 _REACH = 4.5
 """Without bounds the integral reaches so many widths of the tail to each side, at least."""

@@ -1,0 +1,346 @@
+"""Trainings of energies: explosions, interruptions, and what is refused before anything compiles."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from omegaconf import OmegaConf
+
+from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
+from credo.errors import ConfigError, RunError
+from credo.inference.state import packed, unpacked
+from credo.models import priors
+from credo.models.ebm import Ebm
+from credo.models.energies.base import Family
+from credo.models.energies.ising import Ising
+from credo.models.energies.neural import Conditional, Neural
+from credo.models.energies.polynomial import Polynomial
+from credo.models.energies.rbm import Rbm
+from credo.models.mdn import Mdn
+from credo.models.problem import Problem
+from credo.result import Result, Status
+from credo.samplers.auto import Auto
+from credo.samplers.base import Sampler
+from credo.samplers.gibbs import Gibbs
+from credo.samplers.mala import Mala
+from credo.training import descent
+from credo.training.cd import Cd
+from credo.training.descent import Descent
+from credo.training.langevin import Langevin
+from credo.training.likelihood import Exact, Likelihood
+from credo.training.nce import Nce
+from credo.training.pcd import Pcd
+from credo.training.score_matching import ScoreMatching
+from interruptions import Cut, Memory
+
+CONF = Path(__file__).parents[2] / "conf"
+ROWS = 48
+NORMAL = priors.gaussian(0.0, 1.0)
+LATENTS = ("weight", "bias", "theta", "fields", "weights", "visible_bias", "hidden_bias")
+PRIOR = dict.fromkeys(LATENTS, NORMAL) | {name: priors.half_normal(1.0) for name in ("leading", "inverse_temperature")}
+
+
+@pytest.fixture(autouse=True)
+def quickly() -> Iterator[None]:
+    """Compile quickly rather than well."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def settings_of(path: str) -> dict[str, Any]:
+    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
+    del known["defaults"]
+    return known
+
+
+FEW = {"validation": 0.0, "batch_size": 16, "chains": 32, "steps": 2, "samples": 8, "centers": 8, "epochs": 6}
+
+
+def training(cls: type[Descent], **settings: Any) -> Descent:
+    """With the settings of its YAML, of little work."""
+    known = settings_of(f"training/{cls.word}.yaml")
+    return cls(**(known | {name: value for name, value in FEW.items() if name in known} | settings))
+
+
+def neural(cls: type[Neural] = Neural, **settings: Any) -> Neural:
+    known = settings_of("energy/conditional.yaml" if cls is Conditional else "energy/neural.yaml")
+    return cls(**(known | {"hidden": (4,)} | settings))
+
+
+def ising(**settings: Any) -> Ising:
+    return Ising(**(settings_of("energy/ising.yaml") | {"shape": (2, 2)} | settings))
+
+
+RANDOM = np.random.default_rng(0)
+REAL = RANDOM.normal(size=(ROWS, 2))
+SPINS = RANDOM.choice([-1.0, 1.0], (ROWS, 4))
+
+
+def problem(
+    energy: Family, how: Any, y: np.ndarray = REAL, sampler: Sampler | None = None, normaliser: str = "auto"
+) -> Problem:
+    variables = {"y": (("obs", "target")[: y.ndim], y), "x": (("obs", "feature"), REAL)}
+    data = xr.Dataset(variables if energy.conditional else {"y": variables["y"]})
+    prior = {name: PRIOR[name] for name in energy.supports if name in PRIOR}
+    model = Ebm(prior, energy, Auto(2, 0.1) if sampler is None else sampler, normaliser)
+    return Problem(model.fitted(data), data, training=how)
+
+
+# ---------------------------------------------------------------------------------------------------- explosions
+
+Fit = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def fit(method: Callable[..., Inference], quiet: Listener) -> Fit:
+    """Check and train: `fit(problem)`."""
+
+    def run(of: Problem, listener: Listener = quiet, keeper: Keeper = NO_KEEPER) -> Result:
+        chosen = method("mle")
+        chosen.check(of)
+        return chosen.run(of, jax.random.PRNGKey(0), listener, keeper)
+
+    return run
+
+
+class Diary(Memory):
+    """A keeper to which every block is told, and which has them all."""
+
+    def __init__(self) -> None:
+        super().__init__(due=True)
+        self.pages: list[Any] = []
+
+    def save(self, kept: Any) -> None:
+        super().save(kept)
+        self.pages.append(self.kept)
+
+
+def member(kept: Any, of: Problem) -> descent.Member:
+    """What is kept of a training."""
+    keys = jax.random.split(jax.random.PRNGKey(0), 1)
+    shape = jax.eval_shape(lambda: descent._begin(of.training, of.bound, keys))
+    return unpacked(kept.arrays, shape)  # type: ignore[no-any-return]
+
+
+PLAIN = {"clip": None, "schedule": "constant", "epochs": 24}
+EXPLOSIVE = [(Pcd, 100.0), (Langevin, 10.0)]
+"""Rates at which the energies of data and samples part by 1e5 nats, after a few epochs."""
+
+
+@pytest.mark.parametrize(("cls", "rate"), EXPLOSIVE)
+def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
+    cls: type[Descent], rate: float, fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descent, "_SECONDS", 0.0)  # blocks of one epoch
+    of = problem(neural(), training(cls, **PLAIN, learning_rate=rate), normaliser="none")
+    diary = Diary()
+    sentence = (
+        rf"^training={cls.word}: the energy_gap exploded in epoch \d+; the last good weights are in the run's folder "
+        r"checkpoint; lower training\.learning_rate, set training\.clip, or regularise$"
+    )
+    with pytest.raises(RunError, match=sentence) as refused:
+        fit(of, keeper=diary)
+    *_, good, bad, last = (member(kept, of) for kept in diary.pages)  # the last one twice: when it was bad, at the end
+    epoch = int(bad.epoch[0])
+    assert 1 < epoch < 24
+    assert f"in epoch {epoch};" in str(refused.value)
+    assert (int(good.epoch[0]), bool(good.finite), bool(bad.finite)) == (epoch - 1, True, False)
+    for name in ("z", "best", "average", "optimiser", "memory"):
+        before, *after = (jax.tree.leaves(getattr(one, name)) for one in (good, bad, last))
+        assert all(np.isfinite(leaf).all() for leaf in before)
+        for leaves in after:
+            assert all(np.array_equal(one, other) for one, other in zip(before, leaves, strict=True))
+    with pytest.raises(RunError, match=f"in epoch {epoch};"):
+        fit(of, keeper=Memory(diary.kept))  # it is not tried again
+
+
+def same(one: Result, other: Result) -> bool:
+    groups = set(one.tree.children)
+    return groups == set(other.tree.children) and all(
+        one.tree[group].to_dataset().identical(other.tree[group].to_dataset()) for group in groups
+    )
+
+
+@pytest.mark.parametrize("cls", [Pcd, Langevin])
+def test_training_taken_up_again_has_the_same_bits(
+    cls: type[Descent], fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the chains, or the buffer, where they were; without them it goes elsewhere."""
+    monkeypatch.setattr(descent, "_SECONDS", 1e9)  # blocks of 1, 2, 4, 8 and 9 epochs
+    of = problem(neural(), training(cls, **PLAIN), normaliser="none")
+    whole = fit(of)
+    assert whole.status is Status.DONE
+    cut = Memory()
+    with pytest.raises(KeyboardInterrupt):
+        fit(of, listener=Cut(5), keeper=cut)
+    now = member(cut.kept, of)
+    assert 0 < int(now.epoch[0]) < 24
+    assert now.memory.walkers.x.shape == (1, 32, 2)
+    assert same(fit(of, keeper=Memory(cut.kept)), whole)
+    lost = now._replace(memory=jax.tree.map(np.zeros_like, now.memory))
+    forgetful = Memory(replace(cut.kept, arrays=packed(lost)))  # type: ignore[type-var]
+    assert not same(fit(of, keeper=forgetful), whole)
+
+
+# ------------------------------------------------------------------------------------------------------ refusals
+
+
+def tractable(how: Any) -> Problem:
+    return problem(Polynomial((2, 4)), how, REAL[:, 0])
+
+
+def mdn(how: Any) -> Problem:
+    data = xr.Dataset({"y": ("obs", REAL[:, 0]), "x": (("obs", "feature"), REAL)})
+    known = settings_of("model/mdn.yaml") | {"hidden": [2], "components": 1}
+    return Problem(Mdn(dict.fromkeys(("weight", "bias"), NORMAL), **known).fitted(data), data, training=how)
+
+
+BOUNDED = {"bounds": ((-5.0, 5.0),)}
+INTRACTABLE = (
+    "needs the likelihood, but Z of this energy is intractable: it depends on theta and cannot be computed; use "
+    "inference=exchange for the posterior, or inference=mle with training=pcd, nce or score_matching for an estimate"
+)
+REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
+    **{
+        f"{cls.word} of no energy": (
+            lambda cls=cls: mdn(training(cls)),
+            f"training={cls.word} trains energies, but model=mdn has none; use training=likelihood, or model=ebm",
+        )
+        for cls in (Cd, Pcd, Langevin, ScoreMatching, Nce)
+    },
+    "score_matching of units": (
+        lambda: problem(ising(), training(ScoreMatching), SPINS),
+        "training=score_matching needs real states, but these are discrete; use training=pcd",
+    ),
+    "score_matching within bounds": (
+        lambda: problem(neural(**BOUNDED), training(ScoreMatching)),
+        (
+            "training=score_matching needs a density without bounds, as it sees nothing of a jump at them; set "
+            "model.energy.bounds=null and model.energy.tail=2, or use training=nce"
+        ),
+    ),
+    "exact": (lambda: problem(neural(), training(Exact), normaliser="none"), f"training=exact {INTRACTABLE}"),
+    "exact of three dimensions": (
+        lambda: problem(neural(), training(Exact), RANDOM.normal(size=(ROWS, 3))),
+        f"training=exact {INTRACTABLE}",
+    ),
+    "likelihood": (
+        lambda: problem(neural(), training(Likelihood), normaliser="none"),
+        f"training=likelihood {INTRACTABLE}",
+    ),
+    "no training": (
+        lambda: problem(neural(), None, normaliser="none"),
+        f"inference=mle without a training {INTRACTABLE}",
+    ),
+    "pcd by gibbs": (
+        lambda: problem(neural(), training(Pcd), sampler=Gibbs(1)),
+        (
+            "sampler: gibbs knows the conditional laws of ising, potts and rbm, but not of Neural; choose mh for "
+            "discrete units, mala for real numbers, or auto"
+        ),
+    ),
+    "cd by mala": (
+        lambda: problem(ising(), training(Cd), SPINS, sampler=Mala(1, 0.1)),
+        "sampler: mala moves real numbers, but the units of Ising are discrete; choose gibbs, mh or auto",
+    ),
+    "langevin of units": (
+        lambda: problem(ising(), training(Langevin), SPINS),
+        "training=langevin moves real numbers, but these states are discrete; use training=pcd",
+    ),
+    "binary without networks": (
+        lambda: tractable(training(Nce, form="binary")),
+        (
+            "training.form: binary learns log Z as the last bias of a network, but this energy has none; use "
+            "training.form=ranking"
+        ),
+    ),
+    "kde of units": (
+        lambda: problem(ising(), training(Nce), SPINS),
+        "training.noise: discrete states need base, but got kde; set training.noise=base",
+    ),
+    "local without x": (
+        lambda: tractable(training(Nce, noise="local")),
+        "training.noise: local is for training.form=ranking of a conditional energy; use kde",
+    ),
+    "local and binary": (
+        lambda: problem(neural(Conditional), training(Nce, noise="local", form="binary"), REAL[:, 0]),
+        "training.noise: local is for training.form=ranking of a conditional energy; use kde",
+    ),
+    "uniform without bounds": (
+        lambda: problem(neural(), training(Nce, noise="uniform")),
+        "training.noise: uniform needs model.energy.bounds, but there are none; use kde",
+    ),
+    "batch": (
+        lambda: problem(neural(), training(Pcd, batch_size=49)),
+        "training.batch_size: expected at most the 48 rows that are trained on, but got 49; use a smaller one",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_a_training_cannot_do_is_refused(case: str, method: Callable[..., Inference]) -> None:
+    make, sentence = REFUSED[case]
+    with pytest.raises(ConfigError) as refused:
+        method("mle").check(make())
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize("word", ["nuts", "hmc", "mh"])
+def test_chains_need_z_and_name_exchange(word: str, method: Callable[..., Inference]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        method(word).check(problem(Polynomial((2, 4)), None, REAL[:, 0], normaliser="none"))
+    assert str(refused.value) == f"inference={word} {INTRACTABLE}"
+    method(word).check(tractable(None))
+
+
+TAKEN: dict[str, Callable[[], Problem]] = {
+    "cd": lambda: problem(Rbm("bernoulli", 2, None), training(Cd), (SPINS + 1) / 2),
+    "pcd": lambda: problem(ising(), training(Pcd), SPINS),
+    "langevin": lambda: problem(neural(**BOUNDED), training(Langevin)),
+    "score_matching": lambda: problem(neural(), training(ScoreMatching)),
+    "exact": lambda: problem(neural(), training(Exact)),
+    "uniform": lambda: problem(neural(**BOUNDED), training(Nce, noise="uniform", form="binary")),
+    "base": lambda: problem(ising(), training(Nce, noise="base"), SPINS),
+    "local": lambda: problem(neural(Conditional), training(Nce, noise="local"), REAL[:, 0]),
+}
+
+
+@pytest.mark.parametrize("word", TAKEN)
+def test_what_a_training_can_do_is_taken(word: str, method: Callable[..., Inference]) -> None:
+    method("mle").check(TAKEN[word]())
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings", "sentence"),
+    [
+        (Pcd, {"chains": 0}, "chains: expected at least 1, but got 0"),
+        (Pcd, {"restart": 2}, "restart: expected a share between 0 and 1, but got 2"),
+        (Pcd, {"restart": -0.1}, "restart: expected a share between 0 and 1, but got -0.1"),
+        (Cd, {"energy_penalty": -1.0}, "energy_penalty: expected a number of at least 0, but got -1.0"),
+        (Pcd, {"gradient_penalty": -1.0}, "gradient_penalty: expected a number of at least 0, but got -1.0"),
+        (Langevin, {"chains": 0}, "chains: expected at least 1, but got 0"),
+        (Langevin, {"steps": 0}, "steps: expected a positive number, but got 0"),
+        (Langevin, {"step_size": 0.0}, "step_size: expected a positive number, but got 0.0"),
+        (Langevin, {"noise": -0.5}, "noise: expected a number of at least 0, but got -0.5"),
+        (ScoreMatching, {"form": "x"}, "form: expected one of exact, sliced, denoising, but got 'x'"),
+        (ScoreMatching, {"sigma": 0.0}, "sigma: expected a positive number, but got 0.0"),
+        (ScoreMatching, {"directions": 0}, "directions: expected a positive number, but got 0"),
+        (Nce, {"form": "x"}, "form: expected one of binary, ranking, but got 'x'"),
+        (Nce, {"noise": "x"}, "noise: expected one of kde, gaussian, uniform, base, local, but got 'x'"),
+        (Nce, {"samples": 0}, "samples: expected at least 1, but got 0"),
+        (Nce, {"centers": 0}, "centers: expected at least 1, but got 0"),
+        (Nce, {"widths": ()}, "widths: expected positive numbers, but got []"),
+        (Nce, {"widths": (1.0, 0.0)}, "widths: expected positive numbers, but got [1.0, 0.0]"),
+        (Nce, {"average": 1.0}, "average: expected a share of at least 0 and below 1, but got 1.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(cls: type[Descent], settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        training(cls, **settings)
+    assert str(refused.value) == sentence
