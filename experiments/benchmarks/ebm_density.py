@@ -38,13 +38,18 @@ HALF = {"two_moons": 5.0, "eight_gaussians": 8.0, "checkerboard": 10.0}
 """Half of the side of the square over which Z is summed."""
 POINTS, NEW = 500, 100_000
 SHARED = ("model=ebm", "energy=neural", "inference=mle", "data.rows=10000", "data.test_fraction=0")
+STEPS = ("training.learning_rate=0.003", "training.epochs=300")
 TRAININGS: dict[str, tuple[str, ...]] = {
-    "nce": ("training=nce",),
-    "score_matching": ("training=score_matching",),
-    "pcd": ("training=pcd",),
-    "langevin": ("training=langevin",),
+    "nce": ("training=nce", "training.epochs=100"),
+    "pcd": ("training=pcd", "sampler=mala", "sampler.steps=5", "training.chains=512", *STEPS),
+    "langevin": ("training=langevin", "training.adjusted=true", "training.steps=5", *STEPS),
+    "score_matching": ("training=score_matching", "training.epochs=100"),
 }
 """The words of each training."""
+ALSO: dict[tuple[str, str], tuple[str, ...]] = {
+    ("checkerboard", "score_matching"): ("training.sigma=0.04", "energy.tail=1.0", *STEPS),
+}
+"""Further words of a training on some data."""
 
 
 class Found(NamedTuple):
@@ -69,7 +74,7 @@ def main() -> None:
     lines, passed = [], True
     for data in asked.data:
         for name in asked.only:
-            words = (f"data={data}", *SHARED, *TRAININGS[name], *asked.words)
+            words = (f"data={data}", *SHARED, *TRAININGS[name], *ALSO.get((data, name), ()), *asked.words)
             parts = build(composed(*words))
             source: Any = parts.source
             found = trained(parts, data)
@@ -151,6 +156,7 @@ def page(lines: list[str]) -> str:
         "cores. Verdict: of the run, with the checks that failed."
     )
     plans = "\n".join(f"- {name}: `{' '.join(words)}`" for name, words in TRAININGS.items())
+    plans += "".join(f"\n- {name} of {data}, also: `{' '.join(words)}`" for (data, name), words in ALSO.items())
     head = "| data | training | NLL | above the entropy | log Z by grid | log Z | seconds | verdict | passed |"
     begin = f"# Energies in the plane\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; "
     begin += f"`python experiments/benchmarks/ebm_density.py`; `{' '.join(SHARED)}`, and"

@@ -42,7 +42,14 @@ SHARED = (
 )
 LOCAL = ("training=nce", "training.noise=local", "training.widths=[0.1,1.0]", "training.samples=256")
 LONG = ("training.batch_size=32", "training.learning_rate=0.01")
-FILM = ("energy.conditioning=film", "energy.hidden=[64,64]", "training.batch_size=32")
+FILM = (
+    "energy.conditioning=film",
+    "energy.hidden=[96,96]",
+    "energy.context_hidden=[64]",
+    "training.batch_size=32",
+    "training.average=0.998",
+    "training.learning_rate=0.005",
+)
 
 
 class Plan(NamedTuple):
@@ -56,8 +63,7 @@ class Plan(NamedTuple):
 PLANS = (
     Plan("nce, 2 x 16 units", 0.06, (*LOCAL, *LONG, "training.epochs=150", "energy.hidden=[16,16]")),
     Plan("exact, 2 x 10 units", 0.055, ("training=exact", *LONG, "training.epochs=300", "energy.hidden=[10,10]")),
-    Plan("nce, 2 x 64 units, FiLM", 0.035, (*LOCAL, *FILM, "training.epochs=60")),
-    Plan("exact, 2 x 64 units, FiLM", 0.035, ("training=exact", *FILM, "training.epochs=30")),
+    Plan("exact, 2 x 96 units, FiLM", 0.035, ("training=exact", *FILM, "training.epochs=30")),
 )
 
 

@@ -205,6 +205,8 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
         methods = ["map", "nuts", "mh"]
     except ConfigError:
         methods = ["mh"]
+    if not all(site.normalised for site in problem.named("observed")):
+        methods = ["map", "mle"] if problem.training else ["map", "exchange"]
     keys = set(paths.settings("experiment", choices.get("experiment", "")).get("inference", ()))
     others = ",".join(
         word for word in methods if word != choices["inference"] and keys <= set(paths.settings("inference", word))

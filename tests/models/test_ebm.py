@@ -433,16 +433,16 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         family(Ising, shape=(7,)),
         rows(SEVEN),
         (
-            "model=ebm: every y must be one of -1, 1, but obs 0 has (0, 0, 0, 0, 0, 0, 0); choose another model or other "
-            "data"
+            "model=ebm: every y must be one of -1, 1, but obs 0 has (0, 0, 0, 0, 0, 0, 0); choose another model or "
+            "other data"
         ),
     ),
     "kinds": (
         family(Potts, shape=(7,), kinds=2),
         rows(SEVEN + 2),
         (
-            "model=ebm: every y must be one of 0, 1, but obs 0 has (2, 2, 2, 2, 2, 2, 2); choose another model or other "
-            "data"
+            "model=ebm: every y must be one of 0, 1, but obs 0 has (2, 2, 2, 2, 2, 2, 2); choose another model or "
+            "other data"
         ),
     ),
     "rbm of real numbers": (
@@ -519,8 +519,8 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
         Potts,
         {"couplings": None},
         (
-            "inverse_temperature: expected null for exactly one of couplings and inverse_temperature, which is inferred, "
-            "but got couplings=None and inverse_temperature=None"
+            "inverse_temperature: expected null for exactly one of couplings and inverse_temperature, which is "
+            "inferred, but got couplings=None and inverse_temperature=None"
         ),
     ),
     "visible": (Rbm, {"visible": "x"}, "visible: expected one of bernoulli, gaussian, but got 'x'"),
