@@ -35,6 +35,7 @@ RUNS = (
         "data=branches model=mdn inference=map model.components=2 training.epochs=1000 training.batch_size=32 "
         "training.learning_rate=0.01 training.patience=200 training.members=5 hydra.run.dir=network tracking=none"
     ),
+    "experiment=ebm_moons hydra.run.dir=energy tracking=none",
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -63,7 +64,8 @@ def main() -> None:
 
 async def take(folder: Path) -> None:
     """Take the pictures of the runs in a folder."""
-    passed, failed, network = (f"file://{folder / name / 'report.html'}" for name in ("passed", "failed", "network"))
+    names = ("passed", "failed", "network", "energy")
+    passed, failed, network, energy = (f"file://{folder / name / 'report.html'}" for name in names)
     with chromium(folder / "profile") as port, mlflow(folder) as server:
         async with aiohttp.ClientSession() as session:
             page = await Page.open(session, port)
@@ -75,6 +77,9 @@ async def take(folder: Path) -> None:
             await page.show(network, width=1000, wait=2)
             answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure"]
             save("mdn.png", [await page.shoot(one) for one in answers])
+            await page.show(energy, width=1000, wait=2)
+            answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure:nth-of-type(2)"]
+            save("ebm.png", [await page.shoot(one) for one in answers])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])

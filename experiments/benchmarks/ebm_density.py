@@ -5,6 +5,8 @@
 A network of the preset, 10,000 points less 10 % that choose the weights. The negative log likelihood is of 100,000 new
 points; its Z is a sum over 500 x 500 midpoints of a square around them, beside which the run's own log Z is shown.
 
+Lines that are not asked for stay as they are in the table.
+
 Passed: at most 0.10 nat above the entropy, 0.15 of the chequerboard.
 """
 
@@ -52,6 +54,9 @@ ALSO: dict[tuple[str, str], tuple[str, ...]] = {
 """Further words of a training on some data."""
 
 
+ORDER = [(data, name) for data in NEEDED for name in TRAININGS]
+
+
 class Found(NamedTuple):
     """Of one training: nats, and seconds."""
 
@@ -71,7 +76,7 @@ def main() -> None:
     parser.add_argument("--words", nargs="*", default=[], help="overrides of all; the table is not written")
     asked = parser.parse_args()
     device.start("cpu", "float32", None, "~/.cache/credo")
-    lines, passed = [], True
+    lines, passed = {} if asked.words else kept(), True
     for data in asked.data:
         for name in asked.only:
             words = (f"data={data}", *SHARED, *TRAININGS[name], *ALSO.get((data, name), ()), *asked.words)
@@ -81,11 +86,19 @@ def main() -> None:
             above = found.nll - source.entropy
             good = above <= NEEDED[data]
             passed = passed and good
-            lines.append(line(data, name, found, above, good))
-            print(lines[-1], flush=True)  # noqa: T201 - a script's output
-    if not asked.words and len(asked.only) == len(TRAININGS) and len(asked.data) == len(NEEDED):
-        (HERE / "ebm_density.md").write_text(page(lines))
+            lines[data, name] = line(data, name, found, above, good)
+            print(lines[data, name], flush=True)  # noqa: T201 - a script's output
+            if not asked.words:
+                (HERE / "ebm_density.md").write_text(page([lines[key] for key in ORDER if key in lines]))
     sys.exit(not passed)
+
+
+def kept() -> dict[tuple[str, str], str]:
+    """The lines of the table as it is, by data and training."""
+    file = HERE / "ebm_density.md"
+    lines = [line for line in file.read_text().splitlines() if line.startswith("| ")] if file.exists() else []
+    cells = {tuple(cell.strip() for cell in line.split("|")[1:3]): line for line in lines}
+    return {(data, name): line for (data, name), line in cells.items() if (data, name) in ORDER}
 
 
 def trained(parts: Parts, data: str) -> Found:

@@ -117,7 +117,7 @@ def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -
         coarse, fine = (np.asarray(_exactly(way, states.energy)) for way in (states.exact, states.exact.finer()))
         off = float(np.max(np.abs(fine - coarse)))
         value = float(fine.mean())
-        return LogZ(value, value - off, value + off, type(states.exact).__name__.lower()), fine
+        return LogZ(value, value - off, value + off, states.exact.word), fine
     if isinstance(states.energy, Given):
         return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
     sampler = states.sampler.of(states.energy)
@@ -128,7 +128,7 @@ def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -
     base = None if states.support.is_discrete else states.family.base
     found = ais.log_z(states.energy, base, sampler, key, chains=_AIS_CHAINS, rungs=_RUNGS, target_draws=target)
     value = float(found.log_z)
-    return LogZ(value, float(found.low), float(found.high), "ais"), value
+    return LogZ(value, float(found.low), float(found.high), "annealed importance sampling"), value
 
 
 @eqx.filter_jit

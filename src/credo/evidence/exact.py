@@ -6,7 +6,7 @@ All of them can be compiled and differentiated by the energy's leaves.
 from abc import abstractmethod
 from itertools import product
 from math import asinh, inf, log
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -21,6 +21,9 @@ from credo.evidence import enumeration, transfer
 
 class Exact(eqx.Module):
     """A way to log Z that is exact, or whose error falls with the fineness."""
+
+    word: ClassVar[str]
+    """What it is called."""
 
     @abstractmethod
     def log_z(self, energy: Any) -> Array:
@@ -38,6 +41,8 @@ class Exact(eqx.Module):
 class Closed(Exact):
     """The energy knows its own log Z."""
 
+    word: ClassVar[str] = "its closed form"
+
     def log_z(self, energy: Any) -> Array:
         """As the energy says."""
         return energy.log_z()
@@ -45,6 +50,8 @@ class Closed(Exact):
 
 class Enumerated(Exact):
     """The sum over all states (`evidence.enumeration`)."""
+
+    word: ClassVar[str] = "enumeration"
 
     def log_z(self, energy: Any) -> Array:
         """The sum."""
@@ -65,6 +72,8 @@ class Transferred(Exact):
         shape: (length,) or (length, width).
         periodic: whether each axis is closed.
     """
+
+    word: ClassVar[str] = "the transfer matrix"
 
     shape: tuple[int, ...] = eqx.field(static=True)
     periodic: bool | tuple[bool, ...] = eqx.field(static=True)
@@ -91,6 +100,8 @@ class Integrated(Exact):
         scale: s of each axis.
         reach: how far nodes go on a line without ends, in units of s.
     """
+
+    word: ClassVar[str] = "quadrature"
 
     points: int = eqx.field(static=True)
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)

@@ -90,10 +90,12 @@ class Continuous(Family):
     Attributes:
         mean: of the training rows, [dim].
         sd: their standard deviations.
+        farthest: of the numbers of these rows from their mean, in those deviations.
     """
 
     mean: tuple[float, ...] = eqx.field(default=(), kw_only=True, static=True)
     sd: tuple[float, ...] = eqx.field(default=(), kw_only=True, static=True)
+    farthest: float = eqx.field(default=0.0, kw_only=True, static=True)
 
     @property
     def dim(self) -> int | None:
@@ -124,7 +126,8 @@ class Continuous(Family):
         """With the moments of the rows."""
         super().fitted(y, x, context)
         sd = np.maximum(y.std(0), 1e-12)
-        return dataclasses.replace(self, mean=tuple(map(float, y.mean(0))), sd=tuple(map(float, sd)))
+        farthest = float(np.max(np.abs(y - y.mean(0)) / sd))
+        return dataclasses.replace(self, mean=tuple(map(float, y.mean(0))), sd=tuple(map(float, sd)), farthest=farthest)
 
 
 class Units(Family):

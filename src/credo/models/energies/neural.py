@@ -28,7 +28,9 @@ DTYPES = ("float32", "float64")
 _POINTS = {1: 256, 2: 128}
 """Nodes along each axis with which log Z is integrated during the inference, for each number of dimensions."""
 _REACH = 4.5
-"""Without bounds the integral reaches so many widths of the tail to each side, at least."""
+"""Without bounds the integral reaches so many widths of the tail to each side, and beyond all training rows."""
+_BEYOND = 1.25
+"""How far beyond: a row where the integral sees nothing could be made as likely as one likes."""
 
 
 def _pairs(given: Any) -> Any:
@@ -121,7 +123,8 @@ class Neural(Continuous):
         """An integral in one and two dimensions."""
         if self.dim not in _POINTS:
             return None
-        return Integrated(_POINTS[self.dim], self.box, self.mean, self.sd, _REACH * (self.tail or 1.0))
+        reach = max(_REACH * (self.tail or 1.0), _BEYOND * self.farthest)
+        return Integrated(_POINTS[self.dim], self.box, self.mean, self.sd, reach)
 
     def _energy(self, network: Any) -> Any:
         return Energy(network, self.mean, self.sd, self.tail, self.dtype)
