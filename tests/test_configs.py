@@ -79,6 +79,7 @@ def called(file: Path) -> list[str]:
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{group(file)}={word(file)}")
 def test_every_option_composes_and_instantiates(file: Path) -> None:
+    """Every `_target_` is there."""
     config = compose(*choose(file))
     refuse(config)
     build(config)
@@ -132,19 +133,6 @@ def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
 
 OWN = {"learned", "mean", "sd", "given", "rates", "backwards"}
 """What classes take that is no setting: from the training rows, or of their own making."""
-
-
-def targets(node: Any) -> set[str]:
-    if isinstance(node, dict):
-        return set().union({node["_target_"]} if "_target_" in node else (), *map(targets, node.values()))
-    return set()
-
-
-def test_every_target_is_there() -> None:
-    found = set().union(*(targets(OmegaConf.to_container(compose(*choose(file)))) for file in PRESETS))
-    for target in found:
-        assert callable(get_object(target))
-    assert {node()._target_ for (where, _), node in OPTIONS.items() if hasattr(node(), "_target_")} <= found
 
 
 REAL, POSITIVE, UNIT, BINARY = 7, 13, 14, 2

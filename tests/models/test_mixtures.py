@@ -403,7 +403,7 @@ def test_crps_of_the_reference(y: int, reference: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("components", [1, 4])
+@pytest.mark.parametrize("components", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_crps_is_the_integral(case: str, components: int) -> None:
     m = some(case, components, rows=3, seed=6)
     y = np.array(m.sample(random.PRNGKey(2)))
