@@ -6,7 +6,8 @@ FOLDER has the first set of Gustafsson et al. (2020), `train_seed0.csv` and `tra
 without one, two such sets are drawn anew (`data=lopsided`).
 The measure is theirs: the mean over x of KL(true || model) on a grid of 2,048 x 2,048, x and y in [-3, 3].
 
-Lines that are not asked for stay as they are in the table. Passed: 0.06 by nce, 0.055 by the exact likelihood, below 0.035 by a wider network with FiLM; in the mean of the sets.
+Lines that are not asked for stay as they are in the table. Passed: 0.06 by nce, 0.055 by the exact likelihood, below
+0.035 by a wider network with FiLM; in the mean of the sets.
 """
 
 import argparse
