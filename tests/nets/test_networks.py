@@ -20,6 +20,22 @@ from credo.nets.unet import UNet
 
 KEY = jax.random.key(0)
 
+WINDOWS = {
+    "same": Window(),
+    "one pixel": Window(1, 1, 0),
+    "strided": Window((3, 5), (2, 1), (2, 1), (1, 2)),
+    "groups": Window(3, 1, 1, groups=2),
+}
+
+
+@pytest.mark.parametrize("word", WINDOWS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_small_convolutions_as_products(word: str, bias: bool) -> None:
+    layer = eqx.nn.Conv2d(4, 6, *WINDOWS[word], use_bias=bias, dtype=float, key=KEY)
+    x = jax.random.normal(KEY, (4, 9, 10))
+    np.testing.assert_allclose(functional.convolved(layer, x), layer(x), rtol=1e-12, atol=1e-12)
+
+
 NETWORKS: dict[str, tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]] = {
     "mlp": (lambda **dtype: MLP(3, 2, (8, 5), key=KEY, **dtype), (3,), (2,)),
     "mlp, layer norm, residual": (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from fake_results import DRAWS, make
+from matplotlib.collections import QuadMesh
 
 from credo.report import plots
 from credo.report.image import png
@@ -126,3 +127,44 @@ def test_rank_band_holds_95_percent_of_agreeing_chains():
     # 400 panels: standard error 0.011. Bonferroni over chains errs by less than 0.01 to the safe side, and the quantile
     # of 1,000 simulations by about 0.01.
     assert 0.91 < inside / panels < 0.99
+
+
+def sampled(picture: tuple[int, int] | None, height: int, width: int, chains: int = 70) -> dict[str, xr.Dataset]:
+    """A model whose states are dark in the upper left pixel only, and data that is dark in the lower right one."""
+    state = np.eye(height * width)[0]
+    rows = np.broadcast_to(state[::-1], (100, height * width))
+    samples = xr.Dataset(
+        {
+            "y": (("chain", "draw", "target"), np.broadcast_to(state, (chains, 3, height * width))),
+            "energy": (("chain", "draw"), np.random.default_rng(0).normal(size=(chains, 3))),
+        },
+        attrs={"sampler": "dmala"} | ({} if picture is None else {"picture": picture}),
+    )
+    return {"samples": samples, "observed_data": xr.Dataset({"y": (("obs", "target"), rows)})}
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (3, 5), (4, 1)])
+def test_states_that_are_pictures_are_shown_as_such(height, width, evidence):
+    drawing = plots.draw("samples", evidence(make(tree(a=np.zeros((1, 1))) | sampled((height, width), height, width))))
+    assert drawing.section == "answer"
+    assert "64 chains of dmala" in drawing.caption
+    meshes = [artist for artist in drawing.figure.artists if isinstance(artist, QuadMesh)]
+    assert len(meshes) == 2 * 64
+    model, data = (mesh.get_array().reshape(width, height) for mesh in (meshes[0], meshes[64]))
+    assert model[0, 0] == data[-1, -1] == 1
+    assert model.sum() == data.sum() == 1
+    # the rows of a picture go down the page, which is measured from its top, and its columns to the right
+    corners = meshes[0].get_coordinates()
+    assert corners[0, 0, 1] < corners[0, -1, 1]
+    assert corners[0, 0, 0] < corners[-1, 0, 0]
+    assert corners[0, -1, 1] - corners[0, 0, 1] == pytest.approx(
+        (corners[-1, 0, 0] - corners[0, 0, 0]) * height / width
+    )
+    assert png(drawing.figure, 40)
+
+
+def test_states_that_are_none_show_the_energies_of_their_chains(evidence):
+    drawing = plots.draw("samples", evidence(make(tree(a=np.zeros((1, 1))) | sampled(None, 8, 8))))
+    assert drawing.section == "checks"
+    assert "energy along chains of dmala" in drawing.caption
+    assert not [artist for artist in drawing.figure.artists if isinstance(artist, QuadMesh)]

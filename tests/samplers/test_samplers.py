@@ -24,6 +24,7 @@ from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits
 from credo.errors import ConfigError
 from credo.samplers.auto import Auto
 from credo.samplers.base import Sampler
+from credo.samplers.dmala import Dmala
 from credo.samplers.gibbs import Gibbs, coloured
 from credo.samplers.hmc import Hmc
 from credo.samplers.langevin import Langevin
@@ -38,6 +39,7 @@ J, H = RNG.normal(size=6), 0.5 * RNG.normal(size=5)
 TRIANGLES = [(0, 1), (1, 2), (0, 2), (2, 3), (3, 4), (2, 4)]
 CHAINS = 4000
 P = np.array([[2.0, 1.0], [1.0, 3.0]])
+KEY = jax.random.PRNGKey(8)
 
 ENERGIES: dict[str, Callable[[], Energy]] = {
     "ising": lambda: Ising(TRIANGLES, J, H, 0.9),
@@ -58,6 +60,7 @@ SAMPLERS: dict[str, tuple[Sampler, int, int, tuple[str, ...]]] = {
     "gibbs": (Gibbs(1), 0, 60, ("ising", "torus", "potts", "rbm", "gaussian_rbm")),
     "gibbs backwards": (Gibbs(1).backward(), 0, 60, ("ising", "potts")),
     "mh": (Mh(1, 0.5), 100, 300, (*DISCRETE, *REAL)),
+    "dmala": (Dmala(1, 0.5), 60, 200, ("ising", "potts", "rbm")),
     "mala": (Mala(1, 0.1), 100, 100, REAL),
     "hmc": (Hmc(1, 0.1, leapfrogs=5), 60, 30, REAL),
     "nuts": (Nuts(1, 0.1, max_tree_depth=4), 40, 20, ("quadratic", "well")),
@@ -234,6 +237,16 @@ def test_walls_of_infinite_energy_reject() -> None:
         assert np.var(walkers.x) == pytest.approx(1 / 3, abs=0.03)
 
 
+def test_slopes_carried_from_state_to_state_change_nothing() -> None:
+    energy, sampler = ENERGIES["ising"](), Dmala(1, 0.5)
+    begin = sampler.start(energy, begun(energy)[:50])
+    once, _ = sampler.run(energy, begin, KEY, 7)
+    walkers = begin
+    for key in jax.random.split(KEY, 7):
+        walkers, _ = sampler.step(energy, walkers, key)
+    np.testing.assert_array_equal(once.x, walkers.x)
+
+
 def test_auto_chooses() -> None:
     chosen = {name: type(Auto(1, 0.1).of(make())) for name, make in ENERGIES.items()}
     assert chosen == {
@@ -246,6 +259,7 @@ def test_auto_chooses() -> None:
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "gibbs": (lambda: Gibbs(1).of(ENERGIES["well"]()), r"gibbs knows .* not of Polynomial; choose mh"),
     "mala": (lambda: Mala(1, 0.1).of(ENERGIES["ising"]()), r"mala moves real numbers, .* Ising are discrete"),
+    "dmala": (lambda: Dmala(1, 0.5).of(ENERGIES["well"]()), r"dmala moves discrete units, but Polynomial has real"),
     "nuts": (lambda: Nuts(1, 0.1).of(ENERGIES["potts"]()), r"nuts moves real numbers"),
     "given": (lambda: Hmc(1, 0.1, leapfrogs=2).of(Given(ENERGIES["rbm"](), ())), r"hmc .* BernoulliRbm are discrete"),  # type: ignore[arg-type]
     "inner": (lambda: Tempering(1, Mala(1, 0.1), (1.0, 0.5)).of(ENERGIES["ising"]()), r"mala moves real"),

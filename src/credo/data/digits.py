@@ -19,7 +19,8 @@ from credo.errors import ConfigError
 if TYPE_CHECKING:
     from credo.models.base import Model
 
-PIXELS = tuple(f"p{row}{column}" for row in range(8) for column in range(8))
+SIZE = (8, 8)
+PIXELS = tuple(f"p{row}{column}" for row in range(SIZE[0]) for column in range(SIZE[1]))
 """The first number is the row, from the top."""
 
 SCALES = ("unit", "binary")
@@ -30,6 +31,8 @@ WHITE = 16
 @dataclass(frozen=True)
 class Digits(Source):
     """`y` [obs, pixel], an image per row; the digit that it shows is the coordinate `digit` [obs].
+
+    The attribute `picture` of `y` is the height and width of an image.
 
     Attributes:
         scale: `unit`, shade / 16 within 0 and 1; or `binary`, 1 where a pixel is at least half of the largest shade.
@@ -69,6 +72,7 @@ class Digits(Source):
             raise ConfigError(f"data.rows: expected at most the {len(kept)} images there are, but got {self.rows}")
         names = {"pixel": list(PIXELS), "digit": (ROWS, kept["digit"].to_numpy())}
         data = make({"y": ((ROWS, "pixel"), self._scaled(kept[list(PIXELS)].to_numpy()))}, names)
+        data["y"].attrs["picture"] = SIZE
         return hold_out(data, self.test_fraction, self.split_seed)
 
     def _scaled(self, shades: np.ndarray) -> np.ndarray:

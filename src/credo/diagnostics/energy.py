@@ -16,6 +16,9 @@ from jax import Array
 from numpyro import handlers
 
 from credo.energies.base import Given
+from credo.energies.ising import Ising
+from credo.energies.potts import Potts
+from credo.energies.rbm import Rbm
 from credo.evidence import ais
 from credo.evidence.exact import Exact
 from credo.models.ebm import EnergyDistribution
@@ -26,7 +29,10 @@ from credo.training.contrastive import Contrastive
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 100
 """Chains of samples; calls of the sampler before the first draw, and draws of each chain."""
-_AIS_CHAINS, _RUNGS = 256, 400
+_AIS_CHAINS, _RUNGS, _NARROW = 256, (400, 1600), 0.15
+"""Chains of each direction, and rungs: the second number where the first leaves an interval of so many nats."""
+_OF_THEIR_OWN = Ising | Potts | Rbm
+"""Energies that have a path of their own, on which Gibbs sampling goes; others come from their family's base."""
 _SEEN = 2000
 _GRID = 120
 
@@ -123,10 +129,15 @@ def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -
     sampler = states.sampler.of(states.energy)
     if not sampler.exact:
         return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
-    target = None if samples is None else jnp.asarray(samples[-1])
-    target = None if target is None else target[jnp.arange(_AIS_CHAINS) % len(target)]
-    base = None if states.support.is_discrete else states.family.base
-    found = ais.log_z(states.energy, base, sampler, key, chains=_AIS_CHAINS, rungs=_RUNGS, target_draws=target)
+    target = None
+    if samples is not None:
+        drawn = samples.reshape(-1, samples.shape[-1])
+        target = jnp.asarray(drawn[np.linspace(0, len(drawn) - 1, _AIS_CHAINS).astype(int)])
+    base = None if isinstance(states.energy, _OF_THEIR_OWN) else states.family.base
+    for rungs in _RUNGS:
+        found = ais.log_z(states.energy, base, sampler, key, chains=_AIS_CHAINS, rungs=rungs, target_draws=target)
+        if float(found.high - found.low) < _NARROW:
+            break
     value = float(found.log_z)
     return LogZ(value, float(found.low), float(found.high), "annealed importance sampling"), value
 
@@ -173,11 +184,13 @@ def _run(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array
 
 
 def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:
-    """As ArviZ has draws: y [chain, draw, dim] and energy [chain, draw]."""
+    """As ArviZ has draws: y [chain, draw, dim] and energy [chain, draw]; `picture` is the size of what states show."""
     shown = x.transpose(1, 0, 2)
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
     dataset = xr.Dataset({"y": (("chain", "draw", "target"), shown), "energy": (("chain", "draw"), energies.T)})
-    return dataset.assign_coords(target=names).assign_attrs(sampler=sampler)
+    size = problem.model.energy.picture or problem.data["y"].attrs.get("picture")
+    size = {} if size is None or np.prod(size) != x.shape[2] else {"picture": tuple(size)}
+    return dataset.assign_coords(target=names).assign_attrs(sampler=sampler, **size)
 
 
 def _density(problem: Problem, states: EnergyDistribution, y: Array, log_z: Any) -> xr.Dataset:

@@ -69,7 +69,7 @@ class Block(eqx.Module):
     def __call__(self, x: Array, film: tuple[Array, Array] | None = None) -> Array:
         """The output [channels, *size] for an image x."""
         # Fused with FiLM the norm would be rounded otherwise, and FiLM would not begin as nothing to the bit.
-        h = lax.optimization_barrier(self.norm(self.conv(x)))
+        h = lax.optimization_barrier(self.norm(functional.convolved(self.conv, x)))
         h = h if film is None else functional.film(h, *film)
         return functional.ACTIVATIONS[self.activation](h)
 

@@ -75,10 +75,16 @@ class Sheet:
 
     def shade(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
         """Shades [x, y] on a grid of points and between them, from white at 0 to the colour at 1."""
+        self._mesh(x, y, shades, color, "gouraud")
+
+    def tiles(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
+        """Rectangles of shades [x, y], whose edges are one more in each direction."""
+        self._mesh(x, y, shades, color, "flat")
+
+    def _mesh(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str, shading: Any) -> None:
         colours = LinearSegmentedColormap.from_list("shades", ["white", color])
         points = np.stack(np.meshgrid(x, y, indexing="ij"), -1)
-        mesh = QuadMesh(points, shading="gouraud", array=shades, cmap=colours, clim=(0, 1))
-        self._add(mesh)
+        self._add(QuadMesh(points, shading=shading, array=shades, cmap=colours, clim=(0, 1)))
 
     def text(
         self,
@@ -148,6 +154,10 @@ class Panel:
     def shade(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
         """Shades [x, y] from 0 to 1 on a grid of points."""
         self.sheet.shade(self.right_of(x), self.below(y), shades, color)
+
+    def tiles(self, x: np.ndarray, y: np.ndarray, shades: np.ndarray, color: str) -> None:
+        """Rectangles of shades [x, y] from 0 to 1 between edges."""
+        self.sheet.tiles(self.right_of(x), self.below(y), shades, color)
 
     def bar(self, x: tuple[float, float], y: tuple[float, float], color: str, alpha: float = 1.0) -> None:
         """A filled rectangle."""

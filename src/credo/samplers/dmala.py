@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.nn import log_softmax
 
 from credo.energies.base import Energy
 from credo.errors import ConfigError
 from credo.samplers.base import Stepping, Walkers, accepted, name_of, settled, slopes, values_of
+
+Slopes = tuple[Array, Array]
+"""The energies [chain] of states, and their gradients [chain, dim]."""
 
 
 class Dmala(Stepping):
@@ -36,19 +39,38 @@ class Dmala(Stepping):
 
     def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One proposal for all chains, and their mean acceptance probability []."""
-        move_key, accept_key = jax.random.split(key)
-        x = walkers.x
-        values = jnp.asarray(values_of(energy), x.dtype)
-        here, gradient = slopes(energy, x)
-        log_p = _log_p(x, gradient, values, walkers.scale)
-        kinds = jax.random.categorical(move_key, log_p)
-        proposed = values[kinds]
-        there, other_gradient = slopes(energy, proposed)
-        back = _log_p(proposed, other_gradient, values, walkers.scale)
-        forward = _of(log_p, kinds)
-        backward = _of(back, jnp.abs(x[..., None] - values).argmin(-1))
-        yes, rate = accepted(here - there + backward - forward, accept_key)
-        return walkers._replace(x=settled(x, proposed, yes)), rate
+        walkers, _, rate = _moved(energy, walkers, slopes(energy, walkers.x), key)
+        return walkers, rate
+
+    def run(
+        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Array]:
+        """As that of all samplers, but the slopes of a state are computed once, not in both steps that know it."""
+
+        def one(state: tuple[Walkers, Slopes], key: Array) -> tuple[tuple[Walkers, Slopes], Array]:
+            walkers, here, rate = _moved(energy, *state, key)
+            return ((self.tuned(walkers, rate) if adapt else walkers), here), rate
+
+        keys = jax.random.split(key, self.steps if steps is None else steps)
+        (walkers, _), rates = lax.scan(one, (walkers, slopes(energy, walkers.x)), keys)
+        return walkers, rates.mean()
+
+
+def _moved(energy: Energy, walkers: Walkers, here: Slopes, key: Array) -> tuple[Walkers, Slopes, Array]:
+    """The walkers after one proposal, the slopes where they are, and the mean acceptance probability []."""
+    move_key, accept_key = jax.random.split(key)
+    x, (energies, gradient) = walkers.x, here
+    values = jnp.asarray(values_of(energy), x.dtype)
+    log_p = _log_p(x, gradient, values, walkers.scale)
+    kinds = jax.random.categorical(move_key, log_p)
+    proposed = values[kinds]
+    there = slopes(energy, proposed)
+    back = _log_p(proposed, there[1], values, walkers.scale)
+    forward = _of(log_p, kinds)
+    backward = _of(back, jnp.abs(x[..., None] - values).argmin(-1))
+    yes, rate = accepted(energies - there[0] + backward - forward, accept_key)
+    here = settled(energies, there[0], yes), settled(gradient, there[1], yes)
+    return walkers._replace(x=settled(x, proposed, yes)), here, rate
 
 
 def _log_p(x: Array, gradient: Array, values: Array, eps: Array) -> Array:

@@ -43,6 +43,11 @@ class Family(eqx.Module):
         """How many numbers a state has, if it is known."""
 
     @property
+    def picture(self) -> tuple[int, int] | None:
+        """Height and width of the picture that a state is, if it is one."""
+        return None
+
+    @property
     def used(self) -> tuple[str, ...]:
         """The priors that are read with these settings."""
         return tuple(self.supports)

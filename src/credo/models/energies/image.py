@@ -103,6 +103,12 @@ class Image(Continuous):
         return channels, height, width
 
     @property
+    def picture(self) -> tuple[int, int] | None:
+        """Height and width, of images of one channel."""
+        channels, height, width = self.image
+        return (height, width) if channels == 1 else None
+
+    @property
     def dim(self) -> int:
         """As many as the image has pixels."""
         return prod(self.shape)

@@ -63,6 +63,11 @@ class Potts(Units):
             )
 
     @property
+    def picture(self) -> tuple[int, int] | None:
+        """The sides of a lattice in the plane."""
+        return (self.shape[0], self.shape[1]) if len(self.shape) == 2 else None
+
+    @property
     def dim(self) -> int:
         """The number of sites."""
         return prod(self.shape)

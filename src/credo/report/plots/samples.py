@@ -1,26 +1,27 @@
-"""What an energy-based model draws: square states as pictures beside observed ones, else the energies of its chains."""
-
-from math import isqrt
+"""What an energy-based model draws: states that are pictures beside observed ones, else the energies of its chains."""
 
 import numpy as np
 
 from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
+from credo.report.evidence import Evidence, finite
+from credo.report.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet
 
 GROUP = "samples"
 TITLE = "Samples of the model"
-OF_IMAGES = (
-    "Left: states that {sampler} drew of the model, one of each chain, half of which began away from the data. Right: "
-    "observed rows."
+OF_PICTURES = (
+    "Left: states of {chains} chains of {sampler}, the last of each; those in the upper half of the picture began away "
+    "from the data, the others at it. Right: observed rows."
 )
+DRAWN = "Left: independent states, drawn of the model. Right: observed rows."
 OF_ENERGIES = (
     "The energy along chains of {sampler} that sample the model. Blue ones began away from the data, orange ones at "
     "it: they should look alike."
 )
-HEIGHT, HEAD, FOOT, LEFT, GAP = 200.0, 20.0, 26.0, 44.0, 40.0
-SIDE, LEAST = 8, 16
-"""Pictures along each side of a panel; the fewest pixels of a picture."""
+HEIGHT, HEAD, FOOT, LEFT, GAP = 240.0, 20.0, 26.0, 44.0, 40.0
+SIDE = 8
+"""Pictures along each side of a panel."""
+FRAME = 0.25
+"""The width of the gap between pictures, in their longer sides, of which it is at least one pixel."""
 
 
 def draw(evidence: Evidence) -> Drawing:
@@ -28,18 +29,25 @@ def draw(evidence: Evidence) -> Drawing:
     samples, observed = evidence.group("samples"), evidence.group("observed_data")
     if "y" not in samples:
         return Drawing(TITLE, "answer", "The model was not sampled.")
-    states = samples["y"].transpose("chain", "draw", "target").values[:, -1]
     sampler = str(samples.attrs.get("sampler", "a sampler"))
-    if "y" in observed and observed["y"].ndim == 2 and LEAST <= states.shape[1] == isqrt(states.shape[1]) ** 2:
-        rows = observed["y"].values
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, SIDE**2).astype(int))]
-        return Drawing(TITLE, "answer", OF_IMAGES.format(sampler=sampler), _pictures(states, rows).finished())
-    return Drawing(TITLE, "checks", OF_ENERGIES.format(sampler=sampler), _energies(evidence).finished())
+    if "picture" not in samples.attrs or "y" not in observed or observed["y"].ndim != 2:
+        return Drawing(TITLE, "checks", OF_ENERGIES.format(sampler=sampler), _energies(evidence).finished())
+    height, width = (int(n) for n in samples.attrs["picture"])
+    states, rows = spread(samples["y"].transpose("chain", "draw", "target").values[:, -1]), spread(observed["y"].values)
+    sheet = _pictures(*(images.reshape(-1, height, width) for images in (states, rows)))
+    caption = DRAWN if sampler == "exact draws" else OF_PICTURES.format(sampler=sampler, chains=len(states))
+    return Drawing(TITLE, "answer", caption, sheet.finished())
+
+
+def spread(rows: np.ndarray) -> np.ndarray:
+    """As many of the rows as there is room for, evenly spaced."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, SIDE**2).astype(int))]
 
 
 def _pictures(states: np.ndarray, rows: np.ndarray) -> Sheet:
-    sheet = Sheet(HEAD + HEIGHT + 8)
-    low, high = np.quantile(rows, (0.0, 1.0))
+    sheet = Sheet(HEAD + HEIGHT + 4)
+    shown = finite(rows)
+    low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
     for i, (images, title) in enumerate(((states, "model"), (rows, "data"))):
         left = (WIDTH - 2 * HEIGHT - GAP) / 2 + i * (HEIGHT + GAP)
         panel = sheet.panel(left, HEAD, HEIGHT, HEIGHT, (0.0, 1.0), (0.0, 1.0))
@@ -49,16 +57,17 @@ def _pictures(states: np.ndarray, rows: np.ndarray) -> Sheet:
 
 
 def _mosaic(panel: Panel, images: np.ndarray) -> None:
-    """Pictures [picture, pixel] in rows, with a gap of one pixel, as shades from 0 to 1."""
-    side = isqrt(images.shape[1])
-    canvas = np.full((SIDE * (side + 1), SIDE * (side + 1)), 0.0)
-    for n, image in enumerate(images[: SIDE**2]):
+    """Pictures [picture, height, width] of shades from 0 to 1, in rows, each with its own margin."""
+    _, height, width = images.shape
+    longer = max(height, width)
+    cell = 1 / SIDE
+    pixel = cell / (longer + max(FRAME * longer, 1.0))
+    panel.bar((0.0, 1.0), (1 - cell * -(-len(images) // SIDE), 1.0), FAINT)
+    for n, image in enumerate(images):
         row, column = divmod(n, SIDE)
-        across, down = column * (side + 1), row * (side + 1)
-        canvas[across : across + side, down : down + side] = image.reshape(side, side).T
-    shades = np.repeat(np.repeat(canvas, 3, 0), 3, 1)
-    places = np.linspace(0, 1, len(shades))
-    panel.shade(places, places, shades[:, ::-1], INK)
+        left, top = (column + 0.5) * cell - width * pixel / 2, 1 - (row + 0.5) * cell + height * pixel / 2
+        across, down = left + pixel * np.arange(width + 1), top - pixel * np.arange(height + 1)
+        panel.tiles(across, down, image.T, INK)
 
 
 def _energies(evidence: Evidence) -> Sheet:
