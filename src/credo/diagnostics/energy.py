@@ -188,7 +188,8 @@ def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np
     shown = x.transpose(1, 0, 2)
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
     dataset = xr.Dataset({"y": (("chain", "draw", "target"), shown), "energy": (("chain", "draw"), energies.T)})
-    size = problem.model.energy.picture or problem.data["y"].attrs.get("picture")
+    family: Any = problem.model
+    size = family.energy.picture or problem.data["y"].attrs.get("picture")
     size = {} if size is None or np.prod(size) != x.shape[2] else {"picture": tuple(size)}
     return dataset.assign_coords(target=names).assign_attrs(sampler=sampler, **size)
 

@@ -9,7 +9,7 @@ Images are [..., channels, height, width]; sizes are (height, width).
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -200,9 +200,10 @@ def convolved(conv: eqx.nn.Conv2d, x: Array) -> Array:
     Of a small image it is one product of the weights and all windows: on the CPU XLA's own convolutions take five times
     as long within a loop.
     """
+    padding: Any = conv.padding
     height, width = (
         (n + sum(p) - d * (k - 1) - 1) // s + 1
-        for n, p, k, s, d in zip(x.shape[1:], conv.padding, conv.kernel_size, conv.stride, conv.dilation, strict=True)
+        for n, p, k, s, d in zip(x.shape[1:], padding, conv.kernel_size, conv.stride, conv.dilation, strict=True)
     )
     if conv.groups > 1 or height * width > _SMALL:
         return conv(x)
