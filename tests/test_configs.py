@@ -131,7 +131,7 @@ def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
     assert taken - (OWN - fields) == fields
 
 
-OWN = {"learned", "mean", "sd", "given", "rates", "backwards"}
+OWN = {"learned", "mean", "sd", "given", "rates", "backwards", "farthest"}
 """What classes take that is no setting: from the training rows, or of their own making."""
 
 
@@ -210,7 +210,17 @@ def run(line: str, folder: Path) -> None:
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.startswith(("experiment=", "inference="))])
+LONG = ("experiment=ebm_digits", "experiment=ebm_regression", "experiment=ising", "experiment=rbm")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=[pytest.mark.slow] if line.startswith(LONG) else [])
+        for line in commands()
+        if line.startswith(("experiment=", "inference="))
+    ],
+)
 def test_every_method_and_experiment_runs(line: str, tmp_path: Path) -> None:
     run(line, tmp_path)
 
