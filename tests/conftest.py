@@ -1,7 +1,7 @@
 """What all tests share: JAX on one CPU in double precision, settings as `conf` has them, and known answers."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from credo.result import Result
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
+MOST_BLOCKS = 40_000
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]
@@ -32,6 +33,17 @@ def cpu(pytestconfig: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """A cached program that another worker is just writing is compiled again, and is nobody's fault."""
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
+
+
+@pytest.fixture(autouse=True)
+def room() -> Iterator[None]:
+    """Every compiled program holds blocks of memory, and the kernel lets a process have 65,530 of them."""
+    yield
+    blocks = Path("/proc/self/maps")
+    if blocks.exists() and blocks.read_bytes().count(b"\n") > MOST_BLOCKS:
+        import jax
+
+        jax.clear_caches()
 
 
 class Quiet:

@@ -36,6 +36,7 @@ RUNS = (
         "training.learning_rate=0.01 training.patience=200 training.members=5 hydra.run.dir=network tracking=none"
     ),
     "experiment=ebm_moons hydra.run.dir=energy tracking=none",
+    "experiment=ebm_digits hydra.run.dir=digits tracking=none",
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -64,8 +65,8 @@ def main() -> None:
 
 async def take(folder: Path) -> None:
     """Take the pictures of the runs in a folder."""
-    names = ("passed", "failed", "network", "energy")
-    passed, failed, network, energy = (f"file://{folder / name / 'report.html'}" for name in names)
+    names = ("passed", "failed", "network", "energy", "digits")
+    passed, failed, network, energy, digits = (f"file://{folder / name / 'report.html'}" for name in names)
     with chromium(folder / "profile") as port, mlflow(folder) as server:
         async with aiohttp.ClientSession() as session:
             page = await Page.open(session, port)
@@ -80,6 +81,8 @@ async def take(folder: Path) -> None:
             await page.show(energy, width=1000, wait=2)
             answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure:nth-of-type(2)"]
             save("ebm.png", [await page.shoot(one) for one in answers])
+            await page.show(digits, width=1000, wait=2)
+            save("digits.png", [await page.shoot(one) for one in ("#answer .card", "#answer figure")])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])

@@ -15,6 +15,7 @@ import xarray as xr
 from jax import Array
 from numpyro import handlers
 
+from credo.diagnostics.samples import largest_r_hat
 from credo.energies.base import Given
 from credo.energies.ising import Ising
 from credo.energies.potts import Potts
@@ -24,12 +25,16 @@ from credo.evidence.exact import Exact
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.result import Result
+from credo.samplers.base import Walkers
 from credo.training.contrastive import Contrastive
 
 _MOST_MEMBERS = 10
-_CHAINS, _WARMUP, _DRAWS = 64, 200, 100
+_CHAINS, _WARMUP, _DRAWS = 64, 200, 128
 """Chains of samples; calls of the sampler before the first draw, and draws of each chain."""
-_AIS_CHAINS, _RUNGS, _NARROW = 256, (400, 1600), 0.15
+_LONGEST, _AGREED, _GAINED = 32, 1.05, 0.8
+"""The chains of samples go on up to so many times as long until their R-hat is at most the second number; but not where
+it stays above 1 by more than the third times as much as at half the length: such chains are stuck."""
+_AIS_CHAINS, _RUNGS, _NARROW = 256, (400, 1600), 0.2
 """Chains of each direction, and rungs: the second number where the first leaves an interval of so many nats."""
 _OF_THEIR_OWN = Ising | Potts | Rbm
 """Energies that have a path of their own, on which Gibbs sampling goes; others come from their family's base."""
@@ -156,31 +161,57 @@ def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) ->
     """States [draw, chain, dim] and energies [draw, chain]: half of the chains begin at the base, half at the data."""
     if isinstance(states.energy, Given):
         return None
-    x, energies = (_drawn if exactly else _run)(states, y, key)
-    return np.asarray(x), np.asarray(energies)
+    x = np.asarray(_drawn(states, key)) if exactly else _chains(states, y, key)
+    return x, _energies_along(states, x)
 
 
 @eqx.filter_jit
-def _drawn(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array]:  # noqa: ARG001 - as `_run`
+def _drawn(states: EnergyDistribution, key: Array) -> Array:
     """Independent exact draws, in the form of chains."""
     assert states.exact is not None  # noqa: S101 -- for the type checker
     keys = jax.random.split(key, _DRAWS * _CHAINS)
-    draw = partial(states.exact.draws, states.energy)
-    draws = jax.vmap(draw)(keys).reshape(_DRAWS, _CHAINS, -1)  # type: ignore[union-attr]
-    return draws, jax.lax.map(states.energy.batch, draws)
+    draws: Any = jax.vmap(partial(states.exact.draws, states.energy))(keys)
+    return jnp.reshape(draws, (_DRAWS, _CHAINS, -1))
+
+
+def _chains(states: EnergyDistribution, y: Array, key: Array) -> np.ndarray:
+    """Evenly spaced draws of chains that go on until they agree, twice as long each time, or are seen to be stuck."""
+    start_key, key = jax.random.split(key)
+    walkers, first = _block(states, _warm(states, y, start_key), jax.random.fold_in(key, 0))
+    x, blocks, before = np.asarray(first), 1, np.inf
+    while blocks < _LONGEST:
+        off = largest_r_hat(x.swapaxes(0, 1), _energies_along(states, x).T) - 1
+        if not _AGREED - 1 < off < _GAINED * before:
+            break
+        longer = [x[1::2]]
+        for i in range(blocks, 2 * blocks):
+            walkers, new = _block(states, walkers, jax.random.fold_in(key, i))
+            longer.append(np.asarray(new)[2 * blocks - 1 :: 2 * blocks])
+        x, blocks, before = np.concatenate(longer), 2 * blocks, off
+    return x
 
 
 @eqx.filter_jit
-def _run(states: EnergyDistribution, y: Array, key: Array) -> tuple[Array, Array]:
-    base_key, data_key, warm_key, draw_key = jax.random.split(key, 4)
+def _warm(states: EnergyDistribution, y: Array, key: Array) -> Walkers:
+    """Chains before their first draw."""
+    base_key, data_key, key = jax.random.split(key, 3)
     half = _CHAINS // 2
     begin = states.family.base.sample(base_key, (half,)).astype(y.dtype)
     begin = jnp.concatenate([begin, jax.random.choice(data_key, y, (_CHAINS - half,))])
     sampler = states.sampler.of(states.energy)
     walkers = sampler.start(states.energy, begin)
-    walkers, _ = sampler.run(states.energy, walkers, warm_key, _WARMUP * sampler.steps, adapt=True)
-    _, draws = sampler.draws(states.energy, walkers, draw_key, _DRAWS)
-    return draws, jax.lax.map(states.energy.batch, draws)
+    return sampler.run(states.energy, walkers, key, _WARMUP * sampler.steps, adapt=True)[0]
+
+
+@eqx.filter_jit
+def _block(states: EnergyDistribution, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    """As many draws as are kept of the chains, [draw, chain, dim]."""
+    return states.sampler.of(states.energy).draws(states.energy, walkers, key, _DRAWS)
+
+
+def _energies_along(states: EnergyDistribution, x: Any) -> np.ndarray:
+    """The energies [draw, chain] of states [draw, chain, dim]."""
+    return np.stack([np.asarray(_energies(states, one)) for one in x])
 
 
 def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:

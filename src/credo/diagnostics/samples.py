@@ -14,6 +14,17 @@ from credo.result import Result
 array_stats: Any = arviz_array.array_stats
 
 
+def largest_r_hat(states: np.ndarray, energies: np.ndarray) -> float:
+    """The largest R-hat of states [chain, draw, dim] and energies [chain, draw]; NaN where there is none."""
+    numbers = np.concatenate([energies[..., None], states], -1)
+    if not np.isfinite(numbers).all():
+        return np.nan
+    moving = numbers.std((0, 1)) > 0
+    if not moving.any():
+        return np.nan
+    return float(np.max(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1)))
+
+
 @dataclass(frozen=True)
 class Samples:
     """The largest R-hat of the energy and of the states' numbers, over all chains.
@@ -33,17 +44,13 @@ class Samples:
         if "energy" not in samples:
             return None
         states = samples["y"].transpose("chain", "draw", "target").to_numpy()
-        numbers = np.concatenate([samples["energy"].to_numpy()[..., None], states], -1)
-        moving = numbers.std((0, 1)) > 0
-        if not np.isfinite(numbers).all() or not moving.any():
-            return not_checked("samples", self.threshold, "The samples are not finite, or do not move.")
-        r_hat = np.asarray(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1))
-        worst = float(np.max(r_hat))
+        worst = largest_r_hat(states, samples["energy"].transpose("chain", "draw").to_numpy())
         if np.isnan(worst):
-            return not_checked("samples", self.threshold, "R-hat of the samples could not be computed.")
+            reason = "The samples are not finite, or do not move, so that R-hat could not be computed."
+            return not_checked("samples", self.threshold, reason)
         sampler = samples.attrs.get("sampler", "the sampler")
         if worst <= self.threshold:
-            seen = f"{len(numbers)} chains of {sampler}, begun at the data and away from it, agree."
+            seen = f"{len(states)} chains of {sampler}, begun at the data and away from it, agree."
             return Check("samples", "passed", worst, self.threshold, seen)
         advice = (
             f"Chains of {sampler} begun at the data and away from it disagree: they do not move between the modes. "

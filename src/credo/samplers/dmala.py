@@ -15,6 +15,7 @@ from jax.nn import log_softmax
 from credo.energies.base import Energy
 from credo.errors import ConfigError
 from credo.samplers.base import Stepping, Walkers, accepted, name_of, settled, slopes, values_of
+from credo.samplers.uniforms import uniforms
 
 Slopes = tuple[Array, Array]
 """The energies [chain] of states, and their gradients [chain, dim]."""
@@ -62,24 +63,25 @@ def _moved(energy: Energy, walkers: Walkers, here: Slopes, key: Array) -> tuple[
     x, (energies, gradient) = walkers.x, here
     values = jnp.asarray(values_of(energy), x.dtype)
     log_p = _log_p(x, gradient, values, walkers.scale)
-    kinds = jax.random.categorical(move_key, log_p)
-    proposed = values[kinds]
+    below = jnp.cumsum(jnp.exp(log_p), 0)[:-1]
+    kinds = (uniforms(move_key, x.shape, x.dtype) >= below).sum(0)
+    chosen = kinds == jnp.arange(len(values))[:, None, None]
+    proposed = jnp.where(chosen, values[:, None, None], 0).sum(0)
     there = slopes(energy, proposed)
     back = _log_p(proposed, there[1], values, walkers.scale)
-    forward = _of(log_p, kinds)
-    backward = _of(back, jnp.abs(x[..., None] - values).argmin(-1))
+    forward, backward = _of(log_p, chosen), _of(back, x == values[:, None, None])
     yes, rate = accepted(energies - there[0] + backward - forward, accept_key)
     here = settled(energies, there[0], yes), settled(gradient, there[1], yes)
     return walkers._replace(x=settled(x, proposed, yes)), here, rate
 
 
 def _log_p(x: Array, gradient: Array, values: Array, eps: Array) -> Array:
-    """Of each unit of states x [chain, dim] and each value, [chain, dim, value]."""
-    change = values - x[..., None]
-    logits: Any = -0.5 * gradient[..., None] * change - 0.5 * jnp.square(change / eps)
-    return log_softmax(logits.astype(x.dtype))
+    """Of each value and each unit of states x [chain, dim], [value, chain, dim]: the fastest order of a few values."""
+    change = values[:, None, None] - x
+    logits: Any = -0.5 * gradient * change - 0.5 * jnp.square(change / eps)
+    return log_softmax(logits.astype(x.dtype), 0)
 
 
-def _of(log_p: Array, kinds: Array) -> Array:
-    """The log probability [chain] of kinds [chain, dim]."""
-    return jnp.take_along_axis(log_p, kinds[..., None], -1)[..., 0].sum(-1)
+def _of(log_p: Array, chosen: Array) -> Array:
+    """The log probability [chain] of the values that are chosen, [value, chain, dim]."""
+    return jnp.where(chosen, log_p, 0).sum((0, 2))
