@@ -26,15 +26,25 @@ from credo.errors import ConfigError, Interrupted
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
+from credo.sweep import jobs
+from credo.sweep.jobs import Membership
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an experiment."""
+    """What came of an experiment.
 
-    verdict: Verdict
+    Attributes:
+        verdict: of this run, or of the one that has answered it.
+        objective: the metric that was asked for.
+        exit_code: of the command.
+        answered: the folder of an earlier run with the same fingerprint, in whose place nothing was run.
+    """
+
+    verdict: str
     objective: float | None
     exit_code: int
+    answered: Path | None = None
 
 
 def run(
@@ -43,8 +53,9 @@ def run(
     overrides: tuple[str, ...],
     folder: Path,
     start_folder: Path,
-    alone: bool = True,
     taken_up: bool = False,
+    sweep: Membership | None = None,
+    again: bool = False,
 ) -> Outcome:
     """Run one experiment.
 
@@ -54,15 +65,16 @@ def run(
         overrides: what was typed.
         folder: where the run leaves its files.
         start_folder: where credo was started.
-        alone: whether the command runs this experiment only; a job of a sweep suggests no next commands.
         taken_up: whether to go on from the checkpoint in `folder`.
+        sweep: the sweep of which this is a job; a job says its answer in one line.
+        again: whether the folder's run was begun before, and is recorded as the same.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    with nullcontext() if taken_up else _clean_if_not_run(folder):
+    with nullcontext() if taken_up or sweep is not None else _clean_if_not_run(folder):
         refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
@@ -70,18 +82,21 @@ def run(
         parts.inference.check(problem)
         if parts.training is not None:
             _refuse_unread(overrides)
-        story = _story(config, choices, overrides, folder, start_folder, problem, data, place)
+        story = _story(config, choices, overrides, folder, start_folder, problem, data, place, sweep)
+        if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
+            return _outcome_of(found, config.objective)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
         keeper.check()
         if taken_up:
             OmegaConf.save(config, folder / ".hydra" / "config.yaml")  # with more draws, perhaps
-        story = replace(story, taken_up=keeper.extensions if taken_up else None)
+        story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
         result = _infer(parts, problem, config.seed, keeper)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
-        terminal.show_answer(story, result, summary, verdict)
+        if sweep is None:
+            terminal.show_answer(story, result, summary, verdict)
         numbers = metrics.collect(result, summary)
         objective = _objective(config.objective, numbers)
         _write(folder, story, result, summary, verdict, numbers)
@@ -90,8 +105,29 @@ def run(
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         keeper.finish()
-    terminal.show_places(story, page, tracked, _next(choices, overrides, problem) if alone else ())
-    return Outcome(verdict, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
+    if sweep is None:
+        terminal.show_places(story, page, tracked, _next(choices, overrides, problem))
+    else:
+        terminal.show_job(story, result, verdict)
+    return Outcome(verdict.status, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
+
+
+def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:
+    return bool(OmegaConf.select(config, "sweep.skip_finished") or (sweep is not None and sweep.skip_finished))
+
+
+def _answered(tracker: Tracker, story: Story) -> Path | None:
+    """The folder of a finished run that asked the same, if it still has its answer."""
+    found = tracker.answered(story.provenance["fingerprint"], story.start_folder)
+    return found if found is not None and (found / "metrics.json").exists() else None
+
+
+def _outcome_of(found: Path, objective: str | None) -> Outcome:
+    """What came of an earlier run."""
+    numbers = json.loads((found / "metrics.json").read_text())
+    terminal.show_answered(found)
+    verdict = json.loads((found / "verdict.json").read_text())["status"]
+    return Outcome(verdict, _objective(objective, numbers), 0, found)
 
 
 def _story(
@@ -103,12 +139,14 @@ def _story(
     problem: Problem,
     data: xr.Dataset,
     place: Mapping[str, Any],
+    sweep: Membership | None,
 ) -> Story:
     data_hash = dataset.fingerprint(data)
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
     came_from = provenance.collect(config.seed, data_hash, start_folder)
+    words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
-        name=config.name or " ".join(choices[group] for group in ("data", "model", "inference")),
+        name=config.name or (words if sweep is None else jobs.name(overrides, sweep.keys)),
         config=plain,
         choices=choices,
         overrides=overrides,
@@ -117,6 +155,7 @@ def _story(
         provenance={**came_from, "device": dict(place), "fingerprint": provenance.fingerprint(plain, data_hash)},
         question=describe(problem, data_hash),
         data=data,
+        sweep=sweep,
     )
 
 

@@ -196,6 +196,11 @@ class Checkpoint:
             ) from error
 
 
+def is_open(run: Path) -> bool:
+    """Whether the run in this folder was cut off and can be taken up."""
+    return (run / "checkpoint" / "state.npz").exists() and not read_head(run)["finished"]
+
+
 def read_head(run: Path) -> dict[str, Any]:
     """What the checkpoint of a run says of it: `question, numbers, files, finished, extensions`.
 

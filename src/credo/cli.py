@@ -8,12 +8,13 @@ credo extend RUN --draws N
 """
 
 import logging
+import math
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -25,9 +26,11 @@ import credo
 from credo import signals
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted
+from credo.sweep import jobs
 
 if TYPE_CHECKING:
     from credo import again
+    from credo.sweep.jobs import Membership
 
 _CONF = str(paths.built_in() / "conf")
 
@@ -81,51 +84,76 @@ def experiment() -> int:
 
     @hydra.main(config_path=_CONF, config_name="config", version_base="1.3")
     def job(config: DictConfig) -> float | None:
-        code, objective = run(config)
-        codes.append(code)
-        if code not in (0, 3) and HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise _ReportedError(code)
-        return objective
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            return run_job(config)
+        codes.append(run(config).exit_code)
+        return None
 
-    try:
-        job()
-    except _ReportedError as error:  # perhaps from another process, whose `codes` are not ours
-        codes.append(error.code)
+    job()
     return next((code for code in codes if code), 0)
 
 
-class _ReportedError(Exception):
-    """A job of a sweep failed, and the user was told why."""
-
-    def __init__(self, code: int):
-        super().__init__(code)
-        self.code = code
-
-
-def run(config: DictConfig) -> tuple[int, float | None]:
-    """Run one experiment; returns its exit code and its objective."""
+def run(config: DictConfig, of: "Membership | None" = None, again: bool = False) -> "Ended":
+    """Run one experiment, alone or as a job of a sweep; says how it ended, and why."""
     job = HydraConfig.get()
     start_folder = Path(job.runtime.cwd)
     _make_importable(start_folder)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
+    folder = Path(job.runtime.output_dir)
     try:
         with signals.listening():
-            from credo import app
+            from credo import app, checkpoint
 
             outcome = app.run(
                 config,
                 choices={str(group): str(word) for group, word in job.runtime.choices.items()},
                 overrides=tuple(typed),
-                folder=Path(job.runtime.output_dir),
+                folder=folder,
                 start_folder=start_folder,
-                alone=job.mode is not RunMode.MULTIRUN,
+                taken_up=again and checkpoint.is_open(folder),
+                sweep=of,
+                again=again,
             )
     except CredoError as error:
-        return _say(error), None
-    except Exception:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
+        return Ended(_say(error), reason=str(error))
+    except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         traceback.print_exc()
-        return 1, None
-    return outcome.exit_code, outcome.objective
+        return Ended(1, reason=f"{type(error).__name__}: {error}")
+    return Ended(outcome.exit_code, outcome.objective, "" if outcome.answered is None else str(outcome.answered))
+
+
+class Ended(NamedTuple):
+    """How an experiment ended: the command's exit code, the objective, and why (or which run has the answer)."""
+
+    exit_code: int
+    objective: float | None = None
+    reason: str = ""
+
+
+def run_job(config: DictConfig) -> float | None:
+    """Run a job of a sweep, which says in its folder how it ended; returns the objective, NaN where there is none.
+
+    An interrupt ends the sweep with the job.
+    """
+    of, folder = jobs.membership(), Path(HydraConfig.get().runtime.output_dir)
+    stop = Path(HydraConfig.get().sweep.dir) / jobs.STOP
+    if stop.exists():
+        return math.nan
+    again = jobs.read(folder) is not None
+    typed = cast("list[str]", OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False))
+    job = jobs.begun(typed)
+    job.write(folder)
+    try:
+        ended = run(config, of, again)
+    except (KeyboardInterrupt, Interrupted) as error:
+        jobs.ended(job, "KILLED", Interrupted.exit_code, str(error) or "interrupted").write(folder)
+        raise
+    answered = ended.exit_code == 0 and ended.reason
+    state = "SKIPPED" if answered else "FINISHED" if ended.exit_code in (0, 3) else "FAILED"
+    jobs.ended(job, state, ended.exit_code, ended.reason, ended.objective).write(folder)
+    if ended.exit_code and of is not None and of.fail_fast:
+        stop.touch()
+    return math.nan if state == "FAILED" else ended.objective
 
 
 def _make_importable(start_folder: Path) -> None:

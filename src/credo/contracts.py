@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from credo.models.base import Model
     from credo.models.problem import Problem
     from credo.result import Result
+    from credo.sweep.jobs import Job, Membership
 
 
 @runtime_checkable
@@ -204,6 +205,7 @@ class Story:
         question: `{"model": ..., "latents": [...], "data": ...}`: the model's formula and what is known of its sites.
         data: the data set.
         taken_up: `None` for a new run; otherwise how many times the run was made longer, 0 where it was cut off.
+        sweep: what the run knows of the sweep of which it is a job.
     """
 
     name: str
@@ -216,6 +218,34 @@ class Story:
     question: Mapping[str, Any]
     data: "xr.Dataset"
     taken_up: int | None = None
+    sweep: "Membership | None" = None
+
+
+class SweepRecord(Protocol):
+    """Where a sweep is recorded, with its runs under it."""
+
+    id: str
+    """The tracker's name of it."""
+
+    @property
+    def place(self) -> str:
+        """Where a person finds it."""
+        ...
+
+    def settle(self, name: str, job: "Job", folder: Path) -> None:
+        """Record the end of a job that could not do so itself: it was refused, or its process vanished."""
+        ...
+
+    def end(
+        self,
+        status: Literal["FINISHED", "FAILED", "KILLED"],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        note: str,
+        files: "Sequence[Path]",
+    ) -> None:
+        """Record what came of it."""
+        ...
 
 
 @runtime_checkable
@@ -240,6 +270,14 @@ class Tracker(Protocol):
 
     def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
         """Record a run that did not finish, with the reason and whatever files it left."""
+        ...
+
+    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> SweepRecord | None:
+        """Record a sweep, or go on with the one that has this folder; `None` where sweeps are not recorded."""
+        ...
+
+    def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
+        """The folder of a finished run with this fingerprint, if there is one."""
         ...
 
 

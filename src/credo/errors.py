@@ -20,6 +20,14 @@ class RunError(CredoError):
     """The run started and could not be finished (exit code 1)."""
 
 
+class SweepError(CredoError):
+    """Jobs of a sweep failed; the exit code says how many, up to a hundred."""
+
+    def __init__(self, message: str, failed: int):
+        super().__init__(message)
+        self.exit_code = min(failed, 100)
+
+
 class Interrupted(BaseException):
     """The run was told to stop (SIGINT, SIGTERM); a `BaseException`, so that no handler of errors swallows it."""
 

@@ -36,7 +36,7 @@ PACKAGES = (
 LISTENERS = ("tracking", "report")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
 
-NO_QUESTION = (*LISTENERS, "name", "objective", "device.compilation_cache", "inference.checkpoint")
+NO_QUESTION = (*LISTENERS, "name", "objective", "sweep", "device.compilation_cache", "inference.checkpoint")
 """Keys with which a configuration asks the same question."""
 
 DIFF_LIMIT = 200_000

@@ -208,6 +208,21 @@ def show_places(
             console.print(Text(f"  {command}"), soft_wrap=True)
 
 
+def show_job(story: Story, result: Result, verdict: Verdict, console: Console | None = None) -> None:
+    """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
+    console = console or Screen(highlight=False)
+    took = seconds(sum(result.cost.seconds.values()))
+    wrong = ", ".join(check.name for check in ended(verdict, "failed"))
+    word = f"{verdict.status:<12}", STYLES[verdict.status]
+    console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
+
+
+def show_answered(folder: Path, console: Console | None = None) -> None:
+    """Say that nothing was run, because a finished run has the answer."""
+    console = console or Screen(highlight=False)
+    console.print(Text(f"not run: {folder} has the same fingerprint and is finished"), soft_wrap=True)
+
+
 def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
     """The summary; names are cut where the numbers leave no room for them."""
     chosen = [column for column in table.columns(result.kind) if column.key in SHOWN[result.kind]]

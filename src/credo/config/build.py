@@ -73,6 +73,12 @@ def make_model(config: DictConfig) -> Any:
     return _make(config, "model", Model)
 
 
+def make_tracker(config: DictConfig) -> Tracker:
+    """Make the tracker of a configuration alone."""
+    tracker: Tracker = _make(config, "tracking", Tracker)
+    return tracker
+
+
 def _seconds(config: DictConfig, key: str) -> float | None:
     value = OmegaConf.select(config, key)
     if value is not None and not value > 0:

@@ -37,6 +37,8 @@ def explain(error: Exception) -> ConfigError:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return ConfigError(f"{mark.name}, line {mark.line + 1}: not valid YAML ({error.problem})")
+    if isinstance(error.__cause__, ConfigError):  # from a sweeper or a launcher of ours
+        return error.__cause__
     for cause in (error, error.__cause__, error.__context__):
         if isinstance(cause, OmegaConfBaseException):
             return _wrong_value(error, cause)

@@ -102,3 +102,4 @@ def register() -> None:
     plugins: Any = Plugins.instance()
     plugins.register(ExperimentSource)
     plugins.register(FolderSearchPath)
+    OmegaConf.register_new_resolver("sweep_folder", lambda earlier, new: earlier or new, replace=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from credo.contracts import Story
+from credo.contracts import Story, SweepRecord
 from credo.errors import ConfigError
 from credo.provenance import without_password
-from credo.tracking import record, store, view
+from credo.tracking import parent, record, store, view
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, RunTag
@@ -196,6 +196,29 @@ class MlflowTracker:
         with self._guard("running metrics"):
             self._write_waiting(run)
         self._copy(run, files)
+
+    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> SweepRecord:
+        """Create the parent run of a sweep, or go on with the one that has this folder.
+
+        Raises:
+            ConfigError: the store cannot be reached or written to, or the experiment was deleted.
+        """
+        where = store.locate(self.uri, start_folder)
+        return parent.begun(where, self.experiment, name, {**tags, **self.tags}, folder)
+
+    def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
+        """The folder of the newest finished run with this fingerprint."""
+        where = store.locate(self.uri, start_folder)
+        with store.explained(where):
+            client = store.connect(where)
+            experiment = store.experiment(client, self.experiment, where.artifacts)
+            found = client.search_runs(
+                [experiment],
+                f"tags.fingerprint = '{fingerprint}' AND attributes.status = 'FINISHED'",
+                max_results=1,
+                order_by=["attributes.start_time DESC"],
+            )
+        return Path(found[0].data.tags["folder"]) if found else None
 
     def _write_waiting(self, run: Run) -> None:
         run.log(metrics=[metric for numbers in self._waiting for metric in record.metrics(*numbers)])

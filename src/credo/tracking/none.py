@@ -23,3 +23,9 @@ class NoTracker:
 
     def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
         """Do nothing."""
+
+    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> None:
+        """Do nothing."""
+
+    def answered(self, fingerprint: str, start_folder: Path) -> None:
+        """Nothing is known here of other runs."""

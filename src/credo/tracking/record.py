@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 GROUPS = ("data", "model", "inference", "device")
 """Groups whose chosen words are tags, to search and group by."""
 
+PARENT = "mlflow.parentRunId"
+"""The tag by which a run folds under that of its sweep."""
+
 CUT_NOTE = "\n\n*(cut here; the whole account is in report.html)*"
 
 
@@ -65,6 +68,7 @@ def origin(story: Story) -> dict[str, str]:
         "data_hash": story.provenance.get("data_hash"),
         "git_commit": git.get("commit"),
         "git_dirty": json.dumps(git["dirty"]) if git else None,
+        "fingerprint": story.provenance.get("fingerprint"),
         "overrides": without_password(shlex.join(story.overrides)),
         "folder": str(story.folder),
         "mlflow.user": story.provenance.get("user"),
@@ -73,6 +77,8 @@ def origin(story: Story) -> dict[str, str]:
         "mlflow.source.git.commit": git.get("commit"),
         "mlflow.source.git.branch": git.get("branch"),
     }
+    if (sweep := story.sweep) is not None:
+        words |= {"sweep": sweep.name, "swept": ", ".join(sweep.keys), PARENT: sweep.parent}
     return {name: word for name, word in words.items() if word}
 
 

@@ -5,7 +5,10 @@ experiments carry a shared view, which MLflow keeps as JSON in an experiment tag
 """
 
 import json
+import shlex
 import sys
+
+from credo.provenance import without_password
 
 KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -38,6 +41,17 @@ def table(server: str, experiment: str) -> str:
 def page(server: str, experiment: str, run: str) -> str:
     """Return the address of the page of a run."""
     return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
+
+
+def place(uri: str, is_server: bool, experiment: str, run: str) -> str:
+    """Say where a run is found; for a local store also how to look into it."""
+    uri = without_password(uri)
+    server = uri.rstrip("/") if is_server else "http://127.0.0.1:5000"
+    lines = [page(server, experiment, run), f"all runs: {table(server, experiment)}"]
+    if not is_server:
+        server = f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
+        lines.append(f"start it: MLFLOW_DISABLE_TELEMETRY=true {server}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Values live in `conf/`; a YAML there starts its defaults with `/schema/GROUP/OPT
 needs no schema.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -23,6 +23,7 @@ from credo.config.schema import (
     tracking,
     training,
 )
+from credo.config.schema.sweep import Sweep
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Credo:
     name: str | None = MISSING
     seed: int = MISSING
     objective: str | None = MISSING
+    sweep: Sweep = field(default_factory=Sweep)
     data: Any = MISSING
     model: Any = MISSING
     inference: Any = MISSING

@@ -1,0 +1,20 @@
+"""The keys of `sweep`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+
+@dataclass
+class Sweep:
+    """How a sweep goes on.
+
+    Attributes:
+        resume: the folder of an earlier sweep, whose unfinished jobs are run.
+        fail_fast: begin no further job once one has failed.
+        skip_finished: do not run what a finished run with the same fingerprint has answered.
+    """
+
+    resume: str | None = MISSING
+    fail_fast: bool = MISSING
+    skip_finished: bool = MISSING

@@ -1,0 +1,225 @@
+"""The account of a sweep: how its jobs ended and what they found, as a table, a page, and on the terminal."""
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+from rich.table import Table
+from rich.text import Text
+
+from credo.report.numbers import counted, seconds
+from credo.sweep import jobs
+from credo.terminal import STYLES, Screen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credo.sweep.course import Course
+
+SHOWN = {
+    "elpd_loo": "elpd_loo",
+    "nll_test": "nll_test",
+    "log_z": "log_z",
+    "log_density": "log_density",
+    "ess_bulk_min": "ESS",
+    "r_hat_max": "R-hat",
+    "divergences": "div",
+    "seconds/total": "seconds",
+}
+"""Metrics on the terminal and on the page, with their titles; those that no run has are left out."""
+
+MOST_ROWS = 40
+LEFT = "not run"
+LOOKS = {"FINISHED": "green", "SKIPPED": "cyan", "FAILED": "red", "KILLED": "red", LEFT: "yellow", "RUNNING": "yellow"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """What came of a sweep.
+
+    Attributes:
+        folder: of the sweep.
+        name: what was typed for its jobs.
+        keys: what differs between the jobs.
+        table: one row per job: `job, state, verdict`, a column per key, `objective`, all metrics, `seconds, reason,
+            folder`.
+        files: the table and the page.
+    """
+
+    folder: Path
+    name: str
+    keys: tuple[str, ...]
+    table: "pd.DataFrame"
+    files: tuple[Path, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many jobs ended in which state."""
+        return dict(Counter(self.table["state"]))
+
+    @property
+    def failed(self) -> int:
+        """Jobs that ended without an answer, or whose gate did not let them pass."""
+        return int((~self.table["state"].isin(jobs.ANSWERED) & (self.table["state"] != LEFT) | self._stopped_at_gate).sum())
+
+    @property
+    def undone(self) -> int:
+        """Jobs that failed, or did not begin."""
+        return int((~self.table["state"].isin(jobs.ANSWERED) | self._stopped_at_gate).sum())
+
+    @property
+    def _stopped_at_gate(self) -> "pd.Series[bool]":
+        return self.table["exit_code"].fillna(0) == 3
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, and what to do."""
+        missing = self.counts.get(LEFT, 0)
+        parts = [f"{self.failed} of {counted(len(self.table), 'job')} failed"] if self.failed else []
+        parts += [f"{missing} did not begin"] if missing else []
+        return f"{' and '.join(parts)}; credo -m sweep.resume={shlex.quote(str(self.folder))} runs what is left"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers of the whole sweep."""
+        numbers = {"jobs": len(self.table), "finished": len(self.table) - self.undone, "failed": self.failed}
+        found = self.table["objective"].dropna()
+        best = {"objective_min": found.min(), "objective_max": found.max()} if len(found) else {}
+        verdicts = Counter(self.table["verdict"].dropna())
+        passed = {"verdict_passed": verdicts["passed"], "verdict_failed": verdicts["failed"]}
+        took = {"seconds/total": self.table["seconds"].sum()}
+        return {name: float(value) for name, value in (numbers | best | passed | took).items()}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The states in words; the verdict only where all have the same."""
+        words = ", ".join(f"{count} {state.lower()}" for state, count in self.counts.items())
+        verdicts = set(self.table["verdict"].dropna())
+        return {"jobs": words} | ({"verdict": verdicts.pop()} if len(verdicts) == 1 else {})
+
+    @property
+    def note(self) -> str:
+        """The table in markdown."""
+        shown = self.shown()
+        head = "| " + " | ".join(shown.columns) + " |\n" + "| --- " * len(shown.columns) + "|"
+        rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in shown.to_numpy()]
+        return "\n".join([head, *rows[:MOST_ROWS], *([f"\n{len(rows) - MOST_ROWS} more"] if rows[MOST_ROWS:] else [])])
+
+    def shown(self) -> "pd.DataFrame":
+        """The columns that a person reads, as words."""
+        import pandas as pd
+
+        named = [self.table["job"].astype(str), self.table["state"].str.lower(), self.table["verdict"].fillna("")]
+        columns: dict[str, Any] = dict(zip(("job", "state", "verdict"), named, strict=True))
+        columns |= {short: self.table[key].fillna("") for key, short in zip(self.keys, shortest(self.keys), strict=True)}
+        if self.table["objective"].notna().any():
+            columns["objective"] = self.table["objective"].map(_number)
+        for name, title in SHOWN.items():
+            if name in self.table and self.table[name].notna().any():
+                columns[title] = self.table[name].map(_number)
+        return pd.DataFrame(columns)
+
+    def unfinished(self) -> list[tuple[str, str]]:
+        """Number, state and swept values of each job that has no answer, and why."""
+        bad = self.table[~self.table["state"].isin(jobs.ANSWERED) | self._stopped_at_gate]
+        return [(f"{row['job']}", str(row["reason"])) for _, row in bad.iterrows() if row["reason"]]
+
+
+def give(course: "Course") -> Account:
+    """Collect what the jobs left, and write `sweep.csv` and `report.html` into the sweep's folder."""
+    import pandas as pd
+
+    from credo.sweep import page
+
+    table = pd.DataFrame([_row(number, one, course.keys) for number, one in enumerate(course.planned)])
+    csv, html = course.folder / "sweep.csv", course.folder / "report.html"
+    account = Account(course.folder, course.name, course.keys, table, (csv, html))
+    table.drop(columns="exit_code").to_csv(csv, index=False)
+    html.write_text(page.render(account), encoding="utf-8")
+    return account
+
+
+def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
+    job = one.stands()
+    values = {jobs.key_of(word): word.split("=", 1)[-1] for word in one.overrides}
+    took = None if job is None or job.ended is None else job.ended - job.began
+    place = one.folder if job is None or job.state != "SKIPPED" else Path(job.reason)
+    finds = {} if job is None or job.state not in jobs.ANSWERED else _metrics(place)
+    return {
+        "job": number,
+        "state": LEFT if job is None else job.state,
+        "verdict": _verdict(place) if finds else None,
+        **{key: values.get(key) for key in keys},
+        "objective": None if job is None else job.objective,
+        **finds,
+        "seconds": took,
+        "exit_code": None if job is None else job.exit_code,
+        "reason": "" if job is None else job.reason,
+        "folder": str(one.folder),
+    }
+
+
+def _metrics(folder: Path) -> dict[str, float]:
+    file = folder / "metrics.json"
+    known: Mapping[str, float | None] = json.loads(file.read_text()) if file.exists() else {}
+    return {name: math.nan if value is None else value for name, value in known.items()}
+
+
+def _verdict(folder: Path) -> str | None:
+    file = folder / "verdict.json"
+    return str(json.loads(file.read_text())["status"]) if file.exists() else None
+
+
+def shortest(keys: Sequence[str]) -> list[str]:
+    """The keys by the fewest of their last parts that tell them apart: `loc.scale` of `model.prior.loc.scale`."""
+    names = []
+    for key in keys:
+        parts = key.split(".")
+        ends = [".".join(parts[i:]) for i in reversed(range(len(parts)))]
+        others = [other for other in keys if other != key]
+        names.append(next(e for e in [*ends, key] if not any(f".{other}".endswith(f".{e}") for other in others) or e == key))
+    return names
+
+
+def _number(value: float) -> str:
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def show(account: Account, place: str | None) -> None:
+    """Print the jobs, why some have no answer, and where everything is."""
+    screen = Screen(soft_wrap=False, highlight=False)
+    shown = account.shown()
+    lines = Table(box=None, pad_edge=False, header_style="dim")
+    for column in shown.columns:
+        is_word = column in ("state", "verdict") or column in shortest(account.keys)
+        lines.add_column(column, justify="left" if is_word else "right", overflow="fold")
+    for row in shown.head(MOST_ROWS).itertuples(index=False):
+        cells = [Text(str(cell)) for cell in row]
+        cells[1].stylize(LOOKS.get(str(row[1]).upper(), LOOKS.get(str(row[1]), "")))
+        cells[2].stylize(STYLES.get(str(row[2]), ""))
+        lines.add_row(*cells)
+    screen.print()
+    screen.print(lines)
+    if len(shown) > MOST_ROWS:
+        screen.print(f"... {len(shown) - MOST_ROWS} more in sweep.csv", style="dim")
+    for number, reason in account.unfinished():
+        screen.print(Text(f"job {number}: {reason}", style="red"), soft_wrap=True)
+    took = account.table["seconds"].sum()
+    screen.print(f"\n{counted(len(shown), 'job')} in {seconds(took)} of their own time", style="dim")
+    screen.print(Text(f"report  {account.files[1]}"), soft_wrap=True)
+    screen.print(Text(f"table   {account.files[0]}"), soft_wrap=True)
+    if place:
+        screen.print(Text(f"mlflow  {place.splitlines()[0]}"), soft_wrap=True)
+
+
+def config_of(folder: Path) -> Any:
+    """The configuration of a job."""
+    return OmegaConf.load(folder / ".hydra" / "config.yaml")

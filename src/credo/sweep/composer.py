@@ -1,0 +1,69 @@
+"""The configurations of many jobs, composed as Hydra does, once for all jobs that choose the same options.
+
+Hydra takes a third of a second to compose one configuration. Jobs of a sweep mostly differ in plain values, and those
+are set in a copy.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+class Composer:
+    """Composes the configurations of a sweep's jobs."""
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig):
+        """Of the sweep with the configuration `master`."""
+        self._loader, self._master = loader, master
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._known: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        """The configuration of a job, `hydra` included.
+
+        Raises:
+            HydraException: there is no such option or key, or a value does not fit its type.
+        """
+        parsed = self._parser.parse_overrides(list(overrides))
+        choices = tuple(str(one.input_line) for one in parsed if not _is_value(one))
+        if choices not in self._known:
+            self._known[choices] = self._loader.load_sweep_config(self._master, list(choices))
+        config = copy.deepcopy(self._known[choices])
+        OmegaConf.copy_cache(from_config=self._master, to_config=config)
+        loader: Any = ConfigLoaderImpl
+        loader._apply_overrides_to_config([one for one in parsed if _is_value(one)], config)
+        task = [one for one in parsed if not one.is_hydra_override()]
+        spelling = config.hydra.job.config.override_dirname
+        with open_dict(config):
+            config.hydra.overrides.task = [one.input_line for one in task]
+            config.hydra.overrides.hydra = [*self._master.hydra.overrides.hydra]
+            config.hydra.overrides.hydra.extend([one.input_line for one in parsed if one.is_hydra_override()])
+            config.hydra.job.num, config.hydra.job.id = number, str(number)
+            config.hydra.job.override_dirname = get_overrides_dirname(
+                task, spelling.exclude_keys, spelling.item_sep, spelling.kv_sep
+            )
+        return config
+
+
+def subdirectory(config: DictConfig) -> str:
+    """Where in the sweep's folder a job's files go, as `hydra.sweep.subdir` says."""
+    singleton = HydraConfig.instance()
+    before = singleton.cfg
+    try:
+        singleton.set_config(config)
+        return str(config.hydra.sweep.subdir)
+    finally:
+        singleton.cfg = before
+
+
+def _is_value(override: Override) -> bool:
+    """Whether it sets one plain value; others may choose options, on which everything else depends."""
+    plain = override.package is None and not override.is_delete()
+    return plain and ("." in override.key_or_group or override.key_or_group in ("name", "seed", "objective"))

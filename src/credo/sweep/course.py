@@ -1,0 +1,279 @@
+"""A sweep under way: its folder, its jobs and how they ended, whatever launches them.
+
+The plan is written to `sweep.json` before the first job begins, so that `sweep.resume` knows what is left to do. A
+launcher whose worker dies gives up all its jobs: those that had not begun are launched again, and those that had, once
+more and each alone, so that only the guilty one is lost.
+"""
+
+import json
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from credo.contracts import SweepRecord
+from credo.errors import ConfigError, CredoError, Interrupted, SweepError
+from credo.sweep import jobs
+from credo.sweep.composer import Composer, subdirectory
+from credo.sweep.jobs import Job, Membership
+
+FILE = "sweep.json"
+VANISHED = "the process ended without a word (killed, or out of memory)"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job to do.
+
+    Attributes:
+        number: of the job in its sweep, from 0.
+        overrides: what makes its configuration.
+        folder: where it leaves its files.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    folder: Path
+
+    def stands(self) -> Job | None:
+        """What is known of it; `None` before it began."""
+        return jobs.read(self.folder)
+
+
+@dataclass
+class Course:
+    """The jobs of one sweep.
+
+    Attributes:
+        folder: of the sweep.
+        launcher: what runs the jobs.
+        config: of the sweep, with which the launcher was made.
+        composer: of the jobs' configurations.
+        keys: the configuration keys that differ between the jobs, in the order typed.
+        name: what was typed for them.
+        planned: all jobs so far.
+        record: where the sweep is recorded.
+    """
+
+    folder: Path
+    launcher: Launcher
+    config: DictConfig
+    composer: Composer
+    keys: tuple[str, ...]
+    name: str
+    planned: list[Planned] = field(default_factory=list)
+    record: SweepRecord | None = None
+
+    def take(self, overrides: Sequence[Sequence[str]]) -> list[Planned]:
+        """Plan jobs, all of which are composed to learn that they can be; returns those that are not done.
+
+        Jobs that the sweep has already are not planned twice, and those that finished are not run again.
+
+        Raises:
+            HydraException: one of them cannot be composed; nothing was written.
+        """
+        known = {one.overrides for one in self.planned}
+        begins = not self.planned
+        for words in (tuple(words) for words in overrides):
+            if words not in known:
+                number = len(self.planned)
+                place = subdirectory(self.composer.compose(words, number))
+                self._require_own(place)
+                self.planned.append(Planned(number, words, self.folder / place))
+        asked = {tuple(words) for words in overrides} or known
+        if begins or self.record is None:
+            self._begin()
+        self._write()
+        return [one for one in self.planned if one.overrides in asked and not _is_done(one)]
+
+    def _require_own(self, place: str) -> None:
+        if any(one.folder == self.folder / place for one in self.planned):
+            raise ConfigError(
+                f"hydra.sweep.subdir: expected a folder for every job, but two would have {place}; put "
+                "${hydra:job.num} into it"
+            )
+
+    def _begin(self) -> None:
+        from credo.config.build import make_tracker
+
+        settings = self.config.sweep
+        tracker = make_tracker(self.config)
+        if settings.skip_finished and self.config.tracking._target_.endswith(".NoTracker"):
+            raise ConfigError(
+                "sweep.skip_finished: finished runs are found in MLflow's store, and tracking=none keeps none; "
+                "set tracking=mlflow"
+            )
+        start_folder = Path(self.config.hydra.runtime.cwd)
+        tags = {"sweep": self.label, "swept": ", ".join(self.keys), "overrides": self.name}
+        self.record = tracker.begin_sweep(self.title, tags, self.folder, start_folder)
+        parent = None if self.record is None else self.record.id
+        member = Membership(self.label, parent, self.keys, settings.fail_fast, settings.skip_finished)
+        _inform(self.config, self.folder, member)
+
+    @property
+    def label(self) -> str:
+        """The sweep's folder in short, by which its runs are grouped."""
+        return "/".join(self.folder.parts[-2:])
+
+    @property
+    def title(self) -> str:
+        """A name that reads like what was typed."""
+        return self.name if len(self.name) <= 120 else f"{self.name[:119]}…"
+
+    def _write(self) -> None:
+        """Leave the plan in the sweep's folder, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        plan = [{"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned]
+        scratch = self.folder / f".{FILE}"
+        known = {"name": self.name, "keys": self.keys, "jobs": plan}
+        scratch.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+        scratch.replace(self.folder / FILE)
+
+    def launch(self, new: Sequence[Planned]) -> dict[int, Job]:
+        """Run jobs; returns how each ended, by number. Jobs that a stop kept from beginning are missing."""
+        waiting, before = list(new), {one.number: one.stands() for one in new}
+        while waiting:
+            trouble = self._round(waiting)
+            left = [one for one in waiting if one.stands() == before[one.number] or not _is_over(one)]
+            fresh = [one for one in left if one.stands() == before[one.number]]
+            if len(fresh) == len(waiting) and not self.is_stopped:
+                raise trouble or CredoError("hydra/launcher: the launcher began none of its jobs")
+            for suspect in (one for one in left if one not in fresh):
+                if len(waiting) > 1:
+                    trouble = self._round([suspect]) or trouble
+                _declare_lost(suspect, trouble)
+            waiting = [] if self.is_stopped else fresh
+        ended = {one.number: one.stands() for one in new}
+        return {number: job for number, job in ended.items() if job is not None and job != before[number]}
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no further job begins."""
+        return (self.folder / jobs.STOP).exists()
+
+    def _round(self, some: Sequence[Planned]) -> Exception | None:
+        """Let the launcher run some jobs; returns what it raised. An interrupt goes through."""
+        words = [
+            [*one.overrides, f"hydra.sweep.subdir={_quoted(str(one.folder.relative_to(self.folder)))}"] for one in some
+        ]
+        try:
+            for returned in self.launcher.launch(words, initial_job_idx=some[0].number):
+                _ = returned.return_value  # raises what the job raised
+        except CredoError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever launchers raise; the jobs' files say how they ended
+            log.debug("the launcher stopped", exc_info=True)
+            return error
+        return None
+
+    def close(self, interrupted: bool = False) -> None:
+        """Give the account of the sweep: on the terminal, as a page, as a table, and where it is recorded.
+
+        Raises:
+            SweepError: jobs failed, or were not run.
+        """
+        from credo.sweep import account
+
+        for one in self.planned if self.record is not None else ():
+            if (job := one.stands()) is not None and not job.has_answer and self.record is not None:
+                self.record.settle(self.run_name(one), job, one.folder)
+        given = account.give(self)
+        if self.record is not None:
+            status = "KILLED" if interrupted else "FAILED" if given.failed == len(self.planned) else "FINISHED"
+            self.record.end(status, given.metrics, given.tags, given.note, given.files)
+        account.show(given, None if self.record is None else self.record.place)
+        if given.undone and not interrupted:
+            raise SweepError(given.sentence, given.undone)
+
+    def run_name(self, one: Planned) -> str:
+        """What a job's run is called: what makes it another one than its neighbours."""
+        return jobs.name(one.overrides, self.keys)
+
+
+@contextmanager
+def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept: dict[str, str]) -> Iterator[Course]:
+    """A sweep from its first job to its account, however it ends.
+
+    Args:
+        config: of the sweep.
+        launcher: what runs the jobs.
+        composer: of the jobs' configurations.
+        swept: the keys that have several values, and those as typed.
+
+    Raises:
+        ConfigError: there is no such sweep to resume, or one in the folder that would be overwritten.
+        SweepError: jobs failed.
+    """
+    folder = Path(config.hydra.sweep.dir).absolute()
+    name = " ".join(f"{key}={values}" for key, values in swept.items())
+    course = Course(folder, launcher, config, composer, tuple(swept), name)
+    if config.sweep.resume is not None:
+        _read(course)
+    elif (folder / FILE).exists():
+        raise ConfigError(
+            f"hydra.sweep.dir: expected a new folder, but {folder} has a sweep; "
+            f"sweep.resume={shlex.quote(str(folder))} runs what it left"
+        )
+    try:
+        yield course
+    except (KeyboardInterrupt, Interrupted):
+        if course.planned:
+            course.close(interrupted=True)
+        raise
+    course.close()
+
+
+def _read(course: Course) -> None:
+    """Fill in what an earlier command planned."""
+    try:
+        known: Any = json.loads((course.folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"sweep.resume: expected the folder of a sweep, and {course.folder} has no {FILE}") from None
+    course.name, course.keys = known["name"], tuple(known["keys"])
+    course.planned = [
+        Planned(number, tuple(one["overrides"]), course.folder / one["folder"])
+        for number, one in enumerate(known["jobs"])
+    ]
+    (course.folder / jobs.STOP).unlink(missing_ok=True)
+
+
+def _inform(config: DictConfig, folder: Path, member: Membership) -> None:
+    """Tell every job of its sweep, in whichever process it is composed: by Hydra's own overrides."""
+    config.hydra.overrides.hydra.extend(
+        [
+            f"hydra.sweep.dir={_quoted(str(folder))}",
+            f"+hydra.job.env_set.{jobs.VARIABLE}={_quoted(member.word())}",
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    """As a string of Hydra's grammar."""
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _is_done(one: Planned) -> bool:
+    job = one.stands()
+    return job is not None and job.has_answer
+
+
+def _is_over(one: Planned) -> bool:
+    job = one.stands()
+    return job is not None and job.is_over
+
+
+def _declare_lost(one: Planned, trouble: Exception | None) -> None:
+    """Say of a job that began and did not say how it ended that it failed."""
+    job = one.stands()
+    if job is not None and not job.is_over:
+        said = f"{VANISHED}: {trouble}" if trouble is not None and str(trouble) else VANISHED
+        jobs.ended(job, "FAILED", 1, " ".join(said.split())).write(one.folder)

@@ -1,0 +1,132 @@
+"""A job of a sweep, in its own words: `job.json` in its folder, by which the sweep knows how it ended.
+
+The file is all that a sweep asks of its jobs, wherever they run: the process that launched them reads it when the
+launcher is back, and `sweep.resume` reads it on another day.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+FILE = "job.json"
+STOP = "stop"
+"""In the sweep's folder: no further job begins."""
+
+VARIABLE = "CREDO_SWEEP"
+"""The environment variable in which a job finds its sweep, in whichever process and on whichever machine it runs."""
+
+State = Literal["RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
+OVER = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
+ANSWERED = ("FINISHED", "SKIPPED")
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a job knows of its sweep.
+
+    Attributes:
+        name: the sweep's name, e.g. `2026-01-31/12-00-00`.
+        parent: the tracker's id of the sweep, under which its runs come; `None` where it has none.
+        keys: the configuration keys that differ between the jobs, in the order typed.
+        fail_fast: whether no further job begins once one has failed.
+        skip_finished: whether a job is not run whose question a finished run has answered.
+    """
+
+    name: str
+    parent: str | None
+    keys: tuple[str, ...]
+    fail_fast: bool
+    skip_finished: bool
+
+    def word(self) -> str:
+        """As the value of the environment variable."""
+        return json.dumps(asdict(self))
+
+
+def membership() -> Membership | None:
+    """The sweep of the job that runs here; `None` outside one."""
+    if not (said := os.environ.get(VARIABLE)):
+        return None
+    known = json.loads(said)
+    return Membership(**known | {"keys": tuple(known["keys"])})
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a job stands.
+
+    Attributes:
+        overrides: what was typed for it.
+        state: `RUNNING` until it says otherwise; `SKIPPED` where an earlier run has the same answer.
+        exit_code: as the command alone would have it.
+        reason: why it did not finish, or which run it equals.
+        objective: the number that a sweeper optimises.
+        began: seconds since 1970.
+        ended: seconds since 1970.
+        host: the machine on which it ran.
+        pid: its process there.
+    """
+
+    overrides: tuple[str, ...]
+    state: State
+    exit_code: int | None = None
+    reason: str = ""
+    objective: float | None = None
+    began: float = 0.0
+    ended: float | None = None
+    host: str = ""
+    pid: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it said how it ended."""
+        return self.state in OVER
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.state in ANSWERED
+
+    def write(self, folder: Path) -> None:
+        """Leave it in the job's folder, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = folder / f".{FILE}"
+        scratch.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        scratch.replace(folder / FILE)
+
+
+def begun(overrides: Sequence[str]) -> Job:
+    """A job that begins in this process."""
+    return Job(tuple(overrides), "RUNNING", began=time.time(), host=platform.node(), pid=os.getpid())
+
+
+def ended(
+    job: Job, state: State, exit_code: int | None = None, reason: str = "", objective: float | None = None
+) -> Job:
+    """A job that is over."""
+    return replace(job, state=state, exit_code=exit_code, reason=reason, objective=objective, ended=time.time())
+
+
+def read(folder: Path) -> Job | None:
+    """How the job of a folder stands; `None` where none began."""
+    try:
+        known: Mapping[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Job(**{**known, "overrides": tuple(known["overrides"])})
+
+
+def key_of(override: str) -> str:
+    """The key of an override: `model.prior.loc.scale` of `+model.prior.loc.scale=2`."""
+    return override.split("=", 1)[0].lstrip("+~")
+
+
+def name(overrides: Sequence[str], keys: Sequence[str]) -> str:
+    """What makes a job another one than its neighbours, as typed; all that was typed where it is alone."""
+    own = [word for word in overrides if key_of(word) in keys]
+    return " ".join(own or overrides)

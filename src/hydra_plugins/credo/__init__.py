@@ -1,0 +1,1 @@
+"""Sweepers and launchers, where Hydra looks for them."""
