@@ -102,6 +102,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_reader_of_its_answer(tmp_path: Path, programs: str) -> None:
     with start("data=coin_flips", "model=bernoulli", "inference=map", programs, cwd=tmp_path) as process:
         assert process.stdout is not None

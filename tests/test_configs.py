@@ -88,7 +88,8 @@ def test_every_option_composes_and_instantiates(file: Path) -> None:
 @pytest.mark.parametrize("file", [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))], ids=lambda file: file.stem)
 def test_every_first_line_composes_and_names_its_file(file: Path) -> None:
     words = called(file)
-    refuse(compose(*words))
+    if shlex.join(words) not in commands():  # the others are composed to be accepted, below
+        refuse(compose(*words))
     if file.parent == EXPERIMENTS:
         assert words[0] == f"experiment={file.stem}"
     elif "/" in word(file):  # a model's own prior is shown by changing it
@@ -210,7 +211,16 @@ def run(line: str, folder: Path) -> None:
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
-LONG = ("experiment=ebm_digits", "experiment=ebm_regression", "experiment=ising", "experiment=rbm")
+LONG = (
+    "experiment=diabetes",
+    "experiment=ebm_digits",
+    "experiment=ebm_moons",
+    "experiment=ebm_regression",
+    "experiment=ising",
+    "experiment=mdn_bimodal",
+    "experiment=rbm",
+    "experiment=spike_and_slab",
+)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def commands(folder: Path) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.startswith("    credo ")]
 
 
+@pytest.mark.slow
 def test_every_command_of_its_readme_runs(folder: Path, run: Run) -> None:
     for words in commands(folder):
         few = () if "-m" in words else FEW["nuts"]

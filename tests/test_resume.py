@@ -49,7 +49,8 @@ def statuses(folder: Path) -> list[str]:
         return [status for (status,) in store.execute("SELECT status FROM runs ORDER BY start_time")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stopped_run_goes_on_to_the_same_bits(number: signal.Signals, tmp_path: Path, programs: str) -> None:
     words = ("experiment=eight_schools", "inference.draws=8000", *FAST, programs)
     assert credo_process(*words, "hydra.run.dir=whole", cwd=tmp_path).code == 0

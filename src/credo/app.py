@@ -22,7 +22,7 @@ from credo.contracts import Keeper, Listener, Story, Tracker, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.summary import summarise
-from credo.errors import ConfigError, Interrupted
+from credo.errors import ConfigError, Interrupted, PrunedError
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
@@ -36,13 +36,13 @@ class Outcome:
 
     Attributes:
         verdict: of this run, or of the one that has answered it.
-        objective: the metric that was asked for.
+        objective: the metrics that were asked for.
         exit_code: of the command.
         answered: the folder of an earlier run with the same fingerprint, in whose place nothing was run.
     """
 
     verdict: str
-    objective: float | None
+    objective: tuple[float, ...] | None
     exit_code: int
     answered: Path | None = None
 
@@ -56,6 +56,7 @@ def run(
     taken_up: bool = False,
     sweep: Membership | None = None,
     again: bool = False,
+    listeners: tuple[Listener, ...] = (),
 ) -> Outcome:
     """Run one experiment.
 
@@ -68,6 +69,7 @@ def run(
         taken_up: whether to go on from the checkpoint in `folder`.
         sweep: the sweep of which this is a job; a job says its answer in one line.
         again: whether the folder's run was begun before, and is recorded as the same.
+        listeners: who watches the inference, besides the screen and the tracker.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
@@ -92,7 +94,7 @@ def run(
         story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
-        result = _infer(parts, problem, config.seed, keeper)
+        result = _infer(parts, problem, config.seed, keeper, listeners)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
         if sweep is None:
@@ -122,7 +124,7 @@ def _answered(tracker: Tracker, story: Story) -> Path | None:
     return found if found is not None and (found / "metrics.json").exists() else None
 
 
-def _outcome_of(found: Path, objective: str | None) -> Outcome:
+def _outcome_of(found: Path, objective: Any) -> Outcome:
     """What came of an earlier run."""
     numbers = json.loads((found / "metrics.json").read_text())
     terminal.show_answered(found)
@@ -172,7 +174,7 @@ def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
     return Checkpoint(story.folder, every, question, taken_up)
 
 
-def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
+def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper, listeners: tuple[Listener, ...]) -> Result:
     import jax
 
     from credo.diagnostics.energy import add_energy
@@ -181,7 +183,7 @@ def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper) -> Result:
 
     with terminal.Progress() as screen:
         key = jax.random.PRNGKey(seed)
-        result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker)), keeper)
+        result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker, *listeners)), keeper)
     result = add_information(problem, add_energy(problem, result, jax.random.fold_in(key, 2)))
     return add_predictive(problem, result, jax.random.fold_in(key, 1))
 
@@ -228,13 +230,14 @@ def _refuse_unread(overrides: tuple[str, ...]) -> None:
             )
 
 
-def _objective(name: str | None, numbers: Mapping[str, float]) -> float | None:
-    if name is None:
-        return None
-    if name not in numbers:
-        known = ", ".join(sorted(key for key in numbers if not key.startswith("posterior/")))
-        raise ConfigError(f"objective: expected a metric of this run ({known}, posterior/...), but got {name!r}")
-    return numbers[name]
+def _objective(asked: Any, numbers: Mapping[str, float]) -> tuple[float, ...] | None:
+    """The metrics that `objective` names: one, or a list of them."""
+    names = () if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        if name not in numbers:
+            known = ", ".join(sorted(key for key in numbers if not key.startswith("posterior/")))
+            raise ConfigError(f"objective: expected a metric of this run ({known}, posterior/...), but got {name!r}")
+    return tuple(numbers[name] for name in names) or None
 
 
 def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Problem) -> tuple[str, ...]:
@@ -275,7 +278,7 @@ def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
     try:
         signals.check()
         yield
-    except (KeyboardInterrupt, Interrupted) as error:
+    except (KeyboardInterrupt, Interrupted, PrunedError) as error:
         tracker.fail("KILLED", str(error) or "interrupted", folder)
         raise
     except Exception as error:

@@ -5,6 +5,7 @@ credo -m inference=mle,map,nuts,mh
 credo init FOLDER
 credo resume RUN
 credo extend RUN --draws N
+credo sync RUN
 """
 
 import logging
@@ -25,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 import credo
 from credo import signals
 from credo.config import mistakes, paths, schema
-from credo.errors import ConfigError, CredoError, Interrupted
+from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def experiment() -> int:
     codes: list[int] = []
 
     @hydra.main(config_path=_CONF, config_name="config", version_base="1.3")
-    def job(config: DictConfig) -> float | None:
+    def job(config: DictConfig) -> float | list[float] | None:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             return run_job(config)
         codes.append(run(config).exit_code)
@@ -103,6 +104,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     try:
         with signals.listening():
             from credo import app, checkpoint
+            from credo.sweep import search
 
             outcome = app.run(
                 config,
@@ -113,24 +115,30 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 taken_up=again and checkpoint.is_open(folder),
                 sweep=of,
                 again=again,
+                listeners=search.listeners(),
             )
+    except PrunedError as error:
+        return Ended(0, reason=str(error), state="PRUNED")
     except CredoError as error:
-        return Ended(_say(error), reason=str(error))
+        return Ended(_say(error), reason=str(error), state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         traceback.print_exc()
-        return Ended(1, reason=f"{type(error).__name__}: {error}")
-    return Ended(outcome.exit_code, outcome.objective, "" if outcome.answered is None else str(outcome.answered))
+        return Ended(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
+    if outcome.answered is not None:
+        return Ended(0, outcome.objective, str(outcome.answered), "SKIPPED")
+    return Ended(outcome.exit_code, outcome.objective)
 
 
 class Ended(NamedTuple):
     """How an experiment ended: the command's exit code, the objective, and why (or which run has the answer)."""
 
     exit_code: int
-    objective: float | None = None
+    objective: tuple[float, ...] | None = None
     reason: str = ""
+    state: jobs.State = "FINISHED"
 
 
-def run_job(config: DictConfig) -> float | None:
+def run_job(config: DictConfig) -> float | list[float] | None:
     """Run a job of a sweep, which says in its folder how it ended; returns the objective, NaN where there is none.
 
     An interrupt ends the sweep with the job.
@@ -148,12 +156,12 @@ def run_job(config: DictConfig) -> float | None:
     except (KeyboardInterrupt, Interrupted) as error:
         jobs.ended(job, "KILLED", Interrupted.exit_code, str(error) or "interrupted").write(folder)
         raise
-    answered = ended.exit_code == 0 and ended.reason
-    state = "SKIPPED" if answered else "FINISHED" if ended.exit_code in (0, 3) else "FAILED"
-    jobs.ended(job, state, ended.exit_code, ended.reason, ended.objective).write(folder)
+    jobs.ended(job, ended.state, ended.exit_code, ended.reason, ended.objective).write(folder)
     if ended.exit_code and of is not None and of.fail_fast:
         stop.touch()
-    return math.nan if state == "FAILED" else ended.objective
+    if ended.objective is None:
+        return math.nan if ended.state == "FAILED" else None
+    return ended.objective[0] if len(ended.objective) == 1 else list(ended.objective)
 
 
 def _make_importable(start_folder: Path) -> None:
@@ -230,12 +238,33 @@ def export_model(arguments: Sequence[str]) -> int:
     return 0
 
 
+def compare(arguments: Sequence[str]) -> int:
+    """`credo compare RUN RUN ...`, or a sweep: runs on the same data side by side, as a page and a table."""
+    from credo.comparison import command
+
+    return command.run(arguments)
+
+
+def sync(arguments: Sequence[str]) -> int:
+    """`credo sync RUN [RUN ...]`: deliver what an MLflow server that was away does not have of runs yet."""
+    from credo.tracking import sync
+
+    runs = sync.folders(arguments)
+    _make_importable(Path.cwd())
+    sync.deliver(runs)
+    if not runs:
+        sys.stdout.write("nothing to deliver: MLflow has all that it was told of these runs\n")
+    return 0
+
+
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "init": initialise,
     "resume": resume,
     "extend": extend,
     "predict": predict,
     "export": export_model,
+    "sync": sync,
+    "compare": compare,
 }
 
 
@@ -274,8 +303,10 @@ Choose a word per group, and set any value by its key:
   credo init FOLDER                         a folder of your own that runs at once
   credo resume RUN                          go on with a run that was cut off
   credo extend RUN --draws N                add draws to a finished run
+  credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
   credo predict RUN FILE.csv                what a trained network says of new rows
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
+  credo sync RUN                            deliver what an MLflow server that was away has not got of a run
 
 {groups}
 

@@ -224,8 +224,10 @@ class Story:
 class SweepRecord(Protocol):
     """Where a sweep is recorded, with its runs under it."""
 
-    id: str
-    """The tracker's name of it."""
+    @property
+    def id(self) -> str:
+        """The tracker's name of it."""
+        ...
 
     @property
     def place(self) -> str:

@@ -20,6 +20,12 @@ class RunError(CredoError):
     """The run started and could not be finished (exit code 1)."""
 
 
+class PrunedError(CredoError):
+    """A search saw that this run would not be the best, and ended it; no fault of the run."""
+
+    exit_code = 0
+
+
 class SweepError(CredoError):
     """Jobs of a sweep failed; the exit code says how many, up to a hundred."""
 

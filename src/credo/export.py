@@ -100,6 +100,11 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     (place / "columns.json").write_text(json.dumps(names, indent=2) + "\n")
 
 
+def is_exported(folder: Path) -> bool:
+    """Whether a run left a model in its folder."""
+    return (folder / _FOLDER / "weights.npz").exists()
+
+
 def load(folder: Path) -> Exported:
     """The model of a run, from its folder or from the folder `model` alone.
 

@@ -101,6 +101,7 @@ def test_energies_are_smooth_functions_of_one_image_each(make: Callable[[], Any]
         energy(x)
 
 
+@pytest.mark.slow
 def test_log_z_by_discrete_langevin_chains_from_a_base_is_that_of_all_states() -> None:
     # the interval is of two standard errors to each side of two bounds: an estimate outside is 2 of 100 at most
     energy = eqx.tree_at(lambda e: e.network.units.weight, binary(5), replace_fn=lambda w: 8 * w)

@@ -104,7 +104,8 @@ def test_kinds_of_states_and_paths(case: str) -> None:
     assert found.ess > 100
 
 
-@pytest.mark.parametrize("exact", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("exact", [True, False])
 def test_errors_are_calibrated_and_bounds_are_bounds(exact: bool) -> None:
     """Of few rungs, so that the weights differ much, and of 64 seeds at once."""
     energy, seeds, chains, rungs = Ising.lattice((3, 3), inverse_temperature=0.4, fields=0.1), 64, 100, 12

@@ -127,7 +127,8 @@ def regression() -> SpikeAndSlab:
     return SpikeAndSlab()
 
 
-@pytest.mark.parametrize("word", ["nuts", pytest.param("mh", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_spike_and_slab(word: str, regression: SpikeAndSlab, infer: Infer, z_score: Z) -> None:
     exact = regression.exact()
     assert np.all((exact["inclusion"] > 0.1) & (exact["inclusion"] < 0.9))  # the chains cross often

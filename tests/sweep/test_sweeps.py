@@ -71,9 +71,16 @@ def test_a_job_gives_the_answer_that_it_gives_alone(tmp_path: Path) -> None:
     words = (*COINS, *QUIET, "model.prior.p.concentration1=3")
     assert credo(*words, "hydra.run.dir=alone", cwd=tmp_path).code == 0
     assert credo("-m", *words, "seed=0,1", cwd=tmp_path).code == 0
-    alone, job = (json.loads((place / "metrics.json").read_text()) for place in (tmp_path / "alone", folder(tmp_path) / "0"))
-    assert {k: v for k, v in alone.items() if "seconds" not in k} == {k: v for k, v in job.items() if "seconds" not in k}
-    marks = [json.loads((place / "provenance.json").read_text())["fingerprint"] for place in (tmp_path / "alone", folder(tmp_path) / "0")]
+    alone, job = (
+        json.loads((place / "metrics.json").read_text()) for place in (tmp_path / "alone", folder(tmp_path) / "0")
+    )
+    assert {k: v for k, v in alone.items() if "seconds" not in k} == {
+        k: v for k, v in job.items() if "seconds" not in k
+    }
+    marks = [
+        json.loads((place / "provenance.json").read_text())["fingerprint"]
+        for place in (tmp_path / "alone", folder(tmp_path) / "0")
+    ]
     assert marks[0] == marks[1]
 
 
@@ -150,8 +157,14 @@ def test_a_finished_question_is_not_asked_again(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         (("sweep.resume=nowhere",), "sweep.resume: expected the folder of a sweep, and .*nowhere has no sweep.json"),
-        (("seed=0,1", "hydra.sweep.subdir=same"), r"hydra.sweep.subdir: expected a folder for every job, but two would"),
-        (("seed=0,1", "tracking=none", "sweep.skip_finished=true"), "sweep.skip_finished: finished runs are found in MLflow"),
+        (
+            ("seed=0,1", "hydra.sweep.subdir=same"),
+            r"hydra.sweep.subdir: expected a folder for every job, but two would",
+        ),
+        (
+            ("seed=0,1", "tracking=none", "sweep.skip_finished=true"),
+            "sweep.skip_finished: finished runs are found in MLflow",
+        ),
         (("seed=0,1", "hydra.sweeper.max_batch_size=0"), "hydra.sweeper.max_batch_size: expected at least 1 or null"),
     ],
 )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credo.sweep.course import Course
+    from credo.sweep.search import Found
 
 SHOWN = {
     "elpd_loo": "elpd_loo",
@@ -36,7 +37,15 @@ SHOWN = {
 
 MOST_ROWS = 40
 LEFT = "not run"
-LOOKS = {"FINISHED": "green", "SKIPPED": "cyan", "FAILED": "red", "KILLED": "red", LEFT: "yellow", "RUNNING": "yellow"}
+LOOKS = {
+    "FINISHED": "green",
+    "SKIPPED": "cyan",
+    "PRUNED": "cyan",
+    "FAILED": "red",
+    "KILLED": "red",
+    LEFT: "yellow",
+    "RUNNING": "yellow",
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Account:
         table: one row per job: `job, state, verdict`, a column per key, `objective`, all metrics, `seconds, reason,
             folder`.
         files: the table and the page.
+        found: what a search found; `None` where nothing was searched.
     """
 
     folder: Path
@@ -57,6 +67,7 @@ class Account:
     keys: tuple[str, ...]
     table: "pd.DataFrame"
     files: tuple[Path, ...]
+    found: "Found | None" = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,12 +77,12 @@ class Account:
     @property
     def failed(self) -> int:
         """Jobs that ended without an answer, or whose gate did not let them pass."""
-        return int((~self.table["state"].isin(jobs.ANSWERED) & (self.table["state"] != LEFT) | self._stopped_at_gate).sum())
+        return int((~self.table["state"].isin(jobs.DONE) & (self.table["state"] != LEFT) | self._stopped_at_gate).sum())
 
     @property
     def undone(self) -> int:
         """Jobs that failed, or did not begin."""
-        return int((~self.table["state"].isin(jobs.ANSWERED) | self._stopped_at_gate).sum())
+        return int((~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate).sum())
 
     @property
     def _stopped_at_gate(self) -> "pd.Series[bool]":
@@ -117,7 +128,9 @@ class Account:
 
         named = [self.table["job"].astype(str), self.table["state"].str.lower(), self.table["verdict"].fillna("")]
         columns: dict[str, Any] = dict(zip(("job", "state", "verdict"), named, strict=True))
-        columns |= {short: self.table[key].fillna("") for key, short in zip(self.keys, shortest(self.keys), strict=True)}
+        columns |= {
+            short: self.table[key].fillna("") for key, short in zip(self.keys, shortest(self.keys), strict=True)
+        }
         if self.table["objective"].notna().any():
             columns["objective"] = self.table["objective"].map(_number)
         for name, title in SHOWN.items():
@@ -125,9 +138,25 @@ class Account:
                 columns[title] = self.table[name].map(_number)
         return pd.DataFrame(columns)
 
+    def best(self) -> list[str]:
+        """What a search found best, in words."""
+        if self.found is None or not self.found.best:
+            return []
+        words = " and ".join(
+            f"the {'least' if way == 'minimize' else 'greatest'} {name}"
+            for name, way in zip(self.found.objectives, self.found.directions, strict=True)
+        )
+        rows = [self.table.iloc[number] for number in self.found.best]
+        columns = [name for name in self.table if str(name).startswith("objective")]
+        return [
+            f"{words}: {', '.join(_number(row[one]) for one in columns)}, job {row['job']}: "
+            + " ".join(f"{key}={row[key]}" for key in self.keys)
+            for row in rows
+        ]
+
     def unfinished(self) -> list[tuple[str, str]]:
         """Number, state and swept values of each job that has no answer, and why."""
-        bad = self.table[~self.table["state"].isin(jobs.ANSWERED) | self._stopped_at_gate]
+        bad = self.table[~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate]
         return [(f"{row['job']}", str(row["reason"])) for _, row in bad.iterrows() if row["reason"]]
 
 
@@ -139,7 +168,7 @@ def give(course: "Course") -> Account:
 
     table = pd.DataFrame([_row(number, one, course.keys) for number, one in enumerate(course.planned)])
     csv, html = course.folder / "sweep.csv", course.folder / "report.html"
-    account = Account(course.folder, course.name, course.keys, table, (csv, html))
+    account = Account(course.folder, course.name, course.keys, table, (csv, html), course.found)
     table.drop(columns="exit_code").to_csv(csv, index=False)
     html.write_text(page.render(account), encoding="utf-8")
     return account
@@ -156,13 +185,20 @@ def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
         "state": LEFT if job is None else job.state,
         "verdict": _verdict(place) if finds else None,
         **{key: values.get(key) for key in keys},
-        "objective": None if job is None else job.objective,
+        **_objectives(job),
         **finds,
         "seconds": took,
         "exit_code": None if job is None else job.exit_code,
         "reason": "" if job is None else job.reason,
         "folder": str(one.folder),
     }
+
+
+def _objectives(job: Any) -> dict[str, float | None]:
+    values = None if job is None else job.objective
+    if values is None or len(values) < 2:
+        return {"objective": None if not values else values[0]}
+    return {f"objective{'' if i == 0 else f'_{i + 1}'}": value for i, value in enumerate(values)}
 
 
 def _metrics(folder: Path) -> dict[str, float]:
@@ -183,7 +219,9 @@ def shortest(keys: Sequence[str]) -> list[str]:
         parts = key.split(".")
         ends = [".".join(parts[i:]) for i in reversed(range(len(parts)))]
         others = [other for other in keys if other != key]
-        names.append(next(e for e in [*ends, key] if not any(f".{other}".endswith(f".{e}") for other in others) or e == key))
+        names.append(
+            next(e for e in [*ends, key] if not any(f".{other}".endswith(f".{e}") for other in others) or e == key)
+        )
     return names
 
 
@@ -214,6 +252,8 @@ def show(account: Account, place: str | None) -> None:
         screen.print(Text(f"job {number}: {reason}", style="red"), soft_wrap=True)
     took = account.table["seconds"].sum()
     screen.print(f"\n{counted(len(shown), 'job')} in {seconds(took)} of their own time", style="dim")
+    for sentence in account.best():
+        screen.print(Text(sentence), soft_wrap=True)
     screen.print(Text(f"report  {account.files[1]}"), soft_wrap=True)
     screen.print(Text(f"table   {account.files[0]}"), soft_wrap=True)
     if place:

@@ -38,7 +38,8 @@ class Composer:
         config = copy.deepcopy(self._known[choices])
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
         loader: Any = ConfigLoaderImpl
-        loader._apply_overrides_to_config([one for one in parsed if _is_value(one)], config)
+        values = [one for one in parsed if _is_value(one)]
+        loader._apply_overrides_to_config(values, config)  # noqa: SLF001 - as Hydra does
         task = [one for one in parsed if not one.is_hydra_override()]
         spelling = config.hydra.job.config.override_dirname
         with open_dict(config):

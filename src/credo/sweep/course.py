@@ -7,12 +7,13 @@ more and each alone, so that only the guilty one is lost.
 
 import json
 import logging
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
@@ -23,6 +24,9 @@ from credo.errors import ConfigError, CredoError, Interrupted, SweepError
 from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
 from credo.sweep.jobs import Job, Membership
+
+if TYPE_CHECKING:
+    from credo.sweep.search import Found
 
 FILE = "sweep.json"
 VANISHED = "the process ended without a word (killed, or out of memory)"
@@ -38,11 +42,13 @@ class Planned:
         number: of the job in its sweep, from 0.
         overrides: what makes its configuration.
         folder: where it leaves its files.
+        extra: further overrides of Hydra's own, which are no part of the job.
     """
 
     number: int
     overrides: tuple[str, ...]
     folder: Path
+    extra: tuple[str, ...] = ()
 
     def stands(self) -> Job | None:
         """What is known of it; `None` before it began."""
@@ -62,6 +68,7 @@ class Course:
         name: what was typed for them.
         planned: all jobs so far.
         record: where the sweep is recorded.
+        found: what a search found.
     """
 
     folder: Path
@@ -72,6 +79,8 @@ class Course:
     name: str
     planned: list[Planned] = field(default_factory=list)
     record: SweepRecord | None = None
+    found: "Found | None" = None
+    _begun: bool = field(default=False, init=False)
 
     def take(self, overrides: Sequence[Sequence[str]]) -> list[Planned]:
         """Plan jobs, all of which are composed to learn that they can be; returns those that are not done.
@@ -82,18 +91,24 @@ class Course:
             HydraException: one of them cannot be composed; nothing was written.
         """
         known = {one.overrides for one in self.planned}
-        begins = not self.planned
         for words in (tuple(words) for words in overrides):
             if words not in known:
-                number = len(self.planned)
-                place = subdirectory(self.composer.compose(words, number))
-                self._require_own(place)
-                self.planned.append(Planned(number, words, self.folder / place))
+                self._plan(words)
+        self.begin()
         asked = {tuple(words) for words in overrides} or known
-        if begins or self.record is None:
-            self._begin()
-        self._write()
         return [one for one in self.planned if one.overrides in asked and not _is_done(one)]
+
+    def add(self, words: Sequence[str], extra: Sequence[str] = ()) -> Planned:
+        """Plan one more job, even if there was one like it."""
+        self._plan(tuple(words), tuple(extra))
+        self.begin()
+        return self.planned[-1]
+
+    def _plan(self, words: tuple[str, ...], extra: tuple[str, ...] = ()) -> None:
+        number = len(self.planned)
+        place = subdirectory(self.composer.compose(words, number))
+        self._require_own(place)
+        self.planned.append(Planned(number, words, self.folder / place, extra))
 
     def _require_own(self, place: str) -> None:
         if any(one.folder == self.folder / place for one in self.planned):
@@ -102,7 +117,14 @@ class Course:
                 "${hydra:job.num} into it"
             )
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Record the sweep, if that is not done, and write its plan."""
+        if not self._begun:
+            self._record()
+            self._begun = True
+        self._write()
+
+    def _record(self) -> None:
         from credo.config.build import make_tracker
 
         settings = self.config.sweep
@@ -132,7 +154,9 @@ class Course:
     def _write(self) -> None:
         """Leave the plan in the sweep's folder, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        plan = [{"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned]
+        plan = [
+            {"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned
+        ]
         scratch = self.folder / f".{FILE}"
         known = {"name": self.name, "keys": self.keys, "jobs": plan}
         scratch.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
@@ -163,14 +187,15 @@ class Course:
     def _round(self, some: Sequence[Planned]) -> Exception | None:
         """Let the launcher run some jobs; returns what it raised. An interrupt goes through."""
         words = [
-            [*one.overrides, f"hydra.sweep.subdir={_quoted(str(one.folder.relative_to(self.folder)))}"] for one in some
+            [*one.overrides, *one.extra, f"hydra.sweep.subdir={quoted(str(one.folder.relative_to(self.folder)))}"]
+            for one in some
         ]
         try:
             for returned in self.launcher.launch(words, initial_job_idx=some[0].number):
                 _ = returned.return_value  # raises what the job raised
         except CredoError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever launchers raise; the jobs' files say how they ended
+        except Exception as error:
             log.debug("the launcher stopped", exc_info=True)
             return error
         return None
@@ -184,10 +209,11 @@ class Course:
         from credo.sweep import account
 
         for one in self.planned if self.record is not None else ():
-            if (job := one.stands()) is not None and not job.has_answer and self.record is not None:
+            if (job := one.stands()) is not None and not job.is_done and self.record is not None:
                 self.record.settle(self.run_name(one), job, one.folder)
         given = account.give(self)
         if self.record is not None:
+            status: Literal["KILLED", "FAILED", "FINISHED"]
             status = "KILLED" if interrupted else "FAILED" if given.failed == len(self.planned) else "FINISHED"
             self.record.end(status, given.metrics, given.tags, given.note, given.files)
         account.show(given, None if self.record is None else self.record.place)
@@ -248,22 +274,36 @@ def _read(course: Course) -> None:
 
 def _inform(config: DictConfig, folder: Path, member: Membership) -> None:
     """Tell every job of its sweep, in whichever process it is composed: by Hydra's own overrides."""
-    config.hydra.overrides.hydra.extend(
-        [
-            f"hydra.sweep.dir={_quoted(str(folder))}",
-            f"+hydra.job.env_set.{jobs.VARIABLE}={_quoted(member.word())}",
-        ]
-    )
+    environment = {jobs.VARIABLE: member.word(), **_threads(config.hydra.launcher, os.cpu_count() or 1)}
+    words = [
+        f"{'' if name == jobs.VARIABLE else '+'}hydra.job.env_set.{name}={quoted(value)}"
+        for name, value in environment.items()
+    ]
+    config.hydra.overrides.hydra.extend([f"hydra.sweep.dir={quoted(str(folder))}", *words])
 
 
-def _quoted(text: str) -> str:
+def _threads(launcher: DictConfig, cores: int) -> dict[str, str]:
+    """What keeps the processes of a launcher from having more threads together than this machine has cores.
+
+    On a cluster (`submitit_slurm`) the scheduler sees to it; what the user's own environment says wins.
+    """
+    target = str(launcher._target_)
+    if target.endswith(("BasicLauncher", "CompiledLauncher", "SlurmLauncher")):
+        return {}
+    asked = int(launcher.get("n_jobs") or -1)  # joblib's; the others' start as many as there are cores, or more
+    together = asked if asked > 0 else max(cores + 1 + asked, 1)
+    each = str(max(cores // together, 1))
+    return {name: each for name in ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if name not in os.environ}
+
+
+def quoted(text: str) -> str:
     """As a string of Hydra's grammar."""
     return QuotedString(text, Quote.single).with_quotes()
 
 
 def _is_done(one: Planned) -> bool:
     job = one.stands()
-    return job is not None and job.has_answer
+    return job is not None and job.is_done
 
 
 def _is_over(one: Planned) -> bool:
@@ -275,5 +315,5 @@ def _declare_lost(one: Planned, trouble: Exception | None) -> None:
     """Say of a job that began and did not say how it ended that it failed."""
     job = one.stands()
     if job is not None and not job.is_over:
-        said = f"{VANISHED}: {trouble}" if trouble is not None and str(trouble) else VANISHED
-        jobs.ended(job, "FAILED", 1, " ".join(said.split())).write(one.folder)
+        first = " ".join(str(trouble or "").split()).split(". ")[0][:200]
+        jobs.ended(job, "FAILED", 1, f"{VANISHED}: {first}" if first else VANISHED).write(one.folder)

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +20,10 @@ STOP = "stop"
 VARIABLE = "CREDO_SWEEP"
 """The environment variable in which a job finds its sweep, in whichever process and on whichever machine it runs."""
 
-State = Literal["RUNNING", "FINISHED", "SKIPPED", "FAILED", "KILLED"]
-OVER = ("FINISHED", "SKIPPED", "FAILED", "KILLED")
+State = Literal["RUNNING", "FINISHED", "SKIPPED", "PRUNED", "FAILED", "KILLED"]
+OVER = ("FINISHED", "SKIPPED", "PRUNED", "FAILED", "KILLED")
 ANSWERED = ("FINISHED", "SKIPPED")
+DONE = (*ANSWERED, "PRUNED")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Job:
         state: `RUNNING` until it says otherwise; `SKIPPED` where an earlier run has the same answer.
         exit_code: as the command alone would have it.
         reason: why it did not finish, or which run it equals.
-        objective: the number that a sweeper optimises.
+        objective: the numbers that a sweeper optimises.
         began: seconds since 1970.
         ended: seconds since 1970.
         host: the machine on which it ran.
@@ -76,7 +77,7 @@ class Job:
     state: State
     exit_code: int | None = None
     reason: str = ""
-    objective: float | None = None
+    objective: tuple[float, ...] | None = None
     began: float = 0.0
     ended: float | None = None
     host: str = ""
@@ -88,9 +89,9 @@ class Job:
         return self.state in OVER
 
     @property
-    def has_answer(self) -> bool:
+    def is_done(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.state in ANSWERED
+        return self.state in DONE
 
     def write(self, folder: Path) -> None:
         """Leave it in the job's folder, whole or not at all."""
@@ -106,7 +107,7 @@ def begun(overrides: Sequence[str]) -> Job:
 
 
 def ended(
-    job: Job, state: State, exit_code: int | None = None, reason: str = "", objective: float | None = None
+    job: Job, state: State, exit_code: int | None = None, reason: str = "", objective: tuple[float, ...] | None = None
 ) -> Job:
     """A job that is over."""
     return replace(job, state=state, exit_code=exit_code, reason=reason, objective=objective, ended=time.time())
@@ -115,10 +116,13 @@ def ended(
 def read(folder: Path) -> Job | None:
     """How the job of a folder stands; `None` where none began."""
     try:
-        known: Mapping[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        known: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return Job(**{**known, "overrides": tuple(known["overrides"])})
+    objective = known["objective"]
+    return Job(
+        **known | {"overrides": tuple(known["overrides"]), "objective": None if objective is None else tuple(objective)}
+    )
 
 
 def key_of(override: str) -> str:

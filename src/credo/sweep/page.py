@@ -1,13 +1,13 @@
 """The page of a sweep: how many jobs have an answer, what they found, and how that goes with what was swept."""
 
 import base64
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from credo.report.drawing import Drawing
 from credo.report.image import png
+from credo.report.lettering import width as width_of
 from credo.report.numbers import counted, seconds
 from credo.report.page import Picture
 from credo.report.sheet import ACCENT, INK, MARK, MUTED, WIDTH, Sheet
@@ -42,8 +42,11 @@ def render(account: "Account") -> str:
     environment = Environment(
         loader=PackageLoader("credo.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
     )
-    drawing = draw(account)
-    pictures = [Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())] if drawing else []
+    pictures = [
+        Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
+        for drawing in (draw(account), draw_search(account))
+        if drawing is not None and drawing.figure is not None
+    ]
     return environment.get_template("sweep.html").render(
         account=account,
         shown=account.shown(),
@@ -87,16 +90,53 @@ def draw(account: "Account") -> Drawing | None:
                 (low, high),
             )
             panel.y_axis(4, lines=True)
+            free = -np.inf  # to the right of the last word
             for place, word in ticks:
-                bottom = panel.top + panel.height
-                sheet.text(float(panel.right_of(place)), bottom + 10, word, MUTED, 6.5, align="center")
-            sheet.text(panel.left + width / 2, panel.top + HEIGHT + 22, f"{key}{' (log)' if log else ''}", MUTED, 7, "center")
+                across, half = float(panel.right_of(place)), width_of(word, 6.5) / 2
+                if across - half > free:
+                    sheet.text(across, panel.top + panel.height + 10, word, MUTED, 6.5, align="center")
+                    free = across + half + 5
+            sheet.text(
+                panel.left + width / 2, panel.top + HEIGHT + 22, f"{key}{' (log)' if log else ''}", MUTED, 7, "center"
+            )
             failed = (table["verdict"] == "failed").to_numpy()
             panel.dots(places[~failed], values[~failed], ACCENT, 5)
             panel.dots(places[failed], values[failed], MARK, 5, "x")
             panel.title(MEASURES[name], color=INK)
     caption = "One mark per finished job. A cross: its verdict is failed, so that its numbers may not be believed."
     return Drawing("What was found, by what was swept", "answer", caption, sheet.finished())
+
+
+def draw_search(account: "Account") -> Drawing | None:
+    """Draw the course of a search, and which keys mattered; `None` where nothing was searched or found."""
+    found, table = account.found, account.table
+    if found is None or table["objective"].notna().sum() < 2:
+        return None
+    values = table["objective"].to_numpy(float)
+    width = WIDTH - LEFT - 4
+    sheet = Sheet(HEAD + HEIGHT + FOOT + (HEAD + 16.0 * len(found.importance) + 12 if found.importance else 0))
+    panel = sheet.panel(LEFT, HEAD, width, HEIGHT, (-0.5, len(values) - 0.5), _span(values))
+    panel.y_axis(4, lines=True)
+    panel.x_axis(8, "job")
+    pick = np.fmin if found.directions[0] == "minimize" else np.fmax
+    known = np.flatnonzero(np.isfinite(values))
+    panel.line(known, pick.accumulate(values[known]), ACCENT, 1.2)
+    panel.dots(known, values[known], MUTED, 4)
+    panel.dots(list(found.best), values[list(found.best)], MARK, 6)
+    panel.title(found.objectives[0], "line: the best so far", color=INK)
+    top = HEAD + HEIGHT + FOOT + HEAD
+    if found.importance:
+        sheet.text(LEFT, top - 6, "importance of the keys", INK, 8, bold=True)
+    for row, (key, part) in enumerate(found.importance.items()):
+        bar = sheet.panel(LEFT + 0.4 * width, top + 16.0 * row, 0.6 * width, 10.0, (0.0, 1.0), (0.0, 1.0))
+        bar.bar((0.0, part), (0.0, 1.0), ACCENT)
+        sheet.text(LEFT + 0.4 * width - 6, top + 16.0 * row + 8, key, MUTED, 7, "right")
+        sheet.text(float(bar.right_of(part)) + 4, top + 16.0 * row + 8, f"{part:.0%}", MUTED, 7)
+    caption = (
+        "One dot per job in the order of the search; red: the best. Importance: the share of the differences in the "
+        "objective that a key explains (PED-ANOVA)."
+    )
+    return Drawing("The search", "answer", caption, sheet.finished())
 
 
 def _axis(values: "pd.Series[Any]") -> tuple[np.ndarray, list[tuple[float, str]], bool]:
@@ -110,8 +150,7 @@ def _axis(values: "pd.Series[Any]") -> tuple[np.ndarray, list[tuple[float, str]]
     log = bool((numbers > 0).all() and numbers.max() / numbers.min() > WIDE)
     places = np.log(numbers) if log else numbers
     distinct = sorted(set(zip(places.tolist(), values.astype(str), strict=True)))
-    step = math.ceil(len(distinct) / 8)
-    return places, distinct[::step], log
+    return places, distinct, log
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:

@@ -1,84 +1,40 @@
 """Runs recorded in MLflow: params, tags, the data set, running and final metrics, files (`tracking=mlflow`).
 
-`start` refuses a store that cannot be reached. From then on the answer comes first: whatever MLflow does, the run goes
-on, and one warning says what was not recorded. A run that is recorded in a file of its own machine is recorded once it
-has lasted for `PATIENCE`, or is over: loading MLflow takes longer than a small model, and the verdict need not wait.
+`start` refuses a store that cannot be used; that a server is away is no reason. From then on the answer comes first:
+whatever MLflow does, the run goes on, and what MLflow does not take waits in the run's folder, until it does or until
+`credo sync` (see `credo.tracking.journal`). A run that is recorded in a file of its own machine is recorded once it has
+lasted for `PATIENCE`, or is over: loading MLflow takes longer than a small model, and the verdict need not wait.
 """
 
 import logging
+import pkgutil
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from credo import export
 from credo.contracts import Story, SweepRecord
 from credo.errors import ConfigError
 from credo.provenance import without_password
-from credo.tracking import parent, record, store, view
-
-if TYPE_CHECKING:
-    from mlflow.entities import Metric, Param, RunTag
-    from mlflow.entities import Run as Entity
-    from mlflow.tracking import MlflowClient
-
-METRICS_PER_CALL = 800
-OTHERS_PER_CALL = 100
-"""MLflow takes 100 params, 100 tags and 1,000 entries altogether in one call."""
+from credo.tracking import journal, parent, record, store, system
+from credo.tracking.delivery import Delivery
+from credo.tracking.journal import Head, Journal
+from credo.tracking.names import parameters
 
 PAUSE = 1.0
 """Seconds between two writes of running metrics, so that short blocks cost no more than long ones."""
 
 PAUSE_AFTER_FAILURE = 30.0
+SHARE_OF_FAILURES = 0.1
+"""A store that is away is asked again after so many seconds, and never for more than so much of the run's time."""
 
 PATIENCE = 5.0
 """Seconds after which a run in a local file is recorded while it goes on."""
 
 log = logging.getLogger("credo")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that MLflow knows.
-
-    Attributes:
-        client: MLflow's client for the store that holds it.
-        id: MLflow's name of the run.
-        place: where a person finds it.
-        known: metrics with their steps that it has already, from before it was taken up.
-    """
-
-    client: "MlflowClient"
-    id: str
-    place: str
-    known: set[tuple[str, int]] = field(default_factory=set)
-
-    def log(
-        self, metrics: "Sequence[Metric]" = (), params: "Sequence[Param]" = (), tags: "Sequence[RunTag]" = ()
-    ) -> None:
-        """Write everything that is new in as few calls as MLflow allows."""
-        metrics = [metric for metric in metrics if (metric.key, metric.step) not in self.known]
-        calls = max(-(-len(metrics) // METRICS_PER_CALL), -(-max(len(params), len(tags)) // OTHERS_PER_CALL))
-        for call in range(calls):
-            many = slice(call * METRICS_PER_CALL, (call + 1) * METRICS_PER_CALL)
-            few = slice(call * OTHERS_PER_CALL, (call + 1) * OTHERS_PER_CALL)
-            self.client.log_batch(self.id, metrics=metrics[many], params=params[few], tags=tags[few])
-
-    def copy(self, folder: Path) -> None:
-        """Copy all that is in `folder` into the run's artifacts, but for its checkpoint."""
-        for path in sorted(folder.iterdir()):
-            if path.name == "checkpoint":
-                continue
-            if path.is_dir():
-                self.client.log_artifacts(self.id, str(path), artifact_path=path.name)
-            else:
-                self.client.log_artifact(self.id, str(path))
-
-    def end(self, status: str) -> None:
-        """Say that the run is over."""
-        self.client.set_terminated(self.id, status=status)
 
 
 @dataclass
@@ -90,112 +46,121 @@ class MlflowTracker:
         experiment: the name of MLflow's experiment, created if it is new.
         tags: the user's own tags.
         artifacts: whether the files of the run's folder are copied into MLflow.
+        register: the name of the registered model of which a finished run's model becomes a version.
+        system_metrics: whether the machine is measured while the run goes on.
     """
 
     uri: str | None
     experiment: str
     tags: Mapping[str, str]
     artifacts: bool
-    _run: Run | None = field(default=None, init=False, repr=False)
-    _story: Story | None = field(default=None, init=False, repr=False)
+    register: str | None = None
+    system_metrics: bool = False
+    _delivery: Delivery | None = field(default=None, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
-    _began: float = field(default=0.0, init=False, repr=False)
-    _waiting: list[tuple[dict[str, float], int, int]] = field(default_factory=list, init=False, repr=False)
-    _next_write: float = field(default=0.0, init=False, repr=False)
+    _next_try: float = field(default=0.0, init=False, repr=False)
+    _sampler: system.Sampler | None = field(default=None, init=False, repr=False)
     _warned: bool = field(default=False, init=False, repr=False)
 
     def start(self, story: Story) -> None:
         """Create the run, with its params, tags and data set; in a local file that exists, only when it is time.
 
         Raises:
-            ConfigError: the store cannot be reached or written to, or the experiment was deleted.
+            ConfigError: the store cannot be used, the experiment was deleted, or the run has no model to register.
         """
         where = store.locate(self.uri, story.start_folder)
         if self.artifacts:
             _refuse_store_inside(story.folder, where)
-        self._story, self._began, self._next_write = story, time.time(), time.monotonic() + PATIENCE
+        if self.register is not None:
+            _refuse_without_model(self.register, story)
+        if self.system_metrics:
+            system.require_psutil()
         self._step = story.taken_up or 0
-        if not store.is_usable_file(where, self.experiment):
-            self._create(story, where)
-            self._next_write = time.monotonic() + PAUSE
+        self._delivery = Delivery(self._journal(story, where))
+        if store.is_usable_file(where, self.experiment):
+            self._next_try = time.monotonic() + PATIENCE
+        else:
+            self._begin(self._delivery, where)
+        if self.system_metrics:
+            self._sampler = system.Sampler()
 
-    def _create(self, story: Story, where: store.Store) -> None:
-        with store.explained(where):
-            client = store.connect(where)
-            experiment = store.experiment(client, self.experiment, where.artifacts)
-            if story.taken_up is not None and (before := store.run_in(client, experiment, story.folder)) is not None:
-                self._run = _taken_up(client, before, _place(where, experiment, before.info.run_id))
-                self._describe(
-                    self._run,
-                    story,
-                    params=not before.data.params,
-                    data=before.inputs is None or not before.inputs.dataset_inputs,
-                )
-                return
-            tags = {tag.key: tag.value for tag in record.tags(record.origin(story) | dict(self.tags))}
-            info = client.create_run(experiment, int(1000 * self._began), tags=tags, run_name=story.name).info
-        self._run = Run(client, info.run_id, _place(where, experiment, info.run_id))
-        self._describe(self._run, story, params=True, data=True)
+    def _journal(self, story: Story, where: store.Store) -> Journal:
+        """What is known of the run by now; one that is taken up may have left records of before."""
+        again = story.taken_up is not None
+        if not again:
+            _refuse_records_of_another(story.folder)
+        told = journal.read(story.folder) if again else None
+        if told is None:
+            tags = record.origin(story) | dict(self.tags)
+            began, start_folder = record.now(), str(story.start_folder)
+            head = Head(where.uri, start_folder, self.experiment, story.name, began, tags, again)
+            told = Journal(story.folder, head)
+        if again:
+            told.tell("again")
+        told.tell("log", params=parameters(story.config, story.choices))
+        told.tell("dataset", dataset=record.dataset(story))
+        return told
 
-    def _describe(self, run: Run, story: Story, *, params: bool, data: bool) -> None:
-        with self._guard("the configuration"):
-            if params:
-                run.log(params=record.params(story))
-            if data:
-                run.client.log_inputs(run.id, datasets=[record.dataset(story)])
-
-    def _recorded(self) -> Run | None:
-        """The run, created by now; `None` where it was not started, or cannot be recorded."""
-        if self._run is None and self._story is not None:
-            with self._guard("the run"):
-                self._create(self._story, store.locate(self.uri, self._story.start_folder))
-            self._story = None  # one try; an interrupt while MLflow loads is none, and `fail` creates the run
-        return self._run
+    def _begin(self, delivery: Delivery, where: store.Store) -> None:
+        try:
+            self._deliver(delivery)
+        except Exception as error:
+            if delivery.run is None and not (where.is_server and store.is_away(error)):
+                self._delivery = None
+                delivery.journal.close()
+                with store.explained(where):
+                    raise
+            self._keep(delivery.journal, error)
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
 
         They are written at most once in `PAUSE` seconds; what waits is written by `finish` or `fail`.
         """
+        if self._delivery is None:
+            return
         section = "warmup" if phase == "warmup" else "progress"
-        named = {f"{section}/{name}": number for name, number in numbers.items()}
-        self._waiting.append((named, done, record.now()))
-        if time.monotonic() >= self._next_write:
-            self._next_write = time.monotonic() + PAUSE_AFTER_FAILURE
-            if (run := self._recorded()) is not None:
-                with self._guard("running metrics"):
-                    self._write_waiting(run)
-                    self._next_write = time.monotonic() + PAUSE
+        named = {f"{section}/{name}": float(number) for name, number in numbers.items()}
+        self._tell_metrics(self._delivery.journal, named, done, record.now())
+        if time.monotonic() >= self._next_try:
+            self._try(self._delivery)
 
     def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
         """Record the answer; metrics that are not finite are named in the tag `not_finite`."""
-        run = self._recorded()
-        if run is None:
+        if self._delivery is None:
             return None
+        told = self._delivery.journal
         words = dict(tags) | record.not_finite(metrics) | record.description(note)
-        with self._guard("the answer"):
-            run.log(metrics=record.metrics(metrics, step=self._step), tags=record.tags(words))
-        with self._guard("running metrics"):
-            self._write_waiting(run)
-        self._copy(run, files)
-        with self._guard("the end of the run"):
-            run.end("FINISHED")
-        return run.place
+        numbers = {name: float(number) for name, number in metrics.items()}
+        told.tell("log", metrics=numbers, step=self._step, time=record.now(), tags=words)
+        if self.artifacts:
+            told.tell("files")
+        if self.register is not None:
+            self._register(told, self.register, files)
+        self._end(self._delivery, "FINISHED")
+        run = self._delivery.run
+        return run.place if run is not None and not told.waiting else f"not there yet: {_command(told)}"
 
-    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
+    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:  # noqa: ARG002
         """Record why the run did not finish; its checkpoint stays in its folder.
 
         The status comes first: a second, impatient interrupt must not leave the run `RUNNING` for ever.
         """
-        run = self._recorded()
-        if run is None:
+        if self._delivery is None:
             return
-        with self._guard("the failure"):
-            run.end(status)
-            run.log(tags=record.tags({"error": reason}))
-        with self._guard("running metrics"):
-            self._write_waiting(run)
-        self._copy(run, files)
+        told = self._delivery.journal
+        told.tell("log", tags={"error": reason})
+        if self.artifacts:
+            told.tell("files")
+        self._end(self._delivery, status)
+
+    def _end(self, delivery: Delivery, status: str) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
+        self._tell_metrics(delivery.journal)
+        delivery.journal.tell("end", first=status != "FINISHED", status=status, time=record.now())
+        self._try(delivery)
+        delivery.journal.close()
 
     def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> SweepRecord:
         """Create the parent run of a sweep, or go on with the one that has this folder.
@@ -207,9 +172,9 @@ class MlflowTracker:
         return parent.begun(where, self.experiment, name, {**tags, **self.tags}, folder)
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
-        """The folder of the newest finished run with this fingerprint."""
+        """The folder of the newest finished run with this fingerprint; a server that is away knows of none."""
         where = store.locate(self.uri, start_folder)
-        with store.explained(where):
+        try:
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)
             found = client.search_runs(
@@ -218,40 +183,61 @@ class MlflowTracker:
                 max_results=1,
                 order_by=["attributes.start_time DESC"],
             )
+        except Exception as error:
+            if where.is_server and store.is_away(error):
+                return None
+            with store.explained(where):
+                raise
         return Path(found[0].data.tags["folder"]) if found else None
 
-    def _write_waiting(self, run: Run) -> None:
-        run.log(metrics=[metric for numbers in self._waiting for metric in record.metrics(*numbers)])
-        self._waiting.clear()
+    def _tell_metrics(
+        self, told: Journal, numbers: Mapping[str, float] | None = None, step: int = 0, when: int = 0
+    ) -> None:
+        """Add running metrics, and what was measured meanwhile; of this, the step is the time."""
+        if numbers is not None:
+            told.tell("log", metrics=numbers, step=int(step), time=when)
+        for seconds, measured in self._sampler.take() if self._sampler is not None else ():
+            told.tell("log", metrics=measured, step=int(seconds), time=int(1000 * seconds))
 
-    def _copy(self, run: Run, files: Path) -> None:
-        if self.artifacts:
-            with self._guard("the files"):
-                run.copy(files)
+    def _register(self, told: Journal, name: str, files: Path) -> None:
+        if export.is_exported(files):
+            told.tell("register", name=name, version=self._step)
+        else:
+            said = "tracking.register=%s: the run left no model that can be exported, and no version was registered"
+            log.warning(said, name)
 
-    @contextmanager
-    def _guard(self, what: str) -> Iterator[None]:
-        """Let no failure of the tracker reach the run, and say so once."""
+    def _try(self, delivery: Delivery) -> None:
+        """Let no failure of MLflow reach the run."""
         try:
-            yield
+            self._deliver(delivery)
         except Exception as error:  # noqa: BLE001 - whatever breaks here, the answer must not be lost
-            if not self._warned:
-                said = "MLflow did not record %s (%s); the run goes on, and its own folder keeps everything."
-                log.warning(said, what, store.reason(error))
-            self._warned = True
+            self._keep(delivery.journal, error)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        asked = time.monotonic()
+        try:
+            delivery.deliver()
+            self._next_try = time.monotonic() + PAUSE
+        except Exception:
+            took = time.monotonic() - asked
+            self._next_try = time.monotonic() + max(PAUSE_AFTER_FAILURE, took / SHARE_OF_FAILURES)
+            raise
+
+    def _keep(self, told: Journal, error: Exception) -> None:
+        """Keep what MLflow did not take, and say so once."""
+        try:
+            told.keep()
+            kept = f"its folder keeps them until MLflow is back and {_command(told)} delivers them"
+        except (OSError, ConfigError) as trouble:
+            kept = f"they could not be kept in its folder either ({trouble})"
+        if not self._warned:
+            said = "tracking.uri=%s: MLflow did not take the records of the run (%s); the run goes on, and %s"
+            log.warning(said, without_password(told.head.uri), store.reason(error), kept)
+        self._warned = True
 
 
-def _taken_up(client: "MlflowClient", run: "Entity", place: str) -> Run:
-    """A run that MLflow knows, running again; its error of before is gone."""
-    client.update_run(run.info.run_id, status="RUNNING")
-    if "error" in run.data.tags:
-        client.delete_tag(run.info.run_id, "error")
-    known = {
-        (point.key, point.step)
-        for name in run.data.metrics
-        for point in client.get_metric_history(run.info.run_id, name)
-    }
-    return Run(client, run.info.run_id, place, known)
+def _command(told: Journal) -> str:
+    return f"credo sync {shlex.quote(str(told.folder))}"
 
 
 def _refuse_store_inside(folder: Path, where: store.Store) -> None:
@@ -262,12 +248,21 @@ def _refuse_store_inside(folder: Path, where: store.Store) -> None:
         )
 
 
-def _place(where: store.Store, experiment: str, run: str) -> str:
-    """Say where the run is found; for a local store also how to look into it."""
-    uri = without_password(where.uri)
-    server = uri.rstrip("/") if where.is_server else "http://127.0.0.1:5000"
-    lines = [view.page(server, experiment, run), f"all runs: {view.table(server, experiment)}"]
-    if not where.is_server:
-        server = f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
-        lines.append(f"start it: MLFLOW_DISABLE_TELEMETRY=true {server}")
-    return "\n".join(lines)
+def _refuse_records_of_another(folder: Path) -> None:
+    if (folder / journal.FILE).exists():
+        raise ConfigError(
+            f"hydra.run.dir={folder}: expected a folder of the run's own, and it has records of another run that "
+            f"MLflow does not have yet; deliver them (credo sync {shlex.quote(str(folder))}), or choose another folder."
+        )
+
+
+def _refuse_without_model(name: str, story: Story) -> None:
+    """Refuse to register what is no model to predict with, as far as that is known before the run."""
+    if not name.strip() or {"/", ":"} & set(name):
+        raise ConfigError(f"tracking.register={name}: expected a name without slashes and colons, as MLflow demands it")
+    target = pkgutil.resolve_name(story.config["model"]["_target_"])
+    if isinstance(target, type) and not hasattr(target, "exported"):
+        raise ConfigError(
+            f"tracking.register={name}: expected a model that can be exported, as model=mdn is, and got "
+            f"model={story.choices['model']}; choose such a model, or set tracking.register=null"
+        )

@@ -4,12 +4,12 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 from credo.contracts import Story
 from credo.provenance import without_password
-from credo.tracking.names import TAG_LIMIT, accepted, cut, parameters
+from credo.tracking.names import TAG_LIMIT, accepted, cut
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Param, RunTag
@@ -31,11 +31,11 @@ def tags(words: Mapping[str, object]) -> "list[RunTag]":
     return [RunTag(names[name], cut(str(value), TAG_LIMIT)) for name, value in words.items()]
 
 
-def params(story: Story) -> "list[Param]":
-    """Return the composed configuration and the words chosen, flattened."""
+def params(words: Mapping[str, str], known: Container[str] = ()) -> "list[Param]":
+    """Return params that are not known yet; MLflow takes no second value for a name."""
     from mlflow.entities import Param
 
-    return [Param(name, value) for name, value in parameters(story.config, story.choices).items()]
+    return [Param(name, value) for name, value in words.items() if name not in known]
 
 
 def now() -> int:
@@ -82,27 +82,31 @@ def origin(story: Story) -> dict[str, str]:
     return {name: word for name, word in words.items() if word}
 
 
-def dataset(story: Story) -> "DatasetInput":
+def dataset(story: Story) -> dict[str, str]:
     """Describe the data set: name, hash, and one row of the schema per variable, with its dims.
 
     It is put together by hand, because MLflow's own wrappers know arrays and tables but no named dims.
     """
-    from mlflow.entities import Dataset, DatasetInput
-
     columns = [
         {"name": f"{name} [{', '.join(map(str, array.dims))}]", "type": str(array.dtype), "required": True}
         for name, array in story.data.data_vars.items()
     ]
     name = story.choices.get("data", "data")
-    described = Dataset(
-        name=name,
-        digest=str(story.provenance.get("data_hash"))[:12],
-        source_type="code",
-        source=json.dumps({"tags": {"mlflow.source.name": f"credo data={name}"}}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({str(dim): size for dim, size in story.data.sizes.items()}),
-    )
-    return DatasetInput(described, tags=[])
+    return {
+        "name": name,
+        "digest": str(story.provenance.get("data_hash"))[:12],
+        "source_type": "code",
+        "source": json.dumps({"tags": {"mlflow.source.name": f"credo data={name}"}}),
+        "schema": json.dumps({"mlflow_colspec": columns}),
+        "profile": json.dumps({str(dim): size for dim, size in story.data.sizes.items()}),
+    }
+
+
+def dataset_input(described: Mapping[str, str]) -> "DatasetInput":
+    """Turn the description of a data set into an input of a run."""
+    from mlflow.entities import Dataset, DatasetInput
+
+    return DatasetInput(Dataset(**described), tags=[])
 
 
 def description(note: str) -> dict[str, str]:

@@ -4,8 +4,8 @@ The traps that this file knows (MLflow 3.17):
 
 - A fresh SQLite store that is opened by several processes at once, or whose first opening is interrupted, is broken for
   good. It is therefore created under a lock, in a scratch folder, and put in its place in one transaction.
-- Two processes may create the same experiment at once; the later one takes the earlier one's.
-- A server that is away is asked for four minutes per call unless retries and time are bounded.
+- Two processes may create the same experiment, or its tag, at once; the later one takes the earlier one's.
+- A server that is away is asked for four minutes per call unless retries and time are bounded, and a database for two.
 """
 
 import logging
@@ -92,6 +92,8 @@ def connect(store: Store) -> "MlflowClient":
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
         if store.database is not None and _is_fresh(store.database):
             _create(store.database)
+        if store.database is None and not store.is_server:
+            _ask(store.uri)
         return MlflowClient(store.uri)
 
 
@@ -108,13 +110,15 @@ def experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> str
             f"with `mlflow experiments restore --experiment-id {found.experiment_id}`."
         )
     if view.TAG not in found.tags:
-        client.set_experiment_tag(found.experiment_id, view.TAG, view.content())
+        _set_view(client, found.experiment_id)
     return str(found.experiment_id)
 
 
-def run_in(client: "MlflowClient", experiment: str, folder: Path) -> "Run | None":
-    """Return the run whose files are in `folder`, the newest where there are several."""
-    found = client.search_runs([experiment], f"tags.folder = '{folder}'", order_by=["attributes.start_time DESC"])
+def run_in(client: "MlflowClient", experiment: str, folder: Path, began: int | None = None) -> "Run | None":
+    """Return the run whose files are in `folder`, and that began then; the newest where there are several."""
+    quote = '"' if "'" in str(folder) else "'"
+    same = f"tags.folder = {quote}{folder}{quote}" + ("" if began is None else f" AND attributes.start_time = {began}")
+    found = client.search_runs([experiment], same, order_by=["attributes.start_time DESC"])
     return found[0] if found else None
 
 
@@ -160,13 +164,27 @@ def explained(store: Store) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """Return the shortest true account of an error: the operating system's at its root, or its own first line."""
-    link: BaseException | None = error
-    root = error
-    while link is not None:
-        root = link if isinstance(link, OSError) else root
-        link = link.__cause__ or link.__context__
+    root = next((link for link in reversed(_chain(error)) if isinstance(link, OSError)), error)
     said = getattr(root, "strerror", None) or str(root) or type(root).__name__
     return without_password(said.strip().splitlines()[0])[:300].rstrip(".")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the store did not answer, so that it may take the same on another day."""
+    from requests import exceptions as http
+    from sqlalchemy import exc as sql
+
+    away = (http.ConnectionError, http.Timeout, http.RetryError, sql.OperationalError, sql.InterfaceError)
+    chain = _chain(error)
+    return any(isinstance(link, away) for link in chain) and not any(isinstance(one, http.SSLError) for one in chain)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what lies behind it."""
+    links = [error]
+    while (link := links[-1].__cause__ or links[-1].__context__) is not None:
+        links.append(link)
+    return links
 
 
 def is_usable_file(store: Store, name: str) -> bool:
@@ -184,6 +202,16 @@ def is_usable_file(store: Store, name: str) -> bool:
     return stages == [("active",)]
 
 
+def _ask(uri: str) -> None:
+    """Let a database that is away say so itself, and at once: MLflow asks for two minutes."""
+    import sqlalchemy
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+
+    if uri.split("://")[0].split("+")[0] in DATABASE_ENGINES:
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        engine.connect().close()
+
+
 def _create_experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> "Experiment":
     from mlflow.exceptions import MlflowException
 
@@ -195,6 +223,16 @@ def _create_experiment(client: "MlflowClient", name: str, artifacts: Path | None
         if found is None:
             raise
         return found
+
+
+def _set_view(client: "MlflowClient", experiment: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_experiment_tag(experiment, view.TAG, view.content())
+    except MlflowException:
+        if view.TAG not in client.get_experiment(experiment).tags:  # another process may have been quicker
+            raise
 
 
 def _is_fresh(database: Path) -> bool:

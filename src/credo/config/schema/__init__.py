@@ -32,7 +32,7 @@ class Credo:
 
     name: str | None = MISSING
     seed: int = MISSING
-    objective: str | None = MISSING
+    objective: Any = MISSING
     sweep: Sweep = field(default_factory=Sweep)
     data: Any = MISSING
     model: Any = MISSING

@@ -14,6 +14,8 @@ class Mlflow:
     experiment: str = MISSING
     tags: dict[str, str] = MISSING
     artifacts: bool = MISSING
+    register: str | None = MISSING
+    system_metrics: bool = MISSING
 
 
 @dataclass

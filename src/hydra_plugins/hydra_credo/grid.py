@@ -1,11 +1,9 @@
 """Every combination of what is typed, as Hydra's own sweeper has it, and as one sweep: `hydra/sweeper=grid`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -15,6 +13,7 @@ from omegaconf import DictConfig
 from credo.errors import ConfigError
 from credo.sweep import course
 from credo.sweep.composer import Composer
+from credo.sweep.typed import parsed
 
 
 class GridSweeper(Sweeper):
@@ -44,15 +43,13 @@ class GridSweeper(Sweeper):
         Raises:
             ConfigError: the jobs cannot be composed, or are not those of the sweep to resume.
         """
-        assert self.launcher is not None  # noqa: S101 -- for the type checker
+        assert self.launcher and self.hydra_context and self.config  # noqa: S101, PT018 -- for the type checker
         typed = [f"{key}={values}" for key, values in self.params.items()] + arguments
         overrides = parsed(self.hydra_context, typed)
         (product,) = BasicSweeper.split_arguments(overrides, None)
         composer = Composer(self.hydra_context.config_loader, self.config)
         swept = {
-            one.get_key_element().lstrip("+~"): one.get_value_string()
-            for one in overrides
-            if one.is_sweep_override()
+            one.get_key_element().lstrip("+~"): one.get_value_string() for one in overrides if one.is_sweep_override()
         }
         with course.under_way(self.config, self.launcher, composer, swept) as sweep:
             todo = sweep.take([words for words in product if words])
@@ -60,9 +57,3 @@ class GridSweeper(Sweeper):
             for first in range(0, len(todo), size):
                 if not sweep.is_stopped:
                     sweep.launch(todo[first : first + size])
-
-
-def parsed(context: HydraContext, typed: Sequence[str]) -> list[Override]:
-    """What was typed for the jobs, without what is said to the sweep itself."""
-    parser = OverridesParser.create(config_loader=context.config_loader)
-    return [one for one in parser.parse_overrides(list(typed)) if not one.key_or_group.startswith("sweep.")]

@@ -1,0 +1,149 @@
+"""Finished and unfinished runs, read from the folders that they left."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from omegaconf import OmegaConf
+
+from credo import again
+from credo.contracts import Check, Verdict
+from credo.errors import ConfigError
+from credo.sweep import jobs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFIG = Path(".hydra", "config.yaml")
+FILES = ("metrics.json", "verdict.json", "provenance.json", "summary.csv", "posterior.nc")
+"""What a run leaves when it has finished."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its answer, as far as there is one.
+
+    Attributes:
+        folder: where its files are.
+        config: the composed configuration, as plain containers.
+        choices: the words chosen per group.
+        state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`.
+        reason: why it did not finish, if that is known.
+        data_hash: of its data set; empty if it has not finished.
+        verdict: whether its answer may be believed; `None` if it has not finished.
+        metrics: its numbers, by the names under which they are logged.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    choices: Mapping[str, str]
+    state: str = "FINISHED"
+    reason: str = ""
+    data_hash: str = ""
+    verdict: Verdict | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has an answer."""
+        return self.state == "FINISHED"
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        return int(self.config["seed"])
+
+    @property
+    def kind(self) -> Literal["draws", "point", "trained"]:
+        """What its answer is, by the numbers that only such an answer has."""
+        return "draws" if "r_hat_max" in self.metrics else "trained" if "epochs" in self.metrics else "point"
+
+    def check(self, name: str) -> Check | None:
+        """The check of this name, if it was put."""
+        return next((check for check in (self.verdict.checks if self.verdict else ()) if check.name == name), None)
+
+    def summary(self) -> "pd.DataFrame":
+        """One row per scalar of the posterior, by its name."""
+        import pandas as pd
+
+        return pd.read_csv(self.folder / "summary.csv", index_col="variable")
+
+
+def find(words: Iterable[str]) -> list[Run]:
+    """The runs that are meant by folders, ids of MLflow and folders of sweeps, each once and in this order.
+
+    Raises:
+        ConfigError: a word names neither a run nor a sweep.
+    """
+    folders = [place for word in words for place in _places(again.folder(word))]
+    return [read(folder) for folder in dict.fromkeys(folders)]
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds runs and is none itself."""
+    return not (folder / CONFIG).exists() and bool(_below(folder))
+
+
+def _places(folder: Path) -> list[Path]:
+    if (folder / CONFIG).exists():
+        return [folder.resolve()]
+    if found := _below(folder):
+        return found
+    raise ConfigError(
+        f"credo compare: expected the folders or MLflow ids of runs, or the folder of a sweep, but {folder} "
+        f"{'has no .hydra/config.yaml and holds no runs' if folder.is_dir() else 'does not exist'}"
+    )
+
+
+def _below(folder: Path) -> list[Path]:
+    """The folders of the runs in a sweep, in the order of their numbers."""
+    found = {file.parent.parent.resolve() for file in folder.rglob(str(CONFIG))}
+    outermost = [place for place in found if not found & set(place.parents)]
+    return sorted(outermost, key=lambda place: [_natural(part) for part in place.parts])
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """An order in which 10 comes after 9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def read(folder: Path) -> Run:
+    """The run in a folder; that of an earlier run with the same answer where a sweep skipped it."""
+    job = jobs.read(folder)
+    if job is not None and job.state == "SKIPPED" and (Path(job.reason) / CONFIG).exists():
+        return read(Path(job.reason))
+    config = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(folder / CONFIG)))
+    choices = _choices(folder / ".hydra" / "hydra.yaml")
+    if not all((folder / file).exists() for file in FILES):
+        state = "not finished" if job is None or job.state == "FINISHED" else job.state
+        return Run(folder, config, choices, state, "" if job is None else job.reason)
+    return Run(
+        folder,
+        config,
+        choices,
+        data_hash=str(_json(folder / "provenance.json")["data_hash"]),
+        verdict=_verdict(_json(folder / "verdict.json")),
+        metrics={
+            name: math.nan if value is None else float(value) for name, value in _json(folder / "metrics.json").items()
+        },
+    )
+
+
+def _choices(file: Path) -> dict[str, str]:
+    """The words chosen; none where a copy of the run's folder lacks them."""
+    if not file.exists():
+        return {}
+    return {str(group): str(word) for group, word in OmegaConf.load(file).hydra.runtime.choices.items()}
+
+
+def _verdict(known: Mapping[str, Any]) -> Verdict:
+    return Verdict(known["status"], tuple(Check(**check) for check in known["checks"]))
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    known: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return known

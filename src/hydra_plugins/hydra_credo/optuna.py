@@ -1,0 +1,174 @@
+"""A search by Optuna over what is typed as ranges: `hydra/sweeper=optuna`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from credo.errors import ConfigError
+from credo.sweep import course, search
+from credo.sweep.composer import Composer
+from credo.sweep.typed import parsed
+
+if TYPE_CHECKING:
+    import optuna
+
+    from credo.sweep.jobs import Job
+
+STUDY = "credo"
+
+
+class OptunaSweeper(Sweeper):
+    """Asks Optuna for the next jobs and tells it what they found.
+
+    Args:
+        n_trials: jobs altogether, those of an earlier command that is resumed included.
+        n_jobs: jobs that the launcher gets at once.
+        sampler: how the next values are chosen: `tpe`, `random`, `gp`, `cmaes`, `nsga2`, `qmc`.
+        seed: of the sampler.
+        direction: `minimize` or `maximize`, for several objectives a list; `None`: by the names of the metrics.
+        pruner: ends hopeless jobs: `median`, `halving`, `hyperband`, or `None`.
+        prune_by: the running metric by which it judges; it has the direction of the objective.
+        storage: a database of Optuna's; `None`: `optuna.db` in the folder of the sweep.
+        study_name: of the study there.
+        params: ranges that are always searched.
+    """
+
+    def __init__(
+        self,
+        n_trials: int,
+        n_jobs: int,
+        sampler: str,
+        seed: int,
+        direction: str | Sequence[str] | None,
+        pruner: str | None,
+        prune_by: str | None,
+        storage: str | None,
+        study_name: str | None,
+        params: Mapping[str, str] | None = None,
+    ):
+        for name, value in (("n_trials", n_trials), ("n_jobs", n_jobs)):
+            if value < 1:
+                raise ConfigError(f"hydra.sweeper.{name}: expected at least 1, but got {value}")
+        if (pruner is None) != (prune_by is None):
+            raise ConfigError("hydra.sweeper.pruner: expected prune_by with it, the running metric by which it judges")
+        self.n_trials, self.n_jobs, self.direction = n_trials, n_jobs, direction
+        self.pruner, self.prune_by = pruner, prune_by
+        self.storage, self.study_name, self.params = storage, study_name, dict(params or {})
+        try:
+            self.sampler = search.made_sampler(sampler, seed)
+        except ImportError as error:
+            raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
+        search.made_pruner(pruner)
+        self.launcher: Launcher | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives."""
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search; the folders of the jobs and the study say what was found.
+
+        Raises:
+            ConfigError: there is nothing to search, no objective, or the study cannot be opened.
+        """
+        assert self.launcher and self.hydra_context and self.config  # noqa: S101, PT018 -- for the type checker
+        typed = [f"{key}={values}" for key, values in self.params.items()] + arguments
+        overrides = parsed(self.hydra_context, typed)
+        space = [search.dimension(one) for one in overrides if one.is_sweep_override()]
+        fixed = [str(one.input_line) for one in overrides if not one.is_sweep_override()]
+        if not space:
+            raise ConfigError(
+                "hydra/sweeper=optuna: expected something to search, as in model.prior.loc.scale='interval(0.1,10)'"
+            )
+        composer = Composer(self.hydra_context.config_loader, self.config)
+        objectives = _objectives(composer.compose([f for f in fixed if f.startswith(("objective=", "experiment="))], 0))
+        ways = search.directions(objectives, self.direction)
+        swept = {
+            one.get_key_element().lstrip("+~"): one.get_value_string() for one in overrides if one.is_sweep_override()
+        }
+        with search.quiet(), course.under_way(self.config, self.launcher, composer, swept) as sweep:
+            storage = self.storage or search.database(sweep.folder)
+            sweep.folder.mkdir(parents=True, exist_ok=True)
+            study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
+            sweep.begin()
+            self._take_up(sweep, study, storage)
+            while (left := self.n_trials - _done(study)) > 0 and not sweep.is_stopped:
+                self._round(sweep, study, storage, space, fixed, min(left, self.n_jobs))
+            sweep.found = search.found(study, objectives)
+
+    def _take_up(self, sweep: course.Course, study: "optuna.study.Study", storage: str) -> None:
+        """Trials that were under way when an earlier command ended are gone on with, as the jobs that they were."""
+        from optuna.trial import TrialState
+
+        for one in study.get_trials(states=[TrialState.RUNNING]):
+            number = one.user_attrs.get("job", len(sweep.planned))
+            if number >= len(sweep.planned):  # stopped before it became a job
+                study.tell(one.number, state=TrialState.FAIL)
+                continue
+            job = replace(sweep.planned[number], extra=tuple(self._told(study, storage, one)))
+            stands = job.stands()
+            if stands is None or not stands.is_done:
+                stands = sweep.launch([job]).get(number)
+            _tell(study, one.number, stands)
+
+    def _round(
+        self,
+        sweep: course.Course,
+        study: "optuna.study.Study",
+        storage: str,
+        space: Sequence[search.Dimension],
+        fixed: Sequence[str],
+        count: int,
+    ) -> None:
+        """Ask for some trials, run them, and tell what they found."""
+        asked = [study.ask({one.key: one.distribution for one in space}) for _ in range(count)]
+        jobs = []
+        for trial in asked:
+            trial.set_user_attr("job", len(sweep.planned))
+            words = [*fixed, *(one.override(trial.params[one.key]) for one in space)]
+            jobs.append(sweep.add(words, self._told(study, storage, trial)))
+        ended = sweep.launch(jobs)
+        for trial, job in zip(asked, jobs, strict=True):
+            _tell(study, trial.number, ended.get(job.number))
+
+    def _told(self, study: "optuna.study.Study", storage: str, trial: Any) -> list[str]:
+        """What a job hears of its trial, if it may be pruned."""
+        if self.pruner is None or self.prune_by is None:
+            return []
+        told = search.word(storage, study.study_name, trial._trial_id, self.prune_by, self.pruner)  # noqa: SLF001
+        return [f"hydra.job.env_set.{search.VARIABLE}={course.quoted(told)}"]
+
+
+def _tell(study: "optuna.study.Study", trial: int, job: "Job | None") -> None:
+    """What became of a trial."""
+    from optuna.trial import TrialState
+
+    values = [] if job is None or job.objective is None else list(job.objective)
+    if job is not None and job.state == "PRUNED":
+        study.tell(trial, state=TrialState.PRUNED)
+    elif values and all(math.isfinite(value) for value in values):
+        study.tell(trial, values)
+    else:
+        study.tell(trial, state=TrialState.FAIL)
+
+
+def _done(study: "optuna.study.Study") -> int:
+    """Trials that count: those that failed do, too, lest a search of nothing but failures never ends."""
+    from optuna.trial import TrialState
+
+    return len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]))
+
+
+def _objectives(config: DictConfig) -> list[str]:
+    asked = OmegaConf.to_container(OmegaConf.create({"o": config.objective}))["o"]  # type: ignore[index, call-overload]
+    return [] if asked is None else [asked] if isinstance(asked, str) else [str(one) for one in asked]

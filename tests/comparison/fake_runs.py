@@ -1,0 +1,101 @@
+"""Folders as runs leave them, with draws from known posteriors of a normal mean."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from omegaconf import OmegaConf
+from scipy.stats import norm
+
+from credo import archive, metrics
+from credo.contracts import Check, Verdict
+from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.summary import summarise
+from credo.result import Cost, Result, Status
+from credo.sweep.jobs import Job
+
+Y = np.random.default_rng(1).normal(0.5, 1.0, 10)
+NUTS = {"_target_": "credo.inference.nuts.Nuts", "draws": 100}
+
+
+def result(posterior: Mapping[str, np.ndarray], log_likelihood: np.ndarray, site: str = "y", **coords: Any) -> Result:
+    """Draws [chain, draw, ...] of variables, the last dim of which is that of the observations if they have one."""
+    dims = ("chain", "draw", *(coords or {"obs": None}))
+    variables = {name: (dims[: values.ndim], values) for name, values in posterior.items()}
+    still = np.zeros(log_likelihood.shape[:2], bool)
+    tree = {
+        "posterior": xr.Dataset(variables, {dim: at for dim, at in coords.items() if len(dims) == 3}),
+        "log_likelihood": xr.Dataset({site: (dims, log_likelihood)}),
+        "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), still)}),
+    }
+    cost = Cost({"sampling": 2.0}, 500, 500, 2)
+    return Result(xr.DataTree.from_dict(tree), Status.DONE, cost, "nuts", "draws", tuple(posterior))
+
+
+def draws(loc_scale: float = 10.0, seed: int = 0, sigma: float = 1.0, y: np.ndarray = Y, site: str = "y") -> Result:
+    """The posterior of y_i ~ N(mu, sigma), mu ~ N(0, loc_scale), by independent draws."""
+    variance = 1 / (1 / loc_scale**2 + len(y) / sigma**2)
+    mu = np.random.default_rng(seed).normal(variance * y.sum() / sigma**2, np.sqrt(variance), (4, 100))
+    return result({"mu": mu}, norm.logpdf(y, mu[..., None], sigma), site)
+
+
+def point() -> Result:
+    """The mode of the same."""
+    starts = xr.Dataset(
+        {"objective": ("start", [-40.0]), "gradient_norm": ("start", [0.0]), "converged": ("start", [1])}
+    )
+    tree = {
+        "posterior": xr.Dataset({"mu": (("chain", "draw"), [[Y.mean()]])}),
+        "standard_error": xr.Dataset({"mu": 0.2}),
+        "optimisation": starts.assign_attrs(best=0),
+    }
+    return Result(
+        xr.DataTree.from_dict(tree), Status.DONE, Cost({"optimisation": 0.5}, 20, 20), "map", "point", ("mu",)
+    )
+
+
+def config(scale: float = 10.0, seed: int = 0, sigma: float = 1.0, **more: Any) -> dict[str, Any]:
+    """A composed configuration."""
+    prior = {"loc": {"_target_": "credo.models.priors.gaussian", "loc": 0.0, "scale": scale}}
+    model = {"_target_": "credo.models.gaussian.Gaussian", "sigma": sigma, "prior": prior}
+    return {"name": None, "seed": seed, "data": {"path": "y.csv"}, "model": model, "inference": NUTS, **more}
+
+
+def begun(folder: Path, settings: Mapping[str, Any], job: Job | None = None, **choices: str) -> Path:
+    """A run that has left nothing but its configuration, and perhaps how it ended."""
+    place = folder / ".hydra"
+    place.mkdir(parents=True)
+    words = {"inference": "nuts", "prior@model.prior.loc": "gaussian/loc", "model": "gaussian", "data": "csv"} | choices
+    OmegaConf.save(OmegaConf.create(dict(settings)), place / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": {"runtime": {"choices": words}}}), place / "hydra.yaml")
+    if job is not None:
+        job.write(folder)
+    return folder
+
+
+def finished(
+    folder: Path,
+    settings: Mapping[str, Any],
+    result: Result,
+    data_hash: str = "same",
+    failed: tuple[str, ...] = (),
+    numbers: Mapping[str, float] | None = None,
+    **choices: str,
+) -> Path:
+    """A run with all its files."""
+    begun(folder, settings, **choices)
+    summary = summarise(result)
+    checks = (
+        *[Check(name, "failed", 1.2, 1.01, "It did.") for name in failed],
+        Check("prior_sensitivity", "note", 0.125, 0.05, "It moves."),
+    )
+    verdict = Verdict("failed" if failed else "passed", checks)
+    archive.write(result.tree, folder / "posterior.nc")
+    summary.to_csv(folder / "summary.csv", index=False)
+    (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
+    (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
+    (folder / "provenance.json").write_text(json.dumps({"seed": settings["seed"], "data_hash": data_hash}))
+    return folder

@@ -1,0 +1,225 @@
+"""What a comparison says of runs with known answers."""
+
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+import pytest
+from fake_runs import Y, begun, config, draws, finished, point
+from scipy.stats import norm
+
+from credo.comparison import leave_one_out, runs, table, words
+from credo.comparison.table import Comparison, compare, frame
+from credo.diagnostics.loo import loo_metrics
+from credo.errors import ConfigError
+from credo.sweep.jobs import Job
+
+FAILED = Job(("x=1",), "FAILED", 1, "the chains have no finite start")
+
+
+def of(*folders: Path) -> Comparison:
+    return compare(runs.find(map(str, folders)))
+
+
+def cells(comparison: Comparison, name: str, title: str) -> list[str]:
+    """What a person reads in a column, by line; empty where there is no such column."""
+    every = {(one.name, column.title): column for one in words.tables(comparison) for column in one.columns}
+    return [cell.words for cell in every[name, title].cells] if (name, title) in every else []
+
+
+def test_the_known_model_wins(tmp_path: Path) -> None:
+    """Leave-one-out of a conjugate model is known in closed form."""
+    y = np.random.default_rng(0).normal(0.0, 1.0, 200)
+    right = finished(tmp_path / "right", config(), draws(y=y))
+    wrong = finished(tmp_path / "wrong", config(sigma=3.0), draws(y=y, sigma=3.0))
+    found = of(wrong, right)
+
+    def exact(sigma: float) -> np.ndarray:
+        variance = 1 / (1 / 100 + (len(y) - 1) / sigma**2)
+        return norm.logpdf(y, variance * (y.sum() - y) / sigma**2, np.sqrt(sigma**2 + variance))
+
+    known = exact(3.0) - exact(1.0)
+    assert [line.runs[0].folder.name for line in found.lines] == ["right", "wrong"]
+    assert found.headline == "sigma=1 predicts best"
+    # 400 independent draws give a difference of about 120 nats to a few hundredths.
+    assert found.loo["elpd_diff"].tolist() == pytest.approx([0, known.sum()], abs=0.1)
+    assert found.loo["dse"].tolist() == pytest.approx([0, np.sqrt(len(y)) * known.std()], rel=1e-3)
+    assert found.loo["weight"].tolist() == pytest.approx([1, 0], abs=1e-3)
+
+
+def test_seeds_of_a_configuration_are_one_line(tmp_path: Path) -> None:
+    made = {
+        (scale, seed): finished(
+            tmp_path / f"{scale}-{seed}", config(scale, seed), draws(scale, seed), numbers={"nll_test": scale + seed}
+        )
+        for scale in (0.1, 10.0)
+        for seed in (0, 1, 2)
+    }
+    found = of(*made.values())
+    assert [(line.label, len(line.runs)) for line in found.lines] == [("scale=10", 3), ("scale=0.1", 3)]
+    elpds = [loo_metrics(draws(10.0, seed))["elpd_loo"] for seed in (0, 1, 2)]
+    row = frame(found).set_index("label").loc["scale=10"]
+    assert (row["elpd_loo"], row["elpd_loo_sd"]) == pytest.approx((fmean(elpds), stdev(elpds)), rel=1e-12)
+    assert (row["nll_test"], row["nll_test_sd"], row["seeds"]) == (11.0, 1.0, "0, 1, 2")
+    assert cells(found, "scores", "NLL") == ["11 ± 1", "1 ± 1"]
+    assert cells(found, "runs", "runs") == ["3", "3"]
+    pointwise = [
+        np.mean([_elpd(folder) for (s, _), folder in made.items() if s == scale], axis=0) for scale in (0.1, 10.0)
+    ]
+    assert found.loo["elpd_diff"].iloc[1] == pytest.approx((pointwise[0] - pointwise[1]).sum(), rel=1e-12)
+
+
+def _elpd(folder: Path) -> np.ndarray:
+    found = leave_one_out.of([runs.read(folder)])
+    assert found is not None
+    return found.elpd
+
+
+def test_equal_configurations_are_compared_by_their_seeds(tmp_path: Path) -> None:
+    found = of(*[finished(tmp_path / str(seed), config(seed=seed), draws(seed=seed)) for seed in (0, 1)])
+    assert {line.label for line in found.lines} == {"seed=0", "seed=1"}
+    assert any("same configuration" in note for note in found.notes)
+
+
+def test_different_seeds_are_told(tmp_path: Path) -> None:
+    places = [finished(tmp_path / f"{a}{s}", config(a, s), draws(a, s)) for a, s in ((1.0, 0), (1.0, 1), (2.0, 0))]
+    assert any(note.startswith("Not all have the same seeds: scale=") for note in of(*places).notes)
+
+
+def test_a_failed_verdict_is_marked_and_stays(tmp_path: Path) -> None:
+    good = finished(tmp_path / "good", config(sigma=5.0), draws(sigma=5.0))
+    bad = finished(tmp_path / "bad", config(), draws(), failed=("r_hat", "ess_bulk"))
+    found = of(good, bad)
+    assert [line.label for line in found.lines] == list(found.loo.index) == ["sigma=1", "sigma=5"]
+    assert cells(found, "runs", "verdict") == ["failed", "passed"]
+    assert "sigma=1: the verdict failed (ess_bulk, r_hat); do not rely on these numbers yet." in found.notes
+    assert found.headline == "sigma=1 predicts best, but its verdict failed"
+
+
+def test_a_failed_seed_is_counted(tmp_path: Path) -> None:
+    places = [finished(tmp_path / f"a{seed}", config(seed=seed), draws(seed=seed)) for seed in (0, 1)]
+    places.append(finished(tmp_path / "a2", config(seed=2), draws(seed=2), failed=("r_hat",)))
+    places.append(finished(tmp_path / "b", config(1.0), draws(1.0)))
+    assert "1 of 3 failed" in cells(of(*places), "runs", "verdict")
+
+
+def test_point_estimates_have_no_leave_one_out(tmp_path: Path) -> None:
+    sampled = finished(tmp_path / "nuts", config(), draws())
+    other = finished(tmp_path / "small", config(0.1), draws(0.1))
+    mode = finished(tmp_path / "map", config(inference={"starts": 1}), point(), inference="map")
+    found = of(mode, sampled, other)
+    assert found.lines[-1].label == "inference=map scale=10"
+    assert cells(found, "loo", "elpd_loo")[-1] == cells(found, "loo", "elpd_diff")[-1] == "–"
+    assert any(note.startswith("inference=map scale=10: no elpd_loo, since a point estimate") for note in found.notes)
+    assert len(found.loo) == 2
+
+
+def test_without_leave_one_out_the_held_out_rows_decide(tmp_path: Path) -> None:
+    places = [
+        finished(tmp_path / f"{scale}", config(scale), point(), numbers={"nll_test": scale}) for scale in (2.0, 1.0)
+    ]
+    assert of(*places).headline == "scale=1 has the lowest held-out NLL"
+
+
+def test_different_data_is_refused_by_names(tmp_path: Path) -> None:
+    one = finished(tmp_path / "one", config(), draws())
+    other = finished(tmp_path / "other", config(1.0), draws(1.0), data_hash="different")
+    with pytest.raises(ConfigError, match=r"same data.*scale=10.*one.*scale=1.*other") as error:
+        of(one, other)
+    assert error.value.exit_code == 2
+
+
+def test_a_file_that_changed_is_different_data(tmp_path: Path) -> None:
+    """The configuration is the same, and so is the seed."""
+    one = finished(tmp_path / "one", config(), draws())
+    other = finished(tmp_path / "other", config(), draws(), data_hash="edited")
+    with pytest.raises(ConfigError, match=r"same data.*one.*other"):
+        of(one, other)
+
+
+def test_seeds_do_not_excuse_different_data(tmp_path: Path) -> None:
+    one = finished(tmp_path / "one", config(1.0), draws())
+    other = finished(tmp_path / "other", config(2.0, seed=1), draws(), data_hash="different")
+    with pytest.raises(ConfigError, match=r"same data.*one.*other"):
+        of(one, other)
+
+
+def test_seeds_may_draw_or_split_the_data(tmp_path: Path) -> None:
+    """Held-out scores are then averaged over splits; observations that differ are not compared one by one."""
+    found = of(
+        *[
+            finished(tmp_path / f"{scale}-{seed}", config(scale, seed), draws(scale, seed), data_hash=f"split {seed}")
+            for scale in (1.0, 2.0)
+            for seed in (0, 1)
+        ]
+    )
+    assert found.loo.empty
+    assert cells(found, "loo", "elpd_diff") == []
+    assert any(note.startswith("Seeds draw or split the data anew") for note in found.notes)
+
+
+@pytest.mark.parametrize("changed", [{"site": "z"}, {"y": Y[:-1]}], ids=["name", "rows"])
+def test_different_observations_are_not_compared(tmp_path: Path, changed: dict) -> None:
+    one = finished(tmp_path / "one", config(), draws())
+    other = finished(tmp_path / "other", config(1.0), draws(1.0, **changed))
+    found = of(one, other)
+    assert found.loo.empty
+    assert any(
+        note.startswith("elpd_loo is not compared: scale=10 observes y [10], and scale=1") for note in found.notes
+    )
+
+
+def test_a_bayes_factor_needs_evidence(tmp_path: Path) -> None:
+    one = finished(tmp_path / "one", config(), draws(), numbers={"log_evidence": -41.0})
+    other = finished(tmp_path / "other", config(0.05), draws(0.05), numbers={"log_evidence": -44.5})
+    energy = finished(tmp_path / "energy", config(1.0), draws(1.0), numbers={"log_z": 3.0})
+    found = of(one, other)
+    assert cells(found, "evidence", "log evidence") == ["-41.00", "-44.50"]
+    assert cells(found, "evidence", "log Bayes factor") == ["0.00", "-3.50"]
+    assert cells(of(one, energy), "evidence", "log Z") != []
+    assert (
+        cells(of(energy, finished(tmp_path / "plain", config(3.0), draws(3.0))), "evidence", "log Bayes factor") == []
+    )
+
+
+def test_prior_sensitivity_is_that_of_the_verdict(tmp_path: Path) -> None:
+    found = of(finished(tmp_path / "a", config(), draws()), finished(tmp_path / "b", config(1.0), draws(1.0)))
+    assert cells(found, "runs", "prior sensitivity") == ["0.12", "0.12"]
+    assert frame(found)["prior_sensitivity"].tolist() == [0.125, 0.125]
+
+
+def test_a_key_called_like_a_metric_keeps_its_column(tmp_path: Path) -> None:
+    places = [finished(tmp_path / f"{i}", config(gradients=i), draws()) for i in (1, 2)]
+    found = frame(of(*places))
+    assert (sorted(found["config.gradients"]), found["gradients"].tolist()) == (["1", "2"], [500.0, 500.0])
+
+
+def test_unfinished_runs_are_named_with_their_reason(tmp_path: Path) -> None:
+    places = [finished(tmp_path / str(i), config(float(i)), draws(float(i))) for i in (1, 2)]
+    places.append(begun(tmp_path / "3", config(3.0), FAILED))
+    places.append(begun(tmp_path / "4", config(2.0, seed=1), Job((), "KILLED", 130, "interrupted")))
+    places.append(begun(tmp_path / "5", config(5.0)))
+    found = of(*places)
+    assert [line.label for line in found.lines[2:]] == ["scale=2 (killed)", "scale=3", "scale=5"]
+    assert cells(found, "runs", "verdict")[2:] == ["killed", "failed", "not finished"]
+    assert "scale=3: no answer (failed): the chains have no finite start." in found.notes
+    assert "scale=5: no answer (not finished)." in found.notes
+    assert frame(found)["reason"].tolist()[2:4] == ["interrupted", "the chains have no finite start"]
+
+
+def test_two_finished_runs_are_needed(tmp_path: Path) -> None:
+    one = finished(tmp_path / "one", config(), draws())
+    other = begun(tmp_path / "other", config(1.0), FAILED)
+    with pytest.raises(ConfigError, match=r"at least two finished runs, but got 1; .*other is failed"):
+        of(one, other)
+    with pytest.raises(ConfigError, match="at least two finished runs, but got 1"):
+        of(one, one)
+
+
+def test_many_configurations_may_win_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [finished(tmp_path / str(i), config(float(i)), draws(float(i))) for i in (1, 2, 3)]
+    monkeypatch.setattr(table, "MANY", 3)
+    assert not any("by chance" in note for note in of(*places).notes)
+    monkeypatch.setattr(table, "MANY", 2)
+    assert any("Of 3 configurations" in note and "by chance" in note for note in of(*places).notes)
+    assert of(*places).headline == "No clear winner: all predict about equally well"

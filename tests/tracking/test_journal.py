@@ -1,0 +1,311 @@
+"""A store that goes away, at whatever call, and comes back has in the end what one that was always there has."""
+
+import contextlib
+import json
+import math
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import URI, FakeServer, account
+
+from console import credo
+from credo.contracts import Story
+from credo.errors import ConfigError, RunError
+from credo.tracking import journal, sync
+from credo.tracking.mlflow import MlflowTracker
+
+METRICS = {"r_hat_max": math.nan, "elpd": -math.inf, "draws": 0.1 + 0.2}
+
+
+@pytest.fixture
+def server(story: Story, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    server = FakeServer(story.start_folder)
+    monkeypatch.setattr("credo.tracking.store.connect", server.connect)
+    return server
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses between tries."""
+    for name in ("PAUSE", "PAUSE_AFTER_FAILURE"):
+        monkeypatch.setattr(f"credo.tracking.mlflow.{name}", 0.0)
+    monkeypatch.setattr("credo.tracking.mlflow.SHARE_OF_FAILURES", math.inf)
+
+
+@pytest.fixture
+def tracker() -> MlflowTracker:
+    return MlflowTracker(URI, "credo", {"paper": "draft"}, artifacts=True)
+
+
+def experiment(story: Story, fails: bool = False) -> str | None:
+    """A run as `app.run` tells it."""
+    tracker = MlflowTracker(URI, "credo", {"paper": "draft"}, artifacts=True)
+    tracker.start(story)
+    tracker.progress("warmup", 10, 10, {"step_size": 0.1})
+    for done in (10, 20):
+        tracker.progress("sampling", done, 20, {"r_hat_max": math.nan, "divergences": done})
+    if fails:
+        tracker.fail("FAILED", "The log density became NaN or infinite.", story.folder)
+        return None
+    return tracker.finish(METRICS, {"verdict": "passed"}, "# Eight schools", story.folder)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("fails", "hears_last"),
+    [
+        (False, True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((False, False), (True, True), (True, False))),
+    ],
+)
+def test_whenever_the_server_goes_away_it_has_everything_in_the_end(
+    server: FakeServer, story: Story, fails: bool, hears_last: bool, warnings_of: Callable[[], list[str]]
+) -> None:
+    experiment(story, fails)
+    (undisturbed,) = server.runs
+    expected, calls = account(server.client, undisturbed), len(server.calls)
+    assert expected["metrics"]["warmup/step_size"] == [(10, "0.1")]
+    assert expected["files"] == {".hydra/config.yaml": 8, "verdict.json": 2}
+    assert warnings_of() == []
+
+    for last in range(1, calls + 1):
+        server.goes_away(last, hears_last)
+        place = experiment(story, fails)
+        assert (story.folder / journal.FILE).exists(), server.calls
+        assert place is None if fails else place == f"not there yet: credo sync '{story.folder}'"
+        server.comes_back()
+        sync.deliver(sync.folders([str(story.folder)]))
+        assert len(server.runs) == last + 1, server.calls
+        assert account(server.client, server.runs[-1]) == expected, server.calls
+        assert sorted(path.name for path in story.folder.iterdir()) == [".hydra", "verdict.json"]
+    assert len(warnings_of()) == calls
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_server_that_is_back_during_the_run_gets_everything_and_no_file_is_left(
+    server: FakeServer, story: Story, tracker: MlflowTracker, warnings_of: Callable[[], list[str]]
+) -> None:
+    experiment(story)
+    server.is_up = False
+    tracker.start(story)
+    tracker.progress("warmup", 10, 10, {"step_size": 0.1})
+    tracker.progress("sampling", 10, 20, {"r_hat_max": math.nan, "divergences": 10})
+    kept = [json.loads(line) for line in (story.folder / journal.FILE).read_text().splitlines()]
+    assert [record.get("kind") for record in kept] == [None, "log", "dataset", "log", "log"]
+    assert stat.S_IMODE((story.folder / journal.FILE).stat().st_mode) == 0o600
+    server.comes_back()
+    tracker.progress("sampling", 20, 20, {"r_hat_max": math.nan, "divergences": 20})
+    assert not (story.folder / journal.FILE).exists()
+    assert server.runs[1].info.status == "RUNNING"
+    place = tracker.finish(METRICS, {"verdict": "passed"}, "# Eight schools", story.folder)
+    assert place is not None
+    assert place.startswith(f"{URI}/#/experiments/")
+    first, second = (account(server.client, run) for run in server.runs)
+    assert first == second
+    (said,) = warnings_of()
+    assert said == (
+        f"tracking.uri={URI}: MLflow did not take the records of the run (Connection refused); the run goes on, and "
+        f"its folder keeps them until MLflow is back and credo sync '{story.folder}' delivers them"
+    )
+
+
+def test_a_server_that_is_away_is_not_asked_at_every_block(
+    server: FakeServer, story: Story, tracker: MlflowTracker
+) -> None:
+    server.is_up = False
+    tracker.start(story)
+    asked = len(server.calls)
+    for done in range(100):
+        tracker.progress("sampling", done, 100, {"divergences": done})
+    assert len(server.calls) == asked
+    tracker.finish(METRICS, {}, "", story.folder)
+    assert asked < len(server.calls) <= 2 * asked
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_run_that_was_killed_and_is_taken_up_is_one_run(server: FakeServer, story: Story) -> None:
+    """Its first process left half a line, and the blocks since its checkpoint are sampled once more."""
+    server.is_up = False
+    killed = MlflowTracker(URI, "credo", {}, artifacts=True)
+    killed.start(story)
+    for done in (10, 20):
+        killed.progress("sampling", done, 40, {"divergences": done})
+    assert killed._delivery is not None
+    killed._delivery.journal.close()  # as the system does with the lock of a process that is gone
+    with (story.folder / journal.FILE).open("a") as file:
+        file.write('{"kind": "log", "metr')
+
+    again = MlflowTracker(URI, "credo", {}, artifacts=True)
+    again.start(replace(story, taken_up=0))
+    for done in (20, 30):
+        again.progress("sampling", done, 40, {"divergences": done})
+    again.fail("KILLED", "interrupted", story.folder)
+    server.comes_back()
+    third = MlflowTracker(URI, "credo", {}, artifacts=True)
+    third.start(replace(story, taken_up=0))
+    third.progress("sampling", 40, 40, {"divergences": 40})
+    third.finish({"draws": 40}, {}, "", story.folder)
+
+    (run,) = server.runs
+    history = server.client.get_metric_history(run.info.run_id, "progress/divergences")
+    assert [(point.step, point.value) for point in history] == [(10, 10), (20, 20), (30, 30), (40, 40)]
+    assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
+    assert not (story.folder / journal.FILE).exists()
+
+
+@pytest.mark.usefixtures("eager")
+def test_what_one_kind_of_record_meets_does_not_stop_the_others(
+    server: FakeServer, story: Story, monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+) -> None:
+    def forbidden(*arguments: object, **named: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.client, "log_artifact", forbidden)
+        experiment(story)
+    (run,) = server.runs
+    assert (run.info.status, run.data.metrics["draws"]) == ("FINISHED", METRICS["draws"])
+    (said,) = warnings_of()
+    assert "Permission denied" in said
+    kept = [json.loads(line) for line in (story.folder / journal.FILE).read_text().splitlines()[1:]]
+    assert {record["kind"] for record in kept} >= {"files"}
+    sync.deliver([story.folder])
+    assert "verdict.json" in account(server.client, server.runs[0])["files"]
+
+
+def test_a_server_that_answers_nonsense_is_refused(
+    server: FakeServer, story: Story, monkeypatch: pytest.MonkeyPatch, tracker: MlflowTracker
+) -> None:
+    def missing(name: str) -> None:
+        raise ValueError("API request to endpoint /api/2.0/mlflow/experiments failed with error code 404 != 200")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.client, "get_experiment_by_name", missing)
+        with pytest.raises(ConfigError, match=r"^tracking\.uri=http.*404.*tracking=none"):
+            tracker.start(story)
+    assert not (story.folder / journal.FILE).exists()
+    tracker.fail("FAILED", "never started", story.folder)  # has nothing to say to nobody
+    assert server.runs == []
+
+
+def test_records_of_another_run_are_not_overwritten(server: FakeServer, story: Story, tracker: MlflowTracker) -> None:
+    server.is_up = False
+    experiment(story)
+    before = (story.folder / journal.FILE).read_bytes()
+    with pytest.raises(ConfigError, match=r"^hydra\.run\.dir=.*credo sync"):
+        tracker.start(story)
+    assert (story.folder / journal.FILE).read_bytes() == before
+
+
+def test_records_that_cannot_be_kept_cost_no_answer(
+    server: FakeServer, story: Story, monkeypatch: pytest.MonkeyPatch, warnings_of: Callable[[], list[str]]
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("credo.tracking.journal.Journal._write", full)
+    server.is_up = False
+    experiment(story)
+    (said,) = warnings_of()
+    assert "No space left on device" in said
+
+
+# The command
+
+
+def test_two_syncs_create_one_run(server: FakeServer, story: Story) -> None:
+    """The first one is cut off while the server creates the run."""
+    with away(server):
+        experiment(story)
+    server.goes_away(["get_experiment_by_name", "search_runs", "create_run"].index("create_run") + 1, hears_last=True)
+    with pytest.raises(RunError, match="1 of 1 runs"):
+        sync.deliver([story.folder])
+    assert [run.info.status for run in server.runs] == ["RUNNING"]
+    server.comes_back()
+    sync.deliver([story.folder])
+    assert [run.info.status for run in server.runs] == ["FINISHED"]
+
+
+@contextlib.contextmanager
+def away(server: FakeServer) -> Iterator[None]:
+    server.is_up = False
+    yield
+    server.comes_back()
+
+
+def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(
+    server: FakeServer, story: Story, tmp_path: Path
+) -> None:
+    jobs = [story.folder / str(number) for number in range(2)]
+    with away(server):
+        for folder in jobs:
+            (folder / ".hydra").mkdir(parents=True)
+            experiment(replace(story, folder=folder))
+    said = credo("sync", story.folder, cwd=tmp_path)
+    assert (said.code, said.err) == (0, "")
+    assert [line for line in said.out.splitlines() if line.endswith(": delivered")] == [
+        f"{folder}: delivered" for folder in jobs
+    ]
+    assert said.out.count(f"{URI}/#/experiments/") == 2
+    assert [run.info.status for run in server.runs] == ["FINISHED", "FINISHED"]
+    said = credo("sync", *jobs, cwd=tmp_path)
+    assert (said.code, said.out) == (0, "nothing to deliver: MLflow has all that it was told of these runs\n")
+
+
+def test_sync_while_the_server_is_still_away_loses_nothing(server: FakeServer, story: Story, tmp_path: Path) -> None:
+    server.is_up = False
+    experiment(story)
+    before = (story.folder / journal.FILE).read_bytes()
+    said = credo("sync", story.folder, cwd=tmp_path)
+    assert (said.code, said.out) == (1, "")
+    assert said.err == (
+        f"credo: sync: 1 of 1 runs still wait in their folders: tracking.uri={URI}: MLflow did not take the records of "
+        f"{story.folder} (Connection refused); start it, or mend this, and type the same again\n"
+    )
+    assert (story.folder / journal.FILE).read_bytes() == before
+
+
+def test_a_server_that_is_away_is_asked_once_for_all_runs(server: FakeServer, story: Story, tmp_path: Path) -> None:
+    server.is_up = False
+    for number in range(3):
+        (story.folder / str(number) / ".hydra").mkdir(parents=True)
+        experiment(replace(story, folder=story.folder / str(number)))
+    server.calls = []
+    said = credo("sync", story.folder, cwd=tmp_path)
+    assert (said.code, "3 of 3 runs" in said.err, len(server.calls)) == (1, True, 1)
+
+
+def test_sync_leaves_a_run_that_is_going_on_alone(
+    server: FakeServer, story: Story, tracker: MlflowTracker, tmp_path: Path
+) -> None:
+    with away(server):
+        tracker.start(story)
+    said = credo("sync", story.folder, cwd=tmp_path)
+    assert (said.code, "is going on in another process" in said.err) == (1, True)
+    tracker.finish(METRICS, {}, "", story.folder)
+    assert [run.info.status for run in server.runs] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("words", [(), ("--all",), ("nowhere",), (".",)])
+def test_sync_of_what_is_no_run_is_a_sentence(words: tuple[str, ...], tmp_path: Path) -> None:
+    said = credo("sync", *words, cwd=tmp_path)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_folder_with_a_quote_is_found_again(server: FakeServer, story: Story) -> None:
+    folder = story.folder / "St. Paul's"
+    (folder / ".hydra").mkdir(parents=True)
+    with away(server):
+        experiment(replace(story, folder=folder))
+    sync.deliver([folder])
+    with away(server):
+        tracker = MlflowTracker(URI, "credo", {}, artifacts=False)
+        tracker.start(replace(story, folder=folder, taken_up=1))
+        tracker.finish({"draws": 40}, {}, "", folder)
+    sync.deliver([folder])
+    (run,) = server.runs
+    assert run.data.metrics["draws"] == 40
