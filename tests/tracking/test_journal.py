@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import URI, FakeServer, account
+from fakes import URI, FakeServer, account, files
 
 from console import credo
 from credo.contracts import Story
 from credo.errors import ConfigError, RunError
+from credo.sweep.jobs import Job, State
 from credo.tracking import journal, sync
 from credo.tracking.mlflow import MlflowTracker
 
@@ -38,6 +39,13 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tracker() -> MlflowTracker:
     return MlflowTracker(URI, "credo", {"paper": "draft"}, artifacts=True)
+
+
+@contextlib.contextmanager
+def away(server: FakeServer) -> Iterator[None]:
+    server.is_up = False
+    yield
+    server.comes_back()
 
 
 def experiment(story: Story, fails: bool = False) -> str | None:
@@ -213,6 +221,44 @@ def test_records_that_cannot_be_kept_cost_no_answer(
     assert "No space left on device" in said
 
 
+def test_a_sweep_whose_server_goes_away_is_kept_with_its_lost_jobs(
+    server: FakeServer, story: Story, tracker: MlflowTracker, warnings_of: Callable[[], list[str]]
+) -> None:
+    """The jobs that recorded themselves are as they were, though the sweep settles them, too."""
+    folders = {name: story.folder / name for name in ("answered", "vanished", "refused")}
+    for folder in folders.values():
+        (folder / ".hydra").mkdir(parents=True)
+    (story.folder / "sweep.csv").write_text("job,state\n")
+    sweep = tracker.begin_sweep("draws=1,2,3", {"sweep": "today"}, story.folder, story.start_folder)
+    for name in ("answered", "vanished"):
+        job = MlflowTracker(URI, "credo", {}, artifacts=False)
+        job.start(replace(story, folder=folders[name]))
+        if name == "answered":
+            job.finish({"draws": 1}, {}, "", folders[name])
+    with away(server):
+        for name, folder in folders.items():
+            state: State = "FINISHED" if name == "answered" else "FAILED"
+            sweep.settle(name, Job(("draws=1",), state, reason="its process vanished", began=1.0), folder)
+        asked = len(server.calls)
+        sweep.end("FINISHED", {"jobs": 3}, {"best": "1"}, "# Sweep", [story.folder / "sweep.csv"])
+        assert len(server.calls) == asked
+    assert len(warnings_of()) == 1
+    sync.deliver(sync.folders([str(story.folder)]))
+
+    runs = {Path(run.data.tags["folder"]).name: run for run in server.runs}
+    states = {name: (run.info.status, run.data.tags.get("error")) for name, run in runs.items()}
+    lost = ("FAILED", "its process vanished")
+    assert states == {
+        "run": ("FINISHED", None),
+        "answered": ("FINISHED", None),
+        "vanished": lost,
+        "refused": lost,
+    }
+    assert runs["refused"].data.tags["mlflow.parentRunId"] == runs["run"].info.run_id == sweep.id
+    assert runs["run"].data.metrics == {"jobs": 3}
+    assert files(server.client, sweep.id) == {"sweep.csv": 10}
+
+
 # The command
 
 
@@ -227,13 +273,6 @@ def test_two_syncs_create_one_run(server: FakeServer, story: Story) -> None:
     server.comes_back()
     sync.deliver([story.folder])
     assert [run.info.status for run in server.runs] == ["FINISHED"]
-
-
-@contextlib.contextmanager
-def away(server: FakeServer) -> Iterator[None]:
-    server.is_up = False
-    yield
-    server.comes_back()
 
 
 def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(

@@ -38,7 +38,7 @@ def test_a_trained_network_becomes_a_version_that_is_linked_to_its_run(trained: 
     (version,) = client.search_model_versions("name='branches'")
     run = client.get_run(version.run_id or "")
     assert (run.info.status, run.data.tags["folder"]) == ("FINISHED", str(trained / "run"))
-    assert (version.version, version.status) == (1, "READY")
+    assert (int(version.version), version.status) == (1, "READY")
 
     import mlflow.pyfunc
 

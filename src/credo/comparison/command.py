@@ -4,12 +4,16 @@ import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from credo import again
 from credo.comparison import runs
 from credo.errors import ConfigError
 from credo.report.numbers import counted
 from credo.terminal import Screen
+
+if TYPE_CHECKING:
+    from credo.comparison.table import Comparison
 
 USAGE = (
     "credo compare: expected runs or a sweep, by folder or MLflow id, as in credo compare outputs/a outputs/b, or "
@@ -28,16 +32,29 @@ def run(arguments: Sequence[str]) -> int:
     found = runs.find(named)
     folder = _folder(named, asked)
 
-    from credo.comparison import page, table, terminal  # take seconds to load, which a mistake need not wait for
+    from credo.comparison import table, terminal  # take seconds to load, which a mistake need not wait for
 
     with Screen(stderr=True).status(f"comparing {counted(len(found), 'run')}"):
         comparison = table.compare(found)
+    terminal.show(comparison, write(comparison, folder, named))
+    return 0
+
+
+def write(comparison: "Comparison", folder: Path, named: Sequence[str]) -> tuple[Path, Path]:
+    """Write the page and the table into a folder; returns their paths.
+
+    Args:
+        comparison: what they tell.
+        folder: where they go.
+        named: the runs, as `credo compare` takes them from the current folder.
+    """
+    from credo.comparison import page, table
+
     folder.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["credo", "compare", *map(str, named)])
     (folder / PAGE).write_text(page.render(comparison, folder, command, Path.cwd()), encoding="utf-8")
     table.frame(comparison).to_csv(folder / TABLE, index=False)
-    terminal.show(comparison, (folder / PAGE, folder / TABLE))
-    return 0
+    return folder / PAGE, folder / TABLE
 
 
 def _parsed(arguments: Sequence[str]) -> tuple[list[str], Path | None]:

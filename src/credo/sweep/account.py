@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from rich.table import Table
 from rich.text import Text
 
+from credo.errors import ConfigError
 from credo.report.numbers import counted, seconds
 from credo.sweep import jobs
 from credo.terminal import STYLES, Screen
@@ -36,6 +37,7 @@ SHOWN = {
 """Metrics on the terminal and on the page, with their titles; those that no run has are left out."""
 
 MOST_ROWS = 40
+MOST_COMPARED = 40
 LEFT = "not run"
 LOOKS = {
     "FINISHED": "green",
@@ -168,10 +170,25 @@ def give(course: "Course") -> Account:
 
     table = pd.DataFrame([_row(number, one, course.keys) for number, one in enumerate(course.planned)])
     csv, html = course.folder / "sweep.csv", course.folder / "report.html"
-    account = Account(course.folder, course.name, course.keys, table, (csv, html), course.found)
+    files = (csv, html, *_compared(course))
+    account = Account(course.folder, course.name, course.keys, table, files, course.found)
     table.drop(columns="exit_code").to_csv(csv, index=False)
     html.write_text(page.render(account), encoding="utf-8")
     return account
+
+
+def _compared(course: "Course") -> tuple[Path, ...]:
+    """The comparison of the finished jobs, where they can be compared."""
+    finished = [one for one in course.planned if (job := one.stands()) is not None and job.state in jobs.ANSWERED]
+    if not course.config.sweep.compare or not 2 <= len(finished) <= MOST_COMPARED:
+        return ()
+    from credo.comparison import command, runs, table
+
+    try:
+        comparison = table.compare(runs.find([str(course.folder)]))
+    except ConfigError:  # different data; `credo compare` says so
+        return ()
+    return command.write(comparison, course.folder, [str(course.folder)])
 
 
 def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
@@ -255,7 +272,8 @@ def show(account: Account, place: str | None) -> None:
     for sentence in account.best():
         screen.print(Text(sentence), soft_wrap=True)
     screen.print(Text(f"report  {account.files[1]}"), soft_wrap=True)
-    screen.print(Text(f"table   {account.files[0]}"), soft_wrap=True)
+    for word, file in zip(("table", "compare"), (account.files[0], *account.files[2:3]), strict=False):
+        screen.print(Text(f"{word:<8}{file}"), soft_wrap=True)
     if place:
         screen.print(Text(f"mlflow  {place.splitlines()[0]}"), soft_wrap=True)
 

@@ -1,10 +1,12 @@
 """How a run's records come into MLflow. Each may be told twice and counts once, so that a try can be repeated.
 
 Kinds of records: `again` (the run goes on), `log` (params, tags, and metrics of one step), `dataset`, `files`,
-`register` (the model that the run trained) and `end`. MLflow itself knows a metric's point, a param and a data set
-again.
+`register` (the model that the run trained), `end`, and `lost` (the end of a run whose process did not say how it
+ended). MLflow itself knows a metric's point, a param and a data set again.
 """
 
+import logging
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from credo.errors import ConfigError
+from credo.provenance import without_password
 from credo.tracking import record, store, view
 from credo.tracking.journal import FILE, LOCK, Head, Journal, Record
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 METRICS_PER_CALL = 800
 OTHERS_PER_CALL = 100
 """MLflow takes 100 params, 100 tags and 1,000 entries altogether in one call."""
+
+log = logging.getLogger("credo")
 
 OWN = ("checkpoint", FILE, f".{FILE}", LOCK)
 """What stays in the run's folder."""
@@ -35,10 +41,42 @@ class Delivery:
     Attributes:
         journal: what waits.
         run: the run in the store, once it is known.
+        warned: whether a failure was told already.
     """
 
     journal: Journal
     run: "Run | None" = None
+    warned: bool = False
+
+    @property
+    def command(self) -> str:
+        """What delivers it on another day."""
+        return f"credo sync {shlex.quote(str(self.journal.folder))}"
+
+    def attempt(self) -> bool:
+        """Deliver, and let no failure of the store reach the run: what is not delivered is kept, and this is said once.
+
+        Returns:
+            Whether everything was delivered.
+        """
+        try:
+            self.deliver()
+        except Exception as error:  # noqa: BLE001 - whatever breaks here, the answer must not be lost
+            self.keep(error)
+            return False
+        return True
+
+    def keep(self, error: Exception) -> None:
+        """Keep what the store did not take, and say so once."""
+        try:
+            self.journal.keep()
+            kept = f"its folder keeps them until MLflow is back and {self.command} delivers them"
+        except (OSError, ConfigError) as trouble:
+            kept = f"they could not be kept in its folder either ({trouble})"
+        if not self.warned:
+            said = "tracking.uri=%s: MLflow did not take the records of the run (%s); the run goes on, and %s"
+            log.warning(said, without_password(self.journal.head.uri), store.reason(error), kept)
+        self.warned = True
 
     def deliver(self) -> "Run":
         """Tell the store all that waits; what it does not take goes on waiting.
@@ -97,10 +135,13 @@ class Run:
                 case "dataset":
                     self._describe(one["dataset"])
                 case "files":
-                    self._copy()
+                    self._copy(one.get("names"))
                 case "register":
                     self._register(one["name"], one["version"])
                 case "end":
+                    self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
+                case "lost" if self.client.get_run(self.id).info.status in ("RUNNING", "SCHEDULED"):
+                    self.client.log_batch(self.id, tags=record.tags({"error": one["error"]}))
                     self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
 
     def _log(self, records: Sequence[Record]) -> None:
@@ -139,10 +180,10 @@ class Run:
                 raise
             self.client.log_inputs(self.id, datasets=inputs)
 
-    def _copy(self) -> None:
-        """Copy all that is in the run's folder, but for what is of use only there."""
+    def _copy(self, names: Sequence[str] | None) -> None:
+        """Copy what is named; otherwise all that is in the run's folder, but for what is of use only there."""
         for path in sorted(self.folder.iterdir()):
-            if path.name in OWN:
+            if path.name in OWN or (names is not None and path.name not in names):
                 continue
             if path.is_dir():
                 self.client.log_artifacts(self.id, str(path), artifact_path=path.name)

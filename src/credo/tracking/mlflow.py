@@ -18,7 +18,6 @@ from typing import Literal
 from credo import export
 from credo.contracts import Story, SweepRecord
 from credo.errors import ConfigError
-from credo.provenance import without_password
 from credo.tracking import journal, parent, record, store, system
 from credo.tracking.delivery import Delivery
 from credo.tracking.journal import Head, Journal
@@ -60,7 +59,6 @@ class MlflowTracker:
     _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
     _next_try: float = field(default=0.0, init=False, repr=False)
     _sampler: system.Sampler | None = field(default=None, init=False, repr=False)
-    _warned: bool = field(default=False, init=False, repr=False)
 
     def start(self, story: Story) -> None:
         """Create the run, with its params, tags and data set; in a local file that exists, only when it is time.
@@ -103,14 +101,15 @@ class MlflowTracker:
 
     def _begin(self, delivery: Delivery, where: store.Store) -> None:
         try:
-            self._deliver(delivery)
+            delivery.deliver()
         except Exception as error:
             if delivery.run is None and not (where.is_server and store.is_away(error)):
                 self._delivery = None
                 delivery.journal.close()
                 with store.explained(where):
                     raise
-            self._keep(delivery.journal, error)
+            delivery.keep(error)
+            self._next_try = time.monotonic() + PAUSE_AFTER_FAILURE
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
@@ -139,7 +138,7 @@ class MlflowTracker:
             self._register(told, self.register, files)
         self._end(self._delivery, "FINISHED")
         run = self._delivery.run
-        return run.place if run is not None and not told.waiting else f"not there yet: {_command(told)}"
+        return run.place if run is not None and not told.waiting else f"not there yet: {self._delivery.command}"
 
     def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:  # noqa: ARG002
         """Record why the run did not finish; its checkpoint stays in its folder.
@@ -169,7 +168,11 @@ class MlflowTracker:
             ConfigError: the store cannot be reached or written to, or the experiment was deleted.
         """
         where = store.locate(self.uri, start_folder)
-        return parent.begun(where, self.experiment, name, {**tags, **self.tags}, folder)
+        own = {"folder": str(folder), "mlflow.source.type": "LOCAL", "mlflow.source.name": "credo -m"}
+        head = Head(
+            where.uri, str(start_folder), self.experiment, name, record.now(), {**tags, **self.tags, **own}, True
+        )
+        return parent.begun(where, head, folder)
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
         """The folder of the newest finished run with this fingerprint; a server that is away knows of none."""
@@ -207,37 +210,11 @@ class MlflowTracker:
             log.warning(said, name)
 
     def _try(self, delivery: Delivery) -> None:
-        """Let no failure of MLflow reach the run."""
-        try:
-            self._deliver(delivery)
-        except Exception as error:  # noqa: BLE001 - whatever breaks here, the answer must not be lost
-            self._keep(delivery.journal, error)
-
-    def _deliver(self, delivery: Delivery) -> None:
         asked = time.monotonic()
-        try:
-            delivery.deliver()
-            self._next_try = time.monotonic() + PAUSE
-        except Exception:
-            took = time.monotonic() - asked
-            self._next_try = time.monotonic() + max(PAUSE_AFTER_FAILURE, took / SHARE_OF_FAILURES)
-            raise
-
-    def _keep(self, told: Journal, error: Exception) -> None:
-        """Keep what MLflow did not take, and say so once."""
-        try:
-            told.keep()
-            kept = f"its folder keeps them until MLflow is back and {_command(told)} delivers them"
-        except (OSError, ConfigError) as trouble:
-            kept = f"they could not be kept in its folder either ({trouble})"
-        if not self._warned:
-            said = "tracking.uri=%s: MLflow did not take the records of the run (%s); the run goes on, and %s"
-            log.warning(said, without_password(told.head.uri), store.reason(error), kept)
-        self._warned = True
-
-
-def _command(told: Journal) -> str:
-    return f"credo sync {shlex.quote(str(told.folder))}"
+        pause = (
+            PAUSE if delivery.attempt() else max(PAUSE_AFTER_FAILURE, (time.monotonic() - asked) / SHARE_OF_FAILURES)
+        )
+        self._next_try = time.monotonic() + pause
 
 
 def _refuse_store_inside(folder: Path, where: store.Store) -> None:

@@ -1,57 +1,66 @@
-"""A sweep in MLflow: a parent run, under which the runs of its jobs fold."""
+"""A sweep in MLflow: a parent run, under which the runs of its jobs fold.
+
+It must be there before the jobs are, which name it in a tag. Later a server that is away is like one of a single run:
+what it did not take waits in the sweep's folder, and in those of the jobs.
+"""
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from credo.errors import ConfigError
 from credo.provenance import without_password
-from credo.tracking import record, store, view
+from credo.tracking import journal, record, store
+from credo.tracking.delivery import Delivery, Run
+from credo.tracking.journal import Head, InUseError, Journal
 
 if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
-
     from credo.sweep.jobs import Job
 
 
-@dataclass(frozen=True)
+@dataclass
 class Parent:
     """The run of a sweep.
 
     Attributes:
-        client: of the store that holds it.
-        where: the store.
-        experiment: MLflow's id of the experiment.
-        id: MLflow's name of the run.
+        run: in MLflow.
+        journal: what it is told.
+        warned: whether the store failed; it is not asked again, then.
     """
 
-    client: "MlflowClient"
-    where: store.Store
-    experiment: str
-    id: str
+    run: Run
+    journal: Journal
+    warned: bool = False
+
+    @property
+    def id(self) -> str:
+        """MLflow's name of the run."""
+        return self.run.id
 
     @property
     def place(self) -> str:
         """Where a person finds it."""
-        return view.place(self.where.uri, self.where.is_server, self.experiment, self.id)
+        return self.run.place
 
     def settle(self, name: str, job: "Job", folder: Path) -> None:
         """Record the end of a job that could not do so: it was refused, or its process vanished."""
-        found = store.run_in(self.client, self.experiment, folder)
-        if found is None:
-            words = {
-                record.PARENT: self.id,
-                "overrides": without_password(shlex.join(job.overrides)),
-                "folder": str(folder),
-                "mlflow.source.name": "credo",
-            }
-            found = self.client.create_run(self.experiment, int(1000 * job.began), tags=words, run_name=name)
-        elif found.info.status not in ("RUNNING", "SCHEDULED"):
-            return
+        words = {
+            record.PARENT: self.id,
+            "overrides": without_password(shlex.join(job.overrides)),
+            "folder": str(folder),
+            "mlflow.source.name": "credo",
+        }
+        head = replace(self.journal.head, name=name, began=int(1000 * job.began), tags=words)
+        try:
+            told = journal.read(folder) or Journal(folder, head)
+        except InUseError:
+            return  # its process has not vanished after all
         status = "KILLED" if job.state == "KILLED" else "FAILED"
-        self.client.log_batch(found.info.run_id, tags=record.tags({"error": job.reason}))
-        self.client.set_terminated(found.info.run_id, status=status)
+        told.tell("lost", status=status, error=job.reason, time=record.now())
+        self._deliver(Delivery(told))
 
     def end(
         self,
@@ -61,27 +70,31 @@ class Parent:
         note: str,
         files: Sequence[Path],
     ) -> None:
-        """Record what came of the sweep."""
-        words = record.tags(dict(tags) | record.description(note))
-        self.client.log_batch(self.id, metrics=record.metrics(metrics, step=0), tags=words)
-        for file in files:
-            self.client.log_artifact(self.id, str(file))
-        self.client.set_terminated(self.id, status=status)
+        """Record what came of the sweep; the files stand in its folder."""
+        words = dict(tags) | record.description(note)
+        numbers = {name: float(number) for name, number in metrics.items()}
+        self.journal.tell("log", metrics=numbers, step=0, time=record.now(), tags=words)
+        self.journal.tell("files", names=[file.name for file in files])
+        self.journal.tell("end", status=status, time=record.now())
+        self._deliver(Delivery(self.journal, self.run))
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if self.warned:
+            with suppress(OSError, ConfigError):
+                delivery.journal.keep()
+        else:
+            self.warned = not delivery.attempt()
+        delivery.journal.close()
 
 
-def begun(where: store.Store, experiment: str, name: str, tags: Mapping[str, str], folder: Path) -> Parent:
+def begun(where: store.Store, head: Head, folder: Path) -> Parent:
     """The run of a sweep, new, or taken up where the folder's has one.
 
     Raises:
         ConfigError: the store cannot be reached or written to, or the experiment was deleted.
     """
+    told = journal.read(folder) or Journal(folder, head)
     with store.explained(where):
-        client = store.connect(where)
-        number = store.experiment(client, experiment, where.artifacts)
-        before = store.run_in(client, number, folder)
-        if before is not None:
-            client.update_run(before.info.run_id, status="RUNNING")
-            return Parent(client, where, number, before.info.run_id)
-        words = dict(tags) | {"folder": str(folder), "mlflow.source.type": "LOCAL", "mlflow.source.name": "credo -m"}
-        run = client.create_run(number, tags={t.key: t.value for t in record.tags(words)}, run_name=name)
-        return Parent(client, where, number, run.info.run_id)
+        run = Delivery(told).deliver()
+        run.client.update_run(run.id, status="RUNNING")
+    return Parent(run, told)

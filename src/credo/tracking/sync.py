@@ -25,7 +25,7 @@ def folders(arguments: Sequence[str]) -> list[Path]:
         raise ConfigError(USAGE)
     named = [again.folder(word) for word in arguments]
     for folder in named:
-        if next(folder.rglob(".hydra"), None) is None:
+        if not any(next(folder.rglob(name), None) for name in (".hydra", journal.FILE)):
             raise ConfigError(f"{folder} is no folder of a run: there is no .hydra in it or beneath it")
     return sorted({file.parent for folder in named for file in folder.rglob(journal.FILE)})
 

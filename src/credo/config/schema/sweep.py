@@ -12,9 +12,11 @@ class Sweep:
     Attributes:
         resume: the folder of an earlier sweep, whose unfinished jobs are run.
         fail_fast: begin no further job once one has failed.
+        compare: compare the finished jobs with each other.
         skip_finished: do not run what a finished run with the same fingerprint has answered.
     """
 
     resume: str | None = MISSING
     fail_fast: bool = MISSING
+    compare: bool = MISSING
     skip_finished: bool = MISSING
