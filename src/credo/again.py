@@ -36,7 +36,7 @@ def resumed(arguments: Sequence[str]) -> Run:
     """
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise ConfigError(RESUME)
-    run = _read(folder(arguments[0]))
+    run = read(folder(arguments[0]))
     if checkpoint.read_head(run.folder)["finished"]:
         raise ConfigError(f"{arguments[0]} is finished; credo extend {arguments[0]} --draws 1000 adds draws to it")
     return run
@@ -51,7 +51,7 @@ def extended(arguments: Sequence[str]) -> Run:
     words = [part for word in arguments for part in word.split("=", 1)]
     if len(words) != 3 or words[1] != "--draws" or not re.fullmatch(r"[1-9]\d*", words[2]):
         raise ConfigError(EXTEND)
-    run = _read(folder(words[0]))
+    run = read(folder(words[0]))
     head = checkpoint.read_head(run.folder)
     if not head["finished"]:
         raise ConfigError(f"{words[0]} is not finished; credo resume {words[0]} takes it up")
@@ -70,7 +70,12 @@ def folder(word: str) -> Path:
     return store.folder_of(word, Path.cwd())
 
 
-def _read(place: Path) -> Run:
+def read(place: Path) -> Run:
+    """The run in a folder, as it was started.
+
+    Raises:
+        ConfigError: there is none.
+    """
     try:
         config = OmegaConf.load(place / ".hydra" / "config.yaml")
         hydra = OmegaConf.load(place / ".hydra" / "hydra.yaml").hydra

@@ -210,7 +210,8 @@ def _write(
     summary.to_csv(folder / "summary.csv", index=False)
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
-    provenance.write(story.provenance, folder / "provenance.json")
+    found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree)}
+    provenance.write(found, folder / "provenance.json")
 
 
 def _without_nan(numbers: Mapping[str, float]) -> dict[str, float | None]:

@@ -1,5 +1,7 @@
 """A result's tree as a netCDF file, written piece by piece where it is large."""
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5netcdf
@@ -27,8 +29,26 @@ def write(tree: xr.DataTree, path: Path) -> None:
                 _copy(groups[name][variable], file[name])
 
 
-def _copy(array: xr.DataArray, group: h5netcdf.Group) -> None:
-    kept = group.create_variable(str(array.name), tuple(map(str, array.dims)), array.dtype)
+def draws_hash(tree: xr.DataTree) -> str:
+    """SHA-256 of the posterior: names, dims, types and all draws, read slab by slab where they are on disk."""
+    digest = hashlib.sha256()
+    posterior = tree["posterior"].to_dataset()
+    for name in sorted(map(str, posterior.data_vars)):
+        array = posterior[name]
+        digest.update(f"{name} {array.dims} {array.shape} {array.dtype}".encode())
+        for slab in _slabs(array):
+            digest.update(np.ascontiguousarray(array[:, slab].values).tobytes())
+    return digest.hexdigest()
+
+
+def _slabs(array: xr.DataArray) -> Iterator[slice]:
+    """The draws, a part at a time, so that no part is much larger than `MOST_BYTES`."""
     step = max(MOST_BYTES * array.sizes["draw"] // max(array.nbytes, 1), 1)
     for first in range(0, array.sizes["draw"], step):
-        kept[:, first : first + step] = np.asarray(array[:, first : first + step].values)
+        yield slice(first, first + step)
+
+
+def _copy(array: xr.DataArray, group: h5netcdf.Group) -> None:
+    kept = group.create_variable(str(array.name), tuple(map(str, array.dims)), array.dtype)
+    for slab in _slabs(array):
+        kept[:, slab] = np.asarray(array[:, slab].values)

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -257,10 +258,27 @@ def sync(arguments: Sequence[str]) -> int:
     return 0
 
 
+def reproduce(arguments: Sequence[str]) -> int:
+    """`credo reproduce RUN`: run it again as it was; returns 0 where the draws are the same to the bit, else 1."""
+    from credo import reproduction, terminal
+
+    run, before = reproduction.planned(arguments, datetime.now())
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    _make_importable(run.start_folder)
+    with signals.listening():
+        from credo import app
+
+        app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder)
+    found = reproduction.compared(before, run.folder)
+    terminal.show_reproduction(found)
+    return 0 if found.same else 1
+
+
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "init": initialise,
     "resume": resume,
     "extend": extend,
+    "reproduce": reproduce,
     "predict": predict,
     "export": export_model,
     "sync": sync,
@@ -304,6 +322,7 @@ Choose a word per group, and set any value by its key:
   credo resume RUN                          go on with a run that was cut off
   credo extend RUN --draws N                add draws to a finished run
   credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
+  credo reproduce RUN                       the same run once more: is the answer the same to the bit?
   credo predict RUN FILE.csv                what a trained network says of new rows
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo sync RUN                            deliver what an MLflow server that was away has not got of a run

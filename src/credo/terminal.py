@@ -26,6 +26,8 @@ from credo.result import Result, Status
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credo.reproduction import Comparison
+
 MOST_ROWS = 20
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
 STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
@@ -215,6 +217,23 @@ def show_job(story: Story, result: Result, verdict: Verdict, console: Console | 
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
     console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
+
+
+def show_reproduction(found: "Comparison", console: Console | None = None) -> None:
+    """Whether the draws are the same, and what is not as it was."""
+    console = console or Screen(highlight=False)
+    words = {
+        True: ("SAME", "green", "All draws are equal to the bit."),
+        False: ("DIFFERENT", "red", "The draws are not those of the first run."),
+        None: ("UNKNOWN", "yellow", "The first run did not keep the hash of its draws."),
+    }
+    word, style, sentence = words[found.same]
+    console.print()
+    console.print(Text(word, style=f"bold {style}"), sentence)
+    for difference in found.differences:
+        console.print(Text(f"  {difference}"), soft_wrap=True)
+    if found.same is False and not found.differences:
+        console.print("  Code, versions, device and data are as they were.")
 
 
 def show_answered(folder: Path, console: Console | None = None) -> None:

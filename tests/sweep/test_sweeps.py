@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from console import QUIET, Said, credo
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=map", "inference.starts=2", "inference.steps=20")

@@ -221,6 +221,18 @@ def test_records_that_cannot_be_kept_cost_no_answer(
     assert "No space left on device" in said
 
 
+def test_a_server_that_is_away_has_answered_nothing(server: FakeServer, story: Story, tracker: MlflowTracker) -> None:
+    """Jobs of a sweep that skips what was answered run, then; a new sweep is refused, whose jobs name their parent."""
+    with away(server):
+        assert tracker.answered("a question", story.start_folder) is None
+        with pytest.raises(ConfigError, match=r"^tracking\.uri=.*Connection refused"):
+            tracker.begin_sweep("draws=1,2", {}, story.folder, story.start_folder)
+    tracker.start(replace(story, provenance={**story.provenance, "fingerprint": "a question"}))
+    assert tracker.answered("a question", story.start_folder) is None
+    tracker.finish({}, {}, "", story.folder)
+    assert tracker.answered("a question", story.start_folder) == story.folder
+
+
 def test_a_sweep_whose_server_goes_away_is_kept_with_its_lost_jobs(
     server: FakeServer, story: Story, tracker: MlflowTracker, warnings_of: Callable[[], list[str]]
 ) -> None:

@@ -176,6 +176,13 @@ def test_a_folder_is_no_store(story: Story) -> None:
         MlflowTracker("/runs", "credo", {}, artifacts=True).start(story)
 
 
+@pytest.mark.parametrize("uri", ["http://", "http://127.0.0.1:port", "http://a b", "unknown://127.0.0.1/runs"])
+def test_what_is_no_address_of_a_store_is_refused(story: Story, uri: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^tracking\.uri={uri}: expected"):
+        MlflowTracker(uri, "credo", {}, artifacts=True).start(story)
+    assert sorted(path.name for path in story.folder.iterdir()) == [".hydra", "verdict.json"]
+
+
 def test_a_file_that_is_no_database_is_a_sentence(story: Story) -> None:
     (story.start_folder / "notes.txt").write_text("no database at all, but a good many words of text")
     tracker = MlflowTracker("sqlite:///notes.txt", "credo", {}, artifacts=True)

@@ -32,7 +32,7 @@ class Composer:
             HydraException: there is no such option or key, or a value does not fit its type.
         """
         parsed = self._parser.parse_overrides(list(overrides))
-        choices = tuple(str(one.input_line) for one in parsed if not _is_value(one))
+        choices = _choices(parsed)
         if choices not in self._known:
             self._known[choices] = self._loader.load_sweep_config(self._master, list(choices))
         config = copy.deepcopy(self._known[choices])
@@ -52,6 +52,12 @@ class Composer:
             )
         return config
 
+    def together(self, jobs: Sequence[Sequence[str]]) -> list[int]:
+        """The places of all jobs, those that choose the same options after one another."""
+        choices = [_choices(self._parser.parse_overrides(list(words))) for words in jobs]
+        first = {one: place for place, one in reversed([*enumerate(choices)])}
+        return sorted(range(len(jobs)), key=lambda place: (first[choices[place]], place))
+
 
 def subdirectory(config: DictConfig) -> str:
     """Where in the sweep's folder a job's files go, as `hydra.sweep.subdir` says."""
@@ -62,6 +68,10 @@ def subdirectory(config: DictConfig) -> str:
         return str(config.hydra.sweep.subdir)
     finally:
         singleton.cfg = before
+
+
+def _choices(parsed: Sequence[Override]) -> tuple[str, ...]:
+    return tuple(str(one.input_line) for one in parsed if not _is_value(one))
 
 
 def _is_value(override: Override) -> bool:

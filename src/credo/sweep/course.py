@@ -274,7 +274,7 @@ def _read(course: Course) -> None:
 
 def _inform(config: DictConfig, folder: Path, member: Membership) -> None:
     """Tell every job of its sweep, in whichever process it is composed: by Hydra's own overrides."""
-    environment = {jobs.VARIABLE: member.word(), **_threads(config.hydra.launcher, os.cpu_count() or 1)}
+    environment = {jobs.VARIABLE: member.word(), **threads(config.hydra.launcher, os.cpu_count() or 1)}
     words = [
         f"{'' if name == jobs.VARIABLE else '+'}hydra.job.env_set.{name}={quoted(value)}"
         for name, value in environment.items()
@@ -282,7 +282,7 @@ def _inform(config: DictConfig, folder: Path, member: Membership) -> None:
     config.hydra.overrides.hydra.extend([f"hydra.sweep.dir={quoted(str(folder))}", *words])
 
 
-def _threads(launcher: DictConfig, cores: int) -> dict[str, str]:
+def threads(launcher: DictConfig, cores: int) -> dict[str, str]:
     """What keeps the processes of a launcher from having more threads together than this machine has cores.
 
     On a cluster (`submitit_slurm`) the scheduler sees to it; what the user's own environment says wins.

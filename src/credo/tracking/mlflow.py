@@ -100,8 +100,10 @@ class MlflowTracker:
         return told
 
     def _begin(self, delivery: Delivery, where: store.Store) -> None:
+        asked = time.monotonic()
         try:
             delivery.deliver()
+            self._next_try = time.monotonic() + PAUSE
         except Exception as error:
             if delivery.run is None and not (where.is_server and store.is_away(error)):
                 self._delivery = None
@@ -109,7 +111,7 @@ class MlflowTracker:
                 with store.explained(where):
                     raise
             delivery.keep(error)
-            self._next_try = time.monotonic() + PAUSE_AFTER_FAILURE
+            self._next_try = time.monotonic() + _pause_after_failure(asked)
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
@@ -120,7 +122,8 @@ class MlflowTracker:
             return
         section = "warmup" if phase == "warmup" else "progress"
         named = {f"{section}/{name}": float(number) for name, number in numbers.items()}
-        self._tell_metrics(self._delivery.journal, named, done, record.now())
+        self._delivery.journal.tell("log", metrics=named, step=int(done), time=record.now())
+        self._tell_measured(self._delivery.journal)
         if time.monotonic() >= self._next_try:
             self._try(self._delivery)
 
@@ -156,7 +159,7 @@ class MlflowTracker:
     def _end(self, delivery: Delivery, status: str) -> None:
         if self._sampler is not None:
             self._sampler.stop()
-        self._tell_metrics(delivery.journal)
+        self._tell_measured(delivery.journal)
         delivery.journal.tell("end", first=status != "FINISHED", status=status, time=record.now())
         self._try(delivery)
         delivery.journal.close()
@@ -169,9 +172,8 @@ class MlflowTracker:
         """
         where = store.locate(self.uri, start_folder)
         own = {"folder": str(folder), "mlflow.source.type": "LOCAL", "mlflow.source.name": "credo -m"}
-        head = Head(
-            where.uri, str(start_folder), self.experiment, name, record.now(), {**tags, **self.tags, **own}, True
-        )
+        words = {**tags, **self.tags, **own}
+        head = Head(where.uri, str(start_folder), self.experiment, name, record.now(), words, again=True)
         return parent.begun(where, head, folder)
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
@@ -193,12 +195,8 @@ class MlflowTracker:
                 raise
         return Path(found[0].data.tags["folder"]) if found else None
 
-    def _tell_metrics(
-        self, told: Journal, numbers: Mapping[str, float] | None = None, step: int = 0, when: int = 0
-    ) -> None:
-        """Add running metrics, and what was measured meanwhile; of this, the step is the time."""
-        if numbers is not None:
-            told.tell("log", metrics=numbers, step=int(step), time=when)
+    def _tell_measured(self, told: Journal) -> None:
+        """Add what was measured of the machine; the step is the time in seconds."""
         for seconds, measured in self._sampler.take() if self._sampler is not None else ():
             told.tell("log", metrics=measured, step=int(seconds), time=int(1000 * seconds))
 
@@ -211,10 +209,13 @@ class MlflowTracker:
 
     def _try(self, delivery: Delivery) -> None:
         asked = time.monotonic()
-        pause = (
-            PAUSE if delivery.attempt() else max(PAUSE_AFTER_FAILURE, (time.monotonic() - asked) / SHARE_OF_FAILURES)
-        )
-        self._next_try = time.monotonic() + pause
+        delivered = delivery.attempt()
+        self._next_try = time.monotonic() + (PAUSE if delivered else _pause_after_failure(asked))
+
+
+def _pause_after_failure(asked: float) -> float:
+    """Until a store is asked again that was asked in vain."""
+    return max(PAUSE_AFTER_FAILURE, (time.monotonic() - asked) / SHARE_OF_FAILURES)
 
 
 def _refuse_store_inside(folder: Path, where: store.Store) -> None:

@@ -64,7 +64,7 @@ def locate(uri: str | None, start_folder: Path) -> Store:
     """Find the store that `tracking.uri` means; relative SQLite paths start in `start_folder`.
 
     Raises:
-        ConfigError: the URI is a bare folder, which MLflow no longer writes to.
+        ConfigError: the URI is a bare folder, which MLflow no longer writes to, or names no server.
     """
     start_folder = start_folder.absolute()
     uri = uri or "sqlite:///mlflow.db"
@@ -78,6 +78,8 @@ def locate(uri: str | None, start_folder: Path) -> Store:
             f"folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or http://127.0.0.1:5000."
         )
     store = Store(uri, None, None)
+    if store.is_server and not uri.split("://")[1].strip("/"):
+        raise ConfigError(f"tracking.uri={uri}: expected the address of a server, as http://127.0.0.1:5000 is")
     return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
 
 
