@@ -1,6 +1,7 @@
 """What distinguishes runs: the words chosen and the values set that differ, under the shortest names that tell."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -46,8 +47,11 @@ class Configuration:
         return fmean(values) if (values := self.values(metric)) else None
 
     def sd(self, metric: str) -> float | None:
-        """A metric's standard deviation over the runs, `None` where there are not several."""
-        return stdev(values) if len(values := self.values(metric)) > 1 else None
+        """A metric's standard deviation over the runs: `None` of one run, NaN where one is not finite."""
+        values = self.values(metric)
+        if len(values) < 2:
+            return None
+        return stdev(values) if all(map(math.isfinite, values)) else math.nan
 
 
 def distinguish(runs: Sequence[Run]) -> list[Configuration]:

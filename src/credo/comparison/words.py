@@ -233,6 +233,8 @@ def _mean(values: list[float], say: Callable[[float], str]) -> Cell:
 
 def _plus_minus(values: Sequence[float]) -> str:
     """Mean and standard deviation, both to the first digit of the latter."""
+    if not all(map(math.isfinite, values)):
+        return UNKNOWN
     spread = stdev(values)
     digits = places(spread)
     return f"{fixed(fmean(values), digits)} ± {fixed(spread, digits)}"
