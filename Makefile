@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-speed infonce bench lock wheel pictures clean
+.PHONY: help setup run test proofs check format sweep ui references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-digits ebm-speed infonce sweeps bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,12 +92,18 @@ ebm-regression: setup ## energies of y given x, into experiments/benchmarks
 rbm: setup ## a machine that learns another one, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/rbm.py
 
+ebm-digits: setup ## energies of digits beside a Boltzmann machine, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/ebm_digits.py
+
 ebm-speed: setup ## samplers of energies beside loops by hand, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/ebm_speed.py
 
 infonce: setup ## the mutual information that critics find, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/infonce.py
 	@$(PYTHON) experiments/benchmarks/infonce_training.py
+
+sweeps: setup ## a sweep by every launcher, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/sweeps.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

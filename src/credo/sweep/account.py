@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from rich.table import Table
 from rich.text import Text
 
+from credo.comparison.configurations import shortest
 from credo.errors import ConfigError
 from credo.report.numbers import counted, seconds
 from credo.sweep import jobs
@@ -227,19 +228,6 @@ def _metrics(folder: Path) -> dict[str, float]:
 def _verdict(folder: Path) -> str | None:
     file = folder / "verdict.json"
     return str(json.loads(file.read_text())["status"]) if file.exists() else None
-
-
-def shortest(keys: Sequence[str]) -> list[str]:
-    """The keys by the fewest of their last parts that tell them apart: `loc.scale` of `model.prior.loc.scale`."""
-    names = []
-    for key in keys:
-        parts = key.split(".")
-        ends = [".".join(parts[i:]) for i in reversed(range(len(parts)))]
-        others = [other for other in keys if other != key]
-        names.append(
-            next(e for e in [*ends, key] if not any(f".{other}".endswith(f".{e}") for other in others) or e == key)
-        )
-    return names
 
 
 def _number(value: float) -> str:
