@@ -134,6 +134,15 @@ def test_resuming_runs_what_did_not_finish(tmp_path: Path, planted: tuple[str, .
     assert parent["jobs"] == "2 finished, 2 failed"
 
 
+def test_a_sweep_is_resumed_by_its_id_too(tmp_path: Path, planted: tuple[str, ...]) -> None:
+    credo("-m", *planted, cwd=tmp_path)
+    parent = recorded(tmp_path)[0]["id"]
+    (tmp_path / "bad.json").write_text('{"y": [1.0, 2.0, 4.0]}')
+    said = credo("-m", f"sweep.resume={parent}", *FAST, cwd=tmp_path)
+    assert said.code == 2, said.err
+    assert [row["state"] for row in table(folder(tmp_path))] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
+
+
 def test_the_first_failure_may_end_a_sweep(tmp_path: Path, planted: tuple[str, ...]) -> None:
     said = credo("-m", *planted, "sweep.fail_fast=true", cwd=tmp_path)
     assert said.code == 3

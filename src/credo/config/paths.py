@@ -102,4 +102,13 @@ def register() -> None:
     plugins: Any = Plugins.instance()
     plugins.register(ExperimentSource)
     plugins.register(FolderSearchPath)
-    OmegaConf.register_new_resolver("sweep_folder", lambda earlier, new: earlier or new, replace=True)
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
+
+
+def _sweep_folder(earlier: str | None, new: str) -> str:
+    """Where a sweep leaves its files: where an earlier one did, named by its folder or its MLflow id, or a new place."""
+    if earlier is None:
+        return new
+    from credo import again
+
+    return str(again.folder(str(earlier)))

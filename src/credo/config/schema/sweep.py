@@ -10,7 +10,7 @@ class Sweep:
     """How a sweep goes on.
 
     Attributes:
-        resume: the folder of an earlier sweep, whose unfinished jobs are run.
+        resume: an earlier sweep, by its folder or MLflow id, whose unfinished jobs are run.
         fail_fast: begin no further job once one has failed.
         compare: compare the finished jobs with each other.
         skip_finished: do not run what a finished run with the same fingerprint has answered.
