@@ -103,9 +103,10 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     folder = Path(job.runtime.output_dir)
     try:
-        with signals.listening():
+        from credo.sweep import search
+
+        with signals.listening(), search.listening() as listeners:
             from credo import app, checkpoint
-            from credo.sweep import search
 
             outcome = app.run(
                 config,
@@ -116,7 +117,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 taken_up=again and checkpoint.is_open(folder),
                 sweep=of,
                 again=again,
-                listeners=search.listeners(),
+                listeners=listeners,
             )
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")

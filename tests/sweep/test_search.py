@@ -153,6 +153,8 @@ def test_a_search_is_taken_up_where_it_was_stopped(tmp_path: Path) -> None:
     assert len(optuna.load_study(study_name="credo", storage=f"sqlite:///{sweep / 'optuna.db'}").trials) == 5
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Optuna leaves connections open
 def test_hopeless_jobs_are_pruned(tmp_path: Path) -> None:
     """Networks that learn too slowly beside networks that learn: the validation loss tells after a few epochs."""
     said = credo(

@@ -138,8 +138,12 @@ def test_a_sweep_is_resumed_by_its_id_too(tmp_path: Path, planted: tuple[str, ..
     credo("-m", *planted, cwd=tmp_path)
     parent = recorded(tmp_path)[0]["id"]
     (tmp_path / "bad.json").write_text('{"y": [1.0, 2.0, 4.0]}')
-    said = credo("-m", f"sweep.resume={parent}", *FAST, cwd=tmp_path)
+    said = credo("-m", f"sweep.resume={parent}", "seed=1", cwd=tmp_path)
+    assert said.code == 2
+    assert "sweep.resume: expected the jobs of the sweep once more, other values for their keys, or nothing" in said.err
+    said = credo("-m", f"sweep.resume={parent}", cwd=tmp_path)
     assert said.code == 2, said.err
+    assert "2 of 4 jobs failed" in said.err
     assert [row["state"] for row in table(folder(tmp_path))] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
 
 

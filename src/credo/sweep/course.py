@@ -91,6 +91,12 @@ class Course:
             HydraException: one of them cannot be composed; nothing was written.
         """
         known = {one.overrides for one in self.planned}
+        keys = {tuple(map(jobs.key_of, words)) for words in known}
+        if strange := [words for words in overrides if keys and tuple(map(jobs.key_of, words)) not in keys]:
+            raise ConfigError(
+                "sweep.resume: expected the jobs of the sweep once more, other values for their keys, or nothing, but "
+                f"got {' '.join(strange[0])}"
+            )
         for words in (tuple(words) for words in overrides):
             if words not in known:
                 self._plan(words)

@@ -199,18 +199,23 @@ def word(storage: str, name: str, trial: int, metric: str, pruner: str) -> str:
     return json.dumps({"storage": storage, "study": name, "trial": trial, "metric": metric, "pruner": pruner})
 
 
-def listeners() -> tuple[Pruning, ...]:
+@contextmanager
+def listening() -> Iterator[tuple[Pruning, ...]]:
     """Who watches the job that runs here: the pruner of its trial, if it has one."""
     if not (said := os.environ.get(VARIABLE)):
-        return ()
+        yield ()
+        return
     import optuna
 
     known = json.loads(said)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    loaded = optuna.load_study(
-        study_name=known["study"], storage=_opened(known["storage"]), pruner=made_pruner(known["pruner"])
-    )
-    return (Pruning(optuna.trial.Trial(loaded, known["trial"]), known["metric"]),)
+    storage = _opened(known["storage"])
+    loaded = optuna.load_study(study_name=known["study"], storage=storage, pruner=made_pruner(known["pruner"]))
+    try:
+        yield (Pruning(optuna.trial.Trial(loaded, known["trial"]), known["metric"]),)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 @dataclass(frozen=True)
