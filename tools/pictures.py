@@ -82,7 +82,7 @@ async def take(folder: Path) -> None:
             answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure:nth-of-type(2)"]
             save("ebm.png", [await page.shoot(one) for one in answers])
             await page.show(digits, width=1000, wait=2)
-            save("digits.png", [await page.shoot(one) for one in ("#answer .card", "#answer figure")])
+            save("digits.png", [await page.shoot(one) for one in ("#answer .card", "#answer figure:nth-of-type(2)")])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])

@@ -106,7 +106,7 @@ def register() -> None:
 
 
 def _sweep_folder(earlier: str | None, new: str) -> str:
-    """Where a sweep leaves its files: where an earlier one did, named by its folder or its MLflow id, or a new place."""
+    """Where a sweep leaves its files: where an earlier one did, by folder or MLflow id, or a new place."""
     if earlier is None:
         return new
     from credo import again
