@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,9 @@ def _latent(site: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _size(dims: Mapping[Any, int]) -> str:
-    return " × ".join(f"{dim} {size:,}" for dim, size in dims.items()) or "scalar"
+    """The axes with their names, where they have some of their own (`NAME_dim_0` is none)."""
+    named = [f"{size:,}" if re.search(r"_dim_\d+$", str(dim)) else f"{dim} {size:,}" for dim, size in dims.items()]
+    return " × ".join(named) or "scalar"
 
 
 def _distribution(setting: Any) -> str:
