@@ -178,7 +178,7 @@ def test_a_failed_inference_is_told_and_recorded(tmp_path: Path) -> None:
     assert recorded(tmp_path) == [("FAILED", "RunError: " + said.err.removeprefix("credo: ").strip())]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_run_is_killed(number: signal.Signals, tmp_path: Path, programs: str) -> None:
     words = ("data=coin_flips", "model=bernoulli", "inference.draws=100000000", "report=none", programs)
     with start(*words, cwd=tmp_path) as process:

@@ -70,6 +70,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(number: signal.Signals, tmp_path
     assert [file.name for file in tmp_path.glob("cut/checkpoint/*")] == ["state.npz"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_made_longer(tmp_path: Path) -> None:
     """As if it had been so long from the beginning; MLflow has both answers, one step apart."""
     words = (*SHORT, "report=none", QUIET[-1])

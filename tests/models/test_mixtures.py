@@ -428,6 +428,7 @@ def test_crps_is_the_integral(case: str, components: int) -> None:
         assert crps(m, y)[row].item() == pytest.approx(exact, rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_crps_in_float32(case: str) -> None:
     double = some(case, targets=2, rows=5, seed=6)
