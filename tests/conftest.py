@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from credo.result import Result
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
 MOST_BLOCKS = 40_000
+TESTS = count()
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]
@@ -40,6 +42,8 @@ def room() -> Iterator[None]:
     """Every compiled program holds blocks of memory, and the kernel lets a process have 65,530 of them."""
     yield
     blocks = Path("/proc/self/maps")
+    if next(TESTS) % 20:  # to read the list of so many blocks takes tens of milliseconds
+        return
     if blocks.exists() and blocks.read_bytes().count(b"\n") > MOST_BLOCKS:
         import jax
 

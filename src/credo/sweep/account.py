@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
 from rich.table import Table
 from rich.text import Text
 
@@ -97,7 +96,9 @@ class Account:
         missing = self.counts.get(LEFT, 0)
         parts = [f"{self.failed} of {counted(len(self.table), 'job')} failed"] if self.failed else []
         parts += [f"{missing} did not begin"] if missing else []
-        return f"{' and '.join(parts)}; credo -m sweep.resume={shlex.quote(str(self.folder))} runs what is left"
+        left = not self.table["state"].isin(jobs.DONE).all()
+        resume = f"; credo -m sweep.resume={shlex.quote(str(self.folder))} runs what is left" if left else ""
+        return f"{' and '.join(parts)}{resume}"
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -264,8 +265,3 @@ def show(account: Account, place: str | None) -> None:
         screen.print(Text(f"{word:<8}{file}"), soft_wrap=True)
     if place:
         screen.print(Text(f"mlflow  {place.splitlines()[0]}"), soft_wrap=True)
-
-
-def config_of(folder: Path) -> Any:
-    """The configuration of a job."""
-    return OmegaConf.load(folder / ".hydra" / "config.yaml")

@@ -261,6 +261,10 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
         if course.planned:
             course.close(interrupted=True)
         raise
+    except Exception as error:
+        if course.record is not None:
+            course.record.end("FAILED", {}, {"error": str(error)}, "", ())
+        raise
     course.close()
 
 

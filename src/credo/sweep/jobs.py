@@ -21,7 +21,6 @@ VARIABLE = "CREDO_SWEEP"
 """The environment variable in which a job finds its sweep, in whichever process and on whichever machine it runs."""
 
 State = Literal["RUNNING", "FINISHED", "SKIPPED", "PRUNED", "FAILED", "KILLED"]
-OVER = ("FINISHED", "SKIPPED", "PRUNED", "FAILED", "KILLED")
 ANSWERED = ("FINISHED", "SKIPPED")
 DONE = (*ANSWERED, "PRUNED")
 
@@ -86,7 +85,7 @@ class Job:
     @property
     def is_over(self) -> bool:
         """Whether it said how it ended."""
-        return self.state in OVER
+        return self.state != "RUNNING"
 
     @property
     def is_done(self) -> bool:

@@ -5,16 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from credo.errors import ConfigError
 from credo.sweep import course, search
-from credo.sweep.composer import Composer
-from credo.sweep.typed import parsed
+from credo.sweep.sweeper import Prepared, swept
 
 if TYPE_CHECKING:
     import optuna
@@ -24,7 +19,7 @@ if TYPE_CHECKING:
 STUDY = "credo"
 
 
-class OptunaSweeper(Sweeper):
+class OptunaSweeper(Prepared):
     """Asks Optuna for the next jobs and tells it what they found.
 
     Args:
@@ -53,6 +48,7 @@ class OptunaSweeper(Sweeper):
         study_name: str | None,
         params: Mapping[str, str] | None = None,
     ):
+        super().__init__(params)
         for name, value in (("n_trials", n_trials), ("n_jobs", n_jobs)):
             if value < 1:
                 raise ConfigError(f"hydra.sweeper.{name}: expected at least 1, but got {value}")
@@ -60,20 +56,12 @@ class OptunaSweeper(Sweeper):
             raise ConfigError("hydra.sweeper.pruner: expected prune_by with it, the running metric by which it judges")
         self.n_trials, self.n_jobs, self.direction = n_trials, n_jobs, direction
         self.pruner, self.prune_by = pruner, prune_by
-        self.storage, self.study_name, self.params = storage, study_name, dict(params or {})
+        self.storage, self.study_name = storage, study_name
         try:
             self.sampler = search.made_sampler(sampler, seed)
         except ImportError as error:
             raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
         search.made_pruner(pruner)
-        self.launcher: Launcher | None = None
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; the folders of the jobs and the study say what was found.
@@ -81,22 +69,17 @@ class OptunaSweeper(Sweeper):
         Raises:
             ConfigError: there is nothing to search, no objective, or the study cannot be opened.
         """
-        assert self.launcher and self.hydra_context and self.config  # noqa: S101, PT018 -- for the type checker
-        typed = [f"{key}={values}" for key, values in self.params.items()] + arguments
-        overrides = parsed(self.hydra_context, typed)
+        overrides = self.parsed(arguments)
         space = [search.dimension(one) for one in overrides if one.is_sweep_override()]
         fixed = [str(one.input_line) for one in overrides if not one.is_sweep_override()]
         if not space:
             raise ConfigError(
                 "hydra/sweeper=optuna: expected something to search, as in model.prior.loc.scale='interval(0.1,10)'"
             )
-        composer = Composer(self.hydra_context.config_loader, self.config)
+        composer = self.composer()
         objectives = _objectives(composer.compose([f for f in fixed if f.startswith(("objective=", "experiment="))], 0))
         ways = search.directions(objectives, self.direction)
-        swept = {
-            one.get_key_element().lstrip("+~"): one.get_value_string() for one in overrides if one.is_sweep_override()
-        }
-        with search.quiet(), course.under_way(self.config, self.launcher, composer, swept) as sweep:
+        with search.quiet(), course.under_way(self.config, self.launcher, composer, swept(overrides)) as sweep:
             storage = self.storage or search.database(sweep.folder)
             sweep.folder.mkdir(parents=True, exist_ok=True)
             study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
