@@ -244,7 +244,10 @@ CASES = {
     "no devices": ("device.num_devices=0", r"device\.num_devices: .*at least 1 or null, but got 0"),
     "many devices": ("device.num_devices=64", r"device\.num_devices: this process already runs with"),
     "folder for a store": ("tracking.uri=./mlruns", r"tracking\.uri=\./mlruns: expected the address of a server"),
-    "server away": ("tracking.uri=http://127.0.0.1:9", r"tracking\.uri=http://127\.0\.0\.1:9: .*Connection refused"),
+    "a database that is away": (
+        "tracking.uri=postgresql://nobody@127.0.0.1:9/none",
+        r"tracking\.uri=postgresql://\S*127\.0\.0\.1:9/none: expected a store to record the run in",
+    ),
 }
 
 
