@@ -1,5 +1,6 @@
 """The account of a sweep: how its jobs ended and what they found, as a table, a page, and on the terminal."""
 
+import itertools
 import json
 import math
 import shlex
@@ -237,14 +238,22 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
+def _fitting(shown: "pd.DataFrame", room: int) -> "pd.DataFrame":
+    """The columns for which there is room, from the left, and at least the first three."""
+    widths = [max(len(name), *shown[name].str.len()) + 2 for name in shown]
+    ends = itertools.accumulate(widths, initial=-2)
+    count = sum(end <= room for end in ends) - 1
+    return shown.iloc[:, : max(count, 3)]
+
+
 def show(account: Account, place: str | None) -> None:
     """Print the jobs, why some have no answer, and where everything is."""
     screen = Screen(soft_wrap=False, highlight=False)
-    shown = account.shown()
+    shown = _fitting(account.shown(), screen.width)
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for column in shown.columns:
         is_word = column in ("state", "verdict") or column in shortest(account.keys)
-        lines.add_column(column, justify="left" if is_word else "right", overflow="fold")
+        lines.add_column(column, justify="left" if is_word else "right", no_wrap=True)
     for row in shown.head(MOST_ROWS).itertuples(index=False):
         cells = [Text(str(cell)) for cell in row]
         cells[1].stylize(LOOKS.get(str(row[1]).upper(), LOOKS.get(str(row[1]), "")))
