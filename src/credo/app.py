@@ -28,6 +28,7 @@ from credo.question import describe
 from credo.result import Result
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
+from credo.sweep.together import Inferred
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def run(
     sweep: Membership | None = None,
     again: bool = False,
     listeners: tuple[Listener, ...] = (),
+    inferred: Inferred | None = None,
 ) -> Outcome:
     """Run one experiment.
 
@@ -70,6 +72,7 @@ def run(
         sweep: the sweep of which this is a job; a job says its answer in one line.
         again: whether the folder's run was begun before, and is recorded as the same.
         listeners: who watches the inference, besides the screen and the tracker.
+        inferred: the inference, where it was done together with those of other jobs.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
@@ -94,7 +97,7 @@ def run(
         story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
-        result = _infer(parts, problem, config.seed, keeper, listeners)
+        result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
         if sweep is None:
@@ -174,16 +177,26 @@ def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
     return Checkpoint(story.folder, every, question, taken_up)
 
 
-def _infer(parts: Parts, problem: Problem, seed: int, keeper: Keeper, listeners: tuple[Listener, ...]) -> Result:
+def _infer(
+    parts: Parts,
+    problem: Problem,
+    seed: int,
+    keeper: Keeper,
+    listeners: tuple[Listener, ...],
+    inferred: Inferred | None,
+) -> Result:
     import jax
 
     from credo.diagnostics.energy import add_energy
     from credo.diagnostics.information import add_information
     from credo.diagnostics.predictive import add_predictive
 
-    with terminal.Progress() as screen:
-        key = jax.random.PRNGKey(seed)
-        result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker, *listeners)), keeper)
+    key = jax.random.PRNGKey(seed)
+    if inferred is not None:
+        result = inferred.tell(parts.tracker, keeper)
+    else:
+        with terminal.Progress() as screen:
+            result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker, *listeners)), keeper)
     result = add_information(problem, add_energy(problem, result, jax.random.fold_in(key, 2)))
     return add_predictive(problem, result, jax.random.fold_in(key, 1))
 

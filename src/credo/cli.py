@@ -103,7 +103,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     folder = Path(job.runtime.output_dir)
     try:
-        from credo.sweep import search
+        from credo.sweep import search, together
 
         with signals.listening(), search.listening() as listeners:
             from credo import app, checkpoint
@@ -118,6 +118,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 sweep=of,
                 again=again,
                 listeners=listeners,
+                inferred=together.given(),
             )
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")

@@ -4,7 +4,7 @@ A part is one Python file and one YAML; its YAML's `_target_` names the class. `
 methods. Models, inference methods and diagnostics are pure: they get keys and arrays, and touch no files and loggers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from credo.inference.calls import Call, Calls
     from credo.models.base import Model
     from credo.models.problem import Problem
     from credo.result import Result
@@ -65,13 +66,15 @@ class Training(Protocol):
         """Raise `ConfigError` if the networks of this problem cannot be trained so. Compiles nothing."""
         ...
 
-    def run(
+    def calls(
         self, method: "Any", problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper"
-    ) -> "Result":
-        """Train by a method's density, from the beginning or from where the keeper has it."""
+    ) -> "Calls":
+        """Train by a method's density, from the beginning or from where the keeper has it (see `inference.calls`)."""
         ...
 
-    def modes(self, problem: "Problem", key: "jax.Array", members: int, listener: "Listener") -> "dict[str, jax.Array]":
+    def modes(
+        self, problem: "Problem", key: "jax.Array", members: int, listener: "Listener"
+    ) -> "Generator[Call, Any, dict[str, jax.Array]]":
         """Trained weights for chains to begin at, [member, ...] by site, unconstrained."""
         ...
 

@@ -128,3 +128,29 @@ def test_only_the_job_is_lost_whose_process_dies(launcher: tuple[str, ...], tmp_
     errors = [child[2] for child in children if child[2]]
     assert len(errors) == 2
     assert all(error.startswith("the process ended without a word (killed, or out of memory)") for error in errors)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [("inference=mh", "inference.warmup=100", "inference.draws=100"), ("inference=map", "inference.starts=2")],
+)
+def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, ...], tmp_path: Path) -> None:
+    swept = "model.prior.p.concentration1=1,3,8"
+    words = (*COINS[:2], *method, "report=none", swept, "sweep.compare=false")
+    said = credo("-m", "hydra/launcher=compiled", *words, "hydra.sweep.dir=together", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "3 jobs have run by one program" in said.err
+    assert credo("-m", *words, "hydra.sweep.dir=alone", cwd=tmp_path).code == 0
+    for number in range(3):
+        one, other = (draws(tmp_path / sweep / str(number)) for sweep in ("alone", "together"))
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, other[name])
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        told = store.execute(
+            "SELECT run_uuid, group_concat(m.key || m.step || ' ' || m.value) FROM metrics m JOIN tags t USING "
+            "(run_uuid) WHERE t.key = 'mlflow.parentRunId' AND m.key IN ('progress/acceptance_rate', 'progress/objective') "
+            "GROUP BY run_uuid"
+        )
+        histories = [history for _, history in told]
+    assert len(histories) == 6
+    assert len(set(histories)) == 3, "the metrics on the way are those of the run alone"

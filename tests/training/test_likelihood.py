@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
 from credo.errors import ConfigError
+from credo.inference.calls import alone
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
@@ -333,7 +334,7 @@ def test_modes_are_those_of_the_posterior_in_as_many_members(quiet: Listener) ->
     problem = straight()
     x, y = (problem.data[name].to_numpy() for name in ("x", "y"))
     ridge = np.linalg.solve(x.T @ x + np.eye(3) / SD**2, x.T @ y)
-    modes = training(**FULL).modes(problem, jax.random.PRNGKey(0), 2, quiet)
+    modes = alone(training(**FULL).modes(problem, jax.random.PRNGKey(0), 2, quiet))
     assert {name: value.shape for name, value in modes.items()} == {"b": (2, 3)}
     assert np.allclose(modes["b"], ridge, rtol=0, atol=1e-5)
 

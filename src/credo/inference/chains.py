@@ -7,8 +7,7 @@ Two compiled programs do the work (`programs`), in blocks; between blocks the ho
 import abc
 import dataclasses
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Generator, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -19,6 +18,7 @@ from numpyro.infer.mcmc import MCMCKernel
 
 from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
+from credo.inference.calls import Call, Calls, alone
 from credo.inference.journey import MOST_SCALARS, Journey, Position, restored
 from credo.inference.programs import Stats, are_finite, start
 from credo.inference.start import not_found, require_possible
@@ -147,28 +147,41 @@ class Chains(eqx.Module):
         """Raise `ConfigError` if this method needs a likelihood that cannot be computed."""
         problem.require_normalised(f"inference={self.method}")
 
+    @property
+    def in_step(self) -> bool:
+        """Whether chains advance in step, each by one vectorised operation with the others, or one after another."""
+        placement = self.placement
+        if placement == "auto":
+            placement = self.preferred if jax.default_backend() == "cpu" else "vectorized"
+        return placement == "vectorized"
+
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Run the chains.
 
         Raises:
             RunError: no starting point has a finite log density.
         """
+        return alone(self.calls(problem, key, listener, keeper))
+
+    def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
+        """As `run`, by whoever makes the calls."""
         sampler = self.settled(problem)
         chain_key, evaluation_key = jax.random.split(key)
         program = sampler.program(problem)
-        begin = partial(start, program, problem.bound, self.chains, jax.random.split(chain_key, self.chains))
+        keys = jax.random.split(chain_key, self.chains)
         kept = keeper.load()
-        modes = self._modes(problem, chain_key, listener) if kept is None else None
+        modes = (yield from self._modes(problem, chain_key, listener)) if kept is None else None
+        begin = Call(start, program, problem.bound, self.chains, keys, modes)
         journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         if kept is None:
-            now = Position(begin(modes))
+            now = Position((yield begin))
             _require_finite(program, now.states, problem)
         else:
             now = restored(kept, jax.eval_shape(begin))
             journey.tell_again(now)
         try:
-            while (after := journey.next(now)) is not None:
-                now = after
+            while (call := journey.ahead(now)) is not None:
+                now = journey.after(now, (yield call))
                 if keeper.is_due():
                     keeper.save(journey.kept(now))
         except (KeyboardInterrupt, Interrupted):
@@ -177,11 +190,11 @@ class Chains(eqx.Module):
         keeper.done(journey.kept(now))
         return journey.result(now)
 
-    def _modes(self, problem: Problem, key: jax.Array, listener: Listener) -> Any:
+    def _modes(self, problem: Problem, key: jax.Array, listener: Listener) -> Generator[Call, Any, Any]:
         """Where the chains of a model with networks begin, if they begin at modes; else `None`."""
         if problem.training is None or self.start not in ("auto", "map"):
             return None
-        return problem.training.modes(problem, jax.random.fold_in(key, 1), self.chains, listener)
+        return (yield from problem.training.modes(problem, jax.random.fold_in(key, 1), self.chains, listener))
 
     def program(self, problem: Problem) -> "Chains":
         """These settings as an argument of compiled programs, without what would only make others of them."""

@@ -1,7 +1,8 @@
 """What the host does between two blocks of Markov chains: collect, look, tell, and know where it is.
 
-A `Position` holds all that a run is at the end of a block. `Journey.next` leads from one to the next and changes none,
-so a run that is cut off anywhere has a whole position to be taken up from, and goes on from it to the same bits.
+A `Position` holds all that a run is at the end of a block. `Journey.ahead` and `after` lead from one to the next and
+change none, so a run that is cut off anywhere has a whole position to be taken up from, and goes on from it to the same
+bits.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ import numpy as np
 
 from credo.contracts import Kept, Listener
 from credo.diagnostics.summary import running
+from credo.inference.calls import Call
 from credo.inference.clock import Clock
 from credo.inference.evaluate import Evaluation, assemble
 from credo.inference.joined import Joined
@@ -121,12 +123,19 @@ class Journey:
             numbers = {name: value for name, value in entry.items() if name not in ("phase", "done")}
             self.listener.progress(entry["phase"], entry["done"], self._total(entry["phase"]), numbers)
 
-    def next(self, now: Position) -> Position | None:
-        """The position after one more block; `None` where the run is at its end."""
-        warmup = self.sampler.warmup
-        if now.ended is not None or now.done >= warmup + self.sampler.draws:
+    def ahead(self, now: Position) -> Call | None:
+        """The call that makes one more block; `None` where the run is at its end."""
+        if now.ended is not None or now.done >= self.sampler.warmup + self.sampler.draws:
             return None
-        return self._warm_up(now) if now.done < warmup else self._sample(now)
+        return Call(advance, self.program, self.problem.bound, self.sampler.chains, now.states, self._count(now))
+
+    def after(self, now: Position, answer: Any) -> Position:
+        """The position after one more block, given what its call returned."""
+        count = self._count(now)
+        states, *kept = answer
+        draws, trail, stats = jax.tree.map(lambda a: np.asarray(a)[:, :count], kept)
+        there = (states, draws, trail, stats, now.done + count)
+        return self._warmed_up(now, *there) if now.done < self.sampler.warmup else self._sampled(now, *there)
 
     def result(self, now: Position) -> Result:
         """The answer at the end."""
@@ -152,9 +161,13 @@ class Journey:
             course=now.course,
         )
 
-    def _warm_up(self, now: Position) -> Position:
-        end = min(w for w in (*self.windows, self.sampler.warmup) if w > now.done)
-        states, draws, trail, stats, after = self._advance(now, end)
+    def _count(self, now: Position) -> int:
+        """Draws in the next block."""
+        warmup = self.sampler.warmup
+        ends = (*self.windows, warmup) if now.done < warmup else (warmup + self.sampler.draws,)
+        return min(self.program.block, min(end for end in ends if end > now.done) - now.done)
+
+    def _warmed_up(self, now: Position, states: Any, draws: Stats, trail: Any, stats: Stats, after: int) -> Position:
         z, trail = self._recent(now, draws, trail)
         if after in self.windows:
             oldest = z.shape[1] // 4
@@ -166,8 +179,7 @@ class Journey:
             now, "warmup", after, numbers, states=states, done=after, z=z, trail=trail, **_added(now, stats)
         )
 
-    def _sample(self, now: Position) -> Position:
-        states, draws, _, stats, after = self._advance(now, self.sampler.warmup + self.sampler.draws)
+    def _sampled(self, now: Position, states: Any, draws: Stats, _: Any, stats: Stats, after: int) -> Position:
         self.clock.lap("sampling")
         done = after - self.sampler.warmup
         groups = {**self.evaluate(draws, now.done - self.sampler.warmup), "sample_stats": _finished(stats)}
@@ -197,13 +209,6 @@ class Journey:
             "trail": None,
         }
         return self._told(now, "sampling", done, numbers, states=states, done=after, **changed, **_added(now, stats))
-
-    def _advance(self, now: Position, end: int) -> tuple[Any, Stats, Any, Stats, int]:
-        """All chains, by one block or up to `end`: states, draws, trail, stats, and draws done by then."""
-        count = min(self.program.block, end - now.done)
-        states, draws, trail, stats = advance(self.program, self.problem.bound, self.sampler.chains, now.states, count)
-        draws, trail, stats = jax.tree.map(lambda a: np.asarray(a)[:, :count], (draws, trail, stats))
-        return states, draws, trail, stats, now.done + count
 
     def _recent(self, now: Position, draws: Stats, trail: Any) -> tuple[Any, Any]:
         """The draws of the warm-up from which there is something to learn, and what was noted of them."""

@@ -21,6 +21,7 @@ from jax.flatten_util import ravel_pytree
 
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted
+from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
 from credo.inference.density import Program, ScaledLikelihood, Values
@@ -113,14 +114,23 @@ class PointEstimate(eqx.Module):
         Raises:
             RunError: no start has a finite log density.
         """
+        return alone(self.calls(problem, key, listener, keeper))
+
+    @property
+    def in_step(self) -> bool:
+        """All starts take their steps together."""
+        return True
+
+    def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
+        """As `run`, by whoever makes the calls."""
         if problem.training is not None:
-            return problem.training.run(self, problem, key, listener, keeper)
+            return (yield from problem.training.calls(self, problem, key, listener, keeper))
         clock = Clock()
         start_key, evaluation_key = jax.random.split(key)
-        begin = partial(_start, self, problem.bound, jax.random.split(start_key, self.starts))
+        begin = Call(_start, self, problem.bound, jax.random.split(start_key, self.starts))
         kept = keeper.load()
         if kept is None:
-            now = Position(begin())
+            now = Position((yield begin))
             if not np.any(np.asarray(now.states.finite)):
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
@@ -130,7 +140,7 @@ class PointEstimate(eqx.Module):
 
         try:
             while not now.ended:
-                now = self._next(problem, now, listener)
+                now = self._after(now, (yield self._ahead(problem, now)), listener)
                 if keeper.is_due():
                     keeper.save(now.kept())
         except (KeyboardInterrupt, Interrupted):
@@ -159,13 +169,17 @@ class PointEstimate(eqx.Module):
             course=tuple(now.course),
         )
 
-    def _next(self, problem: Problem, now: "Position", listener: Listener) -> "Position":
-        """Some more steps of every start, unless all have converged or failed."""
+    def _ahead(self, problem: Problem, now: "Position") -> Call:
+        """Some more steps of every start; those that converged or failed stay."""
         rows = problem.by_row if self.batch_size else ()
-        count = min(max(self.steps // 10, 1), 100, self.steps - now.done)
-        states = _advance(self, rows, problem.bound, now.states, count)
+        return Call(_advance, self, rows, problem.bound, now.states, self._count(now))
+
+    def _count(self, now: "Position") -> int:
+        return min(max(self.steps // 10, 1), 100, self.steps - now.done)
+
+    def _after(self, now: "Position", states: StartState, listener: Listener) -> "Position":
         entry: dict[str, Any] = {
-            "done": now.done + count,
+            "done": now.done + self._count(now),
             "objective": float(np.max(np.asarray(states.objective))),
             "gradient_norm": float(np.min(np.asarray(states.gradient_norm))),
         }

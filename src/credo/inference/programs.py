@@ -39,17 +39,13 @@ def over_chains(sampler: "Chains", function: Any, program: Any, chains: Any, per
         per_chain: what each chain has of its own, [chains, ...].
         shared: further arguments that all chains share.
     """
-    placement = sampler.placement
-    if placement == "auto":
-        placement = sampler.preferred if jax.default_backend() == "cpu" else "vectorized"
-
     mesh = _mesh(sampler.chains)
 
     def on_device(program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
         one = partial(_last, function, program, shared)
-        if placement == "sequential":
-            return _in_turn(one, per_chain, chains // mesh.size)
-        return _in_step(one, per_chain, alone=mesh.size == sampler.chains > 1)
+        if sampler.in_step:
+            return _in_step(one, per_chain, alone=mesh.size == sampler.chains > 1)
+        return _in_turn(one, per_chain, chains // mesh.size)
 
     if mesh.size == 1:
         return on_device(program, chains, per_chain, *shared)

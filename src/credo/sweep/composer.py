@@ -52,11 +52,12 @@ class Composer:
             )
         return config
 
-    def together(self, jobs: Sequence[Sequence[str]]) -> list[int]:
-        """The places of all jobs, those that choose the same options after one another."""
-        choices = [_choices(self._parser.parse_overrides(list(words))) for words in jobs]
-        first = {one: place for place, one in reversed([*enumerate(choices)])}
-        return sorted(range(len(jobs)), key=lambda place: (first[choices[place]], place))
+    def together(self, jobs: Sequence[Sequence[str]]) -> list[list[int]]:
+        """The places of the jobs that choose the same options, for every choice."""
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for place, words in enumerate(jobs):
+            alike.setdefault(_choices(self._parser.parse_overrides(list(words))), []).append(place)
+        return list(alike.values())
 
 
 def subdirectory(config: DictConfig) -> str:

@@ -9,7 +9,7 @@ Lakshminarayanan, Pritzel & Blundell (2017).
 import abc
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ from numpyro.infer.util import unconstrain_fn
 
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted, RunError
+from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, potential
 from credo.inference.evaluate import evaluate
@@ -187,13 +188,13 @@ class Descent(eqx.Module):
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none such")
 
-    def run(
+    def calls(
         self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper = NO_KEEPER
-    ) -> Result:
+    ) -> Calls:
         """Train, and evaluate the best weights of all members: a posterior of as many draws."""
         clock = Clock()
         train_key, evaluation_key = jax.random.split(key)
-        now, course = self._trained(method, problem, train_key, listener, keeper)
+        now, course = yield from self._trained(method, problem, train_key, listener, keeper)
         measure = self.measure(problem.bound) or ""
         clock.lap("training")
         if not self.keeps_going:
@@ -216,10 +217,11 @@ class Descent(eqx.Module):
             course=tuple(course),
         )
 
-    def modes(self, problem: Problem, key: Array, members: int, listener: Listener) -> Values:
+    def modes(self, problem: Problem, key: Array, members: int, listener: Listener) -> Generator[Call, Any, Values]:
         """Where chains begin: the trained weights of as many members [member, ...], by site, unconstrained."""
         several = dataclasses.replace(self, members=members)
-        return several._trained(_Posterior(), problem, key, listener, NO_KEEPER)[0].best  # noqa: SLF001 -- itself
+        now, _ = yield from several._trained(_Posterior(), problem, key, listener, NO_KEEPER)  # noqa: SLF001 -- itself
+        return now.best
 
     def _held(self, rows: int) -> int:
         """How many rows are for validation."""
@@ -227,12 +229,12 @@ class Descent(eqx.Module):
 
     def _trained(
         self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper
-    ) -> tuple[Member, Sequence[Mapping[str, Any]]]:
+    ) -> Generator[Call, Any, tuple[Member, Sequence[Mapping[str, Any]]]]:
         """All members at the end of their training, and what the listener was told."""
         rows = problem.by_row
-        begin = partial(_begin, self, problem.bound, jax.random.split(key, self.members))
+        begin = Call(_begin, self, problem.bound, jax.random.split(key, self.members))
         kept = keeper.load()
-        now = begin() if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
+        now = (yield begin) if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
         course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers["course"])
         for entry in course:
             _tell(listener, entry)
@@ -242,10 +244,11 @@ class Descent(eqx.Module):
             while not self._ended(now):
                 began = time.perf_counter()
                 done = int(np.max(np.asarray(now.epoch)))
-                now = _train(self, method, rows, problem.bound, key, now, min(count, self.epochs - done))
+                some = min(count, self.epochs - done)
+                now = yield Call(_train, self, method, rows, problem.bound, key, now, some)
                 self._tell_news(listener, now, course, measure)
                 took = time.perf_counter() - began
-                count = max(1, min(2 * count, round(count * _SECONDS / max(took, 1e-3))))
+                count = 2 * count if took < _SECONDS / 2 else max(count // 2, 1) if took > 2 * _SECONDS else count
                 if keeper.is_due() or not (self.keeps_going or np.all(np.asarray(now.finite))):
                     keeper.save(Kept(packed(now), {"course": course}))
         except (KeyboardInterrupt, Interrupted):

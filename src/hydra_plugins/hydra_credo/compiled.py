@@ -1,7 +1,8 @@
 """All jobs of a sweep in one process, where they share what is compiled: `hydra/launcher=compiled`."""
 
+import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,31 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
-from credo.sweep.composer import Composer
+from credo.errors import ConfigError
+from credo.sweep import jobs, search, together
+from credo.sweep.composer import Composer, subdirectory
 
 log = logging.getLogger(__name__)
 
 
 class CompiledLauncher(Launcher):
-    """Runs jobs of the same structure one after another, by the programs that the first of them compiled.
+    """Runs jobs of the same structure by the programs that are compiled for the first of them.
 
     What the jobs' numbers are is an argument of those programs: prior scales, step sizes, seeds, data of equal shape.
-    Jobs that differ otherwise (in a model, a method, a number of draws or units) have programs of their own; to let
-    them share, jobs that chose the same options follow each other.
+    Methods that advance in step (point estimates, trainings, Metropolis-Hastings; on a GPU all) do so for several jobs
+    at once, others for one after another. Jobs that differ otherwise (in a model, a method, a number of draws or units)
+    have programs of their own; to let them share, jobs that chose the same options follow each other.
+
+    Args:
+        together: so many jobs at once, at most; 1 for one after another.
     """
+
+    def __init__(self, together: int) -> None:
+        if together < 1:
+            raise ConfigError(f"hydra.launcher.together: expected at least 1, but got {together}")
+        self.most = together
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
@@ -36,21 +48,51 @@ class CompiledLauncher(Launcher):
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         log.info("Launching %d jobs in this process", len(job_overrides))
         returns: dict[int, JobReturn] = {}
-        for place in self.composer.together(job_overrides):
-            number, words = initial_job_idx + place, job_overrides[place]
-            log.info("\t#%d : %s", number, " ".join(filter_overrides(words)))
-            returns[place] = self._run(words, number)
+        for some in self._batches(job_overrides):
+            configs = [self.composer.compose(job_overrides[place], initial_job_idx + place) for place in some]
+            known = self._inferred(configs)
+            if any(known):
+                log.info("%d jobs have run by one program", sum(map(bool, known)))
+            for place, config, inferred in zip(some, configs, known, strict=True):
+                log.info("\t#%d : %s", initial_job_idx + place, " ".join(filter_overrides(job_overrides[place])))
+                with together.giving(inferred):
+                    returns[place] = self._run(config)
         return [returns[place] for place in range(len(job_overrides))]
 
-    def _run(self, words: Sequence[str], number: int) -> JobReturn:
+    def _batches(self, job_overrides: Sequence[Sequence[str]]) -> Iterator[list[int]]:
+        """The places of the jobs that choose the same options, as many as may be together."""
+        for alike in self.composer.together(job_overrides):
+            yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
+
+    def _inferred(self, configs: Sequence[DictConfig]) -> Sequence[together.Inferred | None]:
+        """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
+        sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / jobs.STOP
+        apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
+        return [None] * len(configs) if apart or len(configs) < 2 else together.infer([_task(one) for one in configs])
+
+    def _run(self, config: DictConfig) -> JobReturn:
         state: Any = Singleton.get_state()
         returned = run_job(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
-            config=self.composer.compose(words, number),
+            config=config,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
         Singleton.set_state(state)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return returned
+
+
+def _task(config: DictConfig) -> DictConfig:
+    """A configuration as its job sees it, without Hydra's own part."""
+    task = copy.deepcopy(config)
+    with flag_override(task, ["struct", "readonly"], [False, False]):
+        del task["hydra"]
+    return task
+
+
+def _may_be_cut_off(config: DictConfig) -> bool:
+    """Whether a job has been, or a search may end it early."""
+    begun = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
+    return bool(config.hydra.job.env_set.get(search.VARIABLE)) or begun.exists()

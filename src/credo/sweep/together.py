@@ -1,0 +1,169 @@
+"""The inferences of many jobs by one compiled program, before each job is run and recorded as the one that it is.
+
+Jobs whose configurations differ in plain numbers (prior scales, learning rates, seeds, data of equal shape) have the
+same programs. Where a method's chains or starts advance in step anyway, so do those of all these jobs; where they take
+turns on a CPU (NUTS, whose trees differ in size), nothing is won by it, and jobs run one after another.
+"""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from credo import signals
+from credo.contracts import Keeper, Kept, Listener, NoKeeper
+from credo.errors import CredoError
+
+if TYPE_CHECKING:
+    from credo.inference.calls import Shareable
+    from credo.models.problem import Problem
+    from credo.result import Result
+
+MOST_BYTES = 2**30
+"""Draws of all jobs that are inferred together and are in memory at once."""
+
+log = logging.getLogger(__name__)
+
+
+class Watch(NoKeeper):
+    """Remembers what it is told as a `contracts.Listener` and `contracts.Keeper`.
+
+    Attributes:
+        told: to the listener, in order.
+        kept: where the inference ended.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int, int, Mapping[str, float]]] = []
+        self.kept: Kept | None = None
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Remember, unless a signal stops the sweep."""
+        signals.check()
+        self.told.append((phase, done, total, numbers))
+
+    def done(self, kept: Kept) -> None:
+        """Remember."""
+        self.kept = kept
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What an inference found before its job is run.
+
+    Attributes:
+        result: or what it raised.
+        watch: who saw how it went.
+    """
+
+    result: "Result | Exception"
+    watch: Watch
+
+    def tell(self, listener: Listener, keeper: Keeper) -> "Result":
+        """Tell how it went, and return the result or raise what the inference raised."""
+        for news in self.watch.told:
+            listener.progress(*news)
+        if isinstance(self.result, Exception):
+            raise self.result
+        if self.watch.kept is not None:
+            keeper.done(self.watch.kept)
+        return self.result
+
+
+_GIVEN: ContextVar[Inferred | None] = ContextVar("credo_inferred", default=None)
+
+
+def given() -> Inferred | None:
+    """What was inferred for the job that runs here; `None` where it has to infer by itself."""
+    return _GIVEN.get()
+
+
+@contextmanager
+def giving(inferred: Inferred | None) -> Iterator[None]:
+    """Let the job that runs here have it."""
+    token = _GIVEN.set(inferred)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
+def infer(configs: Sequence[DictConfig]) -> list[Inferred | None]:
+    """Infer what several configurations ask, those together that can be.
+
+    Returns:
+        `None` for those that are better run alone; what is wrong with them is said when they are.
+    """
+    devices = [OmegaConf.to_container(config.device) for config in configs]
+    ready = {
+        place: known
+        for place, config in enumerate(configs)
+        if devices[place] == devices[0] and (known := _prepared(config)) is not None
+    }
+    together = _that_fit(ready)
+    if len(together) < 2:
+        return [None] * len(configs)
+    import jax
+
+    from credo.inference import calls
+
+    watches = {place: Watch() for place in together}
+    runs = []
+    for place, watch in watches.items():
+        method, problem = ready[place]
+        runs.append(method.calls(problem, jax.random.PRNGKey(configs[place].seed), watch, watch))
+    try:
+        results = calls.together(runs)
+    except Exception as error:  # noqa: BLE001 - out of memory, say: each job for itself may go well, or says more
+        log.warning("They cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
+        return [None] * len(configs)
+    found: list[Inferred | None] = [None] * len(configs)
+    for (place, watch), result in zip(watches.items(), results, strict=True):
+        found[place] = Inferred(_with_share(result, len(runs)), watch)
+    return found
+
+
+def _prepared(config: DictConfig) -> "tuple[Shareable, Problem] | None":
+    """The method of a configuration and its problem, if it gains by company."""
+    from credo import device
+    from credo.config.build import build
+    from credo.config.mistakes import refuse
+    from credo.inference.calls import Shareable
+
+    try:
+        refuse(config)
+        device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
+        parts = build(config)
+        if not isinstance(parts.inference, Shareable) or not parts.inference.in_step:
+            return None
+        problem, _ = parts.problem(config.seed)
+        parts.inference.check(problem)
+        return parts.inference, problem
+    except CredoError:
+        return None
+
+
+def _that_fit(ready: "Mapping[int, tuple[Any, Problem]]") -> list[int]:
+    """As many as have room in memory, the first of them first."""
+    chosen, left = [], MOST_BYTES
+    for place, (method, problem) in ready.items():
+        scalars = sum(math.prod(site.shape) for site in problem.sites)
+        left -= 3 * 8 * scalars * getattr(method, "chains", 1) * getattr(method, "draws", 1)
+        if left < 0:
+            break
+        chosen.append(place)
+    return chosen
+
+
+def _with_share(result: "Result | Exception", jobs: int) -> "Result | Exception":
+    """A result that cost its share of the time that all took together."""
+    if isinstance(result, Exception):
+        return result
+    seconds = {phase: spent / jobs for phase, spent in result.cost.seconds.items()}
+    return dataclasses.replace(result, cost=dataclasses.replace(result.cost, seconds=seconds))

@@ -1,0 +1,138 @@
+"""Many runs by one program: the same results as alone, whatever differs between them, and each its own error."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+import xarray as xr
+from omegaconf import OmegaConf
+
+from credo.contracts import NO_KEEPER, Inference, Listener
+from credo.errors import RunError
+from credo.inference.calls import Call, Shareable, alone, together
+from credo.inference.clock import Clock
+from credo.models import priors
+from credo.models.gaussian import Gaussian
+from credo.models.problem import Problem
+from credo.models.program import Program
+from credo.result import Result
+from credo.training.likelihood import Likelihood
+
+CONF = Path(__file__).parents[2] / "conf"
+
+Method = Callable[..., Inference]
+
+
+def question(scale: float, shift: float, rows: int = 5) -> Problem:
+    y = np.linspace(-1.0, 1.5, rows) + shift
+    prior = {"loc": priors.gaussian(shift, scale), "sigma": priors.half_normal(scale)}
+    return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
+
+
+def line(x: Any, y: Any, sd: Any) -> None:
+    b = numpyro.sample("b", dist.Normal(0.0, sd).expand([x.shape[1]]).to_event(1))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Normal(x @ b, 1.0), obs=y)
+
+
+def trained(sd: float, **settings: Any) -> Problem:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(64, 3))
+    y = x @ [0.3, -0.2, 0.1] + rng.normal(size=64)
+    data = xr.Dataset({"x": (("obs", "feature"), x), "y": ("obs", y), "sd": ((), sd)})
+    known: dict[str, Any] = {**OmegaConf.load(CONF / "training" / "likelihood.yaml")}
+    del known["defaults"]
+    training = Likelihood(**known | {"epochs": 40, "batch_size": 16, "members": 2, "patience": None} | settings)
+    return Problem(Program(f"{__name__}:line", {}), data, training=training)
+
+
+def both(runs: list[tuple[Any, Problem, int]], quiet: Listener) -> tuple[list[Result], list[Result | Exception]]:
+    """Alone and together."""
+    for method, problem, _ in runs:
+        method.check(problem)
+        assert isinstance(method, Shareable)
+    asked = [(method, problem, jax.random.PRNGKey(seed), quiet, NO_KEEPER) for method, problem, seed in runs]
+    one_by_one = [method.run(*rest) for method, *rest in asked]
+    return one_by_one, together([method.calls(*rest) for method, *rest in asked])
+
+
+def moments(result: Any) -> np.ndarray:
+    """Means and standard deviations of all latents."""
+    arrays = [result.tree["posterior"][name].to_numpy().reshape(-1) for name in result.sampled]
+    return np.array([(values.mean(), values.std()) for values in arrays])
+
+
+@pytest.mark.parametrize(
+    ("word", "settings", "others"),
+    [
+        ("mh", {"warmup": 200, "draws": 300}, {"target_accept": 0.4, "scale": 0.5}),
+        ("map", {"starts": 3}, {"tolerance": 1e-7}),
+        ("mle", {"starts": 3}, {}),
+        ("map", {"starts": 2, "optimiser": "adam", "steps": 200}, {"learning_rate": 0.02}),
+        ("nuts", {"warmup": 100, "draws": 100, "placement": "vectorized"}, {"target_accept": 0.9}),
+    ],
+)
+def test_runs_together_have_the_results_that_they_have_alone(
+    word: str, settings: Any, others: Any, method: Method, quiet: Listener
+) -> None:
+    first, second = method(word, **settings), method(word, **settings | others)
+    runs = [
+        (first, question(2.0, 0.0), 0), (first, question(0.5, 3.0), 1), (second, question(2.0, 0.0), 2),
+        (first, question(2.0, 0.0, rows=7), 0),
+    ]  # fmt: skip
+    for one, other in zip(*both(runs, quiet), strict=True):
+        assert isinstance(other, Result)
+        assert (one.status, one.cost.gradients, one.course[-1]["done"]) == (
+            other.status, other.cost.gradients, other.course[-1]["done"],
+        )  # fmt: skip
+        np.testing.assert_allclose(moments(one), moments(other), rtol=1e-6, atol=1e-9)
+
+
+def test_trainings_together(method: Method, quiet: Listener) -> None:
+    asked = [trained(0.2), trained(0.5), trained(0.2, learning_rate=0.003)]
+    runs = [(method("map"), problem, seed) for seed, problem in enumerate(asked)]
+    for one, other in zip(*both(runs, quiet), strict=True):
+        assert isinstance(other, Result)
+        assert one.cost.gradients == other.cost.gradients == 2 * 40 * 3
+        np.testing.assert_allclose(moments(one), moments(other), rtol=1e-5)
+
+
+def test_runs_that_end_at_different_times_compile_nothing_new(method: Method, quiet: Listener) -> None:
+    asked = [trained(0.2, patience=2, learning_rate=rate) for rate in (0.3, 1e-4)]
+    runs = [(method("map"), problem, 0) for problem in asked]
+    assert len({result.course[-1]["done"] for result in both(runs, quiet)[0]}) == 2
+    clock = Clock()
+    again = [method("map").calls(problem, jax.random.PRNGKey(7), quiet, NO_KEEPER) for _, problem, _ in runs]
+    assert all(isinstance(result, Result) for result in together(again))
+    assert clock.programs == 0
+
+
+def test_one_that_fails_leaves_the_others_alone(method: Method, quiet: Listener) -> None:
+    bad = question(2.0, 0.0)
+    bad.data["y"][0] = np.inf
+    problems = [question(2.0, 0.0), bad, question(1.0, 0.0)]
+    chosen: Any = method("mh", warmup=50, draws=50)
+    calls = [chosen.calls(problem, jax.random.PRNGKey(0), quiet, NO_KEEPER) for problem in problems]
+    kinds = [type(result) for result in together(calls)]
+    assert kinds == [Result, RunError, Result]
+
+
+def test_an_error_of_the_program_goes_through_the_run() -> None:
+    """Whoever wrote the calls may keep what there is."""
+    kept = []
+
+    def calls() -> Any:
+        try:
+            yield Call(int, "no number")
+        except ValueError:
+            kept.append(True)
+            raise
+
+    with pytest.raises(ValueError, match="no number"):
+        alone(calls())
+    assert kept
