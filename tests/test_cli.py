@@ -117,7 +117,11 @@ def test_a_run_outlives_the_reader_of_its_answer(tmp_path: Path, programs: str) 
     ("words", "others"),
     [
         (("experiment=coin_flips", "seed=3"), ["map,mh"]),
-        (("model=gaussian", "model.sigma=1.5", "data=inline", "data.values=[1, 2]"), ["map,mh"]),
+        pytest.param(
+            ("model=gaussian", "model.sigma=1.5", "data=inline", "data.values=[1, 2]"),
+            ["map,mh"],
+            marks=pytest.mark.slow,
+        ),
         (("experiment=gaussian_mixture", "inference.thinning=1"), ["nuts"]),  # map has no inference.chains
         (("model=gaussian", "prior@model.prior.loc=bernoulli", "model.sigma=1", "data=coin_flips"), []),
     ],

@@ -216,10 +216,14 @@ LONG = (
     "experiment=ebm_digits",
     "experiment=ebm_moons",
     "experiment=ebm_regression",
+    "experiment=eight_schools_centred",
+    "experiment=eight_schools_pooled",
     "experiment=ising",
     "experiment=mdn_bimodal",
     "experiment=rbm",
     "experiment=spike_and_slab",
+    "experiment=two_moons",
+    "inference=hmc",
 )
 
 

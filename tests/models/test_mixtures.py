@@ -83,7 +83,7 @@ def cdf(m: ConditionalMixture) -> Callable[[Any], np.ndarray]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("components", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_density_has_mass_one_and_the_moments(case: str, components: int) -> None:
     m = some(case, components, seed=3)
     f, mean = density(m), m.mean.item()
@@ -109,7 +109,7 @@ def test_density_of_two_targets_has_mass_one(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CONTINUOUS)
-@pytest.mark.parametrize("targets", [1, 2])
+@pytest.mark.parametrize("targets", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_slope_of_the_cdf_is_the_density(case: str, targets: int) -> None:
     m = some(case, targets=targets, rows=4)
     y = m.sample(random.PRNGKey(1), (50,))
@@ -276,7 +276,7 @@ def far(case: str, m: ConditionalMixture) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("how", "size", "floor"), [("softmax", 1.0, 1e-3), ("stick_breaking", 30.0, 1e-3), ("softmax", 1000.0, 0.0)]
 )

@@ -78,7 +78,7 @@ def numbers(*shape: int, dtype: Any = jnp.float32, seed: int = 1) -> Array:
     return jax.random.normal(jax.random.key(seed), shape, dtype)
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] if name == "unet" else []) for name in NETWORKS])
 def network(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]:
     return NETWORKS[request.param]
 

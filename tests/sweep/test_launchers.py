@@ -148,7 +148,8 @@ def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, .
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
         told = store.execute(
             "SELECT run_uuid, group_concat(m.key || m.step || ' ' || m.value) FROM metrics m JOIN tags t USING "
-            "(run_uuid) WHERE t.key = 'mlflow.parentRunId' AND m.key IN ('progress/acceptance_rate', 'progress/objective') "
+            "(run_uuid) WHERE t.key = 'mlflow.parentRunId' AND "
+            "m.key IN ('progress/acceptance_rate', 'progress/objective') "
             "GROUP BY run_uuid"
         )
         histories = [history for _, history in told]

@@ -109,6 +109,7 @@ def best_concentration() -> float:
     return float(a[np.argmax(beta.logpdf(mode, a, b) + binom.logpmf(heads, total, mode))])
 
 
+@pytest.mark.slow
 def test_several_objectives_have_several_best(tmp_path: Path) -> None:
     said = credo(
         *SEARCH[:-1],
@@ -154,6 +155,7 @@ def test_a_search_is_taken_up_where_it_was_stopped(tmp_path: Path) -> None:
         assert store.execute("SELECT state, count(*) FROM trials GROUP BY state").fetchall() == [("COMPLETE", 5)]
 
 
+@pytest.mark.slow
 def test_hopeless_jobs_are_pruned(tmp_path: Path) -> None:
     """Networks that learn too slowly beside networks that learn: the validation loss tells after a few epochs."""
     said = credo(
