@@ -9,6 +9,7 @@ left out by itself.
 
 import math
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,10 +100,8 @@ def _leave_one_out(result: Result) -> pd.DataFrame:
     log_likelihood = np.concatenate([scalars(site).astype(float) for site in sites] or [np.empty((0, 0, 0))])
     if not log_likelihood.size or not np.isfinite(log_likelihood).all():
         return pd.DataFrame()
-    r_eff = _relative_efficiency(result)
     names = [label for site in sites for label in labels(site)]
-    rows = [_leave_out(observation, r_eff) for observation in log_likelihood]
-    return pd.DataFrame(rows, index=names, columns=["elpd", "p", "pareto_k"])
+    return pd.DataFrame(_left_out(log_likelihood, _relative_efficiency(result)), index=names)
 
 
 EVEN = 0.1
@@ -116,22 +115,23 @@ FEWEST = 25
 """With fewer draws nothing is known of the weights' tail."""
 
 
-def _leave_out(log_likelihood: np.ndarray, r_eff: float) -> tuple[float, float, float]:
-    """`elpd`, `p` and Pareto k of one observation, k infinite where no tail can be fitted. [chain, draw]."""
-    if log_likelihood.size >= FEWEST and np.ptp(log_likelihood) < EVEN:
-        return _plain(log_likelihood, 0.0)
-    try:
-        elpd, k, p = array_stats.loo(log_likelihood, r_eff=r_eff)
-        return float(elpd), float(p), float("inf") if np.isnan(k) else float(k)
-    except ValueError:  # no tail to fit: all its values are equal, or there are fewer than 25 draws
-        return _plain(log_likelihood, float("inf"))
+def _left_out(log_likelihood: np.ndarray, r_eff: float) -> dict[str, np.ndarray]:
+    """`elpd`, `p` and Pareto k of every observation, from [observation, chain, draw].
 
-
-def _plain(log_likelihood: np.ndarray, k: float) -> tuple[float, float, float]:
-    """Importance sampling without smoothing."""
-    size = np.log(log_likelihood.size)
-    elpd = size - logsumexp(-log_likelihood)
-    return float(elpd), float(logsumexp(log_likelihood) - size - elpd), k
+    Draws that serve as they are are not smoothed; where no tail can be fitted (equal values, too few draws), k is
+    infinite.
+    """
+    flat = log_likelihood.reshape(len(log_likelihood), -1)
+    size = np.log(flat.shape[1])
+    elpd = size - logsumexp(-flat, axis=1)
+    p = logsumexp(flat, axis=1) - size - elpd
+    even = (flat.shape[1] >= FEWEST) & (np.ptp(flat, axis=1) < EVEN)
+    k = np.where(even, 0.0, np.inf)
+    for row in np.flatnonzero(~even):
+        with suppress(ValueError):
+            elpd[row], found, p[row] = array_stats.loo(log_likelihood[row], r_eff=r_eff)
+            k[row] = np.inf if np.isnan(found) else found
+    return {"elpd": elpd, "p": p, "pareto_k": k}
 
 
 def _relative_efficiency(result: Result) -> float:
