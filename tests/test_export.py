@@ -58,7 +58,7 @@ def test_the_predictions_are_those_of_the_run(folder: Path) -> None:
     """The means of the test rows are in the run's tree, too."""
     import xarray as xr
 
-    with xr.open_datatree(folder / "run" / "posterior.nc", engine="h5netcdf") as tree:
+    with xr.open_datatree(folder / "run" / "posterior.nc", engine="netcdf4") as tree:
         rows = tree["predictive"].to_dataset().load()
     whole = pd.read_csv(folder / "rows.csv")
     said = export.load(folder / "run")(whole)

@@ -25,7 +25,7 @@ def test_a_run_is_reproduced_to_the_bit(tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert said.out.splitlines()[-1] == "SAME All draws are equal to the bit."
     (again,) = (tmp_path / "reproductions").iterdir()
-    one, other = (xr.open_datatree(place / "posterior.nc", engine="h5netcdf") for place in (tmp_path / "first", again))
+    one, other = (xr.open_datatree(place / "posterior.nc", engine="netcdf4") for place in (tmp_path / "first", again))
     with one, other:
         np.testing.assert_array_equal(one["posterior/theta"].values, other["posterior/theta"].values)
 

@@ -26,8 +26,8 @@ def programs(pytestconfig: pytest.Config) -> str:
 
 def assert_same_draws(one: Path, other: Path) -> None:
     with (
-        xr.open_datatree(one / "posterior.nc", engine="h5netcdf") as left,
-        xr.open_datatree(other / "posterior.nc", engine="h5netcdf") as right,
+        xr.open_datatree(one / "posterior.nc", engine="netcdf4") as left,
+        xr.open_datatree(other / "posterior.nc", engine="netcdf4") as right,
     ):
         assert left.children.keys() == right.children.keys()
         for group in left.children:

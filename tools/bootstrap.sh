@@ -43,7 +43,7 @@ PYTHONDONTWRITEBYTECODE='' "$venv/bin/python" -W ignore - <<'END'
 import contextlib, importlib, pkgutil
 import credo
 
-late = ["h5netcdf", "jinja2", "matplotlib.backends.backend_agg", "mlflow.store.tracking.sqlalchemy_store"]
+late = ["netCDF4", "jinja2", "matplotlib.backends.backend_agg", "mlflow.store.tracking.sqlalchemy_store"]
 for name in [*late, *(module.name for module in pkgutil.walk_packages(credo.__path__, "credo."))]:
     with contextlib.suppress(ImportError):
         importlib.import_module(name)

@@ -125,8 +125,8 @@ def word(good: bool) -> str:
 def same_draws(one: Path, other: Path) -> bool:
     """Whether all groups of two runs are identical."""
     with (
-        xr.open_datatree(one / "posterior.nc", engine="h5netcdf") as left,
-        xr.open_datatree(other / "posterior.nc", engine="h5netcdf") as right,
+        xr.open_datatree(one / "posterior.nc", engine="netcdf4") as left,
+        xr.open_datatree(other / "posterior.nc", engine="netcdf4") as right,
     ):
         return left.children.keys() == right.children.keys() and all(
             left[group].to_dataset().identical(right[group].to_dataset()) for group in left.children

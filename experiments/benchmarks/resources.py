@@ -125,7 +125,7 @@ def run(folder: Path, words: str, name: str) -> Used:
 
 def equal(one: Path, other: Path) -> bool:
     """Whether the draws of two results are equal to the bit."""
-    with xr.open_datatree(one, engine="h5netcdf") as a, xr.open_datatree(other, engine="h5netcdf") as b:
+    with xr.open_datatree(one, engine="netcdf4") as a, xr.open_datatree(other, engine="h5netcdf") as b:
         first, second = a["posterior"].to_dataset(), b["posterior"].to_dataset()
         return all(np.array_equal(first[name].values, second[name].values) for name in first)
 

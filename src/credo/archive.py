@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5netcdf
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -20,10 +20,10 @@ def write(tree: xr.DataTree, path: Path) -> None:
         for name, group in groups.items()
     }
     small = {name: group.drop_vars(large[name]) for name, group in groups.items()}
-    xr.DataTree.from_dict(small).to_netcdf(path, engine="h5netcdf")
+    xr.DataTree.from_dict(small).to_netcdf(path, engine="netcdf4")
     if not any(large.values()):
         return
-    with h5netcdf.File(path, "a") as file:
+    with netCDF4.Dataset(path, "a") as file:
         for name, variables in large.items():
             for variable in variables:
                 _copy(groups[name][variable], file[name])
@@ -48,7 +48,7 @@ def _slabs(array: xr.DataArray) -> Iterator[slice]:
         yield slice(first, first + step)
 
 
-def _copy(array: xr.DataArray, group: h5netcdf.Group) -> None:
-    kept = group.create_variable(str(array.name), tuple(map(str, array.dims)), array.dtype)
+def _copy(array: xr.DataArray, group: netCDF4.Group) -> None:
+    kept = group.createVariable(str(array.name), array.dtype, tuple(map(str, array.dims)), fill_value=False)
     for slab in _slabs(array):
         kept[:, slab] = np.asarray(array[:, slab].values)

@@ -226,7 +226,7 @@ def _finished_draws(path: Path) -> dict[str, np.ndarray]:
     """The draws of a finished run as one block."""
     import xarray as xr
 
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
+    with xr.open_datatree(path, engine="netcdf4") as tree:
         return {
             f"{group}/{name}": array.to_numpy()
             for group, part in tree.children.items()

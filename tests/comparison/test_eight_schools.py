@@ -59,7 +59,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
 def test_it_is_the_comparison_of_arviz(compared: tuple[Path, Said]) -> None:
     ours = pd.read_csv(compared[0] / "compared" / "comparison.csv", index_col="label")
     trees = {
-        label: xr.open_datatree(compared[0] / model / "posterior.nc", engine="h5netcdf")
+        label: xr.open_datatree(compared[0] / model / "posterior.nc", engine="netcdf4")
         for model, label in LABELS.items()
     }
     with pytest.warns(UserWarning, match="Pareto"):

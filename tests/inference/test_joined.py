@@ -49,7 +49,7 @@ def test_a_tree_on_disk_is_written_piece_by_piece(
     )
     monkeypatch.setattr(archive, "MOST_BYTES", 400)
     archive.write(tree, tmp_path / "posterior.nc")
-    with xr.open_datatree(tmp_path / "posterior.nc", engine="h5netcdf") as read:
+    with xr.open_datatree(tmp_path / "posterior.nc", engine="netcdf4") as read:
         assert np.array_equal(read["posterior"]["x"], WHOLE)
         assert list(read["posterior"]["x"].coords["dim"].values) == list("abcde")
         xr.testing.assert_identical(read["posterior"]["s"], tree["posterior"]["s"])

@@ -114,7 +114,7 @@ def test_three_planted_failures_of_twelve(tmp_path: Path) -> None:
 
 
 def draws(folder: Path) -> dict[str, np.ndarray]:
-    with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
+    with xr.open_datatree(folder / "posterior.nc", engine="netcdf4") as tree:
         return {str(name): array.values for name, array in tree["posterior"].data_vars.items()}
 
 

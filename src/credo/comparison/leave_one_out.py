@@ -66,7 +66,7 @@ def of(runs: Sequence[Run]) -> LeftOut | None:
 
 
 def _of_run(run: Run) -> LeftOut | None:
-    with xr.open_datatree(run.folder / "posterior.nc", engine="h5netcdf") as tree:
+    with xr.open_datatree(run.folder / "posterior.nc", engine="netcdf4") as tree:
         sampled = tuple(map(str, tree["posterior"].data_vars))
         rows = leave_one_out(Result(tree, Status.DONE, Cost({}), "", "draws", sampled))
         sites = {str(name): site.shape[2:] for name, site in tree["log_likelihood"].data_vars.items()}
