@@ -151,7 +151,7 @@ def _story(
     came_from = provenance.collect(config.seed, data_hash, start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
-        name=config.name or (words if sweep is None else jobs.name(overrides, sweep.keys)),
+        name=(config.name or words) if sweep is None else jobs.name(overrides, sweep.keys),
         config=plain,
         choices=choices,
         overrides=overrides,

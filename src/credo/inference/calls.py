@@ -46,7 +46,7 @@ class Shareable(Protocol):
     """An inference method whose calls can be made together with those of other runs."""
 
     @property
-    def in_step(self) -> bool:
+    def gains_by_company(self) -> bool:
         """Whether that takes less time than one run after another."""
         ...
 

@@ -155,6 +155,11 @@ class Chains(eqx.Module):
             placement = self.preferred if jax.default_backend() == "cpu" else "vectorized"
         return placement == "vectorized"
 
+    @property
+    def gains_by_company(self) -> bool:
+        """Whether chains of many runs take less time together: on a CPU not those that wait for the longest tree."""
+        return self.in_step and (self.preferred == "vectorized" or jax.default_backend() != "cpu")
+
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Run the chains.
 

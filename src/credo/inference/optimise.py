@@ -117,8 +117,8 @@ class PointEstimate(eqx.Module):
         return alone(self.calls(problem, key, listener, keeper))
 
     @property
-    def in_step(self) -> bool:
-        """All starts take their steps together."""
+    def gains_by_company(self) -> bool:
+        """Many starts cost little more than one, of the same run or of several."""
         return True
 
     def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:

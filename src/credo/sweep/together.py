@@ -140,7 +140,7 @@ def _prepared(config: DictConfig) -> "tuple[Shareable, Problem] | None":
         refuse(config)
         device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
         parts = build(config)
-        if not isinstance(parts.inference, Shareable) or not parts.inference.in_step:
+        if not isinstance(parts.inference, Shareable) or not parts.inference.gains_by_company:
             return None
         problem, _ = parts.problem(config.seed)
         parts.inference.check(problem)
