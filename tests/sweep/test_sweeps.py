@@ -43,12 +43,10 @@ def test_runs_of_a_sweep_come_under_it(tmp_path: Path) -> None:
     assert said.code == 0, said.err
     runs = recorded(tmp_path)
     parent, *children = runs
-    assert parent["name"] == "model.prior.p.concentration1=1,2 seed=0,1"
+    assert parent["name"] == "p.concentration1=1,2 seed=0,1"
     assert parent["status"] == "FINISHED"
     assert parent["jobs"] == "4 finished"
-    assert [child["name"] for child in children] == [
-        f"model.prior.p.concentration1={c} seed={s}" for c in (1, 2) for s in (0, 1)
-    ]
+    assert [child["name"] for child in children] == [f"p.concentration1={c} seed={s}" for c in (1, 2) for s in (0, 1)]
     for child in children:
         assert child["mlflow.parentRunId"] == parent["id"]
         assert child["sweep"] == parent["sweep"]

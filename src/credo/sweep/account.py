@@ -114,10 +114,11 @@ class Account:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The states in words; the verdict only where all have the same."""
+        """The states, and the verdicts, in words."""
         words = ", ".join(f"{count} {state.lower()}" for state, count in self.counts.items())
-        verdicts = set(self.table["verdict"].dropna())
-        return {"jobs": words} | ({"verdict": verdicts.pop()} if len(verdicts) == 1 else {})
+        verdicts = self.table["verdict"].dropna()
+        passed = f"{sum(verdicts == 'passed')} of {len(verdicts)} passed"
+        return {"jobs": words} | ({"verdict": passed} if len(verdicts) else {})
 
     @property
     def note(self) -> str:

@@ -155,7 +155,10 @@ class Course:
     @property
     def title(self) -> str:
         """A name that reads like what was typed."""
-        return self.name if len(self.name) <= 120 else f"{self.name[:119]}…"
+        words = self.name
+        for key, short in zip(self.keys, jobs.shortest(self.keys), strict=True):
+            words = words.replace(f"{key}=", f"{short}=", 1)
+        return words if len(words) <= 120 else f"{words[:119]}…"
 
     def _write(self) -> None:
         """Leave the plan in the sweep's folder, whole or not at all."""

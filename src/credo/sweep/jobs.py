@@ -130,6 +130,15 @@ def key_of(override: str) -> str:
 
 
 def name(overrides: Sequence[str], keys: Sequence[str]) -> str:
-    """What makes a job another one than its neighbours, as typed; all that was typed where it is alone."""
-    own = [word for word in overrides if key_of(word) in keys]
+    """What makes a job another one than its neighbours, as typed but for the beginnings of long keys."""
+    short = dict(zip(keys, shortest(keys), strict=True))
+    own = [
+        f"{short[key]}={word.split('=', 1)[1]}" for word in overrides if (key := key_of(word)) in short and "=" in word
+    ]
     return " ".join(own or overrides)
+
+
+def shortest(keys: Sequence[str]) -> list[str]:
+    """The keys by their last two parts, where these tell them apart: `loc.scale` of `model.prior.loc.scale`."""
+    ends = [key if set("@/") & set(key) else ".".join(key.split(".")[-2:]) for key in keys]
+    return [end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)]
