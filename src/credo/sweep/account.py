@@ -117,7 +117,7 @@ class Account:
         """The states, and the verdicts, in words."""
         words = ", ".join(f"{count} {state.lower()}" for state, count in self.counts.items())
         verdicts = self.table["verdict"].dropna()
-        passed = f"{sum(verdicts == 'passed')} of {len(verdicts)} passed"
+        passed = f"{sum(verdicts == 'passed')}/{len(verdicts)} passed"
         return {"jobs": words} | ({"verdict": passed} if len(verdicts) else {})
 
     @property

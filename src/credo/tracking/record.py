@@ -4,11 +4,12 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from credo.contracts import Story
 from credo.provenance import without_password
+from credo.sweep import jobs
 from credo.tracking.names import TAG_LIMIT, accepted, cut
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def origin(story: Story) -> dict[str, str]:
         "git_commit": git.get("commit"),
         "git_dirty": json.dumps(git["dirty"]) if git else None,
         "fingerprint": story.provenance.get("fingerprint"),
-        "overrides": without_password(shlex.join(story.overrides)),
+        "overrides": typed(story.overrides, () if story.sweep is None else story.sweep.keys),
         "folder": str(story.folder),
         "mlflow.user": story.provenance.get("user"),
         "mlflow.source.type": "LOCAL",
@@ -80,6 +81,11 @@ def origin(story: Story) -> dict[str, str]:
     if (sweep := story.sweep) is not None:
         words |= {"sweep": sweep.name, "swept": ", ".join(sweep.keys), PARENT: sweep.parent}
     return {name: word for name, word in words.items() if word}
+
+
+def typed(overrides: Sequence[str], swept: Sequence[str]) -> str:
+    """What was typed, first what makes a job another one than its neighbours, as columns of a table are narrow."""
+    return without_password(shlex.join(sorted(overrides, key=lambda word: jobs.key_of(word) not in swept)))
 
 
 def dataset(story: Story) -> dict[str, str]:

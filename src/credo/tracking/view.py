@@ -14,7 +14,7 @@ KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
 
 COLUMNS = {
-    "tags.`verdict`": 80,
+    "tags.`verdict`": 100,
     "tags.`overrides`": 250,
     "metrics.`r_hat_max`": 85,
     "metrics.`ess_bulk_min`": 105,
