@@ -35,6 +35,7 @@ RUNS = (
         "data=branches model=mdn inference=map model.components=2 training.epochs=1000 training.batch_size=32 "
         "training.learning_rate=0.01 training.patience=200 training.members=5 hydra.run.dir=network tracking=none"
     ),
+    "-m data=eight_schools model=hierarchical inference=nuts model.prior.tau.scale=1,5,25 seed=0,1",
     "experiment=ebm_moons hydra.run.dir=energy tracking=none",
     "experiment=ebm_digits hydra.run.dir=digits tracking=none",
 )
@@ -45,6 +46,9 @@ PAPER = "#f5f6f8"
 
 TIDY = "for (const name of ['Close', 'Hide banner']) document.querySelector(`button[aria-label='${name}']`)?.click()"
 """Shuts what MLflow opens by itself on a first visit."""
+
+UNFOLD = "document.querySelector('.ag-pinned-left-cols-container .ag-row button, .ag-row button').click()"
+"""Shows the runs of the sweep that is on top of MLflow's run table."""
 
 BOX = """selectors => {
     const boxes = selectors.map(selector => document.querySelector(selector).getBoundingClientRect())
@@ -85,7 +89,12 @@ async def take(folder: Path) -> None:
             save("digits.png", [await page.shoot(one) for one in ("#answer .card", "#answer figure:nth-of-type(2)")])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
+            await page.run(UNFOLD, wait=5)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])
+            await page.show(view.charts(server, "1"), width=1460, wait=20)
+            await page.run(TIDY, wait=3)
+            await page.run(UNFOLD, wait=6)
+            save("charts.png", [await page.shoot("body")])
 
 
 class Page:

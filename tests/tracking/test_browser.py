@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tools"))
 
-from pictures import BIN, TIDY, Page, chromium, mlflow  # noqa: E402 - found by the line above
+from pictures import BIN, TIDY, UNFOLD, Page, chromium, mlflow  # noqa: E402 - found by the line above
 
 from credo.tracking import view  # noqa: E402
 
@@ -34,8 +34,6 @@ SWEEP = (
     "-m", "data=eight_schools", "model=hierarchical", "inference=nuts", "inference.warmup=300", "inference.draws=300",
     "model.prior.tau.scale=1,5,25", "seed=0,1",
 )  # fmt: skip
-
-UNFOLD = "document.querySelector('.ag-pinned-left-cols-container .ag-row button, .ag-row button').click()"
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +111,7 @@ def test_the_page_of_a_sweep_has_its_table(server: str, folder: Path) -> None:
 
 
 def test_charts_are_drawn(server: str, folder: Path) -> None:
-    address = view.table(server, "1").replace("?", "?compareRunsMode=CHART&")
-    words = seen(address, "charts", folder, wait=20, script=UNFOLD)
+    words = seen(view.charts(server, "1"), "charts", folder, wait=20, script=UNFOLD)
     for part in ("posterior/mean/tau", "tau.scale=25 seed=1"):
         assert part in words
 

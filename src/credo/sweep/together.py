@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from credo.inference.calls import Shareable
     from credo.models.problem import Problem
     from credo.result import Result
+
+    type Prepared = tuple[Shareable, Problem]
 
 MOST_BYTES = 2**30
 """Draws of all jobs that are inferred together and are in memory at once."""
@@ -94,42 +96,50 @@ def giving(inferred: Inferred | None) -> Iterator[None]:
         _GIVEN.reset(token)
 
 
-def infer(configs: Sequence[DictConfig]) -> list[Inferred | None]:
-    """Infer what several configurations ask, those together that can be.
+def infer(configs: Sequence[DictConfig]) -> Iterator[Inferred | None]:
+    """Infer what several configurations ask, those together that can be and for which there is room.
 
-    Returns:
-        `None` for those that are better run alone; what is wrong with them is said when they are.
+    Yields:
+        For each in turn what was found; `None` for those that are better run alone: what is wrong with one of them is
+        said when it is.
     """
     devices = [OmegaConf.to_container(config.device) for config in configs]
-    ready = {
-        place: known
-        for place, config in enumerate(configs)
-        if devices[place] == devices[0] and (known := _prepared(config)) is not None
-    }
-    together = _that_fit(ready)
-    if len(together) < 2:
-        return [None] * len(configs)
+    ready = [
+        _prepared(config) if device == devices[0] else None for config, device in zip(configs, devices, strict=True)
+    ]
+    first = 0
+    for last in _ends(ready):
+        yield from _found(configs[first:last], ready[first:last])
+        first = last
+
+
+def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") -> list[Inferred | None]:
+    """What is found at once; nothing where only one can be inferred."""
+    found: list[Inferred | None] = [None] * len(configs)
+    places = [place for place, known in enumerate(ready) if known is not None]
+    if len(places) < 2:
+        return found
     import jax
 
     from credo.inference import calls
 
-    watches = {place: Watch() for place in together}
+    watches = {place: Watch() for place in places}
     runs = []
     for place, watch in watches.items():
-        method, problem = ready[place]
+        method, problem = ready[place]  # type: ignore[misc]
         runs.append(method.calls(problem, jax.random.PRNGKey(configs[place].seed), watch, watch))
     try:
         results = calls.together(runs)
     except Exception as error:  # noqa: BLE001 - out of memory, say: each job for itself may go well, or says more
-        log.warning("They cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
-        return [None] * len(configs)
-    found: list[Inferred | None] = [None] * len(configs)
+        log.warning("Jobs cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
+        return found
+    log.info("%d jobs have run by one program", len(runs))
     for (place, watch), result in zip(watches.items(), results, strict=True):
         found[place] = Inferred(_with_share(result, len(runs)), watch)
     return found
 
 
-def _prepared(config: DictConfig) -> "tuple[Shareable, Problem] | None":
+def _prepared(config: DictConfig) -> "Prepared | None":
     """The method of a configuration and its problem, if it gains by company."""
     from credo import device
     from credo.config.build import build
@@ -149,16 +159,20 @@ def _prepared(config: DictConfig) -> "tuple[Shareable, Problem] | None":
         return None
 
 
-def _that_fit(ready: "Mapping[int, tuple[Any, Problem]]") -> list[int]:
-    """As many as have room in memory, the first of them first."""
-    chosen, left = [], MOST_BYTES
-    for place, (method, problem) in ready.items():
+def _ends(ready: "Sequence[Prepared | None]") -> Iterator[int]:
+    """Where to end, so that the draws of the jobs from one end to the next have room in memory."""
+    used = 0
+    for place, known in enumerate(ready):
+        if known is None:
+            continue
+        method, problem = known
         scalars = sum(math.prod(site.shape) for site in problem.sites)
-        left -= 3 * 8 * scalars * getattr(method, "chains", 1) * getattr(method, "draws", 1)
-        if left < 0:
-            break
-        chosen.append(place)
-    return chosen
+        needed = 3 * 8 * scalars * getattr(method, "chains", 1) * getattr(method, "draws", 1)
+        if used and used + needed > MOST_BYTES:
+            yield place
+            used = 0
+        used += needed
+    yield len(ready)
 
 
 def _with_share(result: "Result | Exception", jobs: int) -> "Result | Exception":

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,7 @@ class CompiledLauncher(Launcher):
         returns: dict[int, JobReturn] = {}
         for some in self._batches(job_overrides):
             configs = [self.composer.compose(job_overrides[place], initial_job_idx + place) for place in some]
-            known = self._inferred(configs)
-            if any(known):
-                log.info("%d jobs have run by one program", sum(map(bool, known)))
-            for place, config, inferred in zip(some, configs, known, strict=True):
+            for place, config, inferred in zip(some, configs, self._inferred(configs), strict=True):
                 log.info("\t#%d : %s", initial_job_idx + place, " ".join(filter_overrides(job_overrides[place])))
                 with together.giving(inferred):
                     returns[place] = self._run(config)
@@ -64,7 +61,7 @@ class CompiledLauncher(Launcher):
         for alike in self.composer.together(job_overrides):
             yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
 
-    def _inferred(self, configs: Sequence[DictConfig]) -> Sequence[together.Inferred | None]:
+    def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[together.Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / jobs.STOP
         apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)

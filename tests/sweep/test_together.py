@@ -1,0 +1,57 @@
+"""Which jobs are inferred together, and what a job hears of an inference that was done before it ran."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from credo.contracts import Kept
+from credo.errors import RunError
+from credo.sweep import together
+
+
+def ready(scalars: int) -> Any:
+    """A method of 2 chains and 100 draws, and a problem of so many scalars."""
+    return SimpleNamespace(chains=2, draws=100), SimpleNamespace(sites=[SimpleNamespace(shape=(scalars,))])
+
+
+@pytest.mark.parametrize(
+    ("scalars", "ends"),
+    [([10, 10, 10], [3]), ([10, 10, 10, 10, 10], [4, 5]), ([50, 10, 30, None, 10], [1, 4, 5]), ([], [0]), ([None], [1])],
+)
+def test_draws_of_jobs_together_have_room(scalars: list[int | None], ends: list[int], monkeypatch: Any) -> None:
+    monkeypatch.setattr(together, "MOST_BYTES", 3 * 8 * 2 * 100 * 45)
+    jobs = [None if count is None else ready(count) for count in scalars]
+    assert list(together._ends(jobs)) == ends
+
+
+class Told:
+    def __init__(self) -> None:
+        self.news: list[Any] = []
+
+    def progress(self, *news: Any) -> None:
+        self.news.append(news)
+
+    def done(self, kept: Kept) -> None:
+        self.news.append(kept)
+
+
+def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
+    watch, kept = together.Watch(), Kept({}, {})
+    watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
+    watch.done(kept)
+    result, job = SimpleNamespace(), Told()
+    assert together.Inferred(result, watch).tell(job, job) is result  # type: ignore[arg-type]
+    assert job.news == [("sampling", 5, 10, {"acceptance_rate": 0.5}), kept]
+    failed = Told()
+    with pytest.raises(RunError, match="no starting point"):
+        together.Inferred(RunError("no starting point"), watch).tell(failed, failed)  # type: ignore[arg-type]
+    assert failed.news == job.news[:1]
+
+
+def test_only_the_job_that_runs_has_it() -> None:
+    inferred = together.Inferred(RunError(""), together.Watch())
+    assert together.given() is None
+    with together.giving(inferred):
+        assert together.given() is inferred
+    assert together.given() is None
