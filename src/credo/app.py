@@ -21,6 +21,7 @@ from credo.config.mistakes import refuse
 from credo.contracts import Keeper, Listener, Story, Tracker, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, Interrupted, PrunedError
 from credo.models.problem import Problem
@@ -221,6 +222,8 @@ def _write(
 
     archive.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
+    if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
+        left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
     found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree)}

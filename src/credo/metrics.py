@@ -14,9 +14,9 @@ from credo.result import Result
 def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     """All numbers worth comparing between runs.
 
-    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars); `r_hat_max`, `ess_bulk_min`, `ess_tail_min`,
-    `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per held-out row),
-    and more of conditional models (`diagnostics.predictive.scores`); `log_density` of a point estimate;
+    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars); `draws` of all chains, `r_hat_max`, `ess_bulk_min`,
+    `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per
+    held-out row), and more of conditional models (`diagnostics.predictive.scores`); `log_density` of a point estimate;
     `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
     `ess_per_second`. What a method does not have is not there.
     """
@@ -93,6 +93,8 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         "ess_tail_min": float(summary["ess_tail"].min()),
     }
     stats = result.tree["sample_stats"]
+    sizes = {**stats.sizes, **result.tree["posterior"].sizes}
+    numbers["draws"] = float(sizes["chain"] * sizes["draw"])
     if "diverging" in stats:
         numbers["divergences"] = float(stats["diverging"].sum())
     if "acceptance_rate" in stats:

@@ -13,6 +13,7 @@ from scipy.stats import norm
 from credo import archive, metrics
 from credo.contracts import Check, Verdict
 from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.result import Cost, Result, Status
 from credo.sweep.jobs import Job
@@ -95,6 +96,8 @@ def finished(
     verdict = Verdict("failed" if failed else "passed", checks)
     archive.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
+    if result.kind == "draws":
+        leave_one_out(result).to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
     (folder / "provenance.json").write_text(json.dumps({"seed": settings["seed"], "data_hash": data_hash}))

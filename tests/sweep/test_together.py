@@ -17,7 +17,13 @@ def ready(scalars: int) -> Any:
 
 @pytest.mark.parametrize(
     ("scalars", "ends"),
-    [([10, 10, 10], [3]), ([10, 10, 10, 10, 10], [4, 5]), ([50, 10, 30, None, 10], [1, 4, 5]), ([], [0]), ([None], [1])],
+    [
+        ([10, 10, 10], [3]),
+        ([10, 10, 10, 10, 10], [4, 5]),
+        ([50, 10, 30, None, 10], [1, 4, 5]),
+        ([], [0]),
+        ([None], [1]),
+    ],
 )
 def test_draws_of_jobs_together_have_room(scalars: list[int | None], ends: list[int], monkeypatch: Any) -> None:
     monkeypatch.setattr(together, "MOST_BYTES", 3 * 8 * 2 * 100 * 45)

@@ -17,8 +17,9 @@ import pandas as pd
 import xarray as xr
 
 from credo.comparison.runs import Run
-from credo.diagnostics.loo import leave_one_out
-from credo.result import Cost, Result, Status
+
+FILE = "loo.csv"
+"""What a run leaves of it."""
 
 THRESHOLD = 0.7
 """The largest Pareto k that is reliable, with many draws."""
@@ -29,7 +30,7 @@ class LeftOut:
     """The expected log predictive density of every observation, each left out by itself.
 
     Attributes:
-        sites: the observed variables and their shapes.
+        sites: the observed variables and how many observations each has.
         elpd: [observation], in nats; over several seeds, the mean.
         p: [observation], the effective number of parameters.
         pareto_k: [observation]; over several seeds, the largest.
@@ -38,7 +39,7 @@ class LeftOut:
         of_runs: `elpd_loo` of each run.
     """
 
-    sites: Mapping[str, tuple[int, ...]]
+    sites: Mapping[str, int]
     elpd: np.ndarray
     p: np.ndarray
     pareto_k: np.ndarray
@@ -59,20 +60,16 @@ class LeftOut:
 
 def of(runs: Sequence[Run]) -> LeftOut | None:
     """Leave out every observation of the runs of one configuration; `None` where one of them does not allow it."""
-    if not all("elpd_loo" in run.metrics for run in runs):
+    if not all((run.folder / FILE).exists() for run in runs):
         return None
-    found = [one for run in runs if (one := _of_run(run)) is not None]
-    return _mean(found) if len(found) == len(runs) and all(one.sites == found[0].sites for one in found) else None
+    found = [_of_run(run) for run in runs]
+    return _mean(found) if all(one.sites == found[0].sites for one in found) else None
 
 
-def _of_run(run: Run) -> LeftOut | None:
-    with xr.open_datatree(run.folder / "posterior.nc", engine="netcdf4") as tree:
-        sampled = tuple(map(str, tree["posterior"].data_vars))
-        rows = leave_one_out(Result(tree, Status.DONE, Cost({}), "", "draws", sampled))
-        sites = {str(name): site.shape[2:] for name, site in tree["log_likelihood"].data_vars.items()}
-        draws = tree["log_likelihood"].sizes["chain"] * tree["log_likelihood"].sizes["draw"]
-    if rows.empty:
-        return None
+def _of_run(run: Run) -> LeftOut:
+    rows = pd.read_csv(run.folder / FILE)
+    sites = {str(name): int(count) for name, count in rows["site"].value_counts(sort=False).items()}
+    draws = int(run.metrics["draws"])
     elpd, p, k = rows["elpd"].to_numpy(), rows["p"].to_numpy(), rows["pareto_k"].to_numpy()
     return LeftOut(sites, elpd, p, k, min(THRESHOLD, 1 - 1 / math.log10(max(2, draws))), draws, (float(elpd.sum()),))
 

@@ -161,8 +161,8 @@ def _hindrance(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) 
     return ""
 
 
-def _sites(sites: Mapping[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"{name} [{', '.join(map(str, shape))}]" for name, shape in sites.items())
+def _sites(sites: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} [{count}]" for name, count in sites.items())
 
 
 def _notes(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> list[str]:

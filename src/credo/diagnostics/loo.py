@@ -85,7 +85,8 @@ def leave_one_out(result: Result) -> pd.DataFrame:
     """Leave every observation out once, which takes about 2 ms each.
 
     Returns:
-        One row per observation, by its label: `elpd`, `p` and `pareto_k`; empty where a log likelihood is not finite.
+        One row per observation, by its label (`observation`): `site`, `elpd`, `p` and `pareto_k`; empty where a log
+        likelihood is not finite.
     """
     for tree, rows in _last:
         if tree() is result.tree:
@@ -100,8 +101,9 @@ def _leave_one_out(result: Result) -> pd.DataFrame:
     log_likelihood = np.concatenate([scalars(site).astype(float) for site in sites] or [np.empty((0, 0, 0))])
     if not log_likelihood.size or not np.isfinite(log_likelihood).all():
         return pd.DataFrame()
-    names = [label for site in sites for label in labels(site)]
-    return pd.DataFrame(_left_out(log_likelihood, _relative_efficiency(result)), index=names)
+    names = pd.Index([label for site in sites for label in labels(site)], name="observation")
+    whose = [site.name for site in sites for _ in labels(site)]
+    return pd.DataFrame({"site": whose} | _left_out(log_likelihood, _relative_efficiency(result)), index=names)
 
 
 EVEN = 0.1
