@@ -96,8 +96,8 @@ def finished(
     verdict = Verdict("failed" if failed else "passed", checks)
     archive.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
-    if result.kind == "draws":
-        leave_one_out(result).to_csv(folder / "loo.csv")
+    if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
+        left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
     (folder / "provenance.json").write_text(json.dumps({"seed": settings["seed"], "data_hash": data_hash}))
