@@ -57,7 +57,7 @@ def build(config: DictConfig) -> Parts:
         source=_make(config, "data", Source),
         model=_make(config, "model", Model),
         training=_make(config, "training", Training) if config.get("training") else None,
-        inference=_make(config, "inference", Inference, without="checkpoint"),
+        inference=make_inference(config),
         checkpoint_every=_seconds(config, "inference.checkpoint.every"),
         diagnostics={
             name: _make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
@@ -71,6 +71,12 @@ def build(config: DictConfig) -> Parts:
 def make_model(config: DictConfig) -> Any:
     """Make the model of a configuration alone."""
     return _make(config, "model", Model)
+
+
+def make_inference(config: DictConfig) -> Inference:
+    """Make the method of a configuration alone."""
+    method: Inference = _make(config, "inference", Inference, without="checkpoint")
+    return method
 
 
 def make_tracker(config: DictConfig) -> Tracker:

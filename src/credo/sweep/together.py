@@ -142,19 +142,19 @@ def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
 def _prepared(config: DictConfig) -> "Prepared | None":
     """The method of a configuration and its problem, if it gains by company."""
     from credo import device
-    from credo.config.build import build
+    from credo.config.build import build, make_inference
     from credo.config.mistakes import refuse
     from credo.inference.calls import Shareable
 
     try:
         refuse(config)
         device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
-        parts = build(config)
-        if not isinstance(parts.inference, Shareable) or not parts.inference.gains_by_company:
+        method = make_inference(config)
+        if not isinstance(method, Shareable) or not method.gains_by_company:
             return None
-        problem, _ = parts.problem(config.seed)
-        parts.inference.check(problem)
-        return parts.inference, problem
+        problem, _ = build(config).problem(config.seed)
+        method.check(problem)
+        return method, problem
     except CredoError:
         return None
 

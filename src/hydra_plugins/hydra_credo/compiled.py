@@ -4,9 +4,7 @@ import copy
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -68,7 +66,6 @@ class CompiledLauncher(Launcher):
         return [None] * len(configs) if apart or len(configs) < 2 else together.infer([_task(one) for one in configs])
 
     def _run(self, config: DictConfig) -> JobReturn:
-        state: Any = Singleton.get_state()
         returned = run_job(
             hydra_context=self.hydra_context,
             task_function=self.task_function,
@@ -76,7 +73,6 @@ class CompiledLauncher(Launcher):
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
         )
-        Singleton.set_state(state)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return returned
 
