@@ -112,6 +112,12 @@ def test_runs_that_end_at_different_times_compile_nothing_new(method: Method, qu
     assert clock.programs == 0
 
 
+def test_runs_that_ask_the_same_are_one(method: Method, quiet: Listener) -> None:
+    runs = [(method("map", starts=2), question(2.0, 0.0), 0) for _ in range(2)]
+    for one, other in zip(*both(runs, quiet), strict=True):
+        np.testing.assert_array_equal(moments(one), moments(other))
+
+
 def test_one_that_fails_leaves_the_others_alone(method: Method, quiet: Listener) -> None:
     bad = question(2.0, 0.0)
     bad.data["y"][0] = np.inf
