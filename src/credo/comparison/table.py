@@ -168,8 +168,10 @@ def _sites(sites: Mapping[str, int]) -> str:
 def _notes(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> list[str]:
     """What must be known of the lines; those of which the same is true are named together."""
     said: dict[str, list[str]] = {}
+    unreliable = _unreliable([found for found in left_out.values() if found.high_k])
     for line in lines:
-        for doubt in _doubts(line, left_out.get(line.label)):
+        found = left_out.get(line.label)
+        for doubt in [*_doubts(line, found), *([unreliable] if found is not None and found.high_k else [])]:
             said.setdefault(doubt, []).append(line.label)
     everything = [line.label for line in lines]
     whose = {
@@ -185,13 +187,27 @@ def _doubts(line: Configuration, found: LeftOut | None) -> list[str]:
         return [f"{said.rstrip('.')}." for said in sorted(found_out)]
     doubts = [_failure(line)] if any(map(is_failed, line.runs)) else []
     if found is None:
-        return [*doubts, f"no elpd_loo, since {_why_none(line)}."]
-    if found.high_k:
-        doubts.append(
-            f"elpd_loo is not reliable, as Pareto k is above {found.good_k:.2g} for {found.high_k} of "
-            f"{len(found.elpd)} observations; compare by held-out data."
-        )
+        doubts.append(f"no elpd_loo, since {_why_none(line)}.")
     return doubts
+
+
+def _unreliable(found: Sequence[LeftOut]) -> str:
+    """What is wrong with those that have large Pareto k."""
+    bars, counts, sizes = (
+        _range([value(one) for one in found])
+        for value in (lambda one: one.good_k, lambda one: one.high_k, lambda one: len(one.elpd))
+    )
+    return (
+        f"elpd_loo is not reliable, as Pareto k is above {bars} for {counts} of {sizes} observations; compare by "
+        "held-out data."
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    ends = (
+        [f"{end:.2g}" if isinstance(end, float) else str(end) for end in (min(values), max(values))] if values else []
+    )
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _failure(line: Configuration) -> str:

@@ -76,6 +76,7 @@ def draw(account: "Account") -> Drawing | None:
         return None
     width = (WIDTH - LEFT * len(measures) - 4) / len(measures) if len(measures) > 1 else WIDTH - LEFT - 4
     sheet = Sheet((HEAD + HEIGHT + FOOT) * len(keys))
+    short = dict(zip(account.keys, jobs.shortest(account.keys), strict=True))
     for row, key in enumerate(keys):
         places, ticks, log = _axis(table[key])
         for column, name in enumerate(measures):
@@ -97,7 +98,12 @@ def draw(account: "Account") -> Drawing | None:
                     sheet.text(across, panel.top + panel.height + 10, word, MUTED, 6.5, align="center")
                     free = across + half + 5
             sheet.text(
-                panel.left + width / 2, panel.top + HEIGHT + 22, f"{key}{' (log)' if log else ''}", MUTED, 7, "center"
+                panel.left + width / 2,
+                panel.top + HEIGHT + 22,
+                f"{short[key]}{' (log)' if log else ''}",
+                MUTED,
+                7,
+                "center",
             )
             failed = (table["verdict"] == "failed").to_numpy()
             panel.dots(places[~failed], values[~failed], ACCENT, 5)
