@@ -107,8 +107,9 @@ infonce: setup ## the mutual information that critics find, into experiments/ben
 	@$(PYTHON) experiments/benchmarks/infonce.py
 	@$(PYTHON) experiments/benchmarks/infonce_training.py
 
-sweeps: setup ## a sweep by every launcher, into experiments/benchmarks
+sweeps: setup ## a sweep by every launcher, and runs together, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/sweeps.py
+	@$(PYTHON) experiments/benchmarks/together.py
 
 bench: setup ## timings against other ways, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py

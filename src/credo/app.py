@@ -105,6 +105,8 @@ def run(
             terminal.show_answer(story, result, summary, verdict)
         numbers = metrics.collect(result, summary)
         objective = _objective(config.objective, numbers)
+        if inferred is not None:
+            story = replace(story, provenance={**story.provenance, "jobs_by_one_program": inferred.jobs})
         _write(folder, story, result, summary, verdict, numbers)
         export.save(folder, config, problem, result)
         page = parts.report.write(story, result, summary, verdict, numbers)

@@ -21,6 +21,7 @@ PARTS = {
     "code": ("git.commit", "git.dirty", "git.diff", "git.untracked", "versions.credo"),
     "versions": ("versions", "python"),
     "device": ("device", "platform", "cpu_count", "hostname"),
+    "sweep": ("jobs_by_one_program",),
     "data": ("data_hash",),
 }
 """What may make an answer another one, and where the provenance says it."""

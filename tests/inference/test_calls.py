@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -65,6 +65,16 @@ def moments(result: Any) -> np.ndarray:
     """Means and standard deviations of all latents."""
     arrays = [result.tree["posterior"][name].to_numpy().reshape(-1) for name in result.sampled]
     return np.array([(values.mean(), values.std()) for values in arrays])
+
+
+def test_who_gains_on_a_cpu(method: Method) -> None:
+    plain, table = question(2.0, 0.0), trained(0.2)
+    gains = {
+        (word, what): cast("Any", method(word, **settings)).gains_by_company(problem)
+        for word, settings in (("mh", {}), ("nuts", {}), ("map", {}), ("mle", {"optimiser": "adam"}))
+        for what, problem in (("plain", plain), ("table", table))
+    }
+    assert [key for key, gain in gains.items() if gain] == [("mh", "plain"), ("mle", "plain")]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_only_the_job_is_lost_whose_process_dies(launcher: tuple[str, ...], tmp_
 
 @pytest.mark.parametrize(
     "method",
-    [("inference=mh", "inference.warmup=100", "inference.draws=100"), ("inference=map", "inference.starts=2")],
+    [("inference=mh", "inference.warmup=100", "inference.draws=100"), ("inference=map", "inference.optimiser=adam")],
 )
 def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, ...], tmp_path: Path) -> None:
     swept = "model.prior.p.concentration1=1,3,8"
@@ -145,6 +145,8 @@ def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, .
         one, other = (draws(tmp_path / sweep / str(number)) for sweep in ("alone", "together"))
         for name, values in one.items():
             np.testing.assert_array_equal(values, other[name])
+        provenance = json.loads((tmp_path / "together" / str(number) / "provenance.json").read_text())
+        assert provenance["jobs_by_one_program"] == 3
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
         told = store.execute(
             "SELECT run_uuid, group_concat(m.key || m.step || ' ' || m.value) FROM metrics m JOIN tags t USING "

@@ -47,16 +47,16 @@ def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
     watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
     watch.done(kept)
     result, job = SimpleNamespace(), Told()
-    assert together.Inferred(result, watch).tell(job, job) is result  # type: ignore[arg-type]
+    assert together.Inferred(result, watch, 2).tell(job, job) is result  # type: ignore[arg-type]
     assert job.news == [("sampling", 5, 10, {"acceptance_rate": 0.5}), kept]
     failed = Told()
     with pytest.raises(RunError, match="no starting point"):
-        together.Inferred(RunError("no starting point"), watch).tell(failed, failed)  # type: ignore[arg-type]
+        together.Inferred(RunError("no starting point"), watch, 2).tell(failed, failed)  # type: ignore[arg-type]
     assert failed.news == job.news[:1]
 
 
 def test_only_the_job_that_runs_has_it() -> None:
-    inferred = together.Inferred(RunError(""), together.Watch())
+    inferred = together.Inferred(RunError(""), together.Watch(), 2)
     assert together.given() is None
     with together.giving(inferred):
         assert together.given() is inferred

@@ -46,8 +46,12 @@ class Shareable(Protocol):
     """An inference method whose calls can be made together with those of other runs."""
 
     @property
-    def gains_by_company(self) -> bool:
-        """Whether that takes less time than one run after another."""
+    def in_step(self) -> bool:
+        """Whether its chains or starts advance in step."""
+        ...
+
+    def gains_by_company(self, problem: "Problem") -> bool:
+        """Whether many runs take less time together than one after another, and find what each finds alone."""
         ...
 
     def check(self, problem: "Problem") -> None:

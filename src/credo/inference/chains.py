@@ -155,10 +155,15 @@ class Chains(eqx.Module):
             placement = self.preferred if jax.default_backend() == "cpu" else "vectorized"
         return placement == "vectorized"
 
-    @property
-    def gains_by_company(self) -> bool:
-        """Whether chains of many runs take less time together: on a CPU not those that wait for the longest tree."""
-        return self.in_step and (self.preferred == "vectorized" or jax.default_backend() != "cpu")
+    def gains_by_company(self, problem: Problem) -> bool:
+        """On a CPU not those that wait for the longest tree, nor those whose density has products with a table of data.
+
+        How such a product is rounded depends on how many columns it has, and chains that adapt do not forget it.
+        """
+        if jax.default_backend() != "cpu":
+            return self.in_step
+        tables = any(np.ndim(array) > 1 for array in problem.bound.arrays.values())
+        return self.in_step and self.preferred == "vectorized" and not tables
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Run the chains.

@@ -117,9 +117,13 @@ class PointEstimate(eqx.Module):
         return alone(self.calls(problem, key, listener, keeper))
 
     @property
-    def gains_by_company(self) -> bool:
-        """Many starts cost little more than one, of the same run or of several."""
+    def in_step(self) -> bool:
+        """All starts take their steps together."""
         return True
+
+    def gains_by_company(self, problem: Problem) -> bool:
+        """On a CPU only the steps of `adam`: line searches wait for the longest, and networks fill the CPU alone."""
+        return jax.default_backend() != "cpu" or (self.optimiser == "adam" and problem.training is None)
 
     def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
         """As `run`, by whoever makes the calls."""

@@ -1,8 +1,10 @@
 """The inferences of many jobs by one compiled program, before each job is run and recorded as the one that it is.
 
 Jobs whose configurations differ in plain numbers (prior scales, learning rates, seeds, data of equal shape) have the
-same programs. Where a method's chains or starts advance in step anyway, so do those of all these jobs; where they take
-turns on a CPU (NUTS, whose trees differ in size), nothing is won by it, and jobs run one after another.
+same programs. Where a method's chains or starts advance in step, so may those of all these jobs. On a CPU nothing is
+won by it where loops differ in length (NUTS and its trees, L-BFGS and its line searches) or fill the CPU alone
+(networks); such jobs run one after another, by programs that are compiled once. `experiments/benchmarks/together.md`
+has the times.
 """
 
 import dataclasses
@@ -62,10 +64,12 @@ class Inferred:
     Attributes:
         result: or what it raised.
         watch: who saw how it went.
+        jobs: so many were inferred by one program.
     """
 
     result: "Result | Exception"
     watch: Watch
+    jobs: int
 
     def tell(self, listener: Listener, keeper: Keeper) -> "Result":
         """Tell how it went, and return the result or raise what the inference raised."""
@@ -135,7 +139,7 @@ def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
         return found
     log.info("%d jobs have run by one program", len(runs))
     for (place, watch), result in zip(watches.items(), results, strict=True):
-        found[place] = Inferred(_with_share(result, len(runs)), watch)
+        found[place] = Inferred(_with_share(result, len(runs)), watch, len(runs))
     return found
 
 
@@ -150,11 +154,11 @@ def _prepared(config: DictConfig) -> "Prepared | None":
         refuse(config)
         device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
         method = make_inference(config)
-        if not isinstance(method, Shareable) or not method.gains_by_company:
+        if not isinstance(method, Shareable) or not method.in_step:
             return None
         problem, _ = build(config).problem(config.seed)
         method.check(problem)
-        return method, problem
+        return (method, problem) if method.gains_by_company(problem) else None
     except CredoError:
         return None
 

@@ -21,9 +21,9 @@ class CompiledLauncher(Launcher):
     """Runs jobs of the same structure by the programs that are compiled for the first of them.
 
     What the jobs' numbers are is an argument of those programs: prior scales, step sizes, seeds, data of equal shape.
-    Methods that advance in step (point estimates, trainings, Metropolis-Hastings; on a GPU all) do so for several jobs
-    at once, others for one after another. Jobs that differ otherwise (in a model, a method, a number of draws or units)
-    have programs of their own; to let them share, jobs that chose the same options follow each other.
+    Where it saves time (`credo.sweep.together`), they are run for several jobs at once, otherwise for one after
+    another. Jobs that differ otherwise (in a model, a method, a number of draws or units) have programs of their own;
+    to let them share, jobs that chose the same options follow each other.
 
     Args:
         together: so many jobs at once, at most; 1 for one after another.
