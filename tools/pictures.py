@@ -93,7 +93,7 @@ async def take(folder: Path) -> None:
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])
             await page.show(view.charts(server, "1"), width=1460, wait=20)
             await page.run(TIDY, wait=3)
-            await page.run(UNFOLD, wait=6)
+            await page.run(UNFOLD, wait=15)
             save("charts.png", [await page.shoot("body")])
 
 
