@@ -28,7 +28,7 @@ CONF = Path(__file__).parents[2] / "conf"
 Method = Callable[..., Inference]
 
 
-def question(scale: float, shift: float, rows: int = 5) -> Problem:
+def question(scale: float, shift: float, rows: int = 6) -> Problem:
     y = np.linspace(-1.0, 1.5, rows) + shift
     prior = {"loc": priors.gaussian(shift, scale), "sigma": priors.half_normal(scale)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))

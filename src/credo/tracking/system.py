@@ -42,8 +42,9 @@ class Sampler:
         self._thread.join(SECONDS)
 
     def _measure(self) -> None:
-        while not self._stop.is_set():
-            self._stop.wait(SECONDS)
+        stopped = False
+        while not stopped:
+            stopped = self._stop.wait(SECONDS)
             found: dict[str, float] = {}
             for collector in self._collectors:
                 collector.collect_metrics()
