@@ -33,10 +33,10 @@ import os, signal
 import numpyro, numpyro.distributions as dist
 
 
-def model(y, deadly=0):
+def model(y, deadly=0, scale=10.0):
     if deadly:
         os.kill(os.getpid(), signal.SIGKILL)
-    loc = numpyro.sample("loc", dist.Normal(0, 10))
+    loc = numpyro.sample("loc", dist.Normal(0, scale))
     with numpyro.plate("obs", len(y)):
         numpyro.sample("y", dist.Normal(loc, 1), obs=y)
 """
@@ -77,14 +77,14 @@ def test_eight_processes_record_two_hundred_runs_in_a_fresh_store(tmp_path: Path
 
 
 def test_three_planted_failures_of_twelve(tmp_path: Path) -> None:
-    """A job that kills its process, data with NaN and a data file that is not there: then all is mended and resumed."""
+    """A job that kills its process, data with NaN and a prior of negative scale: then two are mended and resumed."""
     (tmp_path / "planted.py").write_text(MODEL)
     good = {"y": [1.0, 2.0, 3.0]}
     for name in range(9):
         (tmp_path / f"good{name}.json").write_text(json.dumps(good))
     (tmp_path / "nan.json").write_text('{"y": [1.0, NaN, 3.0]}')
     (tmp_path / "deadly.json").write_text(json.dumps(good | {"deadly": 1}))
-    (tmp_path / "bad.json").write_text('{"y": "no numbers"}')
+    (tmp_path / "bad.json").write_text(json.dumps(good | {"scale": -1.0}))
     files = ",".join([*(f"good{name}.json" for name in range(9)), "nan.json", "deadly.json", "bad.json"])
     words = (
         "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "data=json", f"data.path={files}", "model=program",
