@@ -6,9 +6,9 @@ import pytest
 from fake_runs import begun, config, draws, finished
 
 from credo.comparison import runs
-from credo.comparison.configurations import distinguish, shortest
+from credo.comparison.configurations import distinguish
 from credo.errors import ConfigError
-from credo.sweep.jobs import Job
+from credo.sweep.jobs import Job, shortest
 
 
 def labels(*folders: Path) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from credo.contracts import Kept
 from credo.errors import RunError
-from credo.sweep import together
+from credo.sweep import jobs, together
 
 
 def ready(scalars: int) -> Any:
@@ -43,7 +43,7 @@ class Told:
 
 
 def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
-    watch, kept = together.Watch(), Kept({}, {})
+    watch, kept = together.Watch(None), Kept({}, {})
     watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
     watch.done(kept)
     result, job = SimpleNamespace(), Told()
@@ -56,8 +56,16 @@ def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
 
 
 def test_only_the_job_that_runs_has_it() -> None:
-    inferred = together.Inferred(RunError(""), together.Watch(), 2)
+    inferred = together.Inferred(RunError(""), together.Watch(None), 2)
     assert together.given() is None
     with together.giving(inferred):
         assert together.given() is inferred
     assert together.given() is None
+
+
+def test_names_of_a_sweep_keep_two_parts_of_a_key() -> None:
+    keys = ("model.prior.tau.scale", "seed", "a.loc.scale", "b.loc.scale", "prior@model.prior.mu")
+    expected = ("tau.scale", "seed", "a.loc.scale", "b.loc.scale", "prior@model.prior.mu")
+    assert jobs.shortened(keys) == dict(zip(keys, expected, strict=True))
+    words = ("model.prior.tau.scale=5", "data=eight_schools", "seed=1")
+    assert jobs.name(words, keys[:2]) == "tau.scale=5 seed=1"

@@ -9,6 +9,7 @@ from typing import Any
 
 from credo.comparison.runs import Run
 from credo.provenance import LISTENERS, question
+from credo.sweep.jobs import shortest
 
 UNTOLD = (*LISTENERS, "experiment")
 """Groups whose words are not told: what only listens, and an experiment, which is told by what it sets."""
@@ -126,16 +127,6 @@ def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _keys(dictionaries: Iterable[Mapping[str, Any]]) -> list[str]:
     """All keys, in the order in which they first come."""
     return list(dict.fromkeys(key for dictionary in dictionaries for key in dictionary))
-
-
-def shortest(keys: Sequence[str]) -> list[str]:
-    """The keys by the fewest of their last parts that tell them apart: `loc.scale` of `model.prior.loc.scale`."""
-    return [next((end for end in _ends(key) if sum(end in _ends(other) for other in keys) == 1), key) for key in keys]
-
-
-def _ends(key: str) -> list[str]:
-    parts = key.split(".")
-    return [".".join(parts[first:]) for first in reversed(range(len(parts)))]
 
 
 def _short_groups(groups: Sequence[str]) -> list[str]:

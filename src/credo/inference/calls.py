@@ -8,6 +8,7 @@ arguments have the same structure are stacked and made by one program, `jax.vmap
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import jax
@@ -163,17 +164,13 @@ class _Program:
         if place in self.own or isinstance(values[0], str | int):
             return False
         known = self._same.get(place, [])
-        if len(known) == len(values) and all(map(_is, known, values)):
+        if len(known) == len(values) and all(map(is_, known, values)):
             return False
         first = np.asarray(values[0])
         if any(one is not values[0] and not np.array_equal(first, one, equal_nan=True) for one in values[1:]):
             return True
         self._same[place] = list(values)
         return False
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

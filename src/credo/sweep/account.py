@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from credo.comparison.configurations import shortest
 from credo.errors import ConfigError
 from credo.report.numbers import counted, seconds
 from credo.sweep import jobs
@@ -135,7 +134,7 @@ class Account:
         named = [self.table["job"].astype(str), self.table["state"].str.lower(), self.table["verdict"].fillna("")]
         columns: dict[str, Any] = dict(zip(("job", "state", "verdict"), named, strict=True))
         columns |= {
-            short: self.table[key].fillna("") for key, short in zip(self.keys, shortest(self.keys), strict=True)
+            short: self.table[key].fillna("") for key, short in zip(self.keys, jobs.shortest(self.keys), strict=True)
         }
         if self.table["objective"].notna().any():
             columns["objective"] = self.table["objective"].map(_number)
@@ -253,7 +252,7 @@ def show(account: Account, place: str | None) -> None:
     shown = _fitting(account.shown(), screen.width)
     lines = Table(box=None, pad_edge=False, header_style="dim")
     for column in shown.columns:
-        is_word = column in ("state", "verdict") or column in shortest(account.keys)
+        is_word = column in ("state", "verdict") or column in jobs.shortest(account.keys)
         lines.add_column(column, justify="left" if is_word else "right", no_wrap=True)
     for row in shown.head(MOST_ROWS).itertuples(index=False):
         cells = [Text(str(cell)) for cell in row]

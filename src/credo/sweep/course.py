@@ -8,6 +8,7 @@ more and each alone, so that only the guilty one is lost.
 import json
 import logging
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -156,8 +157,8 @@ class Course:
     def title(self) -> str:
         """A name that reads like what was typed."""
         words = self.name
-        for key, short in zip(self.keys, jobs.shortest(self.keys), strict=True):
-            words = words.replace(f"{key}=", f"{short}=", 1)
+        for key, short in jobs.shortened(self.keys).items():
+            words = re.sub(rf"(?<!\S){re.escape(key)}=", f"{short}=", words, count=1)
         return words if len(words) <= 120 else f"{words[:119]}…"
 
     def _write(self) -> None:

@@ -131,14 +131,33 @@ def key_of(override: str) -> str:
 
 def name(overrides: Sequence[str], keys: Sequence[str]) -> str:
     """What makes a job another one than its neighbours, as typed but for the beginnings of long keys."""
-    short = dict(zip(keys, shortest(keys), strict=True))
+    short = shortened(keys)
     own = [
         f"{short[key]}={word.split('=', 1)[1]}" for word in overrides if (key := key_of(word)) in short and "=" in word
     ]
     return " ".join(own or overrides)
 
 
-def shortest(keys: Sequence[str]) -> list[str]:
-    """The keys by their last two parts, where these tell them apart: `loc.scale` of `model.prior.loc.scale`."""
-    ends = [key if set("@/") & set(key) else ".".join(key.split(".")[-2:]) for key in keys]
-    return [end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)]
+def shortened(keys: Sequence[str]) -> dict[str, str]:
+    """What stands in names for keys: their last two parts or more; a choice like `prior@model.prior.loc` as it is."""
+    short = dict(zip(keys, shortest(keys, 2), strict=True))
+    return {key: key if "@" in key else end for key, end in short.items()}
+
+
+def shortest(keys: Sequence[str], least: int = 1) -> list[str]:
+    """The keys by the fewest of their last parts that tell them apart: `loc.scale` of `model.prior.loc.scale`.
+
+    Args:
+        keys: of the configuration.
+        least: parts that are kept, where there are as many.
+    """
+    ends = {key: _ends(key) for key in keys}
+    return [
+        next((end for end in ends[key][least - 1 :] if sum(end in ends[other] for other in keys) == 1), key)
+        for key in keys
+    ]
+
+
+def _ends(key: str) -> list[str]:
+    parts = key.split(".")
+    return [".".join(parts[first:]) for first in reversed(range(len(parts)))]

@@ -76,7 +76,7 @@ def draw(account: "Account") -> Drawing | None:
         return None
     width = (WIDTH - LEFT * len(measures) - 4) / len(measures) if len(measures) > 1 else WIDTH - LEFT - 4
     sheet = Sheet((HEAD + HEIGHT + FOOT) * len(keys))
-    short = dict(zip(account.keys, jobs.shortest(account.keys), strict=True))
+    short = jobs.shortened(account.keys)
     for row, key in enumerate(keys):
         places, ticks, log = _axis(table[key])
         for column, name in enumerate(measures):

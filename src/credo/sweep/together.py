@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import signals
 from credo.contracts import Keeper, Kept, Listener, NoKeeper
-from credo.errors import CredoError
 
 if TYPE_CHECKING:
     from credo.inference.calls import Shareable
@@ -43,7 +42,9 @@ class Watch(NoKeeper):
         kept: where the inference ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, screen: Listener | None) -> None:
+        """Tell `screen`, too."""
+        self._screen = screen
         self.told: list[tuple[str, int, int, Mapping[str, float]]] = []
         self.kept: Kept | None = None
 
@@ -51,6 +52,8 @@ class Watch(NoKeeper):
         """Remember, unless a signal stops the sweep."""
         signals.check()
         self.told.append((phase, done, total, numbers))
+        if self._screen is not None:
+            self._screen.progress(phase, done, total, numbers)
 
     def done(self, kept: Kept) -> None:
         """Remember."""
@@ -125,15 +128,17 @@ def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
         return found
     import jax
 
+    from credo import terminal
     from credo.inference import calls
 
-    watches = {place: Watch() for place in places}
-    runs = []
-    for place, watch in watches.items():
-        method, problem = ready[place]  # type: ignore[misc]
-        runs.append(method.calls(problem, jax.random.PRNGKey(configs[place].seed), watch, watch))
     try:
-        results = calls.together(runs)
+        with signals.listening(), terminal.Progress() as screen:
+            watches = {place: Watch(screen if place == places[0] else None) for place in places}
+            runs = []
+            for place, watch in watches.items():
+                method, problem = ready[place]  # type: ignore[misc]
+                runs.append(method.calls(problem, jax.random.PRNGKey(configs[place].seed), watch, watch))
+            results = calls.together(runs)
     except Exception as error:  # noqa: BLE001 - out of memory, say: each job for itself may go well, or says more
         log.warning("Jobs cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
         return found
@@ -159,7 +164,7 @@ def _prepared(config: DictConfig) -> "Prepared | None":
         problem, _ = build(config).problem(config.seed)
         method.check(problem)
         return (method, problem) if method.gains_by_company(problem) else None
-    except CredoError:
+    except Exception:  # noqa: BLE001 - it is said when the job is run
         return None
 
 
