@@ -1,8 +1,10 @@
 import arviz_stats
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from credo.diagnostics import loo
 from credo.diagnostics.loo import Loo, leave_one_out, loo_metrics
 from credo.diagnostics.summary import summarise
 
@@ -35,6 +37,12 @@ def test_it_is_that_of_arviz():
     assert ours["elpd_loo_se"] == pytest.approx(theirs.se, rel=1e-12)
     assert ours["p_loo"] == pytest.approx(theirs.p, rel=1e-10)
     np.testing.assert_allclose(leave_one_out(result)["pareto_k"], theirs.pareto_k, rtol=1e-10)
+
+
+def test_many_observations_are_worked_on_part_by_part(monkeypatch):
+    whole = leave_one_out(conjugate())
+    monkeypatch.setattr(loo, "MOST_AT_ONCE", 3 * 4000)
+    pd.testing.assert_frame_equal(leave_one_out(conjugate()), whole, check_exact=True)
 
 
 def test_it_is_the_exact_answer_of_a_conjugate_model():

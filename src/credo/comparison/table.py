@@ -168,10 +168,11 @@ def _sites(sites: Mapping[str, int]) -> str:
 def _notes(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> list[str]:
     """What must be known of the lines; those of which the same is true are named together."""
     said: dict[str, list[str]] = {}
-    unreliable = _unreliable([found for found in left_out.values() if found.high_k])
+    high = [found for found in left_out.values() if found.high_k]
+    unreliable = [_unreliable(high)] if high else []
     for line in lines:
         found = left_out.get(line.label)
-        for doubt in [*_doubts(line, found), *([unreliable] if found is not None and found.high_k else [])]:
+        for doubt in [*_doubts(line, found), *(unreliable if found is not None and found.high_k else [])]:
             said.setdefault(doubt, []).append(line.label)
     everything = [line.label for line in lines]
     whose = {
@@ -204,9 +205,7 @@ def _unreliable(found: Sequence[LeftOut]) -> str:
 
 
 def _range(values: Sequence[float]) -> str:
-    ends = (
-        [f"{end:.2g}" if isinstance(end, float) else str(end) for end in (min(values), max(values))] if values else []
-    )
+    ends = [f"{end:.2g}" if isinstance(end, float) else str(end) for end in (min(values), max(values))]
     return " to ".join(dict.fromkeys(ends))
 
 

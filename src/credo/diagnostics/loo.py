@@ -113,6 +113,9 @@ more than 11 %. The draws then serve as they are, and the shape of the weights' 
 MOST = 1000
 """About how many scalars tell how efficient the draws are."""
 
+MOST_AT_ONCE = 2**22
+"""Numbers of the log likelihood that are worked on at once."""
+
 FEWEST = 25
 """With fewer draws nothing is known of the weights' tail."""
 
@@ -124,16 +127,27 @@ def _left_out(log_likelihood: np.ndarray, r_eff: float) -> dict[str, np.ndarray]
     infinite.
     """
     flat = log_likelihood.reshape(len(log_likelihood), -1)
-    size = np.log(flat.shape[1])
-    elpd = size - logsumexp(-flat, axis=1)
-    p = logsumexp(flat, axis=1) - size - elpd
-    even = (flat.shape[1] >= FEWEST) & (np.ptp(flat, axis=1) < EVEN)
+    step = max(MOST_AT_ONCE // flat.shape[1], 1)
+    parts = [_plain(flat[first : first + step]) for first in range(0, len(flat), step)]
+    elpd, p, spread = np.concatenate(parts, axis=1)
+    even = (flat.shape[1] >= FEWEST) & (spread < EVEN)
     k = np.where(even, 0.0, np.inf)
     for row in np.flatnonzero(~even):
         with suppress(ValueError):
             elpd[row], found, p[row] = array_stats.loo(log_likelihood[row], r_eff=r_eff)
             k[row] = np.inf if np.isnan(found) else found
     return {"elpd": elpd, "p": p, "pareto_k": k}
+
+
+def _plain(flat: np.ndarray) -> np.ndarray:
+    """`elpd` and `p` by importance sampling without smoothing, and how far the log likelihood varies; [3, observation].
+
+    Args:
+        flat: log likelihoods [observation, draw].
+    """
+    size = np.log(flat.shape[1])
+    elpd = size - logsumexp(-flat, axis=1)
+    return np.stack([elpd, logsumexp(flat, axis=1) - size - elpd, np.ptp(flat, axis=1)])
 
 
 def _relative_efficiency(result: Result) -> float:
