@@ -226,6 +226,7 @@ def predict(arguments: Sequence[str]) -> int:
         raise unreadable(file, "CSV", error) from error
     folder = again.folder(arguments[0])
     _make_importable(Path.cwd())
+    _tell_of_other_code(folder)
     export.load(folder)(table).to_csv(sys.stdout, index=False)
     return 0
 
@@ -237,9 +238,18 @@ def export_model(arguments: Sequence[str]) -> int:
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
     _make_importable(Path.cwd())
-    export.to_mlflow(again.folder(arguments[0]), Path(arguments[1]))
+    folder = again.folder(arguments[0])
+    _tell_of_other_code(folder)
+    export.to_mlflow(folder, Path(arguments[1]))
     sys.stdout.write(f"serve it: mlflow models serve -m {arguments[1]} --host 127.0.0.1 --env-manager local\n")
     return 0
+
+
+def _tell_of_other_code(run: Path) -> None:
+    from credo.code import record
+
+    if edited := record.edited(record.of_run(run), Path.cwd()):
+        sys.stderr.write(f"OTHER CODE {', '.join(edited)} changed since the run; the present code is used\n")
 
 
 def compare(arguments: Sequence[str]) -> int:

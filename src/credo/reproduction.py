@@ -15,7 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from credo import again
-from credo.code import record
+from credo.code import loading, record
 from credo.errors import ConfigError
 
 USAGE = (
@@ -65,7 +65,10 @@ class Planned:
         sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != self.run.start_folder.resolve()]
         with tempfile.TemporaryDirectory(prefix="credo-code-", ignore_cleanup_errors=True) as scratch:
             record.Code(sources=self.code).write(Path(scratch))
-            yield Path(scratch) / record.FOLDER
+            try:
+                yield Path(scratch) / record.FOLDER
+            finally:
+                loading.forget(Path(scratch))
 
 
 @dataclass(frozen=True)

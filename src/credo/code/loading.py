@@ -35,6 +35,15 @@ def make_importable(start_folder: Path, *others: Path) -> None:
         sys.modules[USER] = package
 
 
+def forget(folder: Path) -> None:
+    """Unload the modules of a folder that goes away."""
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or ())]
+        if any(Path(place).is_relative_to(folder) for place in places):
+            del sys.modules[name]
+
+
 def importable(reference: str) -> str:
     """The name under which Python imports what a user calls `reference`.
 

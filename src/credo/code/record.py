@@ -6,8 +6,10 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from credo.errors import ConfigError
 FOLDER = "code"
 """Where a run keeps the user's files."""
 
-REFERENCE = re.compile(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*")
+REFERENCE = re.compile(r"[A-Za-z_]\w*([.:][A-Za-z_]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,26 @@ class _Named:
 
 
 def _named(config: Mapping[str, Any]) -> dict[str, _Named]:
-    """What a configuration names that is not credo's: every `_target_`, and every `module:function`."""
+    """What a configuration names that is not credo's: every `_target_`, and every `module:function` or `module.name`.
+
+    All of it was imported when the parts were made; other words with dots in them name nothing that was.
+    """
     named = {}
     for key, word in _words(config):
+        if not REFERENCE.fullmatch(word):
+            continue
+        reference = loading.importable(word.replace(":", "."))
+        if reference.startswith("credo."):
+            continue
         if key == "_target_":
-            reference = loading.importable(word)
-            module = next((name for name in _shorter(reference) if name in sys.modules), "")
-            if not sources.is_known(module):
-                named[word] = _Named(module, get_object(reference))
-        elif REFERENCE.fullmatch(word):
-            module, _, name = word.partition(":")
-            module = loading.importable(module)
-            if hasattr(found := sys.modules.get(module), name) and not sources.is_known(module):
-                named[word.replace(":", ".")] = _Named(module, getattr(found, name))
+            with suppress(Exception):  # a part that nobody made, and that cannot be made
+                get_object(reference)
+        module = next((name for name in _shorter(reference) if name in sys.modules), None)
+        if module is None or module == reference or sources.is_known(module):
+            continue
+        with suppress(AttributeError):
+            value = attrgetter(reference.removeprefix(f"{module}."))(sys.modules[module])
+            named[word.replace(":", ".")] = _Named(module, value)
     return named
 
 
@@ -163,6 +172,31 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[s
     for name in sorted({*before["values"], *now["values"]}):
         if before["values"].get(name) != now["values"].get(name):
             yield f"{name} has another value"
+
+
+def edited(record: Mapping[str, Any] | None, start_folder: Path) -> list[str]:
+    """Which files of a recorded code are not as they were; nothing is imported.
+
+    Args:
+        record: of the code, `None` where a run has none.
+        start_folder: where credo was started.
+    """
+    folders = [start_folder, *map(Path, sys.path)]
+    files: Mapping[str, str] = (record or NO_CODE)["files"]
+    return [place for place, known in files.items() if not any(_has_hash(one / place, known) for one in folders)]
+
+
+def _has_hash(file: Path, known: str) -> bool:
+    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == known
+
+
+def of_run(run: Path) -> Mapping[str, Any] | None:
+    """The record of a finished run's code; `None` where there is none."""
+    try:
+        known: Mapping[str, Any] | None = json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("code")
+    except FileNotFoundError:
+        return None
+    return known
 
 
 def doubts(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:

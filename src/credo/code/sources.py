@@ -86,7 +86,11 @@ def _read(spec: ModuleSpec, found: Sources) -> list[str]:
     file, name = Path(str(spec.origin)), loading.typed(spec.name)
     is_package = spec.submodule_search_locations is not None
     place = "/".join([*name.split(".")[: None if is_package else -1], file.name])
-    source = found.files[place] = _source(spec, file)
+    try:
+        source = found.files[place] = _source(spec, file)
+    except OSError as error:
+        found.unknown.add(f"{file} cannot be read any more ({error.strerror})")
+        return []
     found.origins.append(file)
     if file.suffix != ".py":
         return []
