@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,15 @@ def test_what_every_run_records_is_not_the_users_code(word: str) -> None:
 
 def test_a_tracker_only_listens(theirs: None) -> None:
     assert record.collect({"tracking": {"_target_": "theirs.model"}}) == record.Code()
+
+
+def test_what_a_run_leaves_in_memory_is_no_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPyro's distributions keep what they have computed; the next job of a sweep has the same code."""
+    module = types.ModuleType("counting")
+    monkeypatch.setitem(sys.modules, "counting", module)
+    exec("calls = []\ndef model(y): calls.append(y)\n", vars(module))  # noqa: S102
+    first = record.collect({"function": "counting:model"})
+    vars(module)["model"](1)
+    assert set(first.values) == {"counting.model", "counting.calls"}
+    assert first.unknown == ("counting is a module without a file",)
+    assert record.collect({"function": "counting:model"}) == first

@@ -72,21 +72,33 @@ def collect(config: Mapping[str, Any]) -> Code:
     Args:
         config: the resolved configuration, as plain containers.
     """
-    values, modules = Values(sources.is_users, loading.typed), set[str]()
-    for name, found in sorted(_named({key: part for key, part in config.items() if key != "tracking"}).items()):
-        modules.add(found.module)
-        values.read(name, found.value)
-    if not modules:
+    named = _named({key: part for key, part in config.items() if key != "tracking"})
+    if not named:
         return Code()
-    made_of = sources.collect(modules | values.modules)
+    read = [_values(name, found.value) for name, found in sorted(named.items())]
+    modules = {found.module for found in named.values()}.union(*(values.modules for values in read))
+    made_of = sources.collect(modules)
     packages, strangers = _versions(made_of.packages - sources.RECORDED)
     return Code(
         sources=made_of.files,
         origins=tuple(made_of.origins),
         packages=packages,
-        values={name: digest for name, digest in sorted(values.digests.items()) if digest},
-        unknown=tuple(sorted(made_of.unknown | values.unknown | strangers)),
+        values=dict(sorted((name, digest) for values in read for name, digest in values.digests.items() if digest)),
+        unknown=tuple(sorted(made_of.unknown.union(strangers, *(values.unknown for values in read)))),
     )
+
+
+_VALUES: dict[tuple[str, int], tuple[Any, Values]] = {}
+"""What was read when it was first asked for: a run changes what is in memory (a cache, a counter), not the code."""
+
+
+def _values(name: str, value: Any) -> Values:
+    key = name, id(value)
+    if key not in _VALUES:
+        values = Values(sources.is_users, loading.typed)
+        values.read(name, value)
+        _VALUES[key] = value, values
+    return _VALUES[key][1]
 
 
 @dataclass(frozen=True)

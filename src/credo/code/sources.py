@@ -59,6 +59,8 @@ def collect(modules: Iterable[str]) -> Sources:
             continue
         seen.add(name)
         spec = loading.find(name)
+        if spec is None and name in sys.modules:
+            found.unknown.add(f"{name} is a module without a file")
         if spec is None or (kind := _kind(spec)) == "python":
             continue
         if kind == "installed":
@@ -77,7 +79,7 @@ def is_users(module: str) -> bool:
 def is_known(module: str) -> bool:
     """Whether every run records a module's version: it is Python's, credo's or of a package in `PACKAGES`."""
     spec = loading.find(module)
-    kind = "python" if spec is None else _kind(spec)
+    kind = "user" if spec is None else _kind(spec)
     return kind in ("python", "credo") or (kind == "installed" and module.partition(".")[0] in RECORDED)
 
 
