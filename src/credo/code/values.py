@@ -20,8 +20,6 @@ from dataclasses import Field
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 GLOBAL_READS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 PLAIN: tuple[Any, ...] = (int, float, complex, str, bytes, bytearray, bool, type(None), type(...), type(NotImplemented))
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement, or by a C extension that says so
@@ -306,6 +304,8 @@ def _array(value: Any) -> tuple[str, str, bytes] | None:
         return None
     if type(value).__module__.partition(".")[0] not in ("numpy", "jax", "jaxlib"):
         return None
+    import numpy as np
+
     word = str(value.dtype)
     if word.startswith("key<"):
         import jax
