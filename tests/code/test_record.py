@@ -283,3 +283,13 @@ def test_what_a_run_leaves_in_memory_is_no_other_code(monkeypatch: pytest.Monkey
     assert set(first.values) == {"counting.model", "counting.calls"}
     assert first.unknown == ("counting is a module without a file",)
     assert record.collect({"function": "counting:model"}) == first
+
+
+def test_files_are_compared_without_an_import(folder: Path) -> None:
+    code = record.Code(sources={place: (folder / place).read_bytes() for place in ("program.py", "parts/scales.py")})
+    assert record.edited(code.record(), folder) == []
+    edit(folder)
+    assert record.edited(code.record(), folder) == ["parts/scales.py"]
+    (folder / "program.py").unlink()
+    assert record.edited(code.record(), folder) == ["parts/scales.py", "program.py"]
+    assert record.edited(None, folder) == []

@@ -292,10 +292,13 @@ def _require_same_code(course: Course) -> None:
     """Answers of two models do not belong in one sweep; the jobs that are done keep theirs."""
     start_folder = Path(course.config.hydra.runtime.cwd)
     for one in course.planned:
-        if _is_done(one) and (edited := record.edited(record.of_run(one.folder), start_folder)):
+        if (job := one.stands()) is None or not job.is_done:
+            continue
+        run = Path(job.reason) if job.state == "SKIPPED" else one.folder
+        if edited := record.edited(record.of_run(run), start_folder):
             raise ConfigError(
-                f"sweep.resume: the code has changed since {one.folder} finished: {', '.join(edited)} (as it was: "
-                f"{one.folder / record.FOLDER}); restore it, or start a new sweep"
+                f"sweep.resume: the code has changed since {run} finished: {', '.join(edited)} (as it was: "
+                f"{run / record.FOLDER}); restore it, or start a new sweep"
             )
 
 
