@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from credo import checkpoint
+from credo.code import record
 from credo.errors import ConfigError
 
 RESUME = "credo resume: expected the folder or the MLflow id of one run, as in credo resume outputs/2026-01-31/12-00-00"
@@ -83,6 +84,11 @@ def read(place: Path) -> Run:
         raise ConfigError(f"{place} is no folder of a run: it has no .hydra/config.yaml") from None
     if not isinstance(config, DictConfig):
         raise ConfigError(f"{place}/.hydra/config.yaml: expected keys and values")
+    if (place / record.FOLDER).resolve() in (start := Path(hydra.runtime.cwd).resolve(), *start.parents):
+        raise ConfigError(
+            f"{place}/.hydra/hydra.yaml: the run says that it was started in the code that it kept, which runs by "
+            "credo reproduce RUN --code=recorded alone, in folders that you trust"
+        )
     os.chdir(hydra.runtime.cwd)  # where the configuration's paths start
     return Run(
         config=config,

@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import device, export, metrics, note, provenance, signals, terminal
 from credo.checkpoint import Checkpoint
+from credo.code import record
+from credo.code.record import Code
 from credo.config import paths
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
@@ -60,6 +62,7 @@ def run(
     again: bool = False,
     listeners: tuple[Listener, ...] = (),
     inferred: Inferred | None = None,
+    expected: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run one experiment.
 
@@ -74,6 +77,7 @@ def run(
         again: whether the folder's run was begun before, and is recorded as the same.
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
+        expected: the record of the code that has to run.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
@@ -84,13 +88,20 @@ def run(
         refuse(config)
         place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
         parts = build(config)
+        plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+        code = record.collect(plain)  # before anything of it runs, which may change what it reads
+        record.require_free(code, folder)
+        if expected is not None:
+            record.require_recorded(expected, code.record())
         problem, data = parts.problem(config.seed)
         parts.inference.check(problem)
         if parts.training is not None:
             _refuse_unread(overrides)
-        story = _story(config, choices, overrides, folder, start_folder, problem, data, place, sweep)
+        story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
         if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
             return _outcome_of(found, config.objective)
+        if code.unknown:
+            terminal.show_unknown_code(code.unknown)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
         keeper.check()
         if taken_up:
@@ -98,6 +109,7 @@ def run(
         story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
+        code.write(folder)
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
@@ -125,7 +137,9 @@ def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:
 
 
 def _answered(tracker: Tracker, story: Story) -> Path | None:
-    """The folder of a finished run that asked the same, if it still has its answer."""
+    """The folder of a finished run that asked the same, if it still has its answer and that is known."""
+    if story.provenance["code"]["unknown"]:
+        return None
     found = tracker.answered(story.provenance["fingerprint"], story.start_folder)
     return found if found is not None and (found / "metrics.json").exists() else None
 
@@ -147,10 +161,12 @@ def _story(
     problem: Problem,
     data: xr.Dataset,
     place: Mapping[str, Any],
+    code: Code,
     sweep: Membership | None,
 ) -> Story:
-    data_hash = dataset.fingerprint(data)
+    data_hash, made_of = dataset.fingerprint(data), code.record()
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    named = provenance.fingerprint(plain, data_hash, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
@@ -160,7 +176,7 @@ def _story(
         overrides=overrides,
         folder=folder,
         start_folder=start_folder,
-        provenance={**came_from, "device": dict(place), "fingerprint": provenance.fingerprint(plain, data_hash)},
+        provenance={**came_from, "code": made_of, "device": dict(place), "fingerprint": named},
         question=describe(problem, data_hash),
         data=data,
         sweep=sweep,
@@ -174,6 +190,7 @@ def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
     question = {
         "config": asked,
         "data_hash": story.provenance["data_hash"],
+        "code": story.provenance["code"],
         "versions": story.provenance["versions"],
         "device": story.provenance["device"],
     }

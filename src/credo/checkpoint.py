@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from credo.code.record import NO_CODE
+from credo.code.record import require_same as require_same_code
 from credo.contracts import Kept
 from credo.errors import ConfigError, RunError
 
@@ -78,11 +80,13 @@ class Checkpoint:
         """Read how far the run is, if it is taken up.
 
         Raises:
-            ConfigError: the question is another one; the sentence names what differs.
+            ConfigError: the question or the code is another one; the sentence names what differs.
         """
         if self.resumed:
             head = read_head(self.run)
-            _require_same(head["question"], json.loads(json.dumps(self.question, default=str)))
+            before, now = head["question"], json.loads(json.dumps(self.question, default=str))
+            require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
+            _require_same(before, now)
             self.extensions = head["extensions"] + head["finished"]
 
     def load(self) -> Kept | None:

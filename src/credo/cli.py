@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import credo
 from credo import signals
+from credo.code import loading
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
 from credo.sweep import jobs
@@ -169,7 +170,7 @@ def run_job(config: DictConfig) -> float | list[float] | None:
 
 def _make_importable(start_folder: Path) -> None:
     """A user's own modules stand where credo was started; those of the built-in experiments beside these."""
-    sys.path += [str(f) for f in (start_folder, paths.built_in()) if str(f) not in sys.path]
+    loading.make_importable(start_folder, paths.built_in())
 
 
 def initialise(arguments: Sequence[str]) -> int:
@@ -225,6 +226,7 @@ def predict(arguments: Sequence[str]) -> int:
         raise unreadable(file, "CSV", error) from error
     folder = again.folder(arguments[0])
     _make_importable(Path.cwd())
+    _tell_of_other_code(folder)
     export.load(folder)(table).to_csv(sys.stdout, index=False)
     return 0
 
@@ -236,9 +238,18 @@ def export_model(arguments: Sequence[str]) -> int:
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
     _make_importable(Path.cwd())
-    export.to_mlflow(again.folder(arguments[0]), Path(arguments[1]))
+    folder = again.folder(arguments[0])
+    _tell_of_other_code(folder)
+    export.to_mlflow(folder, Path(arguments[1]))
     sys.stdout.write(f"serve it: mlflow models serve -m {arguments[1]} --host 127.0.0.1 --env-manager local\n")
     return 0
+
+
+def _tell_of_other_code(run: Path) -> None:
+    from credo.code import record
+
+    if edited := record.edited(record.of_run(run), Path.cwd()):
+        sys.stderr.write(f"OTHER CODE {', '.join(edited)} changed since the run; the present code is used\n")
 
 
 def compare(arguments: Sequence[str]) -> int:
@@ -264,15 +275,16 @@ def reproduce(arguments: Sequence[str]) -> int:
     """`credo reproduce RUN`: run it again as it was; returns 0 where the draws are the same to the bit, else 1."""
     from credo import reproduction, terminal
 
-    run, before = reproduction.planned(arguments, datetime.now())
+    plan = reproduction.planned(arguments, datetime.now())
+    run = plan.run
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    _make_importable(run.start_folder)
-    with signals.listening():
+    with plan.folder_of_code() as code, signals.listening():
+        _make_importable(code)
         from credo import app
 
-        app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder)
-    found = reproduction.compared(before, run.folder)
-    terminal.show_reproduction(found)
+        app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, expected=plan.expected)
+    found = reproduction.compared(plan.before, run.folder)
+    terminal.show_reproduction(found, plan.first)
     return 0 if found.same else 1
 
 
@@ -325,6 +337,7 @@ Choose a word per group, and set any value by its key:
   credo extend RUN --draws N                add draws to a finished run
   credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
   credo reproduce RUN                       the same run once more: is the answer the same to the bit?
+  credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
   credo predict RUN FILE.csv                what a trained network says of new rows
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo sync RUN                            deliver what an MLflow server that was away has not got of a run

@@ -77,8 +77,8 @@ def write(provenance: Mapping[str, Any], path: Path) -> None:
     path.write_text(json.dumps(provenance, indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def fingerprint(config: Mapping[str, Any], data_hash: str) -> str:
-    """Name the question that a run answers: equal configurations and equal data have equal fingerprints.
+def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None = None) -> str:
+    """Name the question that a run answers: equal configurations, data and code have equal fingerprints.
 
     What is in `NO_QUESTION` is left out, because what a run is called, where it is recorded and how it is shown do not
     change its answer. Everything else counts, the checks of its verdict, the device and the placement of the chains
@@ -87,13 +87,13 @@ def fingerprint(config: Mapping[str, Any], data_hash: str) -> str:
     Args:
         config: the resolved configuration, as plain containers.
         data_hash: the hash of the data set.
+        code_hash: the hash of the user's own code, `None` where the configuration names none.
 
     Returns:
         A SHA-256 in hexadecimal over the canonical JSON (sorted keys, no spaces) of what is left.
     """
-    text = json.dumps(
-        {"config": question(config), "data": data_hash}, sort_keys=True, separators=(",", ":"), default=str
-    )
+    asked = {"config": question(config), "data": data_hash} | ({} if code_hash is None else {"code": code_hash})
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

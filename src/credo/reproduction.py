@@ -3,7 +3,10 @@
 import copy
 import json
 import re
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +15,16 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from credo import again
+from credo.code import loading, record
 from credo.errors import ConfigError
 
 USAGE = (
-    "credo reproduce: expected one run, by its folder or its MLflow id, as in credo reproduce outputs/2026-01-31/12-00"
+    "credo reproduce: expected one run, by its folder or its MLflow id, and perhaps --code=recorded, as in "
+    "credo reproduce outputs/2026-01-31/12-00"
 )
+CODES = ("present", "recorded")
+"""Which code runs: that of the folder where credo was started, or the copy in the run's folder, for those who trust it.
+"""
 PARTS = {
     "code": ("git.commit", "git.dirty", "git.diff", "git.untracked", "versions.credo"),
     "versions": ("versions", "python"),
@@ -28,31 +36,71 @@ PARTS = {
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A reproduction.
+
+    Attributes:
+        first: the folder of the run to reproduce.
+        run: the run to make, in a new folder and recorded nowhere else.
+        before: the provenance of the first.
+        code: the files that the first run recorded, if it is their code that runs.
+    """
+
+    first: Path
+    run: again.Run
+    before: Mapping[str, Any]
+    code: Mapping[str, bytes] | None = None
+
+    @property
+    def expected(self) -> Mapping[str, Any] | None:
+        """The record of the code that has to run, if it is not what is present."""
+        return None if self.code is None else self.before["code"]
+
+    @contextmanager
+    def folder_of_code(self) -> Iterator[Path]:
+        """The folder whose modules run: where credo was started, or one with the recorded files alone."""
+        if self.code is None:
+            yield self.run.start_folder
+            return
+        sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != self.run.start_folder.resolve()]
+        with tempfile.TemporaryDirectory(prefix="credo-code-", ignore_cleanup_errors=True) as scratch:
+            record.Code(sources=self.code).write(Path(scratch))
+            try:
+                yield Path(scratch) / record.FOLDER
+            finally:
+                loading.forget(Path(scratch))
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A run and its reproduction.
 
     Attributes:
         same: whether the draws are equal to the bit; `None` where the first run did not keep their hash.
         differences: what is not as it was, in words, by part of the circumstances.
+        edited: what of the user's code is not as it was, in words.
     """
 
     same: bool | None
     differences: tuple[str, ...]
+    edited: tuple[str, ...] = ()
 
 
-def planned(arguments: Sequence[str], now: datetime) -> tuple[again.Run, Mapping[str, Any]]:
-    """The run to make, in a new folder and recorded nowhere else; and the provenance of the first.
+def planned(arguments: Sequence[str], now: datetime) -> Planned:
+    """The run to make.
 
     Raises:
-        ConfigError: there is no such run, or it did not finish.
+        ConfigError: there is no such run, it did not finish, or its recorded code is not complete.
     """
-    if len(arguments) != 1 or arguments[0].startswith("-"):
+    words, which = _chosen(arguments)
+    if len(words) != 1 or words[0].startswith("-"):
         raise ConfigError(USAGE)
-    here, first = Path.cwd(), again.read(again.folder(arguments[0]))
+    here, first = Path.cwd(), again.read(again.folder(words[0]))
     try:
         before = json.loads((first.folder / "provenance.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{arguments[0]} did not finish, so that there is nothing to reproduce") from None
+        raise ConfigError(f"{words[0]} did not finish, so that there is nothing to reproduce") from None
+    code = record.recorded(first.folder, before.get("code")) if which == "recorded" else None
     config = copy.deepcopy(first.config)
     config.tracking = {"_target_": "credo.tracking.none.NoTracker"}
     config.seed = before["seed"]
@@ -62,7 +110,21 @@ def planned(arguments: Sequence[str], now: datetime) -> tuple[again.Run, Mapping
     OmegaConf.save(config, hydra / "config.yaml")
     for name in ("hydra.yaml", "overrides.yaml"):
         (hydra / name).write_text((first.folder / ".hydra" / name).read_text(encoding="utf-8"), encoding="utf-8")
-    return replace(first, config=config, folder=folder), before
+    return Planned(first.folder, replace(first, config=config, folder=folder), before, code)
+
+
+def _chosen(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """What stands besides `--code=WHICH`, and which code runs."""
+    words, which = [word for word in arguments if not word.startswith("--code")], "present"
+    for word in arguments:
+        if word.startswith("--code"):
+            which = word.removeprefix("--code").removeprefix("=")
+    if which not in CODES:
+        raise ConfigError(
+            f"--code={which}: expected present (the code that is there now) or recorded (the copy in the run's folder, "
+            "which is run as it is: only for a folder that you trust)"
+        )
+    return words, which
 
 
 def compared(before: Mapping[str, Any], folder: Path) -> Comparison:
@@ -70,7 +132,10 @@ def compared(before: Mapping[str, Any], folder: Path) -> Comparison:
     now = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     hashes = before.get("draws_hash"), now["draws_hash"]
     same = None if hashes[0] is None else hashes[0] == hashes[1]
-    return Comparison(same, tuple(_differences(before, now)))
+    edited = tuple(record.differences(before["code"], now["code"])) if "code" in before else ()
+    doubts = tuple(f"unknown, {said}" for said in record.doubts(before.get("code"), now["code"]))
+    code = tuple(f"code: {said}" for said in (*edited, *doubts))
+    return Comparison(same, (*code, *_differences(before, now)), edited)
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -219,8 +219,8 @@ def show_job(story: Story, result: Result, verdict: Verdict, console: Console | 
     console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
 
 
-def show_reproduction(found: "Comparison", console: Console | None = None) -> None:
-    """Whether the draws are the same, and what is not as it was."""
+def show_reproduction(found: "Comparison", first: Path, console: Console | None = None) -> None:
+    """Whether the draws are those of the first run, in this folder, and what is not as it was."""
     console = console or Screen(highlight=False)
     words = {
         True: ("SAME", "green", "All draws are equal to the bit."),
@@ -230,10 +230,21 @@ def show_reproduction(found: "Comparison", console: Console | None = None) -> No
     word, style, sentence = words[found.same]
     console.print()
     console.print(Text(word, style=f"bold {style}"), sentence)
+    if found.edited:
+        said = f" The code that ran is the present one, not that of the first run: {'; '.join(found.edited)}."
+        how = f" credo reproduce {first} --code=recorded runs the old code, if you trust what is in that folder."
+        console.print(Text("OTHER CODE", style="bold red") + Text(said + how), soft_wrap=True)
     for difference in found.differences:
         console.print(Text(f"  {difference}"), soft_wrap=True)
     if found.same is False and not found.differences:
         console.print("  Code, versions, device and data are as they were.")
+
+
+def show_unknown_code(reasons: Sequence[str], console: Console | None = None) -> None:
+    """Say of a run that it can be neither skipped nor gone on with, because other code may look the same."""
+    console = console or Screen(highlight=False)
+    said = f"This run cannot be resumed, made longer or skipped: your code cannot be compared: {'; '.join(reasons[:3])}"
+    console.print(Text(said, style="yellow"), soft_wrap=True)
 
 
 def show_answered(folder: Path, console: Console | None = None) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import xarray as xr
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from credo.code import loading
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.data.dataset import split
@@ -97,10 +98,10 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a part with a _target_, but got {node}")
-    if without in node:
-        node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
-        OmegaConf.set_struct(node, False)
-        del node[without]
+    node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
+    OmegaConf.set_struct(node, False)
+    node.pop(without, None)
+    _name_importable(node)
     try:
         part = instantiate(node, _convert_="all")
     except InstantiationException as error:
@@ -110,6 +111,15 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
             f"{key}._target_: expected a {contract.__name__}, but {node._target_} makes a {type(part).__name__}"
         )
     return part
+
+
+def _name_importable(node: Any) -> None:
+    """Call the user's own parts by the names under which Python imports them."""
+    for key in node if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else ():
+        if key == "_target_":
+            node[key] = loading.importable(str(node[key]))
+        elif OmegaConf.is_config(node[key]):
+            _name_importable(node[key])
 
 
 def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:
@@ -124,10 +134,11 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
     target = OmegaConf.select(config, f"{key}._target_")
     if str(error).startswith("Error locating"):
         return ConfigError(
-            f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was started?"
+            f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
+            f"started?{loading.hidden(cause)}"
         )
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
-        return no_such_key(key, unknown[1], inspect.signature(get_object(target)).parameters)
+        return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
         return needed(f"{key}.{missing[1]}")
     return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {cause}")

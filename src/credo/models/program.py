@@ -1,11 +1,11 @@
 """A user's own NumPyro function as a model."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
 
+from credo.code import loading
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
@@ -71,11 +71,11 @@ def load(reference: str) -> Callable[..., Any]:
     if not module_name or not function_name:
         raise ConfigError(f"function: expected module:function, but got {reference!r}")
     try:
-        module = importlib.import_module(module_name)
+        module = loading.import_module(module_name)
     except Exception as error:
         raise ConfigError(
             f"function: the module {module_name!r} cannot be imported ({told(error)}); is its file in the folder where "
-            "credo was started?"
+            f"credo was started?{loading.hidden(error)}"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):

@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
+from credo.code import record
 from credo.contracts import SweepRecord
 from credo.errors import ConfigError, CredoError, Interrupted, SweepError
 from credo.sweep import jobs
@@ -283,7 +284,22 @@ def _read(course: Course) -> None:
         Planned(number, tuple(one["overrides"]), course.folder / one["folder"])
         for number, one in enumerate(known["jobs"])
     ]
+    _require_same_code(course)
     (course.folder / jobs.STOP).unlink(missing_ok=True)
+
+
+def _require_same_code(course: Course) -> None:
+    """Answers of two models do not belong in one sweep; the jobs that are done keep theirs."""
+    start_folder = Path(course.config.hydra.runtime.cwd)
+    for one in course.planned:
+        if (job := one.stands()) is None or not job.is_done:
+            continue
+        run = Path(job.reason) if job.state == "SKIPPED" else one.folder
+        if edited := record.edited(record.of_run(run), start_folder):
+            raise ConfigError(
+                f"sweep.resume: the code has changed since {run} finished: {', '.join(edited)} (as it was: "
+                f"{run / record.FOLDER}); restore it, or start a new sweep"
+            )
 
 
 def _inform(config: DictConfig, folder: Path, member: Membership) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from credo import export
+from credo.code import loading
 from credo.contracts import Story, SweepRecord
 from credo.errors import ConfigError
 from credo.tracking import journal, parent, record, store, system
@@ -238,7 +239,7 @@ def _refuse_without_model(name: str, story: Story) -> None:
     """Refuse to register what is no model to predict with, as far as that is known before the run."""
     if not name.strip() or {"/", ":"} & set(name):
         raise ConfigError(f"tracking.register={name}: expected a name without slashes and colons, as MLflow demands it")
-    target = pkgutil.resolve_name(story.config["model"]["_target_"])
+    target = pkgutil.resolve_name(loading.importable(story.config["model"]["_target_"]))
     if isinstance(target, type) and not hasattr(target, "exported"):
         raise ConfigError(
             f"tracking.register={name}: expected a model that can be exported, as model=mdn is, and got "

@@ -67,6 +67,7 @@ def origin(story: Story) -> dict[str, str]:
     git = story.provenance.get("git") or {}
     words = {group: story.choices.get(group) for group in GROUPS} | {
         "data_hash": story.provenance.get("data_hash"),
+        "code_hash": story.provenance.get("code", {}).get("hash"),
         "git_commit": git.get("commit"),
         "git_dirty": json.dumps(git["dirty"]) if git else None,
         "fingerprint": story.provenance.get("fingerprint"),
