@@ -24,7 +24,7 @@ from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
-from credo.inference.density import Program, ScaledLikelihood, Values
+from credo.inference.density import Program, ScaledLikelihood, Values, require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
@@ -95,6 +95,7 @@ class PointEstimate(eqx.Module):
         """Refuse what cannot be differentiated, or cannot be cut into minibatches."""
         problem.check()
         problem.require_enumerable(self.method)
+        require_density(problem, self.method)
         if problem.training is not None:
             problem.training.check(problem)
         else:
