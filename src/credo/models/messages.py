@@ -5,6 +5,7 @@ NumPyro's handlers pass by what they do not know: a `param` would stay at its in
 refused by name.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ class Understood(Messenger):
     """Turns a program's messages into what credo infers, and refuses the others.
 
     A `param` becomes a latent with a flat prior, a tree of parameters one flat vector of them. A `Delta` latent becomes
-    a constant. The entries of `NAME_unobserved` that are observed (`sample(..., obs_mask=)`) get a density of their own.
+    a constant. The entries of `NAME_unobserved` that are observed (`sample(..., obs_mask=)`) are padding.
 
     Args:
         fn: the program.
@@ -62,7 +63,9 @@ class Understood(Messenger):
         elif kind == "control_flow":
             self._control_flow(msg)
         elif kind not in _HARMLESS:
-            advice = "; keep what it holds outside of the program, or make it a sample site" if kind == "mutable" else ""
+            advice = (
+                "; keep what it holds outside of the program, or make it a sample site" if kind == "mutable" else ""
+            )
             raise ConfigError(
                 f"model.function: {_named(msg)} is a numpyro.{kind} statement, which credo cannot infer with{advice}"
             )
@@ -87,7 +90,7 @@ class Understood(Messenger):
             if mask is not None:
                 base = _unmasked(msg["fn"])
                 msg["fn"] = base if base.support.is_discrete else Padded(base, mask)
-                msg["infer"] = {**msg["infer"], "local": True, "imputed": self._within or mask}
+                msg["infer"] = {**msg["infer"], "local": True, "imputed": True}
 
     def _param(self, msg: Message) -> None:
         name = msg["name"]
@@ -132,6 +135,26 @@ class Understood(Messenger):
             Understood(part, self._params, word) if place in _BODIES[name] else part
             for place, part in enumerate(msg["args"])
         )
+
+
+class WholeCounts(Messenger):
+    """Draws from distributions whose counts came as floats, as files often have them: NumPyro draws by whole ones."""
+
+    def process_message(self, msg: Message) -> None:
+        """Make the counts whole."""
+        if msg["type"] == "sample" and msg["value"] is None:
+            msg["fn"] = _counted(msg["fn"])
+
+
+def _counted(fn: Any) -> Any:
+    whole = copy.copy(fn)
+    if isinstance(fn, _WRAPPERS):
+        whole.base_dist = _counted(fn.base_dist)
+        return whole
+    if type(fn).arg_constraints.get("total_count") is not constraints.nonnegative_integer:
+        return fn
+    whole.total_count = jnp.asarray(fn.total_count).astype(int)
+    return whole
 
 
 class Padded(dist.Distribution):
@@ -203,8 +226,7 @@ def innermost(fn: Any) -> Any:
 
 
 def mask_of(fn: Any) -> Any:
-    """Where a distribution counts, over its batch shape or, within an event, more of its values' shape; `None` for
-    everywhere."""
+    """Where a distribution counts, over the first dims of its values; `None` for everywhere."""
     if isinstance(fn, Padded):
         return jnp.broadcast_to(fn.mask, fn.batch_shape)
     inner = mask_of(fn.base_dist) if isinstance(fn, _WRAPPERS) else None
@@ -229,8 +251,8 @@ def _require_whole(msg: Message) -> None:
     if subsample_size is not None and subsample_size != size:
         raise ConfigError(
             f"model.function: the plate {msg['name']} takes another random {subsample_size} of its {size} rows in each "
-            "evaluation (subsample_size), so that the program has no density; remove subsample_size, and for minibatches "
-            "use inference=map inference.optimiser=adam inference.batch_size=N"
+            "evaluation (subsample_size), so that the program has no density; remove subsample_size, and for "
+            "minibatches use inference=map inference.optimiser=adam inference.batch_size=N"
         )
 
 
@@ -248,7 +270,7 @@ def _flattened(name: str, initial: Any, constraint: Any) -> tuple[Any, Callable[
 
 def _array(value: Any) -> Any:
     """The value as an array of floats, or `None` for a tree."""
-    return jnp.asarray(value, float) if jax.tree.structure(value) == jax.tree.structure(0) else None
+    return jnp.asarray(value, float) if jax.tree_util.all_leaves([value]) else None
 
 
 def _named(msg: Message) -> str:

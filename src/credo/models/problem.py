@@ -80,7 +80,8 @@ class Site:
         constraint: its support.
         param: whether it is a `numpyro.param`: a latent with a flat prior.
         value: an observed site's value.
-        seen: where an observed site counts; of a latent, which of its entries are unknowns; `None` for everywhere.
+        seen: where an observed site counts; `None` for everywhere.
+        imputed: whether it is the unobserved part of an observation (`sample(..., obs_mask=)`).
     """
 
     name: str
@@ -97,6 +98,7 @@ class Site:
     distribution: str = ""
     support: str = ""
     param: bool = False
+    imputed: bool = False
     constraint: Any = field(default=None, repr=False)
     value: Any = field(default=None, repr=False)
     seen: Any = field(default=None, repr=False)
@@ -145,9 +147,13 @@ class Problem:
 
     @cached_property
     def unknown(self) -> dict[str, np.ndarray]:
-        """Which entries of a latent are unknowns, where `sample(..., obs_mask=)` made one of which some are observed."""
-        masks = {site.name: site.seen for site in self.latents if site.seen is not None}
-        return {name: np.asarray(mask) for name, mask in masks.items() if not isinstance(mask, jax.core.Tracer)}
+        """Which entries of a latent are unknowns, where `sample(..., obs_mask=)` made one with others beside them."""
+        found = {}
+        for site in self.latents:
+            partner = self.observations.get(f"{site.name.removesuffix('_unobserved')}_observed")
+            if site.imputed and partner is not None:
+                found[site.name] = np.zeros(site.shape, bool) if partner.seen is None else ~partner.seen
+        return found
 
     @cached_property
     def names(self) -> Names:
@@ -267,7 +273,7 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
 
 
 def _latent_params(program: BoundModel) -> tuple[str, ...]:
-    """The `numpyro.param`s on which the density depends; others (as `random_eqx_module` leaves them) are no unknowns."""
+    """The `numpyro.param`s on which the density depends; others, as `random_eqx_module` leaves, are no unknowns."""
     initial: dict[str, Any] = {}
     _traced(program, lambda messages: initial.update(_initial(messages)))
 
@@ -398,7 +404,8 @@ def site_of(message: Message) -> Site:
         param=bool(infer.get("param", False)),
         constraint=support,
         value=message["value"] if observed else None,
-        seen=mask_of(fn) if observed or isinstance(fn, Padded) else infer.get("imputed"),
+        imputed=bool(infer.get("imputed", False)),
+        seen=mask_of(fn) if observed else None,
     )
 
 
@@ -449,7 +456,9 @@ def _check_support(site: Site, observation: Observation, row_dim: str, model: Mo
     inside = np.asarray(site.constraint(value))
     if observation.seen is not None:
         counts = observation.seen_rows(inside.ndim)
-        inside = inside if counts is None else inside | ~counts.reshape(counts.shape + (1,) * (inside.ndim - counts.ndim))
+        inside = (
+            inside if counts is None else inside | ~counts.reshape(counts.shape + (1,) * (inside.ndim - counts.ndim))
+        )
     if np.all(inside):
         return
     where = tuple(int(i) for i in np.argwhere(~inside)[0])
