@@ -63,11 +63,9 @@ class Understood(Messenger):
         elif kind == "control_flow":
             self._control_flow(msg)
         elif kind not in _HARMLESS:
-            advice = (
-                "; keep what it holds outside of the program, or make it a sample site" if kind == "mutable" else ""
-            )
             raise ConfigError(
-                f"model.function: {_named(msg)} is a numpyro.{kind} statement, which credo cannot infer with{advice}"
+                f"model.function: {_named(msg)} is a numpyro.{kind} statement, which credo cannot infer; write the "
+                "program with sample, param, deterministic, factor, plate, scan and cond"
             )
 
     def postprocess_message(self, msg: Message) -> None:

@@ -280,7 +280,7 @@ def _latent_params(program: BoundModel) -> tuple[str, ...]:
     def log_density(values: dict[str, Any]) -> Any:
         with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
             handlers.substitute(program, data=values)()
-        sampled = [message for message in messages.values() if message["type"] == "sample"]
+        sampled = [m for m in messages.values() if m["type"] == "sample" and not m["infer"].get("param")]
         return sum(jnp.sum(message["fn"].log_prob(message["value"])) for message in sampled)
 
     return used(log_density, initial)
