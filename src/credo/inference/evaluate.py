@@ -223,7 +223,7 @@ def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, 
     """The observed sites' own values, NaN where one does not count; and which variables of the data are just these."""
     variables, coords, as_given = {}, {}, set()
     for name, observation in problem.observations.items():
-        given = problem.data.get(name)
+        given = problem.data.data_vars.get(name)
         values = observation.with_gaps
         if given is not None and np.array_equal(given.to_numpy(), values):
             as_given.add(name)

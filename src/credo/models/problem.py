@@ -70,6 +70,7 @@ class Site:
         dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
         discrete: whether it takes countably many values.
         enumerable: whether NumPyro can sum it out.
+        from_zero: whether its values are 0, 1, 2, ..., over which NumPyro sums whatever they are.
         internal: whether it is left out of the results (a deterministic site shows it better).
         improper: whether its prior cannot be drawn from.
         group: of the results in which its draws are: `network` for weights, which have no meaning one by one.
@@ -97,6 +98,7 @@ class Site:
     normalised: bool = True
     distribution: str = ""
     support: str = ""
+    from_zero: bool = True
     param: bool = False
     imputed: bool = False
     constraint: Any = field(default=None, repr=False)
@@ -192,7 +194,7 @@ class Problem:
 
     def dims(self, site: Site) -> tuple[str, ...]:
         """The site's dims; those of an observed variable and of the rows are named as the data names them."""
-        given = self.data.get(site.name)
+        given = self.data.data_vars.get(site.name)
         if site.kind == "observed" and given is not None and given.shape == site.shape:
             return tuple(map(str, given.dims))
         return tuple(self.row_dim if dim == ROWS else dim for dim in site.dims)
@@ -208,7 +210,14 @@ class Problem:
             if site.discrete and not site.enumerable:
                 raise ConfigError(
                     f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no "
-                    "finite support that begins at 0; use inference=mh"
+                    "finite support; use inference=mh"
+                )
+
+            if site.discrete and not site.from_zero:
+                raise ConfigError(
+                    f"inference={method} sums discrete latents out, which NumPyro does over 0, 1, 2, ..., but "
+                    f"{site.name} ({site.distribution}) has other values; shift it, as in 1 + Categorical, or use "
+                    "inference=mh"
                 )
 
     def require_priors(self, method: str) -> None:
@@ -393,7 +402,8 @@ def site_of(message: Message) -> Site:
         shape=value_shape,
         dims=dims,
         discrete=bool(support.is_discrete),
-        enumerable=bool(fn.has_enumerate_support) and not fn.event_shape and _counts_from_zero(fn),
+        enumerable=bool(fn.has_enumerate_support) and not fn.event_shape,
+        from_zero=_counts_from_zero(fn),
         internal=bool(infer.get("internal", False)),
         improper=is_improper(fn),
         local=bool(infer.get("local", False)),
@@ -417,7 +427,7 @@ def _distribution(fn: Any) -> str:
 
 
 def _counts_from_zero(fn: Any) -> bool:
-    """Whether the values are 0, 1, 2, ...: NumPyro sums over these whatever the values are."""
+    """Whether the values of a distribution that can be enumerated are 0, 1, 2, ..."""
     try:
         with jax.ensure_compile_time_eval():
             values = np.ravel(fn.enumerate_support(expand=False))
