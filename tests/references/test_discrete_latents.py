@@ -195,6 +195,7 @@ def hidden_markov() -> Problem:
 
 
 # 3 comparisons at 4 standard errors: with another seed, a false alarm once in 5,000 times.
+@pytest.mark.slow  # a scan with sums takes half a minute to compile
 def test_nuts_on_hidden_states_under_scan(infer: Infer, z_score: Z) -> None:
     grid = np.meshgrid(
         (np.arange(80) + 0.5) / 80, np.linspace(-3.5, 1.5, 81), np.linspace(-1.5, 3.5, 81), indexing="ij"
@@ -203,7 +204,7 @@ def test_nuts_on_hidden_states_under_scan(infer: Infer, z_score: Z) -> None:
     prior = stats.beta(8, 2).logpdf(stay) + stats.norm(-1, 0.5).logpdf(low) + stats.norm(1, 0.5).logpdf(high)
     weights = np.exp(prior + forward(*grid))
     exact = [float(np.sum(weights * one) / np.sum(weights)) for one in grid]
-    result = infer(hidden_markov(), "nuts", warmup=300, draws=600)
+    result = infer(hidden_markov(), "nuts", warmup=200, draws=400)
     posterior = result.tree["posterior"]
     z = [z_score(posterior["stay"], exact[0]), z_score(posterior["mu"], np.array(exact[1:]))]
     assert np.max(np.abs(np.concatenate([np.ravel(one) for one in z]))) < 4

@@ -403,7 +403,7 @@ def site_of(message: Message) -> Site:
         dims=dims,
         discrete=bool(support.is_discrete),
         enumerable=bool(fn.has_enumerate_support) and not fn.event_shape,
-        from_zero=_counts_from_zero(fn),
+        from_zero=observed or not support.is_discrete or _counts_from_zero(fn),
         internal=bool(infer.get("internal", False)),
         improper=is_improper(fn),
         local=bool(infer.get("local", False)),
