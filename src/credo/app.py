@@ -1,6 +1,7 @@
 """One experiment, from its composed configuration to a believed answer: the whole story on one screen."""
 
 import json
+import logging
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -25,13 +26,16 @@ from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.errors import ConfigError, Interrupted, PrunedError
+from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.models.failure import told
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,20 +115,31 @@ def run(
     with _recorded(parts.tracker, folder):
         code.write(folder)
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
+        _archive(result, folder)
+        late = Late()
+        result = _looked_at(problem, result, config.seed, late, folder)
         summary = summarise(result)
         verdict = verdicts.judge(parts.diagnostics, result, summary)
+        _write_verdict(folder, summary, verdict)
+        shown = {check.advice for check in verdict.checks}
         if sweep is None:
             terminal.show_answer(story, result, summary, verdict)
-        numbers = metrics.collect(result, summary)
+        numbers = _numbers(result, summary, late)
         objective = _objective(config.objective, numbers)
         if inferred is not None:
             story = replace(story, provenance={**story.provenance, "jobs_by_one_program": inferred.jobs})
-        _write(folder, story, result, summary, verdict, numbers)
-        export.save(folder, config, problem, result)
-        page = parts.report.write(story, result, summary, verdict, numbers)
+        _write(folder, story, result, numbers, late)
+        with late("model"):
+            export.save(folder, config, problem, result)
+        page = None
+        with late("report"):
+            page = parts.report.write(story, result, summary, late.added_to(verdict), numbers)
+        verdict = late.added_to(verdict)
+        _write_verdict(folder, summary, verdict)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         keeper.finish()
+    terminal.show_lacking([why for why in late.found.values() if why not in shown])
     if sweep is None:
         terminal.show_places(story, page, tracked, _next(choices, overrides, problem))
     else:
@@ -207,18 +222,61 @@ def _infer(
 ) -> Result:
     import jax
 
+    if inferred is not None:
+        return inferred.tell(parts.tracker, keeper)
+    with terminal.Progress() as screen:
+        listener = _Listeners((screen, parts.tracker, *listeners))
+        return parts.inference.run(problem, jax.random.PRNGKey(seed), listener, keeper)
+
+
+def _looked_at(problem: Problem, result: Result, seed: int, late: "Late", folder: Path) -> Result:
+    """The result with what is known of a conditional model or an energy beyond its draws, which are written by now."""
+    import jax
+
     from credo.diagnostics.energy import add_energy
     from credo.diagnostics.information import add_information
     from credo.diagnostics.predictive import add_predictive
 
-    key = jax.random.PRNGKey(seed)
-    if inferred is not None:
-        result = inferred.tell(parts.tracker, keeper)
-    else:
-        with terminal.Progress() as screen:
-            result = parts.inference.run(problem, key, _Listeners((screen, parts.tracker, *listeners)), keeper)
-    result = add_information(problem, add_energy(problem, result, jax.random.fold_in(key, 2)))
-    return add_predictive(problem, result, jax.random.fold_in(key, 1))
+    key, before = jax.random.PRNGKey(seed), set(result.tree.children)
+    with late("energy"):
+        result = add_energy(problem, result, jax.random.fold_in(key, 2))
+    with late("information"):
+        result = add_information(problem, result)
+    with late("predictive"):
+        result = add_predictive(problem, result, jax.random.fold_in(key, 1))
+    if late.found:
+        result.tree.attrs["missing"] = json.dumps({**result.missing, **late.found})
+    if late.found or set(result.tree.children) != before:
+        _archive(result, folder)
+    return result
+
+
+class Late:
+    """What comes after the inference and may fail by itself: the draws, and the verdict on them, are there by then.
+
+    Attributes:
+        found: the parts that there are not, with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """Go on where it fails; but not where the run was stopped, or its configuration is wrong."""
+        try:
+            yield
+        except (CredoError, KeyboardInterrupt, Interrupted):
+            raise
+        except Exception as error:
+            log.debug("%s failed", part, exc_info=True)
+            self.found[part] = f"The {part} could not be made: {told(error)}."
+
+    def added_to(self, verdict: Verdict) -> Verdict:
+        """The verdict with these parts as not checked."""
+        known = {check.advice for check in verdict.checks}
+        more = [verdicts.lacking(part, why) for part, why in self.found.items() if why not in known]
+        return replace(verdict, checks=(*verdict.checks, *more))
 
 
 @dataclass(frozen=True)
@@ -233,17 +291,33 @@ class _Listeners:
             listener.progress(phase, done, total, numbers)
 
 
-def _write(
-    folder: Path, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, numbers: Mapping[str, float]
-) -> None:
-    """Leave the files of a run, except those of the report."""
-    from credo import archive  # takes time to load, and the verdict is out by now
+def _archive(result: Result, folder: Path) -> None:
+    from credo import archive  # takes time to load
 
     archive.write(result.tree, folder / "posterior.nc")
+
+
+def _write_verdict(folder: Path, summary: pd.DataFrame, verdict: Verdict) -> None:
     summary.to_csv(folder / "summary.csv", index=False)
-    if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
-        left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
+
+
+def _numbers(result: Result, summary: pd.DataFrame, late: "Late") -> dict[str, float]:
+    """The metrics; those that fail are left out."""
+    numbers: dict[str, float] = {}
+    for part, collect in metrics.PARTS.items():
+        with late(f"metrics of {part}"):
+            numbers |= collect(result, summary)
+    return numbers
+
+
+def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, float], late: "Late") -> None:
+    """Leave the files of a run, except those of the verdict and the report."""
+    from credo import archive
+
+    with late("loo.csv"):
+        if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
+            left_out.to_csv(folder / "loo.csv")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
     found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree)}
     provenance.write(found, folder / "provenance.json")
@@ -281,6 +355,8 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
     try:
         problem.require_enumerable("nuts")
         methods = ["map", "nuts", "mh"]
+        if any(site.param for site in problem.latents) and getattr(problem.model, "params", None) != "flat":
+            methods = ["map", "mle"]
     except ConfigError:
         methods = ["mh"]
     if not all(site.normalised for site in problem.named("observed")):

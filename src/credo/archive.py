@@ -20,7 +20,7 @@ def write(tree: xr.DataTree, path: Path) -> None:
         for name, group in groups.items()
     }
     small = {name: group.drop_vars(large[name]) for name, group in groups.items()}
-    xr.DataTree.from_dict(small).to_netcdf(path, engine="netcdf4")
+    xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **small}).to_netcdf(path, engine="netcdf4")
     if not any(large.values()):
         return
     with netCDF4.Dataset(path, "a") as file:

@@ -23,6 +23,7 @@ from credo.code.record import NO_CODE
 from credo.code.record import require_same as require_same_code
 from credo.contracts import Kept
 from credo.errors import ConfigError, RunError
+from credo.models.names import SITE
 
 MOST_NAMED = 5
 
@@ -232,7 +233,7 @@ def _finished_draws(path: Path) -> dict[str, np.ndarray]:
 
     with xr.open_datatree(path, engine="netcdf4") as tree:
         return {
-            f"{group}/{name}": array.to_numpy()
+            f"{group}/{array.attrs.get(SITE, name)}": array.to_numpy()
             for group, part in tree.children.items()
             for name, array in part.data_vars.items()
             if array.dims[:2] == ("chain", "draw")

@@ -175,6 +175,8 @@ class Check:
         value: the number judged, `None` where there is none.
         threshold: the bar, `None` where there is none.
         advice: one or two sentences in words: what was seen and, unless it passed, what to do.
+        decides: whether the verdict depends on it; not where the answer could have been a note at worst, or where the
+            question is about a part of the answer that the model does not provide.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Check:
     value: float | None
     threshold: float | None
     advice: str
+    decides: bool = True
 
 
 @runtime_checkable
@@ -290,7 +293,7 @@ class Tracker(Protocol):
 class Verdict:
     """Whether the answer may be believed.
 
-    `passed` only if every check passed (notes aside); `failed` if any failed; otherwise `not checked`.
+    `passed` only if every check that decides passed; `failed` if any failed; otherwise `not checked`.
     """
 
     status: Literal["passed", "failed", "not checked"]

@@ -1,6 +1,7 @@
 """The numbers of a run, by the names under which MLflow sorts them."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -20,16 +21,7 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
     `ess_per_second`. What a method does not have is not there.
     """
-    return {
-        **_of_kind(result, summary),
-        **loo_metrics(result),
-        **_held_out(result),
-        **_log_z(result),
-        **_information(result),
-        **scores(result),
-        **_cost(result),
-        **_posterior(summary),
-    }
+    return {name: value for part in PARTS.values() for name, value in part(result, summary).items()}
 
 
 def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
@@ -135,3 +127,16 @@ def _posterior(summary: pd.DataFrame) -> dict[str, float]:
         for column in columns
         if not math.isnan(row[column])
     }
+
+
+PARTS: Mapping[str, Callable[[Result, pd.DataFrame], dict[str, float]]] = {
+    "the inference": _of_kind,
+    "leave-one-out": lambda result, _: loo_metrics(result),
+    "the held-out rows": lambda result, _: _held_out(result),
+    "the normaliser": lambda result, _: _log_z(result),
+    "the information": lambda result, _: _information(result),
+    "the scores": lambda result, _: scores(result),
+    "the cost": lambda result, _: _cost(result),
+    "the posterior": lambda _, summary: _posterior(summary),
+}
+"""All metrics, part by part."""

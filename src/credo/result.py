@@ -1,6 +1,7 @@
 """What every inference method returns: one `Result`, whatever the method was."""
 
 import enum
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -71,3 +72,9 @@ class Result:
     sampled: tuple[str, ...]
     course: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """What could not be derived from the answer, each with the reason; the attribute `missing` of the tree."""
+        found: dict[str, str] = json.loads(self.tree.attrs.get("missing", "{}"))
+        return found

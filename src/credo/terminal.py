@@ -247,6 +247,13 @@ def show_unknown_code(reasons: Sequence[str], console: Console | None = None) ->
     console.print(Text(said, style="yellow"), soft_wrap=True)
 
 
+def show_lacking(reasons: Sequence[str], console: Console | None = None) -> None:
+    """Say what could not be made after the answer."""
+    console = console or Screen(highlight=False)
+    for reason in reasons:
+        console.print(Text.assemble(("not done ", "yellow"), reason), soft_wrap=True)
+
+
 def show_answered(folder: Path, console: Console | None = None) -> None:
     """Say that nothing was run, because a finished run has the answer."""
     console = console or Screen(highlight=False)

@@ -170,3 +170,57 @@ def counts() -> None:
 
     rate = numpyro.sample("rate", dist.Exponential(1.0))
     numpyro.sample("count", dist.Poisson(rate))
+
+
+STATES = np.array([-1.2, -0.8, -1.5, 0.9, 1.3, 0.2, 1.8, -0.3, -1.1, -2.0, -0.6, 1.2])
+"""What a hidden Markov model of two states observed."""
+
+
+def forward(stay: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Log p(y | stay, mu) by the forward algorithm, the state before the first being the first; elementwise."""
+    emission = [stats.norm(mu, 1.0).pdf(one) for one in STATES for mu in (low, high)]
+    total, first, second = np.zeros(np.shape(stay)), np.ones(np.shape(stay)), np.zeros(np.shape(stay))
+    for at_low, at_high in zip(emission[::2], emission[1::2], strict=True):
+        joint_low = at_low * (first * stay + second * (1 - stay))
+        joint_high = at_high * (first * (1 - stay) + second * stay)
+        both = joint_low + joint_high
+        total, first, second = total + np.log(both), joint_low / both, joint_high / both
+    return total
+
+
+def hidden_markov() -> Problem:
+    from credo.models.program import Program
+
+    return Problem(Program("programs:with_hidden_states", {}), xr.Dataset({"y": ("obs", STATES)}))
+
+
+# 3 comparisons at 4 standard errors: with another seed, a false alarm once in 5,000 times.
+@pytest.mark.slow  # a scan with sums takes half a minute to compile
+def test_nuts_on_hidden_states_under_scan(infer: Infer, z_score: Z) -> None:
+    grid = np.meshgrid(
+        (np.arange(80) + 0.5) / 80, np.linspace(-3.5, 1.5, 81), np.linspace(-1.5, 3.5, 81), indexing="ij"
+    )
+    stay, low, high = grid
+    prior = stats.beta(8, 2).logpdf(stay) + stats.norm(-1, 0.5).logpdf(low) + stats.norm(1, 0.5).logpdf(high)
+    weights = np.exp(prior + forward(*grid))
+    exact = [float(np.sum(weights * one) / np.sum(weights)) for one in grid]
+    result = infer(hidden_markov(), "nuts", warmup=200, draws=400)
+    posterior = result.tree["posterior"]
+    z = [z_score(posterior["stay"], exact[0]), z_score(posterior["mu"], np.array(exact[1:]))]
+    assert np.max(np.abs(np.concatenate([np.ravel(one) for one in z]))) < 4
+    assert "state" not in posterior
+    assert result.missing["discrete_latents"].startswith("state cannot be recovered")
+
+
+def test_mle_on_hidden_states_under_scan(infer: Infer) -> None:
+    from scipy.optimize import minimize
+
+    def loss(x: np.ndarray) -> float:
+        return -float(forward(np.array(1 / (1 + np.exp(-x[0]))), np.array(x[1]), np.array(x[2])))
+
+    starts = product((-1.0, 1.0), (-1.5, 0.5), (-0.5, 1.5))
+    found = [minimize(loss, start, method="BFGS", options={"gtol": 1e-9}) for start in starts]
+    best = min(found, key=lambda one: float(one.fun)).x
+    posterior = infer(hidden_markov(), "mle").tree["posterior"]
+    assert posterior["stay"].item() == pytest.approx(1 / (1 + np.exp(-best[0])), abs=1e-3)
+    assert posterior["mu"].to_numpy()[0, 0] == pytest.approx(best[1:], abs=1e-3)

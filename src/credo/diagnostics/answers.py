@@ -23,6 +23,12 @@ def not_checked(name: str, threshold: float | None, reason: str) -> Check:
     return Check(name, "not checked", None, threshold, reason)
 
 
+def left_out(result: Result, name: str, threshold: float | None, *parts: str) -> Check | None:
+    """The answer of a check that could only have noted something, where a part that it needs could not be derived."""
+    reasons = [result.missing[part] for part in parts if part in result.missing]
+    return Check(name, "not checked", None, threshold, reasons[0], decides=False) if reasons else None
+
+
 def some(names: Iterable[str], most: int = 3) -> str:
     """The first names, and how many more there are: `a, b, c and 2 more`."""
     listed = list(names)

@@ -18,8 +18,9 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from credo.contracts import Check
+from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
-from credo.diagnostics.summary import array_stats, labels, moving, scalars
+from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
 from credo.result import Result
 
 
@@ -38,6 +39,8 @@ class Loo:
         """Judge draws of a model with data."""
         if result.kind != "draws" or not has_data(result):
             return None
+        if (missing := answers.left_out(result, "loo", self.threshold, "log_likelihood")) is not None:
+            return missing
         left_out = leave_one_out(result)
         if len(left_out) == 1:
             return None  # without its only observation, the posterior is the prior
@@ -102,7 +105,7 @@ def _leave_one_out(result: Result) -> pd.DataFrame:
     if not log_likelihood.size or not np.isfinite(log_likelihood).all():
         return pd.DataFrame()
     names = pd.Index([label for site in sites for label in labels(site)], name="observation")
-    whose = [site.name for site in sites for _ in labels(site)]
+    whose = [title(site) for site in sites for _ in labels(site)]
     return pd.DataFrame({"site": whose} | _left_out(log_likelihood, _relative_efficiency(result)), index=names)
 
 

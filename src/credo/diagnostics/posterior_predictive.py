@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from credo.contracts import Check
-from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.answers import group, left_out, not_checked, some
 from credo.result import Result
 
 TESTS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "sd": np.std, "min": np.min, "max": np.max}
@@ -40,6 +40,8 @@ class PosteriorPredictive:
         observed, replicated = group(result, "observed_data"), group(result, "posterior_predictive")
         if result.kind != "draws" or not observed.data_vars:
             return None
+        if (missing := left_out(result, "posterior_predictive", self.threshold, "posterior_predictive")) is not None:
+            return missing
         names = [name for name in observed.data_vars if name in replicated]
         if not names:
             return not_checked("posterior_predictive", self.threshold, "There is no replicated data.")

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from credo.contracts import Check
-from credo.diagnostics.answers import group, has_data, not_checked, some
+from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.summary import array_stats, constant, moving, scalars
 from credo.result import Result
 
@@ -41,6 +41,10 @@ class PriorSensitivity:
         """Judge draws of a model with data."""
         if result.kind != "draws" or not has_data(result):
             return None
+        if (
+            missing := left_out(result, "prior_sensitivity", self.threshold, "log_likelihood", "log_prior")
+        ) is not None:
+            return missing
         prior, likelihood = group(result, "log_prior"), group(result, "log_likelihood")
         if self.sites is not None:
             if unknown := sorted(set(self.sites) - set(prior)):

@@ -17,6 +17,7 @@ import xarray as xr
 from arviz_stats.base import array as arviz_array
 
 from credo.diagnostics.answers import group
+from credo.models.names import SITE
 from credo.result import Result
 
 array_stats: Any = arviz_array.array_stats
@@ -93,9 +94,14 @@ def labels(variable: xr.DataArray) -> list[str]:
     """The names of a variable's scalars, in the order of its values: `theta[Choate]`; `mu` if it is one itself."""
     dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
     if not dims:
-        return [str(variable.name)]
+        return [title(variable)]
     values = [variable.coords[dim].values if dim in variable.coords else range(variable.sizes[dim]) for dim in dims]
-    return [f"{variable.name}[{', '.join(map(str, index))}]" for index in product(*values)]
+    return [f"{title(variable)}[{', '.join(map(str, index))}]" for index in product(*values)]
+
+
+def title(variable: xr.DataArray) -> str:
+    """What a variable is called in the program."""
+    return str(variable.attrs.get(SITE, variable.name))
 
 
 def scalars(variable: xr.DataArray) -> np.ndarray:

@@ -21,15 +21,23 @@ def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFram
         summary: `summarise(result)`.
 
     Returns:
-        `failed` if any check failed; `passed` if at least one passed and all others passed or are notes; otherwise
-        `not checked`. A check that raises an exception is `not checked`, with the exception's text.
+        `failed` if any check failed; `passed` if at least one passed and all others that decide passed or are notes;
+        otherwise `not checked`. A check that raises an exception is `not checked`, with the exception's text. What
+        could not be derived from the answer, and no check told, is `not checked` by the name of that part.
     """
     answers = [_ask(name, check, result, summary) for name, check in checks.items()]
-    given = tuple(answer for answer in answers if answer is not None)
-    found = {answer.status for answer in given}
+    given = [answer for answer in answers if answer is not None]
+    told = {answer.advice for answer in given}
+    given += [lacking(part, why) for part, why in result.missing.items() if why not in told]
+    found = {answer.status for answer in given if answer.decides or answer.status == "failed"}
     if "failed" in found:
-        return Verdict("failed", given)
-    return Verdict("passed" if "passed" in found <= {"passed", "note"} else "not checked", given)
+        return Verdict("failed", tuple(given))
+    return Verdict("passed" if "passed" in found <= {"passed", "note"} else "not checked", tuple(given))
+
+
+def lacking(part: str, why: str) -> Check:
+    """A part of the answer that there is not; what there is is judged without it."""
+    return Check(part, "not checked", None, None, why, decides=False)
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class Chains(eqx.Module):
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
+        problem.require_priors(self.method)
         self.require_likelihood(problem)
         if problem.training is not None:
             problem.training.check(problem)

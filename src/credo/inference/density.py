@@ -11,10 +11,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from numpyro import handlers
+from numpyro.distributions import biject_to
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 from numpyro.primitives import Messenger
 
+from credo.errors import ConfigError
+from credo.models.failure import told
+from credo.models.messages import Padded
 from credo.models.priors import Placeholders
+from credo.models.problem import Problem
 
 Program = Callable[[], None]
 Values = dict[str, Any]
@@ -86,7 +91,8 @@ class WithoutPriors(Messenger):
     def process_message(self, msg: dict[str, Any]) -> None:
         """Mask the density of a continuous latent."""
         if msg["type"] == "sample" and not msg["is_observed"] and not msg["fn"].support.is_discrete:
-            msg["fn"] = msg["fn"].mask(mask=False)
+            fn = msg["fn"]
+            msg["fn"] = fn.without_prior() if isinstance(fn, Padded) else fn.mask(mask=False)
 
 
 class WithoutLikelihood(Messenger):
@@ -109,6 +115,58 @@ class ScaledLikelihood(Messenger):
         """Scale the density of an observation."""
         if msg["type"] == "sample" and msg["is_observed"]:
             msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
+
+
+def require_density(problem: Problem, method: str) -> None:
+    """Raise `ConfigError` if the log density or its gradient cannot be had; nothing is compiled.
+
+    It is asked of programs of the user's own, and where discrete latents are summed out.
+    """
+    discrete = [site.name for site in problem.latents if site.discrete]
+    if not discrete and not hasattr(problem.model, "function"):
+        return
+    try:
+        jax.eval_shape(_value_and_gradient, problem.bound)
+    except ConfigError:
+        raise
+    except Exception as error:
+        if not discrete:
+            raise ConfigError(
+                f"model.function: inference={method} needs the gradient of the log density, but it raised "
+                f"{told(error)}; use inference=mh, which needs none"
+            ) from error
+        raise ConfigError(
+            f"model.function: inference={method} sums {', '.join(discrete)} out, for which all values come at once "
+            f"along an axis of their own, but this raised {told(error)}; index and broadcast by the last axes only, or "
+            "use inference=mh"
+        ) from error
+
+
+def _value_and_gradient(program: Program) -> Any:
+    """The potential and its gradient somewhere, to be traced."""
+    messages = structure(program, _any_key())
+    _require_plates(messages)
+    free = {n: m for n, m in messages.items() if m["type"] == "sample" and not m["is_observed"]}
+    z = {n: biject_to(m["fn"].support).inv(m["value"]) for n, m in free.items() if not m["fn"].support.is_discrete}
+    return jax.value_and_grad(potential(program))(z)
+
+
+def _require_plates(messages: dict[str, dict[str, Any]]) -> None:
+    """Where discrete latents are summed out, values beside each other must be in a plate."""
+    names = discrete_latents(messages)
+    others = [name for name, m in messages.items() if m["type"] == "sample" and name not in names]
+    for name in (*names, *others) if names else ():
+        message = messages[name]
+        shape = message["fn"].batch_shape
+        known = {frame.dim for frame in message["cond_indep_stack"]}
+        if message.get("_control_flow_done"):
+            known.add(-len(shape))  # of the scan
+        if loose := [size for i, size in enumerate(shape) if size > 1 and i - len(shape) not in known]:
+            raise ConfigError(
+                f"model.function: {name} has {loose[-1]} values beside each other outside of a plate, but discrete "
+                f"latents ({', '.join(names)}) can only be summed out where such values are in one; put {name} in with "
+                f'numpyro.plate("NAME", {loose[-1]}), or use inference=mh'
+            )
 
 
 def structure(program: Program, key: jax.Array) -> dict[str, dict[str, Any]]:

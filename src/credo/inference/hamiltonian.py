@@ -25,7 +25,7 @@ from numpyro.infer.mcmc import MCMCKernel
 from credo.errors import ConfigError
 from credo.inference import metric as metrics
 from credo.inference.chains import Chains
-from credo.inference.density import Values, potential
+from credo.inference.density import Values, potential, require_density
 from credo.inference.metric import Metric
 from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
@@ -146,6 +146,7 @@ class Hamiltonian(Chains):
         """Refuse a problem without a continuous latent, or with a discrete one that cannot be summed out."""
         super().check(problem)
         problem.require_enumerable(self.method)
+        require_density(problem, self.method)
 
     def settled(self, problem: Problem) -> "Hamiltonian":
         """With a metric for this many latents."""

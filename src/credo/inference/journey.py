@@ -141,10 +141,12 @@ class Journey:
         """The answer at the end."""
         groups: dict[str, dict[str, Any]] = {}
         for name in now.blocks[0]:
+            if not all(name in block for block in now.blocks):
+                continue  # it could not be derived any more
             group, site = name.split("/", 1)
             joined = Joined(now.blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
-        tree = assemble(self.problem, groups)
+        tree = assemble(self.problem, groups, self.evaluate.missing)
         self.clock.lap("evaluation")
         return Result(
             tree=tree,

@@ -24,7 +24,7 @@ from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
 from credo.inference.curvature import Curvature, inspect
-from credo.inference.density import Program, ScaledLikelihood, Values
+from credo.inference.density import Program, ScaledLikelihood, Values, require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
@@ -95,6 +95,7 @@ class PointEstimate(eqx.Module):
         """Refuse what cannot be differentiated, or cannot be cut into minibatches."""
         problem.check()
         problem.require_enumerable(self.method)
+        require_density(problem, self.method)
         if problem.training is not None:
             problem.training.check(problem)
         else:
@@ -160,7 +161,7 @@ class PointEstimate(eqx.Module):
         tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
         table, status = _judge(self, states, curvature, best)
         tree["optimisation"] = xr.DataTree(table)
-        tree["standard_error"] = xr.DataTree(_standard_errors(tree["posterior"].to_dataset(), curvature))
+        tree["standard_error"] = xr.DataTree(_standard_errors(problem, tree["posterior"].to_dataset(), curvature))
         clock.lap("evaluation")
         evaluations = int(np.sum(np.asarray(states.evaluations)))
         return Result(
@@ -368,10 +369,13 @@ def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best
     return table, Status.DONE if converged[best] else Status.NOT_CONVERGED
 
 
-def _standard_errors(posterior: xr.Dataset, curvature: Curvature) -> xr.Dataset:
+def _standard_errors(problem: Problem, posterior: xr.Dataset, curvature: Curvature) -> xr.Dataset:
     """The variables of the posterior without chain and draw; NaN where there is no standard error."""
     one = posterior.isel(chain=0, draw=0, drop=True)
-    errors: Mapping[str, np.ndarray] = curvature.standard_errors
+    errors = {
+        problem.names.variable(name): values[problem.unknown[name]] if name in problem.unknown else values
+        for name, values in curvature.standard_errors.items()
+    }
     return xr.Dataset(
         {
             name: (values.dims, errors.get(str(name), np.full(values.shape, np.nan)))

@@ -1,6 +1,7 @@
 """Where chains and optimisers begin, and what to say where no beginning is found."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,8 +10,10 @@ import numpy as np
 import optax
 from jax import lax
 from numpyro import handlers
+from numpyro.distributions import biject_to
 from numpyro.infer import init_to_sample, init_to_uniform, init_to_value
 from numpyro.infer.util import initialize_model
+from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
@@ -63,8 +66,28 @@ def find_continuous(program: Program, key: jax.Array, how: str = "jitter", value
 
 def _continuous(program: Program, traced: Program, key: jax.Array, how: str, values: Values) -> Values:
     strategies = {"prior": init_to_sample, "values": init_to_value(values=values)}
-    z = initialize_model(key, traced, init_strategy=strategies.get(how, init_to_uniform)).param_info.z
+    strategy = strategies.get(how, init_to_uniform)
+    if _has_params(program):
+        strategy = partial(_near_initial, strategy if how == "values" else strategy(), frozenset(values))
+    z = initialize_model(key, traced, init_strategy=strategy).param_info.z
     return _climbed(program, z) if how == "map" else z
+
+
+def _has_params(program: Any) -> bool:
+    """Whether some latents are `numpyro.param`s, of a program that may be wrapped in handlers."""
+    while isinstance(program, Messenger):
+        program = program.fn
+    return bool(getattr(program, "params", ()))
+
+
+def _near_initial(otherwise: Any, given: frozenset[str], site: dict[str, Any]) -> Any:
+    """A `numpyro.param` within 2 of its initial value in unconstrained space; all else as `otherwise` has it."""
+    if site["type"] != "sample" or "initial" not in site["infer"] or site["name"] in given:
+        return otherwise(site)
+    transform = biject_to(site["fn"].support)
+    z = transform.inv(site["infer"]["initial"])
+    z = jnp.where(jnp.isfinite(z), z, 0.0)
+    return transform(z + jax.random.uniform(site["kwargs"]["rng_key"], z.shape, z.dtype, -2, 2))
 
 
 def _climbed(program: Program, z: Values) -> Values:

@@ -124,4 +124,7 @@ class Placeholders(Messenger):
     def process_message(self, msg: dict[str, Any]) -> None:
         """Fill in what cannot be drawn."""
         if msg["type"] == "sample" and msg["value"] is None and is_improper(msg["fn"]):
-            msg["value"] = dist.biject_to(msg["fn"].support)(jnp.zeros(msg["fn"].shape()))
+            transform = dist.biject_to(msg["fn"].support)
+            msg["value"] = msg["infer"].get("initial")
+            if msg["value"] is None:
+                msg["value"] = transform(jnp.zeros(transform.inverse_shape(msg["fn"].shape())))

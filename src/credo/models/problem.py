@@ -1,20 +1,25 @@
 """A model bound to its data, and what can be known of its sites before anything compiles."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpyro import handlers
-from numpyro.distributions.distribution import Unit
+from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.dependence import used
 from credo.models.failure import told
+from credo.models.messages import Message, Padded, Understood, is_factor, mask_of
+from credo.models.names import Names
+from credo.models.observations import Observation, observe
 from credo.models.priors import Placeholders, is_improper
 from credo.models.supports import describe
 
@@ -32,20 +37,26 @@ class BoundModel(eqx.Module):
         model: the model.
         arrays: the data that it takes, by name.
         sizes: whole numbers that it takes; they are structure.
+        params: the names of those `numpyro.param`s that are latents; `None` for all.
     """
 
     model: Model
     arrays: dict[str, Any]
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    params: tuple[str, ...] | None = eqx.field(static=True, default=None)
 
     def __call__(self) -> None:
         """Run the program."""
-        self.model(**self.arrays, **dict(self.sizes))
+        Understood(self._run, self.params)()
+
+    def _run(self) -> None:
+        # By its class: a bound method of an equinox module would take a variable called `self` for its own.
+        type(self.model).__call__(self.model, **self.arrays, **dict(self.sizes))
 
     def of_rows(self, rows: Any, names: tuple[str, ...]) -> "BoundModel":
         """The program over some rows [row], by number, of the arrays that have a value per row."""
         arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
-        return BoundModel(self.model, arrays, self.sizes)
+        return BoundModel(self.model, arrays, self.sizes, self.params)
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ class Site:
         dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
         discrete: whether it takes countably many values.
         enumerable: whether NumPyro can sum it out.
+        from_zero: whether its values are 0, 1, 2, ..., over which NumPyro sums whatever they are.
         internal: whether it is left out of the results (a deterministic site shows it better).
         improper: whether its prior cannot be drawn from.
         group: of the results in which its draws are: `network` for weights, which have no meaning one by one.
@@ -67,7 +79,10 @@ class Site:
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
         support: its support in words; empty for a deterministic site.
         constraint: its support.
+        param: whether it is a `numpyro.param`: a latent with a flat prior.
         value: an observed site's value.
+        seen: where an observed site counts; `None` for everywhere.
+        imputed: whether it is the unobserved part of an observation (`sample(..., obs_mask=)`).
     """
 
     name: str
@@ -83,8 +98,12 @@ class Site:
     normalised: bool = True
     distribution: str = ""
     support: str = ""
+    from_zero: bool = True
+    param: bool = False
+    imputed: bool = False
     constraint: Any = field(default=None, repr=False)
     value: Any = field(default=None, repr=False)
+    seen: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,32 @@ class Problem:
         """All sites in the program's order."""
         return trace(self.bound)
 
+    @cached_property
+    def observations(self) -> dict[str, Observation]:
+        """What the observed sites observed, but for those that observe what depends on a latent."""
+        return observe(self.bound, self.sites)
+
+    @cached_property
+    def observations_test(self) -> dict[str, Observation]:
+        """As `observations`, of the held-out rows."""
+        return {} if self.bound_test is None else observe(self.bound_test, trace(self.bound_test))
+
+    @cached_property
+    def unknown(self) -> dict[str, np.ndarray]:
+        """Which entries of a latent are unknowns, where `sample(..., obs_mask=)` made one with others beside them."""
+        found = {}
+        for site in self.latents:
+            partner = self.observations.get(f"{site.name.removesuffix('_unobserved')}_observed")
+            if site.imputed and partner is not None:
+                found[site.name] = np.zeros(site.shape, bool) if partner.seen is None else ~partner.seen
+        return found
+
+    @cached_property
+    def names(self) -> Names:
+        """What sites and dims are called in the results."""
+        dims = [dim for site in self.sites for dim in self.dims(site)]
+        return Names([site.name for site in self.sites], [*dims, *map(str, self.data.dims)])
+
     def named(self, kind: str) -> tuple[Site, ...]:
         """The sites of one kind."""
         return tuple(site for site in self.sites if site.kind == kind)
@@ -129,9 +174,13 @@ class Problem:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """What a verdict on chains is about: the latents, or what is computed of them where these are a network's."""
+        """What a verdict on chains is about: the latents, or what is computed of them where these are a network's.
+
+        They are called as in the results.
+        """
         latents = tuple(site.name for site in self.latents if not site.internal and site.group == "posterior")
-        return latents or tuple(site.name for site in self.named("deterministic"))
+        judged = latents or tuple(site.name for site in self.named("deterministic"))
+        return tuple(map(self.names.variable, judged))
 
     @property
     def row_dim(self) -> str:
@@ -145,23 +194,40 @@ class Problem:
 
     def dims(self, site: Site) -> tuple[str, ...]:
         """The site's dims; those of an observed variable and of the rows are named as the data names them."""
-        given = self.data.get(site.name)
+        given = self.data.data_vars.get(site.name)
         if site.kind == "observed" and given is not None and given.shape == site.shape:
             return tuple(map(str, given.dims))
         return tuple(self.row_dim if dim == ROWS else dim for dim in site.dims)
 
     def require_enumerable(self, method: str) -> None:
         """Raise `ConfigError` unless there is a continuous latent and every discrete one can be summed out."""
-        if all(site.discrete for site in self.latents):
+        if all(site.discrete for site in self.latents if 0 not in site.shape):
             raise ConfigError(
                 f"inference={method} moves continuous latents and the model has none "
-                f"({', '.join(site.name for site in self.latents)} are discrete); use inference=mh"
+                f"({', '.join(site.name for site in self.latents if site.discrete)} are discrete); use inference=mh"
             )
         for site in self.latents:
             if site.discrete and not site.enumerable:
                 raise ConfigError(
                     f"inference={method} sums discrete latents out, but {site.name} ({site.distribution}) has no "
                     "finite support; use inference=mh"
+                )
+
+            if site.discrete and not site.from_zero:
+                raise ConfigError(
+                    f"inference={method} sums discrete latents out, which NumPyro does over 0, 1, 2, ..., but "
+                    f"{site.name} ({site.distribution}) has other values; shift it, as in 1 + Categorical, or use "
+                    "inference=mh"
+                )
+
+    def require_priors(self, method: str) -> None:
+        """Raise `ConfigError` for a `numpyro.param`, unless the configuration says that its prior is flat."""
+        for site in self.latents:
+            if site.param and getattr(self.model, "params", None) != "flat":
+                raise ConfigError(
+                    f"model.function: {site.name} is a numpyro.param, which has no prior, but inference={method} draws "
+                    "from a posterior; give it a prior by numpyro.sample, take its prior as flat by model.params=flat, "
+                    "or estimate it by inference=mle or map"
                 )
 
     def require_normalised(self, who: str) -> None:
@@ -175,10 +241,11 @@ class Problem:
 
     def check(self) -> None:
         """Raise `ConfigError` if the data does not fit the model."""
-        if not self.latents:
+        if all(0 in site.shape for site in self.latents):
             raise ConfigError("model: expected at least one latent variable, but the model has none; nothing to infer")
         for site in self.named("observed"):
-            _check_support(site, self.row_dim, self.model)
+            if site.name in self.observations:
+                _check_support(site, self.observations[site.name], self.row_dim, self.model)
 
 
 def bind(model: Model, data: xr.Dataset) -> BoundModel:
@@ -210,7 +277,31 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
         raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
-    return BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
+    program = BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
+    return BoundModel(program.model, program.arrays, program.sizes, _latent_params(program))
+
+
+def _latent_params(program: BoundModel) -> tuple[str, ...]:
+    """The `numpyro.param`s on which the density depends; others, as `random_eqx_module` leaves, are no unknowns."""
+    initial: dict[str, Any] = {}
+    _traced(program, lambda messages: initial.update(_initial(messages)))
+
+    def log_density(values: dict[str, Any]) -> Any:
+        with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
+            handlers.substitute(program, data=values)()
+        sampled = [m for m in messages.values() if m["type"] == "sample" and not m["infer"].get("param")]
+        return sum(jnp.sum(message["fn"].log_prob(message["value"])) for message in sampled)
+
+    return used(log_density, initial)
+
+
+def _initial(messages: dict[str, Message]) -> dict[str, Any]:
+    """The shapes of all params, by name."""
+    return {
+        name: jax.ShapeDtypeStruct(jnp.shape(message["value"]), jnp.result_type(message["value"]))
+        for name, message in messages.items()
+        if message["type"] == "sample" and message["infer"].get("param")
+    }
 
 
 def trace(program: BoundModel) -> tuple[Site, ...]:
@@ -220,11 +311,20 @@ def trace(program: BoundModel) -> tuple[Site, ...]:
         ConfigError: the program raised an exception; the sentence tells where.
     """
     sites: list[Site] = []
+    _traced(program, lambda messages: sites.extend(site_of(m) for m in messages.values() if m["type"] in _SITES))
+    return tuple(sites)
+
+
+_SITES = ("sample", "deterministic")
+
+
+def _traced(program: BoundModel, look: Callable[[dict[str, Message]], Any]) -> None:
+    """Look at a program's messages, of which nothing is computed."""
 
     def run(key: jax.Array) -> None:
         with handlers.seed(rng_seed=key), handlers.trace() as messages, Placeholders():
             program()
-        sites.extend(_site(message) for message in messages.values() if message["type"] in {"sample", "deterministic"})
+        look(messages)
 
     try:
         jax.eval_shape(run, jax.random.key_data(jax.random.key(0)))
@@ -232,7 +332,6 @@ def trace(program: BoundModel) -> tuple[Site, ...]:
         raise
     except Exception as error:
         raise _failed(program.model, error) from error
-    return tuple(sites)
 
 
 def _failed(model: Model, error: Exception) -> ConfigError:
@@ -277,35 +376,64 @@ def _array(variable: xr.DataArray) -> np.ndarray:
     return values.astype(float) if values.dtype.kind == "f" else values
 
 
-def _site(message: dict[str, Any]) -> Site:
+def site_of(message: Message) -> Site:
+    """What a message of a traced program says of its site.
+
+    Raises:
+        ConfigError: the distribution and the observation have different shapes, or a latent has no support.
+    """
     value_shape = tuple(np.shape(message["value"]))
     dims = _dims(message, len(value_shape))
-    if message["type"] == "deterministic":
+    if message["type"] == "deterministic" or message["infer"].get("constant"):
         return Site(message["name"], "deterministic", value_shape, dims)
-    fn = message["fn"]
+    fn, infer, observed = message["fn"], message["infer"], message["is_observed"]
     support = fn.support
-    if message["is_observed"]:
+    if observed:
         _check_shape(message["name"], tuple(fn.shape()), value_shape)
-    base = fn
-    while hasattr(base, "base_dist"):
-        base = base.base_dist
+        support = constraints.real if support is None else support
+    if support is None:
+        raise ConfigError(
+            f"model.function: the distribution of {message['name']} has no support; set support, as in "
+            "support = constraints.real"
+        )
     return Site(
         name=message["name"],
-        kind="factor" if is_factor(message) else "observed" if message["is_observed"] else "latent",
+        kind="factor" if is_factor(message) else "observed" if observed else "latent",
         shape=value_shape,
         dims=dims,
         discrete=bool(support.is_discrete),
         enumerable=bool(fn.has_enumerate_support) and not fn.event_shape,
-        internal=bool(message["infer"].get("internal", False)),
+        from_zero=observed or not support.is_discrete or _counts_from_zero(fn),
+        internal=bool(infer.get("internal", False)),
         improper=is_improper(fn),
-        local=bool(message["infer"].get("local", False)),
-        group=message["infer"].get("group", "posterior"),
+        local=bool(infer.get("local", False)),
+        group=infer.get("group", "posterior"),
         normalised=bool(getattr(fn, "normalised", True)),
-        distribution=type(base).__name__,
+        distribution="a numpyro.param" if infer.get("param") else _distribution(fn),
         support=describe(support),
+        param=bool(infer.get("param", False)),
         constraint=support,
-        value=message["value"] if message["is_observed"] else None,
+        value=message["value"] if observed else None,
+        imputed=bool(infer.get("imputed", False)),
+        seen=mask_of(fn) if observed else None,
     )
+
+
+def _distribution(fn: Any) -> str:
+    fn = fn.base if isinstance(fn, Padded) else fn
+    while hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    return type(fn).__name__
+
+
+def _counts_from_zero(fn: Any) -> bool:
+    """Whether the values of a distribution that can be enumerated are 0, 1, 2, ..."""
+    try:
+        with jax.ensure_compile_time_eval():
+            values = np.ravel(fn.enumerate_support(expand=False))
+    except Exception:  # noqa: BLE001 - the values depend on what is not known yet; the sum itself is tried later
+        return True
+    return bool(np.array_equal(values, np.arange(values.size)))
 
 
 def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]) -> None:
@@ -321,11 +449,6 @@ def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]
         )
 
 
-def is_factor(message: dict[str, Any]) -> bool:
-    """Whether a message comes from `numpyro.factor`: neither latent nor observed."""
-    return message["type"] == "sample" and isinstance(message["fn"], Unit)
-
-
 def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
     event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
     names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
@@ -336,11 +459,16 @@ def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_support(site: Site, row_dim: str, model: Model) -> None:
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((site.constraint, site.value))):
-        return  # the support depends on a latent, or the observation was computed
-    value = np.asarray(site.value)
+def _check_support(site: Site, observation: Observation, row_dim: str, model: Model) -> None:
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(site.constraint)):
+        return  # the support depends on a latent
+    value = observation.value
     inside = np.asarray(site.constraint(value))
+    if observation.seen is not None:
+        counts = observation.seen_rows(inside.ndim)
+        inside = (
+            inside if counts is None else inside | ~counts.reshape(counts.shape + (1,) * (inside.ndim - counts.ndim))
+        )
     if np.all(inside):
         return
     where = tuple(int(i) for i in np.argwhere(~inside)[0])

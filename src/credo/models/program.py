@@ -19,6 +19,7 @@ class Program(Model):
         function: the program.
         sizes: whole numbers among the configured arguments; they are structure.
         numbers: the other configured arguments; changing one does not recompile.
+        params: `flat` lets Markov chains take a `numpyro.param` as a latent with a flat prior.
     """
 
     formula: ClassVar[str] = "a NumPyro function of the user's own"
@@ -27,15 +28,19 @@ class Program(Model):
     function: Callable[..., Any] = eqx.field(static=True)
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
     numbers: dict[str, float]
+    params: str | None = eqx.field(static=True)
 
-    def __init__(self, function: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(self, function: str, arguments: Mapping[str, Any], params: str | None = None) -> None:
         self.prior = {}
+        self.params = params
+        if params not in (None, "flat"):
+            raise ConfigError(f"params: expected flat or null, but got {params!r}")
         self.function = load(function)
         _require_taken(self.function, arguments)
         self.sizes = tuple((name, value) for name, value in arguments.items() if isinstance(value, int))
         self.numbers = {name: _number(name, value) for name, value in arguments.items() if not isinstance(value, int)}
 
-    def __call__(self, **data: Any) -> None:
+    def __call__(self, /, **data: Any) -> None:
         """Call the function with the data and the configured arguments."""
         self.function(**data, **dict(self.sizes), **self.numbers)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.diagnostics.summary import labels, scalars
+from credo.diagnostics.summary import labels, scalars, title
 from credo.report.numbers import counted
 from credo.result import Result
 
@@ -101,7 +101,7 @@ class Evidence:
         truth, error = self.group("truth"), self.group("standard_error")
         return tuple(
             Variable(
-                name=str(name),
+                name=title(variable),
                 dims=tuple(str(dim) for dim in variable.dims if dim not in ("chain", "draw")),
                 labels=tuple(labels(variable)),
                 array=variable,

@@ -69,6 +69,7 @@ class Program:
     _target_: str = "credo.models.program.Program"
     function: str = MISSING
     arguments: dict[str, Any] = field(default_factory=dict)
+    params: str | None = MISSING
 
 
 @dataclass

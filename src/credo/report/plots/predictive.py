@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from credo.diagnostics.summary import labels
+from credo.diagnostics.summary import labels, title
 from credo.report.density import density, intervals, limits
 from credo.report.drawing import Drawing
 from credo.report.evidence import Evidence
@@ -58,7 +58,7 @@ def draw(evidence: Evidence) -> Drawing:
 def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
     replicates = predicted.transpose("chain", "draw", *observed.dims).values.reshape(-1, observed.size)
     values = np.ravel(observed.values)
-    name, spread = str(observed.name), np.ptp(values)
+    name, spread = title(observed), np.ptp(values)
     if predicted.dtype.kind in "biu" and (spread <= 1 or (spread <= MOST_VALUES and values.size > FEW)):
         some = replicates[:: max(len(replicates) // MOST_REPLICATES, 1)]
         return _bars(name, values.astype(int), some.astype(int), replicates.mean(axis=0))
@@ -69,8 +69,8 @@ def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
 
 def _each(observed: xr.DataArray, values: np.ndarray, replicates: np.ndarray) -> Block:
     """An interval per observation."""
-    title = str(observed.name)
-    names = [label[len(title) + 1 : -1] or title for label in labels(observed)]
+    whole = title(observed)
+    names = [label[len(whole) + 1 : -1] or whole for label in labels(observed)]
     axis = ", ".join(map(str, observed.dims))
     if len(replicates) > 1:
         quantiles = intervals(replicates.T)
@@ -79,7 +79,7 @@ def _each(observed: xr.DataArray, values: np.ndarray, replicates: np.ndarray) ->
         quantiles = np.full((5, values.size), np.nan)
         quantiles[2] = replicates[0]
         caption = "Hollow dots: one data set drawn from the fitted model; "
-    block = Intervals(title, axis, names, quantiles, values.astype(float), observed=True)
+    block = Intervals(whole, axis, names, quantiles, values.astype(float), observed=True)
     return Block(block.height, block.draw, f"{caption}red: what was observed.")
 
 

@@ -1,0 +1,57 @@
+"""What sites and dims are called in the results: as in the program, as far as files and tables allow it.
+
+A group of the results has variables (the sites) and dims beside each other, all of different names without slashes;
+every group of draws has the dims `chain` and `draw`. A site that cannot keep its name keeps it as the attribute `site`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+RESERVED = ("chain", "draw", "block")
+"""Dims of the results."""
+
+SITE = "site"
+"""The attribute of a variable whose site is called otherwise."""
+
+
+class Names:
+    """The names in the results: `left/mu` is `left.mu`, a site `draw` is `draw_`, a plate like a site gets a `_`.
+
+    Args:
+        sites: in the program's order.
+        dims: the names of their axes.
+    """
+
+    def __init__(self, sites: Iterable[str], dims: Iterable[str]) -> None:
+        taken = set(RESERVED)
+        self._variables = _settled(sites, taken)
+        self._dims = _settled(dims, taken)
+
+    def variable(self, site: str) -> str:
+        """What a site is called in the results."""
+        return self._variables.get(site, site)
+
+    def dim(self, dim: str) -> str:
+        """What an axis is called in the results."""
+        return self._dims.get(dim, dim)
+
+    def attributes(self, site: str) -> Mapping[str, str]:
+        """What a variable says of its site."""
+        return {} if self.variable(site) == site else {SITE: site}
+
+
+def _settled(names: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """Give each name one that is not taken yet; one that can stay as it is has the first choice."""
+    found: dict[str, str] = {}
+    for name in sorted(dict.fromkeys(names), key=lambda name: _plain(name) != name):
+        free = _plain(name)
+        while free in taken:
+            free += "_"
+        taken.add(free)
+        found[name] = free
+    return found
+
+
+def _plain(name: str) -> str:
+    """Without what netCDF and xarray refuse."""
+    return re.sub(r"[/\x00-\x1f\x7f]", ".", name).rstrip() or "_"
