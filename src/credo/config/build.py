@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from credo.config import paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.data.dataset import split
@@ -96,7 +98,7 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
     """Make a part; the key `without` is not the part's own."""
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise ConfigError(f"{key}: expected a part with a _target_, but got {node}")
+        raise _no_part(key, node, contract)
     if without in node:
         node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
         OmegaConf.set_struct(node, False)
@@ -110,6 +112,15 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
             f"{key}._target_: expected a {contract.__name__}, but {node._target_} makes a {type(part).__name__}"
         )
     return part
+
+
+def _no_part(key: str, node: Any, contract: type) -> ConfigError:
+    """The sentence for a configuration that names no class, perhaps from a file of another project."""
+    needed = f"a _target_ that names its class, a {contract.__module__}.{contract.__name__}"
+    word = HydraConfig.get().runtime.choices.get(key) if HydraConfig.initialized() else None
+    if word is not None and (file := paths.of_word(key, str(word))) is not None:
+        return ConfigError(f"{key}={word}: expected {needed}, but {file} has none; choose another word, or add one")
+    return ConfigError(f"{key}: expected {needed}, but got {node}")
 
 
 def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:
