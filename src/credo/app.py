@@ -228,7 +228,8 @@ def _write(
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
-    found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree)}
+    hashes = {"draws_hash": archive.draws_hash(result.tree), "observed": archive.observations(result.tree)}
+    found = {**story.provenance, **hashes}
     provenance.write(found, folder / "provenance.json")
 
 
