@@ -217,7 +217,7 @@ def show_job(story: Story, result: Result, verdict: Verdict, console: Console | 
     """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
     console = console or Screen(highlight=False)
     if left_out := left_out_of(story):
-        _say_once(left_out)
+        say_once(left_out)
     took = seconds(sum(result.cost.seconds.values()))
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
@@ -231,8 +231,8 @@ def left_out_of(story: Story) -> str:
 
 
 @cache
-def _say_once(sentence: str) -> None:
-    """What is true of all jobs of a process."""
+def say_once(sentence: str) -> None:
+    """Print a sentence that is true of all jobs of a process."""
     Screen(highlight=False).print(Text(sentence, style="yellow"))
 
 

@@ -398,5 +398,7 @@ def test_labels_may_look_like_numbers(load):
 
 
 def test_other_files_hold_numbers_as_numbers(load):
-    with pytest.raises(ConfigError, match=r"'x' holds '1,5'; write numbers in the file as numbers, such as 1234\.5"):
+    with pytest.raises(
+        ConfigError, match=r"'x' holds '1,5' as text; write numbers in the file as numbers, such as 1234\.5"
+    ):
         load(Json, json.dumps({"y": [1, 2], "x": ["1,5", "2,5"]}))

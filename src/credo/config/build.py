@@ -3,8 +3,8 @@
 import copy
 import inspect
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import xarray as xr
@@ -36,8 +36,12 @@ class Parts:
     tracker: Tracker
     report: Report
 
-    def problem(self, seed: int) -> tuple[Problem, xr.Dataset]:
+    def problem(self, seed: int, free: Collection[str] = ()) -> tuple[Problem, xr.Dataset]:
         """The model with its data, known to fit; and the data, held-out rows included.
+
+        Args:
+            seed: of the run.
+            free: settings of the training that nobody chose; they are brought down to what the rows allow.
 
         Raises:
             ConfigError: the data cannot be had, or does not fit the model.
@@ -45,6 +49,9 @@ class Parts:
         data = self.source.load(self.model, seed)
         train, test = split(data)
         problem = Problem(self.model.fitted(train), train, test, self.training)
+        if self.training is not None:
+            rows = train.sizes.get(problem.row_dim, 1)
+            problem = replace(problem, training=self.training.fitted(rows, free))
         problem.check()
         return problem, data
 

@@ -68,6 +68,7 @@ class TableFile(Source, abc.ABC):
         if self.target is None:
             self._require_no_roles()
             return by_name(entries, is_text_file=self.is_text_file)
+        least = 1 if model is not None and model.takes_one_row else 2
         dataset = from_table(
             as_table(entries),
             target=_targets(self.target),
@@ -76,8 +77,9 @@ class TableFile(Source, abc.ABC):
             group=self.group,
             sigma=self.sigma,
             is_text_file=self.is_text_file,
+            least=least,
         )
-        dataset = hold_out(dataset, self.test_fraction, self.split_seed)
+        dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
     def _require_no_roles(self) -> None:

@@ -23,6 +23,7 @@ def from_table(
     group: str | None = None,
     sigma: str | None = None,
     is_text_file: bool = False,
+    least: int = 2,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group` [obs] and `sigma` [obs], as far as asked for.
 
@@ -38,17 +39,18 @@ def from_table(
         group: that of the group labels.
         sigma: that of the standard errors.
         is_text_file: whether the configuration says how numbers are written in the file.
+        least: how many rows are needed.
 
     Raises:
-        ConfigError: there are fewer than two rows, or a column is missing, used twice, not numeric or not finite, or
+        ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
             several targets have one column of standard errors.
     """
     given = _keys("data.target", target) | _keys("data.context", context)
     given |= _keys("data.group", group) | _keys("data.sigma", sigma)
     _require_distinct(table, given)
-    if len(table) < 2:
+    if len(table) < least:
         rows = "1 row" if len(table) == 1 else "no rows"
-        raise ConfigError(f"data: the table has {rows}, but expected at least 2; check the file")
+        raise ConfigError(f"data: the table has {rows}, but expected at least {least}; check the file")
     inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
     _require_distinct(table, given | _keys("data.features", inputs))
 
