@@ -238,16 +238,10 @@ def predict(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
-    import pandas as pd
+    from credo.data.file import existing
 
-    from credo.data.file import existing, unreadable
-
-    file = existing(arguments[1])
-    try:
-        table = pd.read_csv(file)
-    except (ValueError, OSError) as error:
-        raise unreadable(file, "CSV", error) from error
-    folder = again.folder(arguments[0])
+    file, folder = existing(arguments[1]), again.folder(arguments[0])
+    table = export.rows(folder, file)
     _make_importable(Path.cwd())
     export.load(folder)(table).to_csv(sys.stdout, index=False)
     return 0
