@@ -174,3 +174,24 @@ def test_paths_start_where_credo_was_started_whatever_hydra_does(tmp_path: Path)
     swept = credo("-m", *words, "inference=map", *FEW["map"], "seed=1,2", cwd=tmp_path)
     assert swept.code == 0, swept
     assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
+
+
+def test_settings_that_nobody_chose_follow_the_rows(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("y,x\n" + "".join(f"{i % 3},{i % 5}\n" for i in range(10)))
+    words = (
+        "data=csv",
+        "data.path=few.csv",
+        "data.target=y",
+        "model=mdn",
+        "inference=mle",
+        "training.epochs=2",
+        *QUIET,
+    )
+    said = credo(*words, "hydra.run.dir=run", cwd=tmp_path)
+    assert said.code == 0, said
+    assert "training.batch_size is 9 in place of 64: the rows are few\n" in said.out
+    refused = credo(*words, "training.batch_size=64", cwd=tmp_path)
+    assert (refused.code, refused.err) == (
+        2,
+        "credo: training.batch_size: expected at most the 9 rows that are trained on, but got 64; use a smaller one\n",
+    )

@@ -230,8 +230,9 @@ def _write(
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
-    hashes = {"draws_hash": archive.draws_hash(result.tree), "observed": archive.observations(result.tree)}
-    found = {**story.provenance, **hashes}
+    measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
+    observed = {site: seen | measures.get(site, {}) for site, seen in archive.observations(result.tree).items()}
+    found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree), "observed": observed}
     provenance.write(found, folder / "provenance.json")
 
 

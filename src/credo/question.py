@@ -11,15 +11,19 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
 
     Returns:
         `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same
-        of the observed sites. `data`: dims with sizes, variables, number of held-out rows, hash, the variables that the
-        model does not take, and in words the columns of a table that are in none.
+        of the observed sites, and whether their `measure` is a `mass` or a `density`. `data`: dims with sizes,
+        variables, number of held-out rows, hash, the variables that the model does not take, and in words the columns
+        of a table that are in none.
     """
     taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
     given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]
     return {
         "model": problem.model.formula,
         "latents": [_site(problem, site) for site in problem.latents if not site.internal],
-        "observed": [_site(problem, site) for site in problem.named("observed")],
+        "observed": [
+            _site(problem, site) | {"measure": "mass" if site.discrete else "density"}
+            for site in problem.named("observed")
+        ],
         "data": {
             "dims": {str(dim): int(size) for dim, size in problem.data.sizes.items()},
             "variables": given,

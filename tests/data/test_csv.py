@@ -1,9 +1,11 @@
 import json
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from conftest import DEFAULTS
 from credo.data.csv import Csv
 from credo.data.dataset import fingerprint, split
 from credo.data.json import Json
@@ -402,3 +404,20 @@ def test_other_files_hold_numbers_as_numbers(load):
         ConfigError, match=r"'x' holds '1,5' as text; write numbers in the file as numbers, such as 1234\.5"
     ):
         load(Json, json.dumps({"y": [1, 2], "x": ["1,5", "2,5"]}))
+
+
+class OneRow:
+    """A model that takes a single row, as an energy of a lattice does."""
+
+    takes_one_row = True
+
+
+def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
+    (tmp_path / "lattice.csv").write_text("a,b\n1,-1\n")
+    keys = DEFAULTS | {"target": ["a", "b"], "separator": ",", "decimal": ".", "thousands": None}
+    source = Csv(**keys, path=str(tmp_path / "lattice.csv"))
+    np.testing.assert_array_equal(source.load(OneRow(), 0)["y"], [[1, -1]])
+    with pytest.raises(ConfigError, match=r"^data: the table has 1 row, but expected at least 2; check the file"):
+        source.load(None, 0)
+    with pytest.raises(ConfigError, match=r"^data\.test_fraction: 0\.9 of 1 rows leaves 0 for training, .* one row;"):
+        replace(source, test_fraction=0.9).load(OneRow(), 0)

@@ -28,17 +28,23 @@ def require_same(lines: Sequence[Configuration]) -> None:
     """Refuse to compare runs on the same data whose sites of one name observe different values.
 
     Raises:
-        ConfigError: two do; the sentence names the site and says how its values differ.
+        ConfigError: two do, or one has a mass where another has a density; the sentence names the site and says why.
     """
     of_data: dict[str, tuple[Configuration, Run]] = {}
     for line, run in _known(lines):
         first_line, first = of_data.setdefault(run.data_hash, (line, run))
-        for site in _sites(first):
-            if site in _sites(run) and (how := _difference(first, run, site)):
-                one, other = (f"{of.label} ({its.folder})" for of, its in ((first_line, first), (line, run)))
+        for site in (site for site in _sites(first) if site in _sites(run)):
+            one, other = (f"{site} of {of.label} ({its.folder})" for of, its in ((first_line, first), (line, run)))
+            if how := _difference(first, run, site):
                 raise ConfigError(
-                    f"credo compare: expected runs that observe the same values, but {site} of {one} and {site} of "
-                    f"{other} {how}; {ADVICE}"
+                    f"credo compare: expected runs that observe the same values, but {one} and {other} {how}; {ADVICE}"
+                )
+            measures = [_sites(one)[site].get("measure") for one in (first, run)]
+            if None not in measures and measures[0] != measures[1]:
+                raise ConfigError(
+                    f"credo compare: expected likelihoods of one kind, but {one} has a {measures[0]} and {other} a "
+                    f"{measures[1]}; a log mass and a log density cannot be compared, so use distributions of whole "
+                    "numbers in both, or in none"
                 )
 
 
