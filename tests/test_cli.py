@@ -221,6 +221,12 @@ def test_several_runs_by_one_command(tmp_path: Path) -> None:
     assert "HYDRA" not in said.out
 
 
+def test_words_may_come_after_flags(tmp_path: Path) -> None:
+    said = credo(*COINS, "-m", "inference=map", *FEW["map"], "seed=1,2", cwd=tmp_path)
+    assert said.code == 0, said
+    assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
+
+
 def test_a_run_that_fails_lets_the_others_finish(tmp_path: Path) -> None:
     said = credo("-m", *QUIET, "data=coin_flips", "model=regression,bernoulli", "inference=map", cwd=tmp_path)
     assert said.code == 1

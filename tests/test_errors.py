@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from console import credo, credo_process
+from credo.config.mistakes import in_quotes
 
 MODELS = """
 import jax.numpy as jnp
@@ -97,8 +99,11 @@ CASES = {
     "new key of a check": ("+diagnostics.checks.loo.treshold=1", r"checks\.loo\.treshold: .*did you mean 'threshold'?"),
     "key of an option without keys": ("tracking=none tracking.uri=x", r"tracking\.uri: .*; tracking has none"),
     "key in a file": ("experiment=misspelt", r"inference\.drws: .*did you mean 'draws'\? \(in experiment/misspelt\)"),
-    "check without a class": ("+diagnostics.checks.rhat.threshold=1", r"checks\.rhat: expected a part with a _target_"),
-    "check of no class": ("+diagnostics.checks.mine=3", r"checks\.mine: expected a part with a _target_, but got 3"),
+    "check without a class": (
+        "+diagnostics.checks.rhat.threshold=1",
+        r"checks\.rhat: expected a _target_ that names its class, a credo\.contracts\.Diagnostic",
+    ),
+    "check of no class": ("+diagnostics.checks.mine=3", r"checks\.mine: expected a _target_ .*, but got 3"),
     "class that is not there": (
         "+diagnostics.checks.mine._target_=mine.Check",
         r"mine\._target_: mine\.Check cannot be",
@@ -122,6 +127,22 @@ CASES = {
     "missing value": ("data=csv", r"data\.path: a value is needed, but none was given; add data\.path=VALUE"),
     "interpolation": ("'seed=${sed}'", "interpolation key 'sed' not found"),
     "override syntax": ("'inference.draws=['", r"inference\.draws=\[: expected KEY=VALUE or GROUP=OPTION"),
+    "umlaut": ("data=csv data.path=ü/d.csv", r"""data\.path=ü/d\.csv: .*type it as 'data\.path="ü/d\.csv"'$"""),
+    "equals sign": ("data=csv data.path=a=b.csv", r"""type it as 'data\.path="a=b\.csv"'$"""),
+    "parentheses": ("data=csv 'data.path=a (1).csv'", r"""type it as 'data\.path="a \(1\)\.csv"'$"""),
+    "comma": ("data=csv data.path=a,b.csv", r"""need -m, .*; one value .* typed as 'data\.path="a,b\.csv"'$"""),
+    "umlaut in a list": ("data=csv data.features=[Größe,x]", r"""type it as 'data\.features=\["Größe",x\]'$"""),
+    "nested resolvers": ("'seed=${oc.decode:${oc.env:A}}'", r"""type it as 'seed="\${oc\.decode:\${oc\.env:A}}"'$"""),
+    "no variable": (
+        "'data.values=${oc.env:NOT_SET}' data=inline",
+        r"data\.values: the environment .*NOT_SET is",
+    ),
+    "run below a file": ("hydra.run.dir=table.csv/a", r"hydra\.run\.dir=table\.csv/a: .* since table\.csv is a file"),
+    "run is a file": ("hydra.run.dir=table.csv", r"hydra\.run\.dir=table\.csv: .* since table\.csv is a file"),
+    "sweep below a file": ("-m seed=1,2 hydra.sweep.dir=table.csv/a", r"hydra\.sweep\.dir: \S+/a cannot be made"),
+    "word after -m": ("-m frobnicate", "frobnicate: expected KEY=VALUE or GROUP=OPTION"),
+    "verb after -m": ("-m compare a b", "compare: expected KEY=VALUE .*credo compare is a command of its own"),
+    "no key": ("=3", "=3: expected KEY=VALUE or GROUP=OPTION"),
     "override without a value": ("frobnicate", "frobnicate: expected KEY=VALUE or GROUP=OPTION"),
     "broken file": ("experiment=broken", r"broken\.yaml, line 3: not valid YAML"),
     # the sampler's settings
@@ -263,6 +284,21 @@ def test_one_sentence_and_nothing_left(case: str, folder: Path) -> None:
     assert [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts] == [
         path for path in there if "__pycache__" not in path.parts
     ]
+
+
+@pytest.mark.parametrize(
+    "value", ["ü/d.csv", "a=b.csv", "a(1).csv", "~/d.csv", "it's.csv", 'a"b.csv', "a'b\"c(", "{a}.csv", "a,b", ";", ","]
+)
+def test_the_quoting_that_is_shown_works(value: str) -> None:
+    (word,) = shlex.split(in_quotes(f"data.path={value}"))
+    override = OverridesParser.create().parse_override(word)
+    assert (override.key_or_group, str(override.value())) == ("data.path", value)
+
+
+def test_there_is_something_to_vary_after_m(tmp_path: Path) -> None:
+    said = credo("-m", cwd=tmp_path)
+    assert (said.code, list(tmp_path.iterdir())) == (2, [])
+    assert said.err == "credo: -m: expected values to vary, one run each, as in credo -m inference=map,nuts\n"
 
 
 def test_the_real_command_says_the_same(folder: Path) -> None:

@@ -94,6 +94,13 @@ def test_rows_that_cannot_be_predicted(rows: str, sentence: str, folder: Path) -
     assert (said.code, said.out, said.err) == (2, "", f"credo: {sentence}\n")
 
 
+def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("a;b\n1.234,5;2\n")
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text('data: {separator: ";", decimal: ",", thousands: "."}\n')
+    assert export.rows(tmp_path, tmp_path / "new.csv").to_dict("list") == {"a": [1234.5], "b": [2]}
+
+
 def test_only_networks_predict(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
         export.load(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import FEW, QUIET, Said, credo
+from credo.config.paths import built_in
 
 Run = Callable[..., Said]
 
@@ -132,3 +133,65 @@ def test_a_wrong_key_of_its_model_is_refused(words: str, run: Run) -> None:
     assert said.code == 2
     assert said.err.startswith(f"credo: {REFUSED[words]}")
     assert said.err.count("\n") == 1
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """The folder of another project that uses Hydra, too."""
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "config.yaml").write_text("defaults: [{db: mysql}]\n")
+    (tmp_path / "conf" / "data" / "mnist.yaml").write_text("lr: 0.1\n")
+    return tmp_path
+
+
+def test_the_configuration_of_another_project_is_not_taken(foreign: Path) -> None:
+    said = credo("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], *QUIET, cwd=foreign)
+    assert said.code == 0, said
+    assert said.err.startswith(f"{foreign}/conf/config.yaml is another project's; credo's own is used\n")
+
+
+def test_an_own_configuration_that_builds_on_credos_wins(foreign: Path) -> None:
+    own = (built_in() / "conf" / "config.yaml").read_text().replace("seed: 0", "seed: 71")
+    (foreign / "conf" / "config.yaml").write_text(own)
+    assert "seed: 71" in credo("--cfg", "job", cwd=foreign).out
+
+
+def test_the_file_of_a_word_that_is_no_part_is_named(foreign: Path) -> None:
+    said = credo("data=mnist", "model=bernoulli", *QUIET, cwd=foreign)
+    file = foreign / "conf" / "data" / "mnist.yaml"
+    sentence = f"data=mnist: expected a _target_ that names its class, a credo.contracts.Source, but {file} has none;"
+    assert said.err.splitlines()[1:] == [f"credo: {sentence} choose another word, or add one"]
+    assert said.code == 2
+    assert not list(foreign.glob("outputs"))
+
+
+def test_paths_start_where_credo_was_started_whatever_hydra_does(tmp_path: Path) -> None:
+    (tmp_path / "y.csv").write_text("y,x\n1,0\n2,1\n4,2\n")
+    words = ("data=csv", "data.path=y.csv", "data.target=y", "model=regression", "hydra.job.chdir=true", *QUIET)
+    said = credo(*words, "inference=map", *FEW["map"], cwd=tmp_path)
+    assert said.code == 0, said
+    assert "hydra.job.chdir: credo works in the folder where it was started all the same\n" in said.err
+    swept = credo("-m", *words, "inference=map", *FEW["map"], "seed=1,2", cwd=tmp_path)
+    assert swept.code == 0, swept
+    assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
+
+
+def test_settings_that_nobody_chose_follow_the_rows(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("y,x\n" + "".join(f"{i % 3},{i % 5}\n" for i in range(10)))
+    words = (
+        "data=csv",
+        "data.path=few.csv",
+        "data.target=y",
+        "model=mdn",
+        "inference=mle",
+        "training.epochs=2",
+        *QUIET,
+    )
+    said = credo(*words, "hydra.run.dir=run", cwd=tmp_path)
+    assert said.code == 0, said
+    assert "training.batch_size is 9 in place of 64: the rows are few\n" in said.out
+    refused = credo(*words, "training.batch_size=64", cwd=tmp_path)
+    assert (refused.code, refused.err) == (
+        2,
+        "credo: training.batch_size: expected at most the 9 rows that are trained on, but got 64; use a smaller one\n",
+    )

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,12 @@ def shown(
     show_answer(story, result(kind, status), summary(rows), verdict, console=console)
     show_places(story, page, tracked, commands, console=console)
     return console.file.getvalue()
+
+
+def test_columns_that_are_left_out_are_told(story, verdict):
+    asked = {**story.question, "data": {"left_out": "sex, hospital (text)"}}
+    assert "\nleft out: sex, hospital (text)\n" in shown(replace(story, question=asked), verdict)
+    assert "left out" not in shown(story, verdict)
 
 
 def test_end_of_a_run_in_plain_words(story, verdict):

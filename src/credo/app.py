@@ -21,7 +21,7 @@ from credo.code.record import Code
 from credo.config import paths
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
-from credo.contracts import Keeper, Listener, Story, Tracker, Verdict
+from credo.contracts import Keeper, Listener, Story, Tracker, Training, Verdict
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.loo import leave_one_out
@@ -97,10 +97,12 @@ def run(
         record.require_free(code, folder)
         if expected is not None:
             record.require_recorded(expected, code.record())
-        problem, data = parts.problem(config.seed)
+        free = _free(config, choices, overrides)
+        problem, data = parts.problem(config.seed, free)
         parts.inference.check(problem)
         if parts.training is not None:
             _refuse_unread(overrides)
+            _adopt(config, problem.training, free)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
         if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
             return _outcome_of(found, config.objective)
@@ -319,7 +321,9 @@ def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, flo
         if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
             left_out.to_csv(folder / "loo.csv")
     (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
-    found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree)}
+    measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
+    observed = {site: seen | measures.get(site, {}) for site, seen in archive.observations(result.tree).items()}
+    found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree), "observed": observed}
     provenance.write(found, folder / "provenance.json")
 
 
@@ -338,6 +342,30 @@ def _refuse_unread(overrides: tuple[str, ...]) -> None:
                 f"inference.{found[1]}: networks are trained as training says, which does not read it; set "
                 "training.learning_rate, training.batch_size, training.epochs or training.members"
             )
+
+
+FREE = ("batch_size", "validation")
+"""Settings of a training that follow the number of rows where nobody chose them."""
+
+
+def _free(config: DictConfig, choices: Mapping[str, str], overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of them are as the training's own file has them, and were not typed."""
+    preset = paths.settings("training", choices.get("training", ""))
+    typed = {match[1] for word in overrides if (match := re.match(r"\+*training\.(\w+)=", word))}
+    return tuple(
+        name
+        for name in FREE
+        if name in preset and name not in typed and OmegaConf.select(config, f"training.{name}") == preset[name]
+    )
+
+
+def _adopt(config: DictConfig, training: Training | None, free: tuple[str, ...]) -> None:
+    """Let the configuration have what the rows allow of these settings, and say so."""
+    for name in free:
+        value = getattr(training, name)
+        if value != config.training[name]:
+            terminal.say_once(f"training.{name} is {value:g} in place of {config.training[name]:g}: the rows are few")
+            config.training[name] = value
 
 
 def _objective(asked: Any, numbers: Mapping[str, float]) -> tuple[float, ...] | None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -39,6 +40,22 @@ def draws_hash(tree: xr.DataTree) -> str:
         for slab in _slabs(array):
             digest.update(np.ascontiguousarray(array[:, slab].values).tobytes())
     return digest.hexdigest()
+
+
+def observations(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
+    """What each site observed: `shape`, `dtype`, `count` of numbers that are there, and `hash`, SHA-256 of the values.
+
+    Equal numbers have equal hashes, whatever their type is.
+    """
+    observed = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
+    found = {}
+    for name, array in observed.data_vars.items():
+        values = array.to_numpy()
+        numbers = np.ascontiguousarray(values.astype("<f8") + 0.0)  # -0.0 is 0.0
+        digest = hashlib.sha256(f"{values.shape}".encode() + numbers.tobytes()).hexdigest()
+        count = int(np.isfinite(numbers).sum())
+        found[str(name)] = {"shape": list(values.shape), "dtype": str(values.dtype), "count": count, "hash": digest}
+    return found
 
 
 def _slabs(array: xr.DataArray) -> Iterator[slice]:

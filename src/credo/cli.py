@@ -56,7 +56,7 @@ def command(arguments: Sequence[str]) -> int:
             return 0
         if {"--help", "-h"} & set(arguments):
             return show_help([word for word in arguments if not word.startswith("-")])
-        _require_known_flags(arguments)
+        sys.argv[1:] = _in_order(arguments)
         return experiment()
     except CredoError as error:
         return _say(error)
@@ -69,15 +69,31 @@ def command(arguments: Sequence[str]) -> int:
         return 0
 
 
-def _require_known_flags(arguments: Sequence[str]) -> None:
+def _in_order(arguments: Sequence[str]) -> list[str]:
+    """The words typed, those that set something before the flags, among which Hydra's parser does not see them.
+
+    Raises:
+        ConfigError: there is no such flag, a word sets nothing, or `-m` has nothing to vary.
+    """
     parser = get_args_parser()
     parser.allow_abbrev = False  # --experiment is not --experimental-rerun
-    _, unknown = parser.parse_known_args(arguments)
+    known, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         raise ConfigError(
             f"{unknown[0]}: there is no such flag; values are set as KEY=VALUE (credo --help), and the flags are "
             "Hydra's (credo --hydra-help)"
         )
+    words: list[str] = known.overrides
+    if wrong := [word for word in words if word.find("=") < 1 and not word.startswith("~")]:
+        verb = wrong[0] if wrong[0] in VERBS else None
+        advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
+        raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
+    if known.multirun and not words:
+        raise ConfigError("-m: expected values to vary, one run each, as in credo -m inference=map,nuts")
+    flags = list(arguments)
+    for word in words:
+        flags.remove(word)
+    return [*words, *flags]
 
 
 def experiment() -> int:
@@ -87,12 +103,20 @@ def experiment() -> int:
 
     @hydra.main(config_path=_CONF, config_name="config", version_base="1.3")
     def job(config: DictConfig) -> float | list[float] | None:
+        os.chdir(HydraConfig.get().runtime.cwd)  # where all paths start, whatever hydra.job.chdir says
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             return run_job(config)
+        for remark in mistakes.remarks(HydraConfig.get()):
+            sys.stderr.write(f"{remark}\n")
         codes.append(run(config).exit_code)
         return None
 
-    job()
+    try:
+        job()
+    except OSError as error:  # Hydra makes the folders
+        if error.filename is None:
+            raise
+        raise mistakes.no_folder(error, sys.argv[1:]) from error
     return next((code for code in codes if code), 0)
 
 
@@ -215,16 +239,10 @@ def predict(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
-    import pandas as pd
+    from credo.data.file import existing
 
-    from credo.data.file import existing, unreadable
-
-    file = existing(arguments[1])
-    try:
-        table = pd.read_csv(file)
-    except (ValueError, OSError) as error:
-        raise unreadable(file, "CSV", error) from error
-    folder = again.folder(arguments[0])
+    file, folder = existing(arguments[1]), again.folder(arguments[0])
+    table = export.rows(folder, file)
     _make_importable(Path.cwd())
     _tell_of_other_code(folder)
     export.load(folder)(table).to_csv(sys.stdout, index=False)

@@ -4,7 +4,7 @@ A part is one Python file and one YAML; its YAML's `_target_` names the class. `
 methods. Models, inference methods and diagnostics are pure: they get keys and arrays, and touch no files and loggers.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -61,6 +61,10 @@ class Inference(Protocol):
 @runtime_checkable
 class Training(Protocol):
     """How the networks of a model are trained (`conf/training`); the point estimates and the chains' starts use it."""
+
+    def fitted(self, rows: int, free: Collection[str]) -> "Training":
+        """This training with those of its settings that nobody chose (`free`) as so many rows allow."""
+        ...
 
     def check(self, problem: "Problem") -> None:
         """Raise `ConfigError` if the networks of this problem cannot be trained so. Compiles nothing."""

@@ -9,7 +9,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -123,6 +123,28 @@ def load(folder: Path) -> Exported:
     names = json.loads((place / "columns.json").read_text())
     columns = {key: tuple(names[key]) for key in ("features", "contexts", "targets")}
     return Exported(Predictive(make_model(config).restored(learned), weights), **columns)
+
+
+def rows(folder: Path, file: Path) -> pd.DataFrame:
+    """The rows of a CSV file whose separator and numbers are written as in the run's own, where that is one, too.
+
+    Raises:
+        ConfigError: it is no CSV file.
+    """
+    from credo.data.file import unreadable
+
+    config = folder / ".hydra" / "config.yaml"
+    data: Any = OmegaConf.select(OmegaConf.load(config), "data") if config.exists() else {}
+    written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
+    written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
+    try:
+        return pd.read_csv(file, skipinitialspace=True, **written)
+    except (ValueError, OSError) as error:
+        raise unreadable(file, "CSV", error) from error
+
+
+_WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
+"""What pandas calls the settings of `data=csv`."""
 
 
 def to_mlflow(folder: Path, place: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -176,6 +177,8 @@ def show_answer(
     console = console or Screen(highlight=False)
     console.print()
     console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
+    if left_out := left_out_of(story):
+        console.print(Text(left_out, style="yellow"))
     if result.kind in SHOWN:
         console.print(_table(console, result, summary, verdict))
         if len(summary) > MOST_ROWS:
@@ -213,10 +216,24 @@ def show_places(
 def show_job(story: Story, result: Result, verdict: Verdict, console: Console | None = None) -> None:
     """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
     console = console or Screen(highlight=False)
+    if left_out := left_out_of(story):
+        say_once(left_out)
     took = seconds(sum(result.cost.seconds.values()))
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
     console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
+
+
+def left_out_of(story: Story) -> str:
+    """The columns of a table that are in no variable; empty where there are none."""
+    columns = story.question.get("data", {}).get("left_out")
+    return f"left out: {columns}" if columns else ""
+
+
+@cache
+def say_once(sentence: str) -> None:
+    """Print a sentence that is true of all jobs of a process."""
+    Screen(highlight=False).print(Text(sentence, style="yellow"))
 
 
 def show_reproduction(found: "Comparison", first: Path, console: Console | None = None) -> None:

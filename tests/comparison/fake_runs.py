@@ -84,9 +84,12 @@ def finished(
     data_hash: str = "same",
     failed: tuple[str, ...] = (),
     numbers: Mapping[str, float] | None = None,
+    observed: Mapping[str, np.ndarray] | None = None,
     **choices: str,
 ) -> Path:
-    """A run with all its files."""
+    """A run with all its files; where it is not said what its sites observed, it is of an earlier version."""
+    if observed is not None:
+        result.tree["observed_data"] = xr.DataTree(xr.Dataset({site: ("obs", y) for site, y in observed.items()}))
     begun(folder, settings, **choices)
     summary = summarise(result)
     checks = (
@@ -100,5 +103,7 @@ def finished(
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
-    (folder / "provenance.json").write_text(json.dumps({"seed": settings["seed"], "data_hash": data_hash}))
+    provenance = {"seed": settings["seed"], "data_hash": data_hash}
+    record = {} if observed is None else {"observed": archive.observations(result.tree)}
+    (folder / "provenance.json").write_text(json.dumps(provenance | record))
     return folder

@@ -30,7 +30,7 @@ def load(tmp_path: Path) -> Callable[..., xr.Dataset]:
         path = tmp_path / "file"
         if content is not None:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-        extra = {"separator": ","} if source is Csv else {}
+        extra = {"separator": ",", "decimal": ".", "thousands": None} if source is Csv else {}
         known = {field.name for field in dataclasses.fields(source)}
         options = DEFAULTS | extra | {"path": str(path), "target": "y"} | keys
         assert set(options) == known

@@ -1,10 +1,14 @@
 import json
+import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from conftest import DEFAULTS
 from credo.data.csv import Csv
 from credo.data.dataset import fingerprint, split
+from credo.data.json import Json
 from credo.errors import ConfigError
 
 SCHOOLS = (
@@ -18,7 +22,7 @@ def test_all_other_numeric_columns_are_features(load):
     assert dataset["x"].dims == ("obs", "feature")
     np.testing.assert_array_equal(dataset["y"], [2, 3, 5, 1])
     np.testing.assert_array_equal(dataset["x"][1], [2.5, 40, 2])
-    assert json.loads(dataset.attrs["left_out"]) == ["name", "area"]
+    assert json.loads(dataset.attrs["left_out"]) == {"name": "text", "area": "text"}
 
 
 def test_every_role(load):
@@ -53,7 +57,7 @@ def test_context_is_not_among_the_features(load):
     np.testing.assert_array_equal(dataset["context"], [[1, 30], [2, 40], [1, 20], [2, 50]])
     assert dataset["context"].dtype == np.float64
     assert list(dataset["feature"].values) == ["income"]
-    assert json.loads(dataset.attrs["left_out"]) == ["name", "area"]
+    assert json.loads(dataset.attrs["left_out"]) == {"name": "text", "area": "text"}
     assert fingerprint(load(Csv, target="score", context=[])) == fingerprint(load(Csv, target="score"))
 
 
@@ -237,7 +241,7 @@ def test_refuses(load, content, keys, sentence):
 def test_dates_are_not_numbers(load):
     dataset = load(Csv, "y,day\n1,2026-01-01\n2,2026-01-02\n")
     assert "x" not in dataset
-    assert json.loads(dataset.attrs["left_out"]) == ["day"]
+    assert json.loads(dataset.attrs["left_out"]) == {"day": "text"}
 
 
 def test_a_missing_file_is_named_with_its_neighbours(load, tmp_path):
@@ -328,3 +332,92 @@ def test_every_group_keeps_a_training_row(load):
     assert test.sizes["obs"] == 10
     with pytest.raises(ConfigError, match="leaves 8 for training, but expected at least one row per group"):
         load(Csv, group="g", test_fraction=0.6)
+
+
+def test_features_that_are_listed_leave_nothing_out_unsaid(load):
+    assert "left_out" not in load(Csv, SCHOOLS, target="score", features=["age"]).attrs
+
+
+ELSEWHERE = [
+    ("y;x\n1;1,5\n2;2,25\n", {"separator": ";"}, """'data.decimal=","' if it is 1.5"""),
+    ("y;x\n1;1.234,5\n2;2,25\n", {"separator": ";"}, """'data.decimal=","' 'data.thousands="."' if it is 1234.5"""),
+    ('y,x\n1,"1,234.5"\n2,"2,250"\n', {}, """'data.thousands=","' if it is 1234.5"""),
+    ("y,x\n1,1 234\n2,20\n", {}, """'data.thousands=" "' if it is 1234"""),
+    ("y,x\n1,1'234.5\n2,2'000\n", {}, """'data.thousands="'"'"'"' if it is 1234.5"""),
+    (
+        'y,x\n1,"1,234"\n2,"5,804"\n',
+        {},
+        """'data.decimal=","' if it is 1.234 or type 'data.thousands=","' if it is 1234""",
+    ),
+]
+
+
+@pytest.mark.parametrize("role", [{"target": "y"}, {"target": "x"}, {"target": ["y", "x"]}, {"target": None}])
+@pytest.mark.parametrize(("content", "keys", "advice"), ELSEWHERE)
+def test_numbers_that_are_written_elsewhere_are_refused_with_what_to_type(load, content, keys, advice, role):
+    with pytest.raises(ConfigError) as error:
+        load(Csv, content, **keys, **role)
+    assert f"type {advice}" in str(error.value)
+
+
+@pytest.mark.parametrize(("content", "keys", "advice"), ELSEWHERE)
+def test_what_is_advised_reads_them(load, content, keys, advice):
+    with pytest.raises(ConfigError) as error:
+        load(Csv, content, **keys)
+    said = str(error.value).split("; type ")[1].split(" if it is ")
+    typed = dict(word.removeprefix("data.").split("=", 1) for word in shlex.split(said[0]))
+    read = load(Csv, content, **keys, **{key: json.loads(mark) for key, mark in typed.items()})
+    assert float(read["x"][0, 0]) == float(said[1].split()[0].rstrip(","))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|", " "])
+def test_another_separator_is_named(load, mark):
+    content = f"y{mark}x\n1{mark}1.5\n2{mark}3\n"
+    with pytest.raises(
+        ConfigError, match=r"^data\.separator: .* has only one column between ',', but 2 between"
+    ) as error:
+        load(Csv, content)
+    (typed,) = shlex.split(str(error.value).split("; type ")[1])
+    value = typed.removeprefix("data.separator=").strip('"')
+    np.testing.assert_array_equal(load(Csv, content, separator=value)["x"][:, 0], [1.5, 3.0])
+
+
+def test_a_number_with_other_groups_is_none(load):
+    with pytest.raises(ConfigError, match=r"^data\.thousands: column 'x' holds '2,5', which is no number with ','"):
+        load(Csv, 'y,x\n1,"1,234"\n2,"2,5"\n', thousands=",")
+
+
+def test_marks_are_single_characters_and_differ(load):
+    with pytest.raises(ConfigError, match=r"^data\.thousands: '\.' is data\.decimal, too"):
+        load(Csv, "y\n1\n", thousands=".")
+    with pytest.raises(ConfigError, match=r"^data\.decimal: expected one character, but got ',,'"):
+        load(Csv, "y\n1\n", decimal=",,")
+
+
+def test_labels_may_look_like_numbers(load):
+    assert list(load(Csv, 'y,g\n1,"1,234"\n2,"5,804"\n', group="g")["group_name"].values) == ["1,234", "5,804"]
+    assert "x" not in load(Csv, "y,code\n1,A-1\n2,12%\n")
+
+
+def test_other_files_hold_numbers_as_numbers(load):
+    with pytest.raises(
+        ConfigError, match=r"'x' holds '1,5' as text; write numbers in the file as numbers, such as 1234\.5"
+    ):
+        load(Json, json.dumps({"y": [1, 2], "x": ["1,5", "2,5"]}))
+
+
+class OneRow:
+    """A model that takes a single row, as an energy of a lattice does."""
+
+    takes_one_row = True
+
+
+def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
+    (tmp_path / "lattice.csv").write_text("a,b\n1,-1\n")
+    keys = DEFAULTS | {"target": ["a", "b"], "separator": ",", "decimal": ".", "thousands": None}
+    source = Csv(**keys, path=str(tmp_path / "lattice.csv"))
+    np.testing.assert_array_equal(source.load(OneRow(), 0)["y"], [[1, -1]])
+    with pytest.raises(ConfigError, match=r"^data: the table has 1 row, but expected at least 2; check the file"):
+        source.load(None, 0)
+    with pytest.raises(ConfigError, match=r"^data\.test_fraction: 0\.9 of 1 rows leaves 0 for training, .* one row;"):
+        replace(source, test_fraction=0.9).load(OneRow(), 0)

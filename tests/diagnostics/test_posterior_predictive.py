@@ -43,7 +43,7 @@ def test_p_values_by_hand():
     p = dict(p_values(result.tree["observed_data"]["y"], draws))
     assert p["mean"] == pytest.approx((2 + 0.5) / 4)
     assert p["max"] == pytest.approx(2 / 4)
-    assert set(p) == {"mean", "sd", "min", "max"}
+    assert set(p) == {"mean", "sd", "min", "max", "distinct values"}
 
 
 def test_binary_data_is_judged_by_its_mean():
@@ -53,6 +53,45 @@ def test_binary_data_is_judged_by_its_mean():
     assert answer.status == "note"
     assert "mean of y" in answer.advice
     assert "min" not in answer.advice
+
+
+def test_spins_are_binary_too():
+    spins = 2 * (RNG.random((4, 250, 30)) < 0.5).astype(int) - 1
+    assert ask(spins[0, 0], spins).advice.endswith("in the mean of y.")
+
+
+def test_a_density_of_binary_data_is_noticed():
+    """The mean and the spread of a normal can be those of 0 and 1; its least and largest values cannot."""
+    coin = np.arange(30) % 2
+    answer = ask(coin, 0.5 + 0.5 * REPLICATED)
+    assert answer.status == "note"
+    for test in ("min", "max", "distinct values"):
+        assert f"{test} of y (p = " in answer.advice
+    assert "mean of y" not in answer.advice
+
+
+def test_a_density_of_counts_is_noticed():
+    generator = np.random.default_rng(2)
+    counts = generator.poisson(9.0, 30)
+    counts[:] = 3 * (counts // 3)  # so coarse that the range of a normal fits, and the number of values does not
+    like = counts.mean() + counts.std() * REPLICATED
+    assert "distinct values of y" in ask(counts, like).advice
+    replicated = 3.0 * (generator.poisson(counts.mean(), (4, 250, 30)) // 3)
+    assert ask(replicated[0, 0], replicated).status == "passed"
+
+
+def test_fine_whole_numbers_are_as_good_as_continuous():
+    y = np.array([28, 8, -3, 7, -1, 1, 18, 12])  # the eight schools
+    answer = ask(y, y.mean() + y.std() * REPLICATED[..., :8])
+    assert answer.status == "passed"
+    assert "distinct" not in answer.advice
+
+
+def test_its_words_name_what_was_tested():
+    coin = (RNG.random((4, 250, 30)) < 0.5).astype(int)
+    assert ask(np.arange(30) % 2, coin).advice == "The observed data looks like replicated data in the mean of y."
+    seen = "The observed data looks like replicated data in the mean, sd, min and max of y."
+    assert ask(np.random.default_rng(1).normal(size=30)).advice == seen
 
 
 def test_missing_observations_are_left_out():

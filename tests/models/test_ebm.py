@@ -298,6 +298,12 @@ def test_what_takes_its_sizes_from_data_cannot_be_simulated(energy: Family) -> N
     assert str(refused.value) == sentence
 
 
+def test_one_lattice_tells_something_of_its_energy_and_one_point_does_not() -> None:
+    one, many = ebm(family(Ising, shape=(3, 3))), ebm(family(Quadratic))
+    assert (one.takes_one_row, many.takes_one_row) == (True, False)
+    Problem(one.fitted(rows(np.ones((1, 9)))), rows(np.ones((1, 9)))).check()
+
+
 # ----------------------------------------------------------------------------------------------------- networks
 
 

@@ -83,6 +83,15 @@ def test_a_job_gives_the_answer_that_it_gives_alone(tmp_path: Path) -> None:
     assert marks[0] == marks[1]
 
 
+def test_a_sweep_says_why_its_jobs_are_not_compared(tmp_path: Path) -> None:
+    words = ("data=inline", "data.values=[1,2],[1,3]", "model=gaussian", "inference=map", *QUIET)
+    said = credo("-m", *words, cwd=tmp_path)
+    assert said.code == 0, said
+    assert "\nnot compared: expected runs on the same data, but values=" in said.out
+    assert "The finished jobs are not compared: expected runs" in (folder(tmp_path) / "report.html").read_text()
+    assert "not compared" not in credo("-m", *words, "sweep.compare=false", cwd=tmp_path).out
+
+
 @pytest.fixture
 def planted(tmp_path: Path) -> tuple[str, ...]:
     """A sweep of four, of which one has a bad prior, one bad data, and one both."""

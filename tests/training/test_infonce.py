@@ -211,3 +211,10 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], words: str)
 def test_a_critic_needs_x() -> None:
     with pytest.raises(ConfigError, match="needs the variable 'x'"):
         Ebm({}, critic(), Auto(10, 0.1), "auto").fitted(xr.Dataset({"y": ("obs", np.arange(4.0))}))
+
+
+@pytest.mark.parametrize(("rows", "size"), [(2000, 128), (500, 50), (20, 2), (12, 2)])
+def test_a_batch_that_nobody_chose_is_no_larger_than_what_it_is_judged_by(rows: int, size: int) -> None:
+    how = training(batch_size=128, validation=0.1)
+    assert how.fitted(rows, ("batch_size",)).batch_size == size
+    assert how.fitted(rows, ()).batch_size == 128

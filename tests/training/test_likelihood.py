@@ -391,3 +391,21 @@ def test_rows_that_do_not_suffice_are_named(
 
 def test_as_many_rows_as_a_batch_suffice(method: Callable[..., Inference]) -> None:
     method("mle").check(replace(marked(), training=training(batch_size=12, validation=0.25)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "free", "batch_size", "validation"),
+    [
+        (1000, ("batch_size", "validation"), 64, 0.1),  # what suffices stays as it is
+        (20, ("batch_size", "validation"), 18, 0.1),
+        (20, (), 64, 0.1),
+        (3, ("batch_size", "validation"), 3, 0.0),
+        (3, ("batch_size",), 3, 0.1),
+        (1, ("batch_size", "validation"), 1, 0.0),
+    ],
+)
+def test_what_nobody_chose_follows_the_rows(
+    rows: int, free: tuple[str, ...], batch_size: int, validation: float
+) -> None:
+    fitted = training(batch_size=64, validation=0.1).fitted(rows, free)
+    assert (fitted.batch_size, fitted.validation) == (batch_size, validation)

@@ -16,6 +16,7 @@ from credo.errors import ConfigError
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 CONFIG = Path(".hydra", "config.yaml")
@@ -34,6 +35,7 @@ class Run:
         state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`.
         reason: why it did not finish, if that is known.
         data_hash: of its data set; empty if it has not finished.
+        observed: what each site observed (see `archive.observations`); `None` where an earlier version ran it.
         verdict: whether its answer may be believed; `None` if it has not finished.
         metrics: its numbers, by the names under which they are logged.
     """
@@ -44,6 +46,7 @@ class Run:
     state: str = "FINISHED"
     reason: str = ""
     data_hash: str = ""
+    observed: Mapping[str, Mapping[str, Any]] | None = None
     verdict: Verdict | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -65,6 +68,14 @@ class Run:
     def check(self, name: str) -> Check | None:
         """The check of this name, if it was put."""
         return next((check for check in (self.verdict.checks if self.verdict else ()) if check.name == name), None)
+
+    def values(self, site: str) -> "np.ndarray | None":
+        """What a site observed, NaN where nothing was; `None` where that is not kept."""
+        import xarray as xr
+
+        with xr.open_datatree(self.folder / "posterior.nc") as tree:
+            kept = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
+            return kept[site].to_numpy() if site in kept else None
 
     def summary(self) -> "pd.DataFrame":
         """One row per scalar of the posterior, by its name."""
@@ -121,11 +132,13 @@ def read(folder: Path) -> Run:
     if not all((folder / file).exists() for file in FILES):
         state = "not finished" if job is None or job.state == "FINISHED" else job.state
         return Run(folder, config, choices, state, "" if job is None else job.reason)
+    provenance = _json(folder / "provenance.json")
     return Run(
         folder,
         config,
         choices,
-        data_hash=str(_json(folder / "provenance.json")["data_hash"]),
+        data_hash=str(provenance["data_hash"]),
+        observed=provenance.get("observed"),
         verdict=_verdict(_json(folder / "verdict.json")),
         metrics={
             name: math.nan if value is None else float(value) for name, value in _json(folder / "metrics.json").items()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from credo.comparison import leave_one_out
+from credo.comparison import leave_one_out, observations
 from credo.comparison.configurations import Configuration, distinguish
 from credo.comparison.leave_one_out import LeftOut
 from credo.comparison.runs import Run
@@ -39,12 +39,14 @@ class Comparison:
         left_out: the predictive densities of each line that has them, by its label.
         loo: by label `elpd_diff`, `dse` and `weight`, the best first; empty where no two lines could be compared.
         notes: what a reader must know, in sentences.
+        other_sites: whether the lines observe different sites, so that no score of theirs can be compared.
     """
 
     lines: tuple[Configuration, ...]
     left_out: Mapping[str, LeftOut]
     loo: pd.DataFrame
     notes: tuple[str, ...]
+    other_sites: bool = False
 
     @property
     def finished(self) -> tuple[Configuration, ...]:
@@ -70,37 +72,51 @@ class Comparison:
 
     def _by_held_out(self) -> str:
         scored = [(nll, line) for line in self.finished if not math.isnan(nll := _or_nan(line.mean("nll_test")))]
-        if len(scored) < 2:
+        if len(scored) < 2 or self.other_sites:
             return "There is no common score to say which is best"
         _, best = min(scored, key=lambda one: one[0])
         return f"{best.label} has the lowest held-out NLL{_but(best)}"
 
     def evidence(self, line: Configuration) -> tuple[float, float] | None:
-        """Log evidence, and the log Bayes factor of this line to the one with the most; `None` where it is unknown."""
+        """Log evidence, and the log Bayes factor of this line to the one with the most; `None` where it is unknown.
+
+        The factor is NaN where the lines observe different sites.
+        """
         known = [value for one in self.finished if (value := one.mean(EVIDENCE)) is not None]
         own = line.mean(EVIDENCE)
-        return None if own is None else (own, own - max(known))
+        return None if own is None else (own, math.nan if self.other_sites else own - max(known))
 
 
 def compare(runs: Sequence[Run]) -> Comparison:
     """Compare runs on the same data; those that have not finished are named, and left out of the numbers.
 
     Raises:
-        ConfigError: fewer than two have finished, or two have different data.
+        ConfigError: fewer than two have finished, or two have different data or observe different values.
     """
     if sum(run.is_finished for run in runs) < 2:
         raise ConfigError(_too_few(runs))
     lines = distinguish(runs)
     finished = [line for line in lines if line.is_finished]
     _require_same_data(finished)
+    observations.require_same(finished)
     left_out = {line.label: found for line in finished if (found := leave_one_out.of(line.runs)) is not None}
-    hindrance = _hindrance(finished, left_out)
+    other_sites = observations.other_sites(finished) or _other_sites(finished, left_out)
+    hindrance = other_sites or _of_splits(finished, left_out)
     known = len(left_out) > 1 and not hindrance
     loo = leave_one_out.compare(left_out) if known else pd.DataFrame(columns=["elpd_diff", "dse", "weight"])
     order = {str(label): place for place, label in enumerate(loo.index)}
     lines.sort(key=lambda line: (not line.is_finished, order.get(line.label, len(order))))
     notes = [*_notes(lines, left_out), hindrance, *_of_differences(loo, left_out), *_of_seeds(finished)]
-    return Comparison(tuple(lines), left_out, loo, tuple(note for note in notes if note))
+    notes += _of_unknown(observations.unknown(finished))
+    return Comparison(tuple(lines), left_out, loo, tuple(note for note in notes if note), bool(other_sites))
+
+
+def _of_unknown(labels: Sequence[str]) -> list[str]:
+    """What cannot be said of runs that did not leave what they observed."""
+    if not labels:
+        return []
+    doubt = "made by an earlier version, which did not record what a model observes"
+    return [f"{named(labels)}: {doubt}; if one transforms its response, as in obs=log(y), do not compare its scores."]
 
 
 def _but(line: Configuration) -> str:
@@ -146,16 +162,24 @@ def _different(one: tuple[Configuration, Run], other: tuple[Configuration, Run])
     )
 
 
-def _hindrance(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> str:
-    """Why the predictive densities are not compared; empty where they are."""
+def _of_splits(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> str:
+    """Why the predictive densities of the same sites are not compared; empty where they are."""
     known = [line for line in lines if line.label in left_out]
     if len({run.data_hash for line in known for run in line.runs}) > 1:
         return "Seeds draw or split the data anew, so that elpd_loo is not compared: its observations differ."
+    return ""
+
+
+def _other_sites(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> str:
+    """Why no score is compared, where the lines observe different sites; empty where they do not."""
+    known = [line for line in lines if line.label in left_out]
+    if len({run.data_hash for line in known for run in line.runs}) > 1:
+        return ""
     for line in known:
         sites, theirs = left_out[known[0].label].sites, left_out[line.label].sites
         if sites != theirs:
             return (
-                f"elpd_loo is not compared: {known[0].label} observes {_sites(sites)}, and {line.label} observes "
+                f"No score is compared: {known[0].label} observes {_sites(sites)}, and {line.label} observes "
                 f"{_sites(theirs)}."
             )
     return ""

@@ -3,16 +3,18 @@
 import copy
 import inspect
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import xarray as xr
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from credo.code import loading
+from credo.config import paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.data.dataset import split
@@ -35,8 +37,12 @@ class Parts:
     tracker: Tracker
     report: Report
 
-    def problem(self, seed: int) -> tuple[Problem, xr.Dataset]:
+    def problem(self, seed: int, free: Collection[str] = ()) -> tuple[Problem, xr.Dataset]:
         """The model with its data, known to fit; and the data, held-out rows included.
+
+        Args:
+            seed: of the run.
+            free: settings of the training that nobody chose; they are brought down to what the rows allow.
 
         Raises:
             ConfigError: the data cannot be had, or does not fit the model.
@@ -44,6 +50,9 @@ class Parts:
         data = self.source.load(self.model, seed)
         train, test = split(data)
         problem = Problem(self.model.fitted(train), train, test, self.training)
+        if self.training is not None:
+            rows = train.sizes.get(problem.row_dim, 1)
+            problem = replace(problem, training=self.training.fitted(rows, free))
         problem.check()
         return problem, data
 
@@ -97,7 +106,7 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
     """Make a part; the key `without` is not the part's own."""
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise ConfigError(f"{key}: expected a part with a _target_, but got {node}")
+        raise _no_part(key, node, contract)
     node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
@@ -120,6 +129,15 @@ def _name_importable(node: Any) -> None:
             node[key] = loading.importable(str(node[key]))
         elif OmegaConf.is_config(node[key]):
             _name_importable(node[key])
+
+
+def _no_part(key: str, node: Any, contract: type) -> ConfigError:
+    """The sentence for a configuration that names no class, perhaps from a file of another project."""
+    needed = f"a _target_ that names its class, a {contract.__module__}.{contract.__name__}"
+    word = HydraConfig.get().runtime.choices.get(key) if HydraConfig.initialized() else None
+    if word is not None and (file := paths.of_word(key, str(word))) is not None:
+        return ConfigError(f"{key}={word}: expected {needed}, but {file} has none; choose another word, or add one")
+    return ConfigError(f"{key}: expected {needed}, but got {node}")
 
 
 def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:

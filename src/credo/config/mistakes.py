@@ -2,14 +2,19 @@
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from credo.config import paths
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
 
@@ -33,7 +38,7 @@ def explain(error: Exception) -> ConfigError:
     if isinstance(error, MissingConfigException) and error.options is not None:
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return ConfigError(f"{error.override}: expected KEY=VALUE or GROUP=OPTION, quoted for the shell; credo --help")
+        return _unreadable(error.override)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return ConfigError(f"{mark.name}, line {mark.line + 1}: not valid YAML ({error.problem})")
@@ -43,7 +48,11 @@ def explain(error: Exception) -> ConfigError:
         if isinstance(cause, OmegaConfBaseException):
             return _wrong_value(error, cause)
     if several := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
-        return ConfigError(f"{several[1]}: several values, one run each, need -m, as in credo -m {several[1]}")
+        whole = in_quotes(several[1])
+        return ConfigError(
+            f"{several[1]}: several values, one run each, need -m, as in credo -m {several[1]}"
+            + (f"; one value that has a comma is typed as {whole}" if whole else "")
+        )
     if "Got NoneType" in str(error):
         return ConfigError("null is no option of a group; expected a word, as in inference=nuts; credo --help")
     hint = re.search(r"Did you mean[^?]*\?", str(error))
@@ -57,6 +66,7 @@ def refuse(config: DictConfig) -> None:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
     try:
+        OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise explain(error) from error
@@ -71,6 +81,15 @@ def refuse(config: DictConfig) -> None:
         raise needed(keys[0])
 
 
+def remarks(hydra: Any) -> list[str]:
+    """What stands in a configuration and is not followed, in sentences."""
+    foreign = paths.foreign()
+    return [
+        *([f"{foreign} is another project's; credo's own is used"] if foreign else []),
+        *(["hydra.job.chdir: credo works in the folder where it was started all the same"] if hydra.job.chdir else []),
+    ]
+
+
 def no_such_key(parent: str, key: str, known: Iterable[object]) -> ConfigError:
     """The sentence for a key that is not there, where `parent` has the `known` ones."""
     names = [str(name) for name in known if name not in ("_target_", "hydra")]
@@ -81,6 +100,56 @@ def no_such_key(parent: str, key: str, known: Iterable[object]) -> ConfigError:
 def needed(key: str) -> ConfigError:
     """The sentence for a mandatory value that was not given."""
     return ConfigError(f"{key}: a value is needed, but none was given; add {key}=VALUE")
+
+
+def _unreadable(word: str) -> ConfigError:
+    """The sentence for a word that Hydra's grammar does not take: the same in quotes, where that is what it wants."""
+    if quoted := in_quotes(word):
+        return ConfigError(f"{word}: some of its characters need quotes; type it as {quoted}")
+    return ConfigError(f"{word}: expected KEY=VALUE or GROUP=OPTION; credo --help")
+
+
+_CLOSED_BY = {"[": "]", "{": "}"}
+
+
+def in_quotes(word: str) -> str:
+    """`KEY=VALUE` with the value in Hydra's quotes, all of it in the shell's; empty where that is no override either.
+
+    Of a list in brackets, each item is quoted that needs to be.
+    """
+    key, found, value = word.partition("=")
+    if not found or (value[:1] in _CLOSED_BY and _CLOSED_BY[value[:1]] not in value):
+        return ""
+    items = value[1:-1].split(",") if value[:1] == "[" and value[-1:] == "]" else []
+    lists = [f"[{','.join(item if _reads(key, item) else _quoted(item) for item in items)}]"] if items else []
+    return next((shlex.quote(f"{key}={said}") for said in [*lists, _quoted(value)] if _reads(key, said)), "")
+
+
+def _quoted(value: str) -> str:
+    """As a string of Hydra's grammar, in double quotes where it has none itself, for single ones are the shell's."""
+    return QuotedString(value, Quote.single if '"' in value else Quote.double).with_quotes()
+
+
+def _reads(key: str, value: str) -> bool:
+    """Whether Hydra takes this as one value."""
+    try:
+        return not OverridesParser.create().parse_override(f"{key}={value}").is_sweep_override()
+    except HydraException:
+        return False
+
+
+def no_folder(error: OSError, words: Iterable[str]) -> ConfigError:
+    """The sentence for a folder that cannot be made; among the words typed may be the one that named it."""
+    wanted = Path(str(error.filename))
+    typed = [word for word in words if re.match(r"hydra\.(run|sweep)\.(dir|subdir)=", word)]
+    file = obstacle(wanted)
+    why = f"{file} is a file" if file else str(error.strerror).lower()
+    return ConfigError(f"{typed[-1] if typed else wanted}: this folder cannot be made, since {why}; name another")
+
+
+def obstacle(folder: Path) -> Path | None:
+    """The file that stands where a folder is to be made, if there is one."""
+    return next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None)
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:
@@ -100,6 +169,8 @@ def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError
         parent, _, last = key.rpartition(".")
         siblings = cause.parent_node.keys() if isinstance(cause.parent_node, DictConfig) else ()
         return ConfigError(f"{no_such_key(parent, last, siblings)}{where}")
+    if unset := re.search(r"Environment variable '(\w+)' not found", str(cause)):
+        return ConfigError(f"{key}: the environment variable {unset[1]} is not set; export it, or type a value{where}")
     for said, sentence in _EXPECTED.items():
         if match := re.search(said, str(cause)):
             return ConfigError(f"{key}: {sentence.format(*match.groups())}{where}")

@@ -32,6 +32,22 @@ def folders() -> tuple[Path, ...]:
     return (built_in(),) if here.resolve() == built_in().resolve() else (here, built_in())
 
 
+def foreign() -> Path | None:
+    """The `conf/config.yaml` of another project in the folder where credo was started, if there is one.
+
+    One that is meant for credo begins as the built-in one does, with `/schema/credo`.
+    """
+    file = folders()[0] / "conf" / "config.yaml"
+    is_own = folders()[0] == built_in() or not file.is_file() or "/schema/credo" in file.read_text(errors="replace")
+    return None if is_own else file
+
+
+def of_word(group: str, word: str) -> Path | None:
+    """The file of a word: `experiments/WORD.yaml` or `conf/GROUP/WORD.yaml` of the first folder that has it."""
+    where = "experiments" if group == "experiment" else f"conf/{group}"
+    return next((file for folder in folders() if (file := folder / where / f"{word}.yaml").is_file()), None)
+
+
 def settings(group: str, word: str) -> dict[str, Any]:
     """What the file of a word says itself, without its defaults; empty where there is no such file.
 
@@ -39,12 +55,22 @@ def settings(group: str, word: str) -> dict[str, Any]:
         group: `inference`, say, or `experiment`.
         word: the file's name.
     """
-    where = "experiments" if group == "experiment" else f"conf/{group}"
-    for folder in folders():
-        if (file := folder / where / f"{word}.yaml").is_file():
-            said: Any = OmegaConf.to_container(OmegaConf.load(file))
-            return dict(said)
-    return {}
+    file = of_word(group, word)
+    said: Any = {} if file is None else OmegaConf.to_container(OmegaConf.load(file))
+    return dict(said)
+
+
+class OwnSource(FileConfigSource):
+    """Serves a user's folder `conf/` but for a `config.yaml` of another project (`own:///folder`)."""
+
+    @staticmethod
+    def scheme() -> str:
+        """The scheme of these search path entries."""
+        return "own"
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether there is such a file, and it is meant for credo."""
+        return super().is_config(config_path) and not (config_path in ("config", "config.yaml") and foreign())
 
 
 class ExperimentSource(FileConfigSource):
@@ -94,13 +120,14 @@ class FolderSearchPath(SearchPathPlugin):
             if (folder / "experiments").is_dir():
                 search_path.prepend("credo", f"experiments://{folder / 'experiments'}")
             if folder != built_in() and (folder / "conf").is_dir():
-                search_path.prepend("credo", f"file://{folder / 'conf'}")
+                search_path.prepend("credo", f"own://{folder / 'conf'}")
 
 
 def register() -> None:
-    """Make both known to Hydra."""
+    """Make them known to Hydra."""
     plugins: Any = Plugins.instance()
     plugins.register(ExperimentSource)
+    plugins.register(OwnSource)
     plugins.register(FolderSearchPath)
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
 

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from csv import Error, reader
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 import pandas as pd
 
+from credo.config.mistakes import in_quotes
 from credo.data.file import TableFile, unreadable
+from credo.data.numerals import Numerals
 from credo.errors import ConfigError
+
+SEPARATORS = (",", ";", "\t", "|", " ")
+"""What may stand between two values, by custom."""
 
 
 @dataclass(frozen=True)
@@ -17,23 +22,50 @@ class Csv(TableFile):
     """A CSV file.
 
     Attributes:
-        separator: the character between two values.
+        separator: the character between two values; a backslash and a t are a tab.
+        decimal: the character before a number's fraction.
+        thousands: the character between groups of three digits, or `None`.
     """
 
+    is_text_file: ClassVar[bool] = True
+
     separator: str
+    decimal: str
+    thousands: str | None
+
+    def __post_init__(self) -> None:
+        for key in ("separator", "decimal", "thousands"):
+            mark = getattr(self, key)
+            if mark is not None and len(mark) != 1 and (key, mark) != ("separator", "\\t"):
+                advice = {"separator": "',' or ';' or a tab", "decimal": "'.' or ','"}.get(key, "one, or null")
+                raise ConfigError(f"data.{key}: expected one character, but got {mark!r}; use {advice}")
+        if self.decimal == self.thousands:
+            raise ConfigError(f"data.thousands: {self.thousands!r} is data.decimal, too; set one of them to another")
 
     @override
     def read(self, path: Path) -> Mapping[str, Any]:
-        if len(self.separator) != 1:
-            raise ConfigError(
-                f"data.separator: expected one character, but got {self.separator!r}; use ',' or ';' or a tab"
-            )
+        return {str(name): column for name, column in self.table(path).items()}
+
+    def table(self, path: Path) -> pd.DataFrame:
+        """The file's columns.
+
+        Raises:
+            ConfigError: it is no such file, or a number is not written as the configuration says.
+        """
         try:
             self._check_names(path)
-            table = pd.read_csv(path, sep=self.separator, skipinitialspace=True)
+            table = pd.read_csv(
+                path, sep=self._separator, skipinitialspace=True, decimal=self.decimal, thousands=self.thousands
+            )
+            if self.thousands is not None:
+                self._check_thousands(table, path)
         except (Error, ValueError, OSError) as error:  # pandas' and decoding errors are ValueErrors
             raise unreadable(path, "CSV", error) from error
-        return {str(name): column for name, column in table.items()}
+        return table
+
+    @property
+    def _separator(self) -> str:
+        return "\t" if self.separator == "\\t" else self.separator
 
     def _check_names(self, path: Path) -> None:
         """Names must be distinct, and as many as the values.
@@ -42,12 +74,40 @@ class Csv(TableFile):
         without a name for row labels.
         """
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = filter(None, reader(file, delimiter=self.separator, skipinitialspace=True))
+            rows = filter(None, reader(file, delimiter=self._separator, skipinitialspace=True))
             names, values = next(rows, []), next(rows, [])
         if twice := [name for i, name in enumerate(names) if name and name in names[:i]]:
             raise ConfigError(f"data.path: there are two columns {twice[0]!r} in {path}; rename one")
+        if len(names) == 1 and names[0] != self.target:
+            self._check_separator(names[0], self._separator.join(values), path)
         if len(values) > len(names):
             raise ConfigError(
                 f"data.path: the first row of {path} has {len(names)} names, but the second has {len(values)} values; "
                 "name every column"
             )
+
+    def _check_separator(self, names: str, values: str, path: Path) -> None:
+        """A row of one name must not be one of several between which something else stands."""
+        for mark in SEPARATORS:
+            parts, others = (
+                len(next(reader([row], delimiter=mark, skipinitialspace=True), [])) for row in (names, values)
+            )
+            if parts > 1 and parts == others:
+                typed = in_quotes(f"data.separator={'\\t' if mark == '\t' else mark}")
+                raise ConfigError(
+                    f"data.separator: {path} has only one column between {self.separator!r}, but {parts} between "
+                    f"{mark!r}; type {typed}"
+                )
+
+    def _check_thousands(self, table: pd.DataFrame, path: Path) -> None:
+        """Pandas would read 2,5 as 25."""
+        way = Numerals(self.decimal, self.thousands)
+        written = pd.read_csv(path, sep=self._separator, skipinitialspace=True, dtype=str)
+        for name, column in table.items():
+            texts = written[name].dropna()
+            if column.dtype.kind in "iuf" and not (right := texts.map(way.reads)).all():
+                row = int((~right).to_numpy().argmax())
+                raise ConfigError(
+                    f"data.thousands: column {name!r} holds {texts.iloc[row]!r}, which is no number with "
+                    f"{self.thousands!r} between groups of three digits; set data.decimal, or correct the file"
+                )

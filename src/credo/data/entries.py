@@ -10,18 +10,23 @@ import pandas as pd
 import xarray as xr
 
 from credo.data.dataset import ROWS, make
+from credo.data.numerals import advice
 from credo.errors import ConfigError
 
 
-def by_name(entries: Mapping[str, Any]) -> xr.Dataset:
+def by_name(entries: Mapping[str, Any], *, is_text_file: bool = False) -> xr.Dataset:
     """Every entry under its own name: scalars 0-d, arrays with the rows `obs` where they have the commonest length.
 
     Other dims are called `NAME_dim_I`. Variables with rows come first.
 
+    Args:
+        entries: by name.
+        is_text_file: whether the configuration says how numbers are written in the file.
+
     Raises:
         ConfigError: a name cannot be an argument's, or a value is text, null, ragged, empty or not finite.
     """
-    values = {name: _array(name, value) for name, value in entries.items()}
+    values = {name: _array(name, value, is_text_file) for name, value in entries.items()}
     lengths = Counter(array.shape[0] for array in values.values() if array.ndim)
     rows = lengths.most_common(1)[0][0] if lengths and ROWS not in values else None
     with_rows, others = {}, {}
@@ -34,7 +39,7 @@ def by_name(entries: Mapping[str, Any]) -> xr.Dataset:
     return make(with_rows | others)
 
 
-def _array(name: str, value: Any) -> np.ndarray:
+def _array(name: str, value: Any, is_text_file: bool) -> np.ndarray:
     """The value as an array of numbers; null becomes NaN, which is refused later as missing."""
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ConfigError(
@@ -46,11 +51,10 @@ def _array(name: str, value: Any) -> np.ndarray:
         items = [np.nan if item is None else item for item in array.flat]
         array = np.asarray(items).reshape(array.shape)
     if array.dtype.kind not in "biuf":
-        values = np.asarray(value, dtype=object).flat
+        values = list(np.asarray(value, dtype=object).flat)
         wrong = next((item for item in values if not isinstance(item, int | float)), value)
-        raise ConfigError(
-            f"data.path: {name!r} holds {_short(wrong)}, but expected numbers; remove it, or code it as numbers"
-        )
+        do = advice(pd.Series(values), is_text_file=is_text_file) or "remove it, or code it as numbers"
+        raise ConfigError(f"data.path: {name!r} holds {_short(wrong)}, but expected numbers; {do}")
     return array
 
 

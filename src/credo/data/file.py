@@ -4,7 +4,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import xarray as xr
 
@@ -40,6 +40,9 @@ class TableFile(Source, abc.ABC):
         split_seed: the seed that chooses them.
     """
 
+    is_text_file: ClassVar[bool] = False
+    """Whether the configuration says how numbers are written in the file."""
+
     path: str
     target: Any
     features: Sequence[str] | None
@@ -64,7 +67,8 @@ class TableFile(Source, abc.ABC):
         entries = self.read(existing(self.path))
         if self.target is None:
             self._require_no_roles()
-            return by_name(entries)
+            return by_name(entries, is_text_file=self.is_text_file)
+        least = 1 if model is not None and model.takes_one_row else 2
         dataset = from_table(
             as_table(entries),
             target=_targets(self.target),
@@ -72,8 +76,10 @@ class TableFile(Source, abc.ABC):
             context=self.context,
             group=self.group,
             sigma=self.sigma,
+            is_text_file=self.is_text_file,
+            least=least,
         )
-        dataset = hold_out(dataset, self.test_fraction, self.split_seed)
+        dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
     def _require_no_roles(self) -> None:

@@ -7,10 +7,11 @@ from credo.data.dataset import ROWS
 from credo.errors import ConfigError
 
 
-def hold_out(dataset: xr.Dataset, fraction: float, seed: int) -> xr.Dataset:
+def hold_out(dataset: xr.Dataset, fraction: float, seed: int, least: int = 2) -> xr.Dataset:
     """Mark a random fraction of the rows as the test set, by a coordinate `split` [obs].
 
-    Every group keeps a row for training, so that all groups have been seen. No split is made if `fraction` is 0.
+    Every group keeps a row for training, so that all groups have been seen, and so many are left as are needed at
+    `least`. No split is made if `fraction` is 0.
 
     Raises:
         ConfigError: `fraction` is not in [0, 1), holds out no row, or leaves too few for training.
@@ -25,8 +26,9 @@ def hold_out(dataset: xr.Dataset, fraction: float, seed: int) -> xr.Dataset:
     order = np.random.default_rng(seed).permutation(total)
     _, kept = np.unique(groups[order], return_index=True)
     free = np.delete(order, kept)
-    if total - count < 2 or count > free.size:
-        need = "one row per group and two in all" if "group" in dataset else "two rows"
+    if total - count < least or count > free.size:
+        few = "two" if least == 2 else "one"
+        need = f"one row per group and {few} in all" if "group" in dataset else f"{few} row{'s' * (least > 1)}"
         raise ConfigError(
             f"data.test_fraction: {fraction} of {total} rows leaves {total - count} for training, but expected at "
             f"least {need}; use a smaller fraction or more rows"

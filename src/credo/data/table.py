@@ -10,6 +10,7 @@ import xarray as xr
 
 from credo.data.dataset import ROWS, make, numeric, require_finite
 from credo.data.nearest import nearest
+from credo.data.numerals import advice
 from credo.errors import ConfigError
 
 
@@ -21,45 +22,61 @@ def from_table(
     context: Sequence[str] | None = None,
     group: str | None = None,
     sigma: str | None = None,
+    is_text_file: bool = False,
+    least: int = 2,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group` [obs] and `sigma` [obs], as far as asked for.
 
     One target gives `y` [obs], a list of them `y` [obs, target]. The columns' names are the coordinates `target`,
     `feature` and `context_feature`; a group is the place of its label in the coordinate `group_name`. `features=None`
-    takes all numeric columns that have no other role; the attribute `left_out` lists the others.
+    takes all numeric columns that have no other role; the attribute `left_out` tells of the others what they hold.
+
+    Args:
+        table: the columns by name.
+        target: see `TableFile`, as the following.
+        features: the columns of x.
+        context: those of the context.
+        group: that of the group labels.
+        sigma: that of the standard errors.
+        is_text_file: whether the configuration says how numbers are written in the file.
+        least: how many rows are needed.
 
     Raises:
-        ConfigError: there are fewer than two rows, or a column is missing, used twice, not numeric or not finite, or
+        ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
             several targets have one column of standard errors.
     """
     given = _keys("data.target", target) | _keys("data.context", context)
     given |= _keys("data.group", group) | _keys("data.sigma", sigma)
     _require_distinct(table, given)
-    if len(table) < 2:
+    if len(table) < least:
         rows = "1 row" if len(table) == 1 else "no rows"
-        raise ConfigError(f"data: the table has {rows}, but expected at least 2; check the file")
-    inputs = _numeric_columns(table, set(given.values())) if features is None else list(features)
+        raise ConfigError(f"data: the table has {rows}, but expected at least {least}; check the file")
+    inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
     _require_distinct(table, given | _keys("data.features", inputs))
 
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     if isinstance(target, str):
-        variables["y"] = ((ROWS,), _numbers(table, target, "data.target"))
+        variables["y"] = ((ROWS,), _numbers(table, target, "data.target", is_text_file))
     else:
-        variables["y"], coords["target"] = ((ROWS, "target"), _columns(table, target, "data.target")), list(target)
+        variables["y"], coords["target"] = (
+            ((ROWS, "target"), _columns(table, target, "data.target", is_text_file)),
+            list(target),
+        )
     for name, dim, columns, key in (
         ("x", "feature", inputs, "data.features"),
         ("context", "context_feature", context, "data.context"),
     ):
         if columns:
-            values = _columns(table, columns, key).astype(float)
+            values = _columns(table, columns, key, is_text_file).astype(float)
             variables[name], coords[dim] = ((ROWS, dim), values), list(columns)
     if group is not None:
         codes, coords["group_name"] = _labels(table, group)
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
-        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma, target))
-    left_out = [name for name in table.columns if name not in {*given.values(), *inputs}]
+        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma, target, is_text_file))
+    others = [name for name in table.columns if name not in {*given.values(), *inputs}] if features is None else []
+    left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
     return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
 
 
@@ -81,15 +98,28 @@ def _require_distinct(table: pd.DataFrame, roles: Mapping[str, str]) -> None:
         keys[name] = key
 
 
-def _numeric_columns(table: pd.DataFrame, taken: set[str]) -> list[str]:
-    """The numeric columns but those taken; one that holds mostly numbers counts, lest a typing error hide it."""
+def _numeric_columns(table: pd.DataFrame, taken: set[str], is_text_file: bool) -> list[str]:
+    """The numeric columns but those taken; one that holds mostly numbers counts, lest a typing error hide it.
+
+    One of numbers that are written in another way must not be left out as text.
+    """
     names = [name for name in table.columns if name not in taken and _is_numeric(table[name])]
     if unnamed := [name for name in names if not name or name.startswith("Unnamed: ")]:
         raise ConfigError(
             f"data.features: column {table.columns.get_loc(unnamed[0]) + 1} of the file has no name (row numbers?); "
             "name it, remove it, or list the features"
         )
+    for name in table.columns:
+        if name not in {*taken, *names} and (do := advice(table[name], is_text_file=is_text_file)):
+            raise ConfigError(
+                f"data.features: column {name!r} holds {_odd(table[name])} as text; {do}, or list the features"
+            )
     return names
+
+
+def _odd(column: pd.Series) -> str:
+    """A value that is no plain number, as it is written."""
+    return repr(str(column[_parsed(column).isna() & column.notna()].iloc[0]))
 
 
 def _is_numeric(column: pd.Series) -> bool:
@@ -104,15 +134,15 @@ def _parsed(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column.astype(str) if is_time else column, errors="coerce")
 
 
-def _numbers(table: pd.DataFrame, name: str, key: str) -> np.ndarray:
+def _numbers(table: pd.DataFrame, name: str, key: str, is_text_file: bool) -> np.ndarray:
     """The column as finite numbers [obs]; the configuration's `key` asked for it."""
     column, parsed = table[name], _parsed(table[name])
     wrong = (parsed.isna() & column.notna()).to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
+        do = advice(column, is_text_file=is_text_file) or "correct the value or use other columns"
         raise ConfigError(
-            f"{key}: column {name!r} holds {str(column.iloc[row])!r} in row {row + 1}, but expected a number; correct "
-            "the value or use other columns"
+            f"{key}: column {name!r} holds {str(column.iloc[row])!r} in row {row + 1}, but expected a number; {do}"
         )
     has_missing = bool(parsed.isna().any())
     values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
@@ -121,9 +151,9 @@ def _numbers(table: pd.DataFrame, name: str, key: str) -> np.ndarray:
     return array
 
 
-def _columns(table: pd.DataFrame, names: Sequence[str], key: str) -> np.ndarray:
+def _columns(table: pd.DataFrame, names: Sequence[str], key: str, is_text_file: bool) -> np.ndarray:
     """The columns as finite numbers [obs, column]."""
-    return np.stack([_numbers(table, name, key) for name in names], axis=1)
+    return np.stack([_numbers(table, name, key, is_text_file) for name in names], axis=1)
 
 
 def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
@@ -134,13 +164,13 @@ def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     return codes, [str(label) for label in labels]
 
 
-def _standard_errors(table: pd.DataFrame, name: str, target: str | Sequence[str]) -> np.ndarray:
+def _standard_errors(table: pd.DataFrame, name: str, target: str | Sequence[str], is_text_file: bool) -> np.ndarray:
     if not isinstance(target, str):
         raise ConfigError(
             f"data.sigma: column {name!r} holds the standard errors of one target, but data.target is a list; name one "
             "target, or leave out data.sigma"
         )
-    values = _numbers(table, name, "data.sigma")
+    values = _numbers(table, name, "data.sigma", is_text_file)
     if (wrong := values <= 0).any():
         row = int(wrong.argmax())
         raise ConfigError(

@@ -1,11 +1,12 @@
 """Would the model produce such data? Draws of replicated data are compared with what was observed.
 
-Posterior predictive p-values P(T(y_rep) >= T(y)) of the mean, standard deviation, smallest and largest value, ties
-counted half: Gelman, Carlin, Stern, Dunson, Vehtari and Rubin (2013), "Bayesian Data Analysis", section 6.3. Near 0
-or 1 the model does not fit in that respect. The inference is no worse for it: a misfit is noted, not failed.
+Posterior predictive p-values P(T(y_rep) >= T(y)) of the mean, standard deviation, smallest and largest value, and of
+the number of distinct values where these are few, ties counted half: Gelman, Carlin, Stern, Dunson, Vehtari and Rubin
+(2013), "Bayesian Data Analysis", section 6.3. Near 0 or 1 the model does not fit in that respect. The inference is no
+worse for it: a misfit is noted, not failed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,25 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group, left_out, not_checked, some
 from credo.result import Result
 
-TESTS: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "sd": np.std, "min": np.min, "max": np.max}
-BINARY_TESTS = ("mean",)
+
+def _distinct(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """How many distinct values there are."""
+    return (np.diff(np.sort(values, axis), axis=axis) > 0).sum(axis) + 1
+
+
+TESTS: dict[str, Callable[..., np.ndarray]] = {
+    "mean": np.mean,
+    "sd": np.std,
+    "min": np.min,
+    "max": np.max,
+    "distinct values": _distinct,
+}
+ROUNDING = 1e-12
+"""Statistics are equal up to this share of the largest number: the spread of equal numbers is not quite 0."""
+
+COARSE = 0.5
+"""Observed values are as good as continuous where the least gap between them is below this share of their spread."""
+
 MOST_NUMBERS = 2_000_000
 """Replicated numbers that are looked at per variable: of larger data, evenly spaced draws."""
 
@@ -45,30 +63,42 @@ class PosteriorPredictive:
         names = [name for name in observed.data_vars if name in replicated]
         if not names:
             return not_checked("posterior_predictive", self.threshold, "There is no replicated data.")
+        found = {str(name): dict(p_values(observed[name], replicated[name])) for name in names}
         tails = {
-            f"{test} of {name} (p = {p:.2g})": min(p, 1 - p)
-            for name in names
-            for test, p in p_values(observed[name], replicated[name])
+            f"{test} of {name} (p = {p:.2g})": min(p, 1 - p) for name, of in found.items() for test, p in of.items()
         }
-        return self._judge(tails)
+        return self._judge(tails, {name: tuple(of) for name, of in found.items() if of})
 
-    def _judge(self, tails: dict[str, float]) -> Check:
+    def _judge(self, tails: dict[str, float], tested: Mapping[str, tuple[str, ...]]) -> Check:
         if not tails or np.isnan(list(tails.values())).any():
             reason = "The observed or the replicated data is not finite."
             return not_checked("posterior_predictive", self.threshold, reason)
         worst = min(tails.values())
         if worst >= self.threshold:
-            seen = "The observed data looks like replicated data in its mean, spread and range."
+            seen = f"The observed data looks like replicated data in the {_told(tested)}."
             return Check("posterior_predictive", "passed", worst, self.threshold, seen)
         odd = sorted((name for name in tails if tails[name] < self.threshold), key=lambda name: tails[name])
         advice = f"The model hardly reproduces the {some(odd)}. See the predictive plot, and try another likelihood."
         return Check("posterior_predictive", "note", worst, self.threshold, advice)
 
 
+def _told(tested: Mapping[str, tuple[str, ...]]) -> str:
+    """`mean and sd of y; mean of z`; names of the same tests stand together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, tests in tested.items():
+        alike.setdefault(tests, []).append(name)
+    return "; ".join(f"{_and(tests)} of {some(names)}" for tests, names in alike.items())
+
+
+def _and(words: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def p_values(observed: xr.DataArray, replicated: xr.DataArray) -> Iterator[tuple[str, float]]:
     """The p-value of each test statistic; NaN if a replicated number is not finite.
 
-    Missing observations are left out. Of binary data the mean says everything.
+    Missing observations are left out. Where both are binary the mean says everything. Whether values are few is a
+    question of data that are coarse, such as counts and ratings, which a density does not reproduce.
 
     Args:
         observed: [obs, ...].
@@ -81,7 +111,20 @@ def p_values(observed: xr.DataArray, replicated: xr.DataArray) -> Iterator[tuple
     draws = replicated.transpose("chain", "draw", *observed.dims).values.reshape(-1, y.size)
     step = max(1, min(-(-draws.size // MOST_NUMBERS), len(draws) // FEWEST_DRAWS))
     y, draws = y[present], draws[::step, present].astype(float)
-    for name in BINARY_TESTS if np.isin(y, (0, 1)).all() else TESTS:
-        expected, seen = TESTS[name](draws, axis=1), TESTS[name](y)
-        p = np.mean(expected > seen) + np.mean(expected == seen) / 2
-        yield name, float(p) if np.isfinite(expected).all() else np.nan
+    rounding = ROUNDING * max(np.abs(y).max(), np.abs(draws).max())
+    for name in _tests(y, draws):
+        above = TESTS[name](draws, axis=1) - TESTS[name](y)
+        p = np.mean(above > rounding) + np.mean(np.abs(above) <= rounding) / 2
+        yield name, float(p) if np.isfinite(above).all() else np.nan
+
+
+def _tests(y: np.ndarray, draws: np.ndarray) -> Iterator[str]:
+    """Which tests tell anything of observations [obs] and replications [draw, obs]."""
+    yield "mean"
+    values = np.unique(y)
+    if len(values) <= 2 and len(np.union1d(values, draws)) <= 2:
+        return
+    yield from ("sd", "min", "max")
+    gaps = np.diff(values)
+    if gaps.size and gaps.min() >= COARSE * y.std():
+        yield "distinct values"

@@ -60,6 +60,11 @@ class Model(eqx.Module):
                     f"prior allows {describe(prior.support)}; choose another prior"
                 )
 
+    @property
+    def takes_one_row(self) -> bool:
+        """Whether a table of a single row tells it something, as one lattice does."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, **data: Any) -> None:
         """Run the program: `numpyro.sample` the latents, and the observations with `obs=`.

@@ -62,6 +62,11 @@ class Ebm(Model):
         """Those of the energy's unknowns."""
         return self.energy.supports
 
+    @property
+    def takes_one_row(self) -> bool:
+        """Where the units of one state are alike, as on a lattice."""
+        return self.energy.takes_one_row
+
     def fitted(self, train: xr.Dataset) -> "Ebm":
         """This model with what its energy takes from the training rows.
 

@@ -107,6 +107,7 @@ def question(story: Story) -> dict[str, Any]:
         "latents": latents,
         "data": _data(story),
         "held_out": f"{counted(held_out, 'row')} held out." if held_out else "",
+        "left_out": f"Columns left out: {left_out}." if (left_out := asked.get("data", {}).get("left_out")) else "",
     }
 
 

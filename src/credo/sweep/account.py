@@ -62,6 +62,7 @@ class Account:
             folder`.
         files: the table and the page.
         found: what a search found; `None` where nothing was searched.
+        uncompared: why the finished jobs are not compared, where that was asked for.
     """
 
     folder: Path
@@ -70,6 +71,7 @@ class Account:
     table: "pd.DataFrame"
     files: tuple[Path, ...]
     found: "Found | None" = None
+    uncompared: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -173,25 +175,29 @@ def give(course: "Course") -> Account:
 
     table = pd.DataFrame([_row(number, one, course.keys) for number, one in enumerate(course.planned)])
     csv, html = course.folder / "sweep.csv", course.folder / "report.html"
-    files = (csv, html, *_compared(course))
-    account = Account(course.folder, course.name, course.keys, table, files, course.found)
+    compared, why = _compared(course)
+    account = Account(course.folder, course.name, course.keys, table, (csv, html, *compared), course.found, why)
     table.drop(columns="exit_code").to_csv(csv, index=False)
     html.write_text(page.render(account), encoding="utf-8")
     return account
 
 
-def _compared(course: "Course") -> tuple[Path, ...]:
-    """The comparison of the finished jobs, where they can be compared."""
+def _compared(course: "Course") -> tuple[tuple[Path, ...], str]:
+    """The comparison of the finished jobs; or why there is none, where it was asked for and there are several."""
     finished = [one for one in course.planned if (job := one.stands()) is not None and job.state in jobs.ANSWERED]
-    if not course.config.sweep.compare or not 2 <= len(finished) <= MOST_COMPARED:
-        return ()
+    if not course.config.sweep.compare or len(finished) < 2:
+        return (), ""
+    if len(finished) > MOST_COMPARED:
+        return (), f"{len(finished)} jobs are more than the {MOST_COMPARED} that are compared at once"
     from credo.comparison import command, runs, table
 
     try:
         comparison = table.compare(runs.find([str(course.folder)]))
-    except ConfigError:  # different data; `credo compare` says so
-        return ()
-    return command.write(comparison, course.folder, [str(course.folder)])
+        return command.write(comparison, course.folder, [str(course.folder)]), ""
+    except ConfigError as error:
+        return (), str(error).removeprefix("credo compare: ")
+    except Exception as error:  # noqa: BLE001 - the jobs are done, and their account is not lost to their comparison
+        return (), f"{type(error).__name__}: {error}"
 
 
 def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
@@ -272,5 +278,7 @@ def show(account: Account, place: str | None) -> None:
     screen.print(Text(f"report  {account.files[1]}"), soft_wrap=True)
     for word, file in zip(("table", "compare"), (account.files[0], *account.files[2:3]), strict=False):
         screen.print(Text(f"{word:<8}{file}"), soft_wrap=True)
+    if account.uncompared:
+        screen.print(Text(f"not compared: {account.uncompared}", style="yellow"), soft_wrap=True)
     if place:
         screen.print(Text(f"mlflow  {place.splitlines()[0]}"), soft_wrap=True)

@@ -21,6 +21,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from credo.code import record
+from credo.config import mistakes
 from credo.contracts import SweepRecord
 from credo.errors import ConfigError, CredoError, Interrupted, SweepError
 from credo.sweep import jobs
@@ -251,6 +252,10 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
         SweepError: jobs failed.
     """
     folder = Path(config.hydra.sweep.dir).absolute()
+    if (file := mistakes.obstacle(folder)) is not None:
+        raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
+    for remark in mistakes.remarks(config.hydra):
+        log.info(remark)
     name = " ".join(f"{key}={values}" for key, values in swept.items())
     course = Course(folder, launcher, config, composer, tuple(swept), name)
     if config.sweep.resume is not None:

@@ -9,9 +9,9 @@ Lakshminarayanan, Pritzel & Blundell (2017).
 import abc
 import dataclasses
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import equinox as eqx
 import jax
@@ -170,6 +170,18 @@ class Descent(eqx.Module):
     @abc.abstractmethod
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:
         """By which the best weights are chosen, on rows that were kept back; NaN where there is no such measure."""
+
+    def fitted(self, rows: int, free: Collection[str]) -> Self:
+        """This training with the settings in `free` brought down to what so many rows allow.
+
+        Args:
+            rows: held-out rows apart.
+            free: `batch_size`, `validation` or both: those that nobody chose.
+        """
+        validation = 0.0 if "validation" in free and not self._held(rows) else self.validation
+        left = rows - round(validation * rows)
+        size = max(min(self.batch_size, left), 1) if "batch_size" in free else self.batch_size
+        return dataclasses.replace(self, batch_size=size, validation=validation)
 
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if the rows do not suffice, or latents have values by row."""

@@ -3,7 +3,9 @@
 van den Oord, A., Li, Y. and Vinyals, O. (2018). Representation learning with contrastive predictive coding.
 """
 
-from typing import Any, ClassVar
+import dataclasses
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 from jax import Array, lax
@@ -33,6 +35,14 @@ class Infonce(OfEnergies):
 
     word: ClassVar[str] = "infonce"
     curve: ClassVar[str] = "mi_bound"
+
+    def fitted(self, rows: int, free: Collection[str]) -> Self:
+        """As all trainings; a batch must be no larger than the rows that are kept back, by which it is judged."""
+        fitted = super().fitted(rows, free)
+        held = fitted._held(rows)  # noqa: SLF001 -- itself
+        if "batch_size" not in free or not held:
+            return fitted
+        return dataclasses.replace(fitted, batch_size=min(fitted.batch_size, max(held, 2)))
 
     def check(self, problem: Problem) -> None:
         """As all trainings; and the energy must be one of pairs, with other rows to compare with."""

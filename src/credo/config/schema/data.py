@@ -66,6 +66,8 @@ class Csv(TableFile):
 
     _target_: str = "credo.data.csv.Csv"
     separator: str = MISSING
+    decimal: str = MISSING
+    thousands: str | None = MISSING
 
 
 @dataclass

@@ -34,6 +34,8 @@ class Family(eqx.Module):
     """The energy in one line of mathematics."""
     conditional: ClassVar[bool] = False
     """Whether the energy is one of y given x."""
+    takes_one_row: ClassVar[bool] = False
+    """Whether one state tells something of it, since its units have unknowns in common."""
     networks: ClassVar[bool] = False
     """Whether its unknowns are a network's weights."""
 

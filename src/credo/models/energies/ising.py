@@ -34,6 +34,7 @@ class Ising(Units):
     """
 
     formula: ClassVar[str] = "E(s) = -beta (sum_ij J_ij s_i s_j + sum_i h_i s_i), s_i = -1 or +1"
+    takes_one_row: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {
         "couplings": (constraints.real,),
         "fields": (constraints.real,),

@@ -32,6 +32,7 @@ class Potts(Units):
     """
 
     formula: ClassVar[str] = "E(s) = -beta sum_ij J_ij delta(s_i, s_j), s_i = 0, 1, ..."
+    takes_one_row: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {
         "couplings": (constraints.real,),
         "inverse_temperature": (constraints.positive,),
