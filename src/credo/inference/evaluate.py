@@ -131,10 +131,10 @@ def _dataset(
     group: str,
 ) -> xr.Dataset:
     variables, coords = {}, {}
-    first = ("chain", "block" if group in BY_BLOCK else "draw")
+    first = ("chain",) if group == "start" else ("chain", "block" if group in BY_BLOCK else "draw")
     for name, values in arrays.items():
         own = problem.dims(sites[name]) if name in sites else ()
-        own = own[: values.ndim - 2]  # a log likelihood has none of the dims within an event
+        own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         variables[name] = ((*first, *own), values.lazy() if isinstance(values, Joined) else values)
         for dim, size in zip((*first, *own), values.shape, strict=True):
             known = data is not None and dim in data.coords and data.sizes.get(dim) == size

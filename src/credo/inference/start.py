@@ -17,13 +17,18 @@ from credo.inference.density import Program, Values, constrain, discrete_latents
 from credo.models.problem import BoundModel, Problem
 
 WORDS = ("auto", "jitter", "prior", "map", "values")
-"""How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan; drawn from the prior; at the end
-of an optimiser that began so, or of the training of networks; or at given values. There are up to 100 tries for a
-finite density and gradient. `auto` is `map` for a model with networks, and otherwise `jitter`.
+"""How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan (`jitter`); drawn from the prior;
+at the end of an optimiser that began so, or of the training of networks (`map`); or at given values. There are up to
+100 tries for a finite density and gradient. `auto` is `map` for a model with networks. Otherwise every second chain
+begins by `jitter` and the others at the best of a few draws of the prior, so that they can disagree about what is far
+from zero; latents with an improper prior, and chains for which no draw will do, begin by `jitter`.
 """
 
 _CLIMB = 500
 """Steps of L-BFGS from the jitter to a mode."""
+
+_DRAWS = 10
+"""Draws of the prior of which a chain begins at the most probable."""
 
 
 class Start(NamedTuple):
@@ -37,7 +42,7 @@ class Start(NamedTuple):
     discrete: Values
 
 
-def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
+def find(program: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None = None) -> Start:
     """A point for a method that moves discrete latents, too; those begin at given values, or are drawn from the prior.
 
     Args:
@@ -45,6 +50,7 @@ def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
         key: for what is drawn.
         how: one of `WORDS`.
         values: latents by site, in their own space.
+        from_prior: with `auto`, whether this is one of the chains that begin by `prior`; `None` where there are none.
     """
     discrete_key, start_key = jax.random.split(key)
     messages = structure(program, discrete_key)
@@ -53,18 +59,48 @@ def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
         for name in discrete_latents(messages)
     }
     given = handlers.condition(program, data=discrete) if discrete else program
-    return Start(_continuous(given, given, start_key, how, values), discrete)
+    return Start(_continuous(given, given, start_key, how, values, from_prior), discrete)
 
 
-def find_continuous(program: Program, key: jax.Array, how: str = "jitter", values: Values | None = None) -> Values:
+def find_continuous(
+    program: Program,
+    key: jax.Array,
+    how: str = "jitter",
+    values: Values | None = None,
+    from_prior: jax.Array | None = None,
+) -> Values:
     """A point for a method that has the discrete latents summed out; see `find`."""
-    return _continuous(program, enumerable(program), key, how, values or {})
+    return _continuous(program, enumerable(program), key, how, values or {}, from_prior)
 
 
-def _continuous(program: Program, traced: Program, key: jax.Array, how: str, values: Values) -> Values:
+def _continuous(
+    program: Program, traced: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None
+) -> Values:
     strategies = {"prior": init_to_sample, "values": init_to_value(values=values)}
-    z = initialize_model(key, traced, init_strategy=strategies.get(how, init_to_uniform)).param_info.z
-    return _climbed(program, z) if how == "map" else z
+    z: Values = initialize_model(key, traced, init_strategy=strategies.get(how, init_to_uniform)).param_info.z
+    if how == "map":
+        return _climbed(program, z)
+    if how != "auto" or from_prior is None:
+        return z
+    return lax.cond(from_prior, lambda: _drawn(traced, jax.random.fold_in(key, 1), z), lambda: z)
+
+
+def _drawn(traced: Program, key: jax.Array, otherwise: Values) -> Values:
+    """The most probable of a few draws of the prior, or `otherwise` where no density with its gradient is finite.
+
+    A single draw of a vague prior may be so far away that the warm-up does not suffice to come back.
+    """
+
+    def draw(key: jax.Array) -> tuple[Values, jax.Array]:
+        found = initialize_model(key, traced, init_strategy=init_to_sample).param_info
+        finite = [jnp.isfinite(found.potential_energy), *(jnp.isfinite(slope).all() for slope in found.z_grad.values())]
+        return found.z, jnp.where(jnp.stack(finite).all(), found.potential_energy, jnp.inf)
+
+    points, energies = lax.map(draw, jax.random.split(key, _DRAWS))
+    best = jnp.argmin(energies)
+    return jax.tree.map(
+        lambda all_, other: jnp.where(jnp.isfinite(energies[best]), all_[best], other), points, otherwise
+    )
 
 
 def _climbed(program: Program, z: Values) -> Values:
@@ -127,6 +163,7 @@ def not_found(problem: Problem, which: str, point: Values) -> RunError:
         f"no starting point with a finite log density and gradient was found for {which} in 100 tries; at the last, "
         f"{', '.join(told)}; {blamed[0] if blamed else 'the sum'} is to blame: check that the priors allow the data, "
         "choose a prior with another support, or begin elsewhere with inference.start=prior or values"
+        f"{'' if jax.config.jax_enable_x64 else ', or calculate with device.precision=float64'}"
     )
 
 
