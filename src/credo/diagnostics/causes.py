@@ -1,11 +1,12 @@
 """Why did the chains fail? What the draws tell of the usual causes, for the advice of the checks that saw a failure.
 
 Chains apart in several modes, labels that switch, a direction in which the data say nothing, a posterior that is no
-distribution, a trajectory that comes back to where it began.
+distribution, a trajectory that comes back to where it began. Each function says one of them in a sentence or two, or
+returns `None`.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -32,24 +33,25 @@ MOST = 300
 """Scalars whose correlations are looked at."""
 
 
-def explained(check: Check, result: Result, summary: pd.DataFrame) -> Check:
-    """A failed check with the probable causes in its advice; others as they are."""
+Cause = Callable[[Result, pd.DataFrame], str | None]
+
+
+def explained(check: Check, result: Result, summary: pd.DataFrame, *causes: Cause) -> Check:
+    """A failed check with those causes in its advice of which there are signs; others as they are."""
     if check.status != "failed":
         return check
-    return dataclasses.replace(check, advice=" ".join([check.advice, *causes(result, summary)]))
+    found = [cause(result, summary) for cause in causes]
+    return dataclasses.replace(check, advice=" ".join([check.advice, *filter(None, found)]))
 
 
-def causes(result: Result, summary: pd.DataFrame) -> Iterator[str]:
-    """The probable causes, each in a sentence or two."""
-    modes = different_modes(result)
-    yield from (cause for cause in (improper(result, summary), modes) if cause)
-    if not modes and (cause := tied(result)):
-        yield cause
-    if result.method == "hmc":
-        yield (
-            "A trajectory of fixed length can come back to where it began: change inference.trajectory_length, or use "
-            "inference=nuts."
-        )
+def resonant(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
+    """A trajectory of a fixed length."""
+    if result.method != "hmc":
+        return None
+    return (
+        "A trajectory of fixed length can come back to where it began: change inference.trajectory_length, or use "
+        "inference=nuts."
+    )
 
 
 def improper(result: Result, summary: pd.DataFrame) -> str | None:
@@ -67,7 +69,7 @@ def improper(result: Result, summary: pd.DataFrame) -> str | None:
     )
 
 
-def tied(result: Result) -> str | None:
+def tied(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
     """Two latents of which only a combination is determined."""
     found = list(moving(result))
     if not found:
@@ -89,7 +91,7 @@ def tied(result: Result) -> str | None:
     )
 
 
-def different_modes(result: Result) -> str | None:
+def different_modes(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
     """Chains that stay apart: in modes of different height, or in modes that are permutations of each other."""
     parts = together(result)
     if len(parts) < 2:

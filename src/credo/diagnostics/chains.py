@@ -41,8 +41,8 @@ class Chains:
             return not_checked("chains", self.threshold, "It is not known where the chains started.")
         if together := coincident(result, summary):
             reason = (
-                f"All chains started at the same {some(together)}, so that they agree proves nothing: all may be in one "
-                "of several modes. Start them apart, with inference.start=auto or prior."
+                f"All chains started at the same {some(together)}, so that they agree proves nothing: all may be in "
+                "one of several modes. Start them apart, with inference.start=auto or prior."
             )
             return Check("chains", "not checked", count, self.threshold, reason)
         return Check("chains", "passed", count, self.threshold, f"{count} chains started from different points.")

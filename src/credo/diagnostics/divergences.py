@@ -10,7 +10,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
-from credo.diagnostics.causes import explained
+from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.result import Result
 
@@ -40,4 +40,4 @@ class Divergences:
             f"{seen}: a part of the posterior was not explored. "
             "Raise inference.target_accept, or reparametrise the model (non-centred, say)."
         )
-        return explained(Check("divergences", "failed", count, self.threshold, advice), result, summary)
+        return explained(Check("divergences", "failed", count, self.threshold, advice), result, summary, improper, tied)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.causes import explained
+from credo.diagnostics.causes import explained, resonant
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
 from credo.result import Result
 
@@ -30,7 +30,7 @@ class EssBulk:
             return None
         ess = judged(result, summary)["ess_bulk"]
         answer = judge_smallest("ess_bulk", ess, self.threshold, self._words)
-        return explained(unless_short(answer, result), result, summary)
+        return explained(unless_short(answer, result), result, summary, resonant)
 
     def _words(self, names: str, worst: float) -> str:
         return (

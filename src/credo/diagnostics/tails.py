@@ -16,7 +16,7 @@ array_stats: Any = arviz_array.array_stats
 
 NO_SD, NO_MEAN = 0.5, 0.7
 """A standard deviation is not reported where k exceeds 0.5 by more than its standard error; a mean is not, either,
-unless k is below 0.7 by as much.
+unless k is below 0.7 by twice as much.
 
 False alarms in 800 simulations of 4,000 draws (200 each of independent ones and of chains with about 2,300, 900 and 450
 effective draws in the tails): none for the normal, exponential and lognormal(1) distributions and Student's t with 5
@@ -35,7 +35,7 @@ there to the 95 % quantile; 1 % of the simulations with an infinite variance (t 
 def unknown(k: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which standard deviations, and which means, are not known. [scalar] -> [scalar]; a NaN is a light tail."""
     no_sd = k - error > NO_SD
-    return no_sd, no_sd & (k + error > NO_MEAN)
+    return no_sd, no_sd & (k + 2 * error > NO_MEAN)
 
 
 def shape(draws: np.ndarray, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
-from credo.diagnostics.causes import explained
+from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.result import Result
 
@@ -39,4 +39,6 @@ class TreeDepth:
         if fraction <= self.threshold:
             return Check("tree_depth", "passed", fraction, self.threshold, seen)
         advice = f"{seen} Raise inference.max_tree_depth, or reparametrise the model."
-        return explained(Check("tree_depth", "failed", fraction, self.threshold, advice), result, summary)
+        return explained(
+            Check("tree_depth", "failed", fraction, self.threshold, advice), result, summary, improper, tied
+        )
