@@ -111,9 +111,10 @@ def different_modes(result: Result, summary: pd.DataFrame) -> str | None:  # noq
     if not lower:
         words = " and ".join(_chains(part) for part in parts[:3])
         return f"{words} stay apart, in modes of about the same height. {advice}"
+    several = len(parts[best]) > 1 and len(parts) == 2
+    others = "the others" if several else _chains(parts[best]).lower()
     words = ", ".join(
-        f"{_chains(parts[i])} stay{'s' if len(parts[i]) == 1 else ''} {heights[best] - heights[i]:.3g} nats below "
-        f"{'the others' if len(parts) == 2 else _chains(parts[best]).lower()}"
+        f"{_chains(parts[i])} stay{'s' if len(parts[i]) == 1 else ''} {_nats(heights[best] - heights[i])} below {others}"
         for i in lower[:3]
     )
     return f"{words}, in another mode. {advice}"
@@ -157,6 +158,10 @@ def _switched(result: Result, parts: list[list[int]]) -> list[str]:
             return []
         switched.append(str(variable.name))
     return switched
+
+
+def _nats(height: float) -> str:
+    return f"{height:,.0f} nats" if height >= 10 else f"{height:.1f} nats"
 
 
 def _chains(part: list[int]) -> str:

@@ -40,9 +40,12 @@ class Chains:
         if not start.data_vars or not np.isfinite(start.to_array().astype(float)).all():
             return not_checked("chains", self.threshold, "It is not known where the chains started.")
         if together := coincident(result, summary):
+            advice = "Start them apart, with inference.start=auto or prior."
+            if set(together) & set(result.improper):
+                advice = "No start can be drawn from an improper prior: give proper ones, or standardise the data."
             reason = (
-                f"All chains started at the same {some(together)}, so that they agree proves nothing: all may be in "
-                "one of several modes. Start them apart, with inference.start=auto or prior."
+                f"All chains started at the same {some(together)} (by the scale of the posterior), so that they agree "
+                f"proves nothing: all may be in one of several modes. {advice}"
             )
             return Check("chains", "not checked", count, self.threshold, reason)
         return Check("chains", "passed", count, self.threshold, f"{count} chains started from different points.")
