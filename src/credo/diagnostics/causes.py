@@ -113,10 +113,8 @@ def different_modes(result: Result, summary: pd.DataFrame) -> str | None:  # noq
         return f"{words} stay apart, in modes of about the same height. {advice}"
     several = len(parts[best]) > 1 and len(parts) == 2
     others = "the others" if several else _chains(parts[best]).lower()
-    words = ", ".join(
-        f"{_chains(parts[i])} stay{'s' if len(parts[i]) == 1 else ''} {_nats(heights[best] - heights[i])} below {others}"
-        for i in lower[:3]
-    )
+    stay = {i: f"{_chains(parts[i])} stay{'s' if len(parts[i]) == 1 else ''}" for i in lower[:3]}
+    words = ", ".join(f"{who} {_nats(heights[best] - heights[i])} below {others}" for i, who in stay.items())
     return f"{words}, in another mode. {advice}"
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import optax
 from jax import lax
 from numpyro import handlers
@@ -14,6 +15,7 @@ from numpyro.infer.util import initialize_model
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
+from credo.models.priors import is_improper
 from credo.models.problem import BoundModel, Problem
 
 WORDS = ("auto", "jitter", "prior", "map", "values")
@@ -27,8 +29,8 @@ from zero; latents with an improper prior, and chains for which no draw will do,
 _CLIMB = 500
 """Steps of L-BFGS from the jitter to a mode."""
 
-_DRAWS = 10
-"""Draws of the prior of which a chain begins at the most probable."""
+_ATTEMPTS, _DRAWS = 100, 10
+"""Points that are tried for a finite density and gradient; of these, draws of the prior, the best of which is taken."""
 
 
 class Start(NamedTuple):
@@ -76,31 +78,64 @@ def find_continuous(
 def _continuous(
     program: Program, traced: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None
 ) -> Values:
+    if how == "auto" and from_prior is not None:
+        return _mixed(program, key, from_prior)
     strategies = {"prior": init_to_sample, "values": init_to_value(values=values)}
     z: Values = initialize_model(key, traced, init_strategy=strategies.get(how, init_to_uniform)).param_info.z
-    if how == "map":
-        return _climbed(program, z)
-    if how != "auto" or from_prior is None:
-        return z
-    return lax.cond(from_prior, lambda: _drawn(traced, jax.random.fold_in(key, 1), z), lambda: z)
+    return _climbed(program, z) if how == "map" else z
 
 
-def _drawn(traced: Program, key: jax.Array, otherwise: Values) -> Values:
-    """The most probable of a few draws of the prior, or `otherwise` where no density with its gradient is finite.
+def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
+    """By jitter, as NumPyro does it and with its keys; or the most probable of a few draws of the prior.
 
-    A single draw of a vague prior may be so far away that the warm-up does not suffice to come back.
+    A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
+    or gradient of none of them is finite, there is the jitter.
     """
+    energy = jax.value_and_grad(potential(program))
+    shapes = jax.eval_shape(lambda: _drawn(program, key))
 
-    def draw(key: jax.Array) -> tuple[Values, jax.Array]:
-        found = initialize_model(key, traced, init_strategy=init_to_sample).param_info
-        finite = [jnp.isfinite(found.potential_energy), *(jnp.isfinite(slope).all() for slope in found.z_grad.values())]
-        return found.z, jnp.where(jnp.stack(finite).all(), found.potential_energy, jnp.inf)
+    def attempt(carry: Any) -> Any:
+        i, key, best, lowest = carry
+        key, jittered = _jittered(key, shapes)
+        drawn = _drawn(program, jax.random.fold_in(key, 0))
+        z = jax.tree.map(lambda a, b: jnp.where(from_prior & (i < _DRAWS), a, b), drawn, jittered)
+        height, slope = energy(z)
+        finite = jnp.isfinite(height) & jnp.isfinite(optax.tree.norm(slope))
+        better = finite & (height < lowest) | ~jnp.isfinite(lowest)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), z, best)
+        return i + 1, key, best, jnp.where(finite, jnp.minimum(height, lowest), lowest)
 
-    points, energies = lax.map(draw, jax.random.split(key, _DRAWS))
-    best = jnp.argmin(energies)
-    return jax.tree.map(
-        lambda all_, other: jnp.where(jnp.isfinite(energies[best]), all_[best], other), points, otherwise
-    )
+    def goes_on(carry: Any) -> jax.Array:
+        i, _, _, lowest = carry
+        return (i < _ATTEMPTS) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
+
+    nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    found: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
+    return found
+
+
+def _jittered(key: jax.Array, shapes: Values) -> tuple[jax.Array, Values]:
+    """The next key, and a point from the cube (-2, 2)."""
+    key, own = jax.random.split(key)
+    point = {}
+    for name, shape in shapes.items():
+        point[name] = jax.random.uniform(own, shape.shape, shape.dtype, minval=-2, maxval=2)
+        key, own = jax.random.split(key)
+    return key, point
+
+
+def _drawn(program: Program, key: jax.Array) -> Values:
+    """A draw of the prior, unconstrained; by jitter where that is improper."""
+
+    def strategy(site: dict[str, Any]) -> Any:
+        return init_to_uniform(site) if site["type"] == "sample" and is_improper(site["fn"]) else None
+
+    seeded = handlers.substitute(handlers.seed(program, key), substitute_fn=strategy)
+    sites = handlers.trace(seeded).get_trace().items()
+    free = {
+        n: m for n, m in sites if m["type"] == "sample" and not m["is_observed"] and not m["fn"].support.is_discrete
+    }
+    return {name: dist.biject_to(message["fn"].support).inv(message["value"]) for name, message in free.items()}
 
 
 def _climbed(program: Program, z: Values) -> Values:
