@@ -239,3 +239,12 @@ def test_who_is_to_blame_is_said(function: Any, told: str, infer: Infer, monkeyp
     problem = Problem(Program("blamed:function", {}), xr.Dataset({"y": ("obs", [-1.0, 2.0])}))
     with pytest.raises(RunError, match=told):
         infer(problem, "nuts", **SHORT)
+
+
+def test_single_precision_is_named_where_nothing_is_finite(infer: Infer, own: Callable[..., Problem]) -> None:
+    problem = own(wrong_density, y=0.0)
+    with pytest.raises(RunError) as wide:
+        infer(problem, "nuts", **SHORT)
+    assert "float64" not in str(wide.value)
+    with jax.enable_x64(False), pytest.raises(RunError, match=r"device\.precision=float64$"):
+        infer(problem, "nuts", **SHORT)
