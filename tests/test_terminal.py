@@ -110,7 +110,7 @@ def test_the_median_is_shown_where_there_is_no_mean(story, verdict):
         line.split() for line in console.file.getvalue().splitlines()[1:4] if "median" in line or "–" in line
     )
     assert header[:5] == ["mean", "sd", "5", "%", "median"]
-    assert row[1:5] == ["–", "–", "-1", "4.4"]
+    assert row[1:5] == ["–", "–", "-1.00", "4.40"]
 
 
 def test_passed_verdict_only_counts(story, verdict):
