@@ -106,6 +106,20 @@ def test_point_estimate_has_errors_and_no_r_hat(story, verdict):
     assert "The optimiser stopped before it converged." in text
 
 
+def test_the_median_is_shown_where_there_is_no_mean(story, verdict):
+    numbers = summary(1)
+    console = Console(file=io.StringIO(), width=80)
+    show_answer(story, result(), numbers, verdict, console)
+    assert "median" not in console.file.getvalue()
+    console = Console(file=io.StringIO(), width=80)
+    show_answer(story, result(), numbers.assign(mean=np.nan, sd=np.nan), verdict, console)
+    header, row = (
+        line.split() for line in console.file.getvalue().splitlines()[1:4] if "median" in line or "–" in line
+    )
+    assert header[:5] == ["mean", "sd", "5", "%", "median"]
+    assert row[1:5] == ["–", "–", "-1.00", "4.40"]
+
+
 def test_passed_verdict_only_counts(story, verdict):
     passed = dataclasses.replace(verdict, status="passed", checks=verdict.checks[:1])
     text = shown(story, passed)

@@ -321,7 +321,8 @@ class Report(Protocol):
         Args:
             story: the run.
             result: the answer.
-            summary: one row per scalar: `variable, mean, sd, q5, q50, q95, mcse_mean, ess_bulk, ess_tail, r_hat`.
+            summary: one row per scalar: `variable, mean, sd, q5, q50, q95, mcse_mean, ess_bulk, ess_tail, r_hat,
+                pareto_k`; NaN is what is not known.
             verdict: whether it may be believed.
             metrics: the numbers that the tracker gets.
 

@@ -47,6 +47,9 @@ class Result:
             `acceptance_rate`, `step_size`; a sampler writes those that it has.
             `log_likelihood`: per observed site and observation. `log_prior`: per latent site, summed over its dims.
             `posterior_predictive`: one draw of every observed site per posterior draw.
+            `conditional` (mh; no chain and draw): of discrete latents, the probability of all other values given all
+            else, where a scalar kept one value in all draws, else NaN.
+            `start` (MCMC; no draw): where each chain began, of the variables in `sampled`.
             `observed_data`, `constant_data`, and `truth` (synthetic data): no chain and draw.
             `posterior_mean`, `posterior_variance`: dims `chain, block, ...`: of variables whose draws are not kept;
             `posterior_count`: `draws` in each block.
@@ -62,6 +65,8 @@ class Result:
         method: the method's word on the command line, e.g. `nuts`.
         kind: `draws` (MCMC) or `point` (MLE, MAP).
         sampled: names of the variables in `posterior` that the sampler moves (deterministic sites are not among them).
+        observed: names of the observed sites and of the factors of the density; `None` where that is not known.
+        improper: names of the latents whose priors are improper.
     """
 
     tree: xr.DataTree
@@ -70,6 +75,8 @@ class Result:
     method: str
     kind: str
     sampled: tuple[str, ...]
+    observed: tuple[str, ...] | None = None
+    improper: tuple[str, ...] = ()
     course: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
 

@@ -279,7 +279,8 @@ def show_answered(folder: Path, console: Console | None = None) -> None:
 
 def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
     """The summary; names are cut where the numbers leave no room for them."""
-    chosen = [column for column in table.columns(result.kind) if column.key in SHOWN[result.kind]]
+    shown = SHOWN[result.kind] + (("q50",) if summary[["mean", "sd"]].isna().any(axis=None) else ())
+    chosen = [column for column in table.columns(result.kind) if column.key in shown]
     thresholds = {check.name: check.threshold for check in verdict.checks}
     rows = table.records(summary, MOST_ROWS, thresholds)
     cells = [[_cell(row, column, result.kind, thresholds) for column in chosen] for row in rows]

@@ -40,15 +40,25 @@ def draws_result(
     method: str = "nuts",
     status: Status = Status.DONE,
     observed: Arrays | None = None,
+    seen: tuple[str, ...] | None = ("y",),
+    improper: tuple[str, ...] = (),
+    start: Arrays | None = None,
     coords: Mapping[str, Any] | None = None,
     **groups: Arrays,
 ) -> Result:
-    """A result of draws; further groups by keyword, e.g. `sample_stats={"diverging": ...}`."""
+    """A result of draws; further groups by keyword, e.g. `sample_stats={"diverging": ...}`.
+
+    Each chain starts at its first draw, unless `start` says otherwise.
+    """
     tree = {name: dataset(arrays, **(coords or {})) for name, arrays in {"posterior": posterior, **groups}.items()}
     if observed is not None:
         tree["observed_data"] = dataset(observed, leading=(), **(coords or {}))
     names = tuple(posterior) if sampled is None else sampled
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "draws", names)
+    if start is None:
+        start = {name: variable[:, 0].values for name, variable in tree["posterior"].items() if name in names}
+    if start:
+        tree["start"] = dataset(start, ("chain",), **(coords or {}))
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "draws", names, seen, improper)
 
 
 def point_result(
@@ -79,7 +89,7 @@ def point_result(
         "standard_error": dataset({name: np.asarray(value, float) for name, value in errors.items()}, leading=()),
         "optimisation": xr.Dataset(variables, attrs=names),
     }
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), "map", "point", tuple(estimate))
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), "map", "point", tuple(estimate), ("y",))
 
 
 def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:

@@ -119,3 +119,54 @@ def test_chains_of_a_few_draws_have_no_effective_sample_size():
         answer = ask(check, result)
         assert answer.status == "not checked"
         assert "Chains of 10 draws are too short" in answer.advice
+
+
+def starts(**start):
+    """Two scalars, the second in units of a thousand, whose chains started there."""
+    return draws_result({"x": normal(4, 500), "y": 1000 * normal(4, 500, seed=1)}, start=start)
+
+
+APART = np.array([-1.0, 0.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("start", "named"),
+    [
+        ({"x": np.ones(4), "y": np.ones(4)}, "x, y"),
+        ({"x": 1e-3 * APART, "y": APART}, "x, y"),
+        ({"x": APART, "y": APART}, "y"),
+        ({"x": np.ones(4), "y": 1000 * APART}, "x"),
+    ],
+)
+def test_chains_from_one_point_are_not_checked(start, named):
+    answer = ask(Chains(2), starts(**start))
+    assert answer.status == "not checked"
+    assert f"All chains started at the same {named} (by the scale of the posterior)" in answer.advice
+    assert "inference.start=auto" in answer.advice
+
+
+def test_starts_apart_pass():
+    assert ask(Chains(2), starts(x=0.1 * APART, y=100 * APART)).status == "passed"
+
+
+def test_a_vector_started_apart_if_one_of_its_scalars_did():
+    x = normal(4, 500, 2) * [1.0, 1000.0]
+    assert ask(Chains(2), draws_result({"x": x}, start={"x": np.stack([APART, APART], 1)})).status == "passed"
+
+
+@pytest.mark.parametrize("start", [{}, {"x": [0.0, 1.0, 2.0, np.nan], "y": APART}])
+def test_starts_that_are_not_known_do_not_pass(start):
+    answer = ask(Chains(2), starts(**start))
+    assert answer.status == "not checked"
+    assert "It is not known where the chains started" in answer.advice
+
+
+def test_starts_of_a_flat_prior_that_coincide_ask_for_a_proper_one():
+    result = draws_result({"x": 1e6 * normal(4, 500)}, start={"x": APART}, improper=("x",))
+    assert "No start can be drawn from an improper prior" in ask(Chains(2), result).advice
+
+
+@pytest.mark.parametrize(("spins", "status"), [(64, "not checked"), (3, "passed")])
+def test_of_few_discrete_states_chains_may_start_at_one_by_chance(spins, status):
+    draws = np.random.default_rng(0).random((4, 500, spins)) < 0.5
+    assert ask(Chains(2), draws_result({"s": draws}, start={"s": np.ones((4, spins), bool)})).status == status

@@ -89,3 +89,9 @@ def test_without_data_it_is_not_asked():
     assert ask(draws_result({"x": np.zeros((4, 10))})) is None
     assert ask(good_point()) is None
     assert ask(good_draws()).status == "passed"
+
+
+@pytest.mark.parametrize(("y", "far"), [([100.0, 101.0, 99.0], True), ([10.0, 10.5, 9.5], False), ([0.1], False)])
+def test_data_on_another_scale_are_told(y, far):
+    """A hundred standard deviations of the prior away, its pull on the mean is 25 standard deviations."""
+    assert ("data.standardise=true" in ask(conjugate(y)).advice) == far

@@ -7,7 +7,8 @@ from credo.diagnostics.summary import running, summarise
 
 from .conftest import draws_result, good_draws, point_result
 
-COLUMNS = ["variable", "mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat"]
+COLUMNS = ["variable", "mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k"]
+ALWAYS = COLUMNS[1:-1]
 
 
 def autoregressive(rho, shape, seed=0):
@@ -79,7 +80,7 @@ def test_a_draw_that_is_not_finite_spoils_every_statistic_of_its_scalar_alone(ba
     x[2, 50, 0] = bad
     first, second = (row for _, row in summarise(draws_result({"x": x})).iterrows())
     assert first[["sd", "mcse_mean", "ess_bulk", "ess_tail", "r_hat"]].isna().all()
-    assert np.isfinite(second[COLUMNS[1:]].astype(float)).all()
+    assert np.isfinite(second[ALWAYS].astype(float)).all()
 
 
 def test_one_chain_has_no_r_hat():
@@ -99,7 +100,8 @@ def test_discrete_variables_are_summarised():
     result = draws_result({"flag": rng.random((4, 500)) < 0.5, "count": rng.poisson(3.0, (4, 500))})
     summary = summarise(result).set_index("variable")
     assert summary.loc["flag", "mean"] == pytest.approx(result.tree["posterior"]["flag"].values.mean())
-    assert np.isfinite(summary.to_numpy(float)).all()
+    assert np.isfinite(summary[ALWAYS].to_numpy(float)).all()
+    assert summary["pareto_k"].isna().all()
 
 
 def test_a_discrete_variable_without_tails_has_no_tail_size():

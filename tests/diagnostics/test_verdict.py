@@ -106,7 +106,7 @@ def test_independent_draws_pass(checks):
 def test_a_good_estimate_passes(checks):
     status, answers = standard(checks, good_point())
     assert status == "passed"
-    assert set(answers) == {"finite", "converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
+    assert set(answers) == {"finite", "observed", "converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
 
 
 def test_a_good_network_passes(checks):

@@ -12,7 +12,11 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
+from numpyro.distributions import constraints
 
+from credo.diagnostics.chains import Chains
+from credo.diagnostics.r_hat import RHat
+from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
 from credo.inference.start import find
 from credo.models import priors
@@ -20,6 +24,7 @@ from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.result import Result
+from interruptions import Cut, Memory
 
 Infer = Callable[..., Result]
 SHORT = {"chains": 2, "warmup": 0, "draws": 1, "block": 1}
@@ -29,6 +34,19 @@ SHORT = {"chains": 2, "warmup": 0, "draws": 1, "block": 1}
 def problem() -> Problem:
     prior = {"loc": priors.gaussian(50.0, 0.1), "sigma": priors.gamma(5.0, 1.0)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", [49.0, 50.5, 51.0])}))
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Problem]:
+    """A problem of a program of one's own, with the data by name."""
+
+    def make(function: Any, **data: float) -> Problem:
+        module = ModuleType("programs")
+        module.function = function  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "programs", module)
+        return Problem(Program("programs:function", {}), xr.Dataset(data))
+
+    return make
 
 
 def begins(problem: Problem, how: str, **values: float) -> list[dict[str, float]]:
@@ -61,6 +79,99 @@ def test_map_begins_at_the_mode(problem: Problem) -> None:
     for start in begins(problem, "map"):
         gradient = jax.grad(potential(problem.bound))(start)
         assert max(abs(float(slope)) for slope in gradient.values()) < 1e-4
+
+
+def first(problem: Problem, infer: Infer, word: str, **settings: Any) -> dict[str, np.ndarray]:
+    """Where chains began, by latent [chain]."""
+    start = infer(problem, word, **SHORT | settings).tree["start"]
+    return {str(name): values.values for name, values in start.data_vars.items()}
+
+
+@pytest.mark.parametrize("word", ["nuts", "mh"])
+def test_every_second_chain_begins_by_the_prior(word: str, problem: Problem, infer: Infer) -> None:
+    """The others begin where they would have begun by jitter, to the bit."""
+    mixed, jitter = (first(problem, infer, word, chains=6, start=how) for how in ("auto", "jitter"))
+    for name, values in mixed.items():
+        np.testing.assert_array_equal(values[::2], jitter[name][::2])
+    assert (np.abs(mixed["loc"][::2]) < 2).all()
+    assert (np.abs(mixed["loc"][1::2] - 50) < 0.5).all()
+    assert len(set(mixed["sigma"])) == 6
+
+
+def test_one_chain_begins_by_jitter(problem: Problem, infer: Infer) -> None:
+    assert first(problem, infer, "nuts", chains=1) == first(problem, infer, "nuts", chains=1, start="jitter")
+
+
+@pytest.mark.parametrize("how", ["map", "values"])
+def test_chains_that_began_at_one_point_are_not_believed(how: str, problem: Problem, infer: Infer) -> None:
+    given = {"loc": 50.0, "sigma": 2.0} if how == "values" else {}
+    result = infer(problem, "nuts", warmup=200, draws=200, start=how, start_values=given)
+    answer = Chains(2)(result, summarise(result))
+    assert answer is not None
+    assert answer.status == "not checked"
+    assert "the same loc, sigma" in answer.advice
+
+
+def two_modes(y: Any) -> None:
+    modes = dist.Normal(jnp.array([0.0, 60.0]), 1.0)
+    mu = numpyro.sample("mu", dist.MixtureSameFamily(dist.Categorical(probs=jnp.array([0.1, 0.9])), modes))
+    numpyro.sample("y", dist.Normal(mu, 1000.0), obs=y)
+
+
+@pytest.mark.parametrize("word", ["nuts", "mh"])
+def test_far_modes_are_never_passed(word: str, infer: Infer, own: Callable[..., Problem]) -> None:
+    """By jitter all chains of 9 seeds in 10 stay at 0, where a tenth of the mass is, and agree."""
+    problem = own(two_modes, y=30.0)
+    for seed in range(3):
+        result = infer(problem, word, seed=seed, warmup=300, draws=300)
+        answer = RHat(1.01)(result, summarise(result))
+        assert answer is not None
+        assert answer.status == "failed"
+        assert "Chains 0 and 2 stay 2." in answer.advice
+        assert "in another mode" in answer.advice
+
+
+def part_flat(y: Any) -> None:
+    far = numpyro.sample("far", dist.Normal(1000.0, 1.0))
+    flat = numpyro.sample("flat", dist.ImproperUniform(constraints.real, (), ()))
+    numpyro.sample("y", dist.Normal(far + flat, 1.0), obs=y)
+
+
+def impossible(y: Any) -> None:
+    """No draw of the prior has a finite density."""
+    mu = numpyro.sample("mu", dist.Normal(1e6, 1.0))
+    numpyro.factor("near", jnp.where(mu < 100, 0.0, -jnp.inf))
+    numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
+def test_a_flat_latent_begins_by_jitter_beside_others(infer: Infer, own: Callable[..., Problem]) -> None:
+    begun = first(own(part_flat, y=1000.0), infer, "nuts", chains=4)
+    assert (np.abs(begun["flat"]) < 2).all()
+    assert (np.abs(begun["far"] - 1000) < 5).tolist() == [False, True, False, True]
+
+
+def test_where_no_draw_of_the_prior_will_do_chains_begin_by_jitter(infer: Infer, own: Callable[..., Problem]) -> None:
+    problem = own(impossible, y=0.0)
+    assert (np.abs(first(problem, infer, "nuts", chains=4)["mu"]) < 2).all()
+
+
+def test_an_enumerated_model_begins_by_the_prior(infer: Infer, own: Callable[..., Problem]) -> None:
+    def mixture(y: Any) -> None:
+        far = numpyro.sample("far", dist.Normal(1000.0, 1.0))
+        k = numpyro.sample("k", dist.Bernoulli(0.5))
+        numpyro.sample("y", dist.Normal(far + k, 1.0), obs=y)
+
+    begun = first(own(mixture, y=1000.0), infer, "nuts", chains=2)["far"]
+    assert abs(begun[0]) < 2
+    assert abs(begun[1] - 1000) < 5
+
+
+def test_starts_survive_an_extension(problem: Problem, method: Callable[..., Any]) -> None:
+    keeper = Memory()
+    begun = method("nuts", **SHORT).run(problem, jax.random.PRNGKey(0), Cut(), keeper).tree["start"]
+    longer = method("nuts", **SHORT | {"draws": 3})
+    again = longer.run(problem, jax.random.PRNGKey(0), Cut(), Memory(keeper.kept)).tree["start"]
+    xr.testing.assert_identical(begun.to_dataset(), again.to_dataset())
 
 
 @pytest.mark.parametrize("word", ["nuts", "hmc", "mh"])
@@ -127,4 +238,13 @@ def test_who_is_to_blame_is_said(function: Any, told: str, infer: Infer, monkeyp
     monkeypatch.setitem(sys.modules, "blamed", module)
     problem = Problem(Program("blamed:function", {}), xr.Dataset({"y": ("obs", [-1.0, 2.0])}))
     with pytest.raises(RunError, match=told):
+        infer(problem, "nuts", **SHORT)
+
+
+def test_single_precision_is_named_where_nothing_is_finite(infer: Infer, own: Callable[..., Problem]) -> None:
+    problem = own(wrong_density, y=0.0)
+    with pytest.raises(RunError) as wide:
+        infer(problem, "nuts", **SHORT)
+    assert "float64" not in str(wide.value)
+    with jax.enable_x64(False), pytest.raises(RunError, match=r"device\.precision=float64$"):
         infer(problem, "nuts", **SHORT)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
+from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.result import Result
 
@@ -24,7 +25,7 @@ class Divergences:
 
     threshold: int
 
-    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws of a Hamiltonian sampler."""
         if not asked(result, "diverging"):
             return None
@@ -39,4 +40,4 @@ class Divergences:
             f"{seen}: a part of the posterior was not explored. "
             "Raise inference.target_accept, or reparametrise the model (non-centred, say)."
         )
-        return Check("divergences", "failed", count, self.threshold, advice)
+        return explained(Check("divergences", "failed", count, self.threshold, advice), result, summary, improper, tied)

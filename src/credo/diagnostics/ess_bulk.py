@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
+from credo.diagnostics.causes import explained, resonant
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
 from credo.result import Result
 
@@ -28,7 +29,8 @@ class EssBulk:
         if result.kind != "draws":
             return None
         ess = judged(result, summary)["ess_bulk"]
-        return unless_short(judge_smallest("ess_bulk", ess, self.threshold, self._words), result)
+        answer = judge_smallest("ess_bulk", ess, self.threshold, self._words)
+        return explained(unless_short(answer, result), result, summary, resonant)
 
     def _words(self, names: str, worst: float) -> str:
         return (

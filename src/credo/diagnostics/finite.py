@@ -33,5 +33,7 @@ class Finite:
         if not bad:
             return Check("finite", "passed", 0, 0, "All draws and log densities are finite.")
         total = sum(bad.values())
-        advice = f"{total} values are NaN or infinite, in {some(bad)}. Look at the model there."
+        single = any(v.dtype == np.float32 for v in group(result, "posterior").data_vars.values())
+        wider = ", or set device.precision=float64" if single else ""
+        advice = f"{total} values are NaN or infinite, in {some(bad)}. Look at the model there{wider}."
         return Check("finite", "failed", total, 0, advice)

@@ -1,22 +1,26 @@
-"""Is the posterior mean known precisely? Its Monte Carlo standard error, in posterior standard deviations.
+"""Is the answer known precisely? The Monte Carlo standard error of the mean, in posterior standard deviations.
 
 An error of 0.1 standard deviations makes the uncertainty of an estimate sqrt(1 + 0.1^2), that is half a percent,
 larger than the posterior says. Other than the effective sample sizes of ranks it sees heavy tails, for which the mean
-converges slowly.
+converges slowly. Where the tails are so heavy that there is no standard deviation, the errors of the median and of the
+5 % and 95 % quantiles are judged, relative to the distance between these two.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from credo.contracts import Check
+from credo.diagnostics.answers import group
 from credo.diagnostics.rows import judge_largest, judged, unless_short
+from credo.diagnostics.summary import array_stats, heavy, pieces
 from credo.result import Result
 
 
 @dataclass(frozen=True)
 class Mcse:
-    """The largest Monte Carlo standard error of a mean, relative to the standard deviation.
+    """The largest Monte Carlo standard error, relative to the spread.
 
     Attributes:
         threshold: the largest ratio that passes.
@@ -30,10 +34,29 @@ class Mcse:
             return None
         rows = judged(result, summary)
         error = rows["mcse_mean"] / rows["sd"]
+        if heavy(rows).any():
+            error = error.fillna(_of_quantiles(result, rows[heavy(rows)]))
         return unless_short(judge_largest("mcse", error, self.threshold, self._words), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (
-            f"The Monte Carlo error of the mean of {names} is up to {worst:.2g} posterior standard deviations. "
+            f"The Monte Carlo error of {names} is up to {worst:.2g} of the posterior's spread. "
             "Raise inference.draws, or report the median if the tails are heavy."
         )
+
+
+def _of_quantiles(result: Result, rows: pd.DataFrame) -> pd.Series:
+    """The largest standard error of the quantiles, in widths of the 90 % interval, by scalar.
+
+    Args:
+        result: draws.
+        rows: of the summary, by scalar.
+    """
+    errors: dict[str, float] = {}
+    for variable in group(result, "posterior").data_vars.values():
+        for names, draws in pieces(variable):
+            for i in np.flatnonzero(np.isin(names, rows.index)):
+                own = draws[i].astype(float)
+                found = [float(array_stats.mcse(own, method="quantile", prob=prob)) for prob in (0.05, 0.5, 0.95)]
+                errors[names[i]] = max(found)
+    return pd.Series(errors, dtype=float) / (rows["q95"] - rows["q5"])

@@ -19,6 +19,10 @@ from credo.diagnostics.summary import array_stats, constant, moving, scalars
 from credo.result import Result
 
 ALPHAS = (0.99, 1.01)
+FAR = 1.0
+"""A sensitivity that priors of the right scale do not reach: that of a normal mean moved by about six of its standard
+deviations when the power is doubled."""
+
 FEWEST_DRAWS = 25
 """A Pareto tail is a fifth of the draws and needs five."""
 
@@ -70,6 +74,11 @@ class PriorSensitivity:
         parts = [f"prior and data may disagree about {some(conflict)}"] if conflict else []
         parts += [f"the prior rather than the data decides {some(strong)}"] if strong else []
         advice = f"The answer depends on the prior: {'; '.join(parts)}. Justify the prior, or compare others."
+        if far := [name for name in conflict if prior[name] >= FAR]:
+            advice += (
+                f" {some(far)} lie{'s' if len(far) == 1 else ''} so far from the prior that it decides as much as the "
+                "data, as where these are on another scale: standardise them (data.standardise=true), or widen priors."
+            )
         return Check("prior_sensitivity", "note", worst, self.threshold, advice)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credo.contracts import Check
+from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged
 from credo.result import Result
 
@@ -26,7 +27,8 @@ class RHat:
         """Judge draws."""
         if result.kind != "draws":
             return None
-        return judge_largest("r_hat", judged(result, summary)["r_hat"], self.threshold, self._words)
+        answer = judge_largest("r_hat", judged(result, summary)["r_hat"], self.threshold, self._words)
+        return explained(answer, result, summary, improper, different_modes, tied, resonant)
 
     def _words(self, names: str, worst: float) -> str:
         return (

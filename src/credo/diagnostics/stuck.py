@@ -2,10 +2,10 @@
 
 Only what the sampler moves is judged: a deterministic site may be constant. So may a scalar that has one value in all
 chains while others of its variable move (the corner of a Cholesky factor), and a discrete latent that the data
-determines.
+determines: where its conditional distribution given all else is known, that must leave little to other values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.summary import constant, labels, pieces
 from credo.result import Result
+
+PROBABLE = 0.01
+"""The conditional probability of other values from which on a discrete latent that kept one value should have moved."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Stuck:
         continuous = [variable for variable in sampled if variable.dtype.kind == "f"]
         discrete = [variable for variable in sampled if variable.dtype.kind != "f"]
         rates = pd.DataFrame(dict(row for variable in continuous for row in _rates(variable))).T
-        return self._judge_continuous(rates) or self._judge_discrete(rates, discrete)
+        others = {name: float(p) for v in group(result, "conditional").data_vars.values() for name, p in _by_label(v)}
+        return self._judge_continuous(rates) or self._judge_discrete(rates, discrete, others)
 
     def _judge_continuous(self, rates: pd.DataFrame) -> Check | None:
         """The failure, if there is one. Rates: [scalar, chain]."""
@@ -55,7 +59,8 @@ class Stuck:
         )
         return Check("stuck", "failed", float(rates.to_numpy().min()), self.threshold, advice)
 
-    def _judge_discrete(self, rates: pd.DataFrame, discrete: list[xr.DataArray]) -> Check:
+    def _judge_discrete(self, rates: pd.DataFrame, discrete: list[xr.DataArray], others: Mapping[str, float]) -> Check:
+        """Others: the conditional probability of all other values, by scalar, where it is known."""
         worst = float(rates.to_numpy().min()) if rates.size else None
         apart = [name for variable in discrete for name in _apart(variable)]
         kept = (np.compress(constant(draws), names) for variable in discrete for names, draws in pieces(variable))
@@ -63,10 +68,19 @@ class Stuck:
         if apart:
             advice = f"Every chain keeps {some(apart)} at a value of its own. Draw more, or use another sampler."
             return Check("stuck", "failed", worst, self.threshold, advice)
+        if held := [name for name in still if others.get(name, 0.0) > PROBABLE]:
+            most = max(others[name] for name in held)
+            advice = (
+                f"{some(held)} kept one value in all draws, though given all else other values have a probability of "
+                f"up to {most:.2g}. Draw more, change inference.thinning, or sum them out (inference=nuts)."
+            )
+            return Check("stuck", "failed", worst, self.threshold, advice)
         if not rates.size and len(still) == sum(len(labels(variable)) for variable in discrete):
             return not_checked("stuck", self.threshold, "Everything that is sampled is discrete, and nothing moved.")
         if still:
-            advice = f"{some(still)} kept one value in all draws: no other is probable, or none was reached."
+            known = all(name in others for name in still)
+            why = "given all else no other is probable" if known else "no other is probable, or none was reached"
+            advice = f"{some(still)} kept one value in all draws: {why}."
             return Check("stuck", "note", worst, self.threshold, advice)
         return Check("stuck", "passed", worst, self.threshold, "Every chain moves.")
 
@@ -82,6 +96,12 @@ def _rates(variable: xr.DataArray) -> Iterator[tuple[str, np.ndarray]]:
     for label, rate, still in rows:
         if nothing_moves or not still:
             yield label, rate
+
+
+def _by_label(variable: xr.DataArray) -> Iterator[tuple[str, float]]:
+    """The scalars of a variable that are known, by label. [...]."""
+    values = np.ravel(variable.values)
+    yield from ((name, float(p)) for name, p in zip(labels(variable), values, strict=True) if np.isfinite(p))
 
 
 def _apart(variable: xr.DataArray) -> Iterator[str]:

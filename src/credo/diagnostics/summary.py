@@ -4,7 +4,8 @@ R-hat is the larger of the rank-normalised and the folded split R-hat; the effec
 rank-normalised draws (bulk) and of the 5 % and 95 % quantiles (tail): Vehtari, Gelman, Simpson, Carpenter and Bürkner
 (2021), "Rank-normalization, folding, and localization: An improved R-hat", Bayesian Analysis 16(2), section 4. ArviZ
 computes them; a statistic that cannot be computed is NaN here, where ArviZ takes the effective sample size of a
-constant to be the number of its draws.
+constant to be the number of its draws. A mean or a standard deviation that does not exist is not reported either: what
+draws of a Cauchy distribution have in its place says nothing (`tails`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.base import array as arviz_array
 
+from credo.diagnostics import tails
 from credo.diagnostics.answers import group
 from credo.models.names import SITE
 from credo.result import Result
@@ -23,7 +25,7 @@ from credo.result import Result
 array_stats: Any = arviz_array.array_stats
 """ArviZ's statistics of plain arrays, which have no annotations."""
 
-STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
 TAILS = (0.05, 0.95)
 NORMAL_Q95 = 1.6448536269514722
 FEWEST_DRAWS = 4
@@ -39,8 +41,10 @@ def summarise(result: Result) -> pd.DataFrame:
 
     Returns:
         Columns `variable` (`theta[Choate]`, `w[a, 1]`, `beta[0]` where a dim has no coordinate), `mean`, `sd`, `q5`,
-        `q50`, `q95`, `mcse_mean`, `ess_bulk`, `ess_tail`, `r_hat`. A constant has the `sd` 0 and no effective sample
-        size or R-hat. A point estimate has its standard error as `sd` and quantiles of the normal approximation.
+        `q50`, `q95`, `mcse_mean`, `ess_bulk`, `ess_tail`, `r_hat`, `pareto_k`. A constant has the `sd` 0 and no
+        effective sample size or R-hat. `pareto_k` is the shape of the heavier tail, NaN where both are light; where it
+        is so large that `sd` or `mean` do not exist, they are NaN, as is `mcse_mean` (see `heavy`). A point estimate
+        has its standard error as `sd` and quantiles of the normal approximation.
     """
     parts = list(_of_point(result) if result.kind == "point" else _of_draws(result))
     columns: dict[str, object] = {"variable": [label for names, _ in parts for label in names]}
@@ -88,6 +92,11 @@ def running(
         "ess_tail": ("min", np.min),
     }
     return {f"{name}_{worst[name][0]}": float(worst[name][1](values)) for name, values in statistics.items()}
+
+
+def heavy(summary: pd.DataFrame) -> pd.Series:
+    """Which rows have tails so heavy that the standard deviation is not known, [scalar]."""
+    return summary["pareto_k"].notna() & summary["sd"].isna()
 
 
 def labels(variable: xr.DataArray) -> list[str]:
@@ -171,12 +180,23 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
             numbers = _moments(draws.astype(float)) | mixing(draws)
-            yield names, numbers | {"sd": np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])}
+            numbers["sd"] = np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])
+            yield names, numbers | _existing(draws, numbers)
     means, variances = group(result, "posterior_mean"), group(result, "posterior_variance")
     for name, mean in means.data_vars.items():
         counts = group(result, "posterior_count")["draws"].values
         numbers = _of_blocks(_scalars_first(mean.values), _scalars_first(variances[name].values), counts)
         yield labels(mean.rename(block="draw")), numbers
+
+
+def _existing(draws: np.ndarray, numbers: Columns) -> Columns:
+    """The shape of the tails, and the moments without those that do not exist; discrete scalars are not asked."""
+    if draws.dtype.kind != "f":
+        return {"pareto_k": np.full(len(draws), np.nan)}
+    k, error = tails.shape(draws.astype(float), numbers["ess_tail"])
+    no_sd, no_mean = tails.unknown(k, error)
+    gone = {"sd": no_sd, "mcse_mean": no_sd, "mean": no_mean}
+    return {"pareto_k": k} | {name: np.where(where, np.nan, numbers[name]) for name, where in gone.items()}
 
 
 def _of_blocks(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> Columns:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
+from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.result import Result
 
@@ -26,7 +27,7 @@ class TreeDepth:
 
     threshold: float
 
-    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws of NUTS; plain HMC has trajectories of a fixed length."""
         if result.method == "hmc" or not asked(result, STATISTIC):
             return None
@@ -38,4 +39,6 @@ class TreeDepth:
         if fraction <= self.threshold:
             return Check("tree_depth", "passed", fraction, self.threshold, seen)
         advice = f"{seen} Raise inference.max_tree_depth, or reparametrise the model."
-        return Check("tree_depth", "failed", fraction, self.threshold, advice)
+        return explained(
+            Check("tree_depth", "failed", fraction, self.threshold, advice), result, summary, improper, tied
+        )

@@ -20,7 +20,7 @@ from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.journey import MOST_SCALARS, Journey, Position, restored
-from credo.inference.programs import Stats, are_finite, start
+from credo.inference.programs import Stats, begun, start
 from credo.inference.start import not_found, require_possible
 from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
@@ -47,7 +47,8 @@ class Chains(eqx.Module):
         block: draws per chain between two looks at the chains.
         placement: `sequential` runs the chains of one device one after another, `vectorized` in step; `auto` chooses
             what `preferred` says on a CPU, and `vectorized` elsewhere.
-        start: where continuous latents begin (see `start.WORDS`): `jitter`, `prior`, `map` or `values`.
+        start: where continuous latents begin (see `start.WORDS`): `jitter`, `prior`, half of the chains each (`auto`),
+            `map` or `values`.
         start_values: with `values`, latents by name, in their own space; others begin by jitter.
         stop: when to stop before all draws are made.
         keep: the variables whose draws are kept; `None` for all.
@@ -102,8 +103,11 @@ class Chains(eqx.Module):
         """The NumPyro kernel for a program, with this sampler's settings."""
 
     @abc.abstractmethod
-    def begin(self, program: BoundModel, key: jax.Array, mode: Any = None) -> Any:
-        """A starting point, as the kernel's `init` takes it; at `mode`, continuous latents, if it is given."""
+    def begin(self, program: BoundModel, key: jax.Array, mode: Any = None, from_prior: jax.Array | None = None) -> Any:
+        """A starting point, as the kernel's `init` takes it; at `mode`, continuous latents, if it is given.
+
+        With `start=auto` the chain may begin by a draw of the prior (see `start.find`).
+        """
 
     def point(self, state: Any) -> Any:
         """Where a state is, as the kernel's `init` takes it."""
@@ -124,6 +128,10 @@ class Chains(eqx.Module):
     def trail(self, state: Any) -> Any:  # noqa: ARG002 - for those that adjust
         """What `retuned` needs to know of a state."""
         return None
+
+    def examined(self, problem: Problem, states: Any, result: Result) -> Result:  # noqa: ARG002 - for those that add
+        """The result with what only the sampler can tell of it, from the last states of all chains."""
+        return result
 
     @abc.abstractmethod
     def log_density(self, state: Any) -> jax.Array:
@@ -185,8 +193,8 @@ class Chains(eqx.Module):
         begin = Call(start, program, problem.bound, self.chains, keys, modes)
         journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
         if kept is None:
-            now = Position((yield begin))
-            _require_finite(program, now.states, problem)
+            states = yield begin
+            now = Position(states, start=_begun(program, states, problem))
         else:
             now = restored(kept, jax.eval_shape(begin))
             journey.tell_again(now)
@@ -199,7 +207,7 @@ class Chains(eqx.Module):
             keeper.save(journey.kept(now))
             raise
         keeper.done(journey.kept(now))
-        return journey.result(now)
+        return program.examined(problem, now.states, journey.result(now))
 
     def _modes(self, problem: Problem, key: jax.Array, listener: Listener) -> Generator[Call, Any, Any]:
         """Where the chains of a model with networks begin, if they begin at modes; else `None`."""
@@ -214,8 +222,10 @@ class Chains(eqx.Module):
         return dataclasses.replace(self, draws=1, stop=None, keep=None, moments=False, block=block)
 
 
-def _require_finite(sampler: Chains, states: Any, problem: Problem) -> None:
-    bad = np.flatnonzero(~np.asarray(are_finite(sampler, states)))
+def _begun(sampler: Chains, states: Any, problem: Problem) -> dict[str, np.ndarray]:
+    """Where the chains are at first, by latent [chain, ...], unconstrained; refused where a density is not finite."""
+    finite, values = jax.tree.map(np.asarray, begun(sampler, states))
+    bad = np.flatnonzero(~finite)
     if bad.size:
-        chain = jax.tree.map(lambda a: a[bad[0]], states)
-        raise not_found(problem, f"chain {bad[0]}", sampler.values(chain))
+        raise not_found(problem, f"chain {bad[0]}", {name: value[bad[0]] for name, value in values.items()})
+    return dict(values)

@@ -244,17 +244,17 @@ def _dataset(
     group: str,
 ) -> xr.Dataset:
     variables, coords = {}, {}
-    first = ("chain", "block" if group in BY_BLOCK else "draw")
+    first = ("chain",) if group == "start" else ("chain", "block" if group in BY_BLOCK else "draw")
     names = problem.names
     for name, values in arrays.items():
         own = problem.dims(sites[name]) if name in sites else ()
-        mask = _chosen(problem, group, name, values.ndim - 2)
+        mask = _chosen(problem, group, name, values.ndim - len(first))
         where = dict(zip(own, sites[name].shape, strict=True)) if name in sites else {}
         if mask is not None:
             rest = own[mask.ndim :]
             own = (f"{name}_{own[0]}", *rest)
             coords[names.dim(own[0])] = _labels_of(mask, [_labels(data, dim, where[dim]) for dim in where][: mask.ndim])
-        own = own[: values.ndim - 2]  # a log likelihood has none of the dims within an event
+        own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         dims = (*first, *map(names.dim, own))
         variable = name if group == "sample_stats" else names.variable(name)
         attributes = {} if group == "sample_stats" else names.attributes(name)

@@ -170,9 +170,11 @@ class Hamiltonian(Chains):
         """Ours around NumPyro's."""
         return Preconditioned(self.numpyro_kernel, potential(program), self.target_accept, self.step_size)
 
-    def begin(self, program: BoundModel, key: Array, mode: Values | None = None) -> Point:
+    def begin(
+        self, program: BoundModel, key: Array, mode: Values | None = None, from_prior: Array | None = None
+    ) -> Point:
         """A point with a finite density and gradient, and a metric from its gradient."""
-        z = find_continuous(program, key, self.start, self.start_values) if mode is None else mode
+        z = find_continuous(program, key, self.start, self.start_values, from_prior) if mode is None else mode
         gradient = ravel_pytree(jax.grad(potential(program))(z))[0]
         metric = metrics.from_gradient(self.metric, gradient if self.warmup else jnp.ones_like(gradient))
         return Point(transformed(metric.backward, z), metric)

@@ -49,6 +49,7 @@ class Position:
 
     Attributes:
         states: the states of all chains.
+        start: where they began, by latent [chain, ...], unconstrained; empty for a run of an earlier version.
         done: draws per chain so far, those of the warm-up included.
         z, trail: continuous latents and what the sampler noted of them [chains, draws, ...], of recent warm-up draws.
         blocks: what is derived from the draws, block by block: arrays [chains, draws, ...] by `GROUP/SITE`.
@@ -61,6 +62,7 @@ class Position:
     """
 
     states: Any
+    start: Mapping[str, np.ndarray] = field(default_factory=dict)
     done: int = 0
     z: np.ndarray | None = None
     trail: np.ndarray | None = None
@@ -74,14 +76,18 @@ class Position:
     ended: str | None = None
 
 
+_START = "start/"
+"""Before the names of latents, among the arrays that a keeper keeps."""
+
 _COUNTERS = ("done", "course", "evaluations", "divergences", "next_look", "ended")
 
 
 def restored(kept: Kept, shape: Any) -> Position:
     """The position that was kept; `shape` is a state's structure."""
     z, trail = kept.arrays.get("z"), kept.arrays.get("trail")
+    start = {name.removeprefix(_START): array for name, array in kept.arrays.items() if name.startswith(_START)}
     numbers: dict[str, Any] = dict(kept.numbers)
-    return Position(unpacked(kept.arrays, shape), z=z, trail=trail, blocks=tuple(kept.blocks), **numbers)
+    return Position(unpacked(kept.arrays, shape), start, z=z, trail=trail, blocks=tuple(kept.blocks), **numbers)
 
 
 class Journey:
@@ -114,6 +120,7 @@ class Journey:
     def kept(self, now: Position) -> Kept:
         """A position as a keeper takes it."""
         arrays = packed(now.states) | {n: value for n in ("z", "trail") if (value := getattr(now, n)) is not None}
+        arrays |= {f"{_START}{name}": value for name, value in now.start.items()}
         numbers = {name: getattr(now, name) for name in _COUNTERS}
         return Kept(arrays, numbers | {"seconds": self._seconds(now), "programs": self._programs(now)}, now.blocks)
 
@@ -146,6 +153,8 @@ class Journey:
             group, site = name.split("/", 1)
             joined = Joined(now.blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
+        if now.start:
+            groups["start"] = self._start(now.start)
         tree = assemble(self.problem, groups, self.evaluate.missing)
         self.clock.lap("evaluation")
         return Result(
@@ -160,8 +169,15 @@ class Journey:
             method=self.sampler.method,
             kind="draws",
             sampled=self.problem.judged,
+            observed=self.problem.informative,
+            improper=self.problem.improper,
             course=now.course,
         )
+
+    def _start(self, start: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Where the chains began, of what the verdict is about, [chain, ...] in the latents' own space."""
+        found = self.evaluate({name: values[:, None] for name, values in start.items()})["posterior"]
+        return {name: found[name][:, 0] for name in self.problem.judged if name in found}
 
     def _count(self, now: Position) -> int:
         """Draws in the next block."""

@@ -6,12 +6,15 @@ Thoms 2008, algorithm 4). Discrete latents move one element at a time, to anothe
 one where their values have no end; both proposals are symmetric, and the same accept step decides.
 """
 
+import dataclasses
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
@@ -19,10 +22,12 @@ from numpyro.infer.mcmc import MCMCKernel
 
 from credo.errors import ConfigError
 from credo.inference.chains import Chains
+from credo.inference.conditional import of_others
 from credo.inference.density import Program, Values, discrete_latents, potential, structure
-from credo.inference.programs import Stats
+from credo.inference.programs import Stats, advance
 from credo.inference.start import Start, find
-from credo.models.problem import BoundModel
+from credo.models.problem import BoundModel, Problem
+from credo.result import Result
 
 
 class MhState(NamedTuple):
@@ -56,6 +61,10 @@ class MhState(NamedTuple):
 
 _DECAY = 0.6
 """The adaptation's gain is (i + 1)^-0.6: its sum diverges and its square's does not (Andrieu & Thoms 2008)."""
+
+
+_LOOKS = 10
+"""Draws of each chain in which the conditional distributions of discrete latents that never moved are looked at."""
 
 
 def accept(key: Array, log_ratio: Array) -> tuple[Array, Array]:
@@ -234,9 +243,11 @@ class Mh(Chains):
         """Our own kernel; NumPyro has none."""
         return RandomWalkMetropolis(program, self.scale, self.target_accept, self.adapt)
 
-    def begin(self, program: BoundModel, key: Array, mode: Values | None = None) -> Start:
+    def begin(
+        self, program: BoundModel, key: Array, mode: Values | None = None, from_prior: Array | None = None
+    ) -> Start:
         """A point with a finite density."""
-        return find(program, key, self.start, self.start_values) if mode is None else Start(mode, {})
+        return find(program, key, self.start, self.start_values, from_prior) if mode is None else Start(mode, {})
 
     def point(self, state: MhState) -> Start:
         """Where the chain is."""
@@ -245,6 +256,27 @@ class Mh(Chains):
     def values(self, state: MhState) -> dict[str, Any]:
         """Both kinds of latents."""
         return {**state.z, **state.discrete}
+
+    def examined(self, problem: Problem, states: Any, result: Result) -> Result:
+        """With the conditional probability of other values for discrete scalars that never moved.
+
+        It is looked at in a few draws more, which are not kept.
+        """
+        posterior = result.tree["posterior"].to_dataset()
+        discrete = [site.name for site in problem.latents if site.discrete and site.name in posterior]
+        still = {
+            name: np.all(posterior[name].values == posterior[name].values[:1, :1], axis=(0, 1)) for name in discrete
+        }
+        still = {name: asked for name, asked in still.items() if asked.any()}
+        if not still:
+            return result
+        count = min(self.block, _LOOKS)
+        _, kept, *_ = advance(self, problem.bound, self.chains, states, count)
+        draws = jax.tree.map(lambda a: a[:, :count].reshape(-1, *a.shape[2:]), kept)
+        found = of_others(problem.bound, draws, still)
+        groups = {name: group.to_dataset() for name, group in result.tree.children.items()}
+        groups["conditional"] = xr.Dataset({name: (posterior[name].dims[2:], p) for name, p in found.items()})
+        return dataclasses.replace(result, tree=xr.DataTree.from_dict(groups))
 
     def log_density(self, state: MhState) -> Array:
         """As the kernel has it."""

@@ -171,6 +171,7 @@ class PointEstimate(eqx.Module):
             method=self.method,
             kind="point",
             sampled=problem.judged,
+            observed=problem.informative,
             course=tuple(now.course),
         )
 

@@ -105,19 +105,20 @@ def start(sampler: "Chains", program: BoundModel, chains: int, keys: jax.Array, 
     """
 
     def one(program: BoundModel, own: Any) -> Any:
-        key, mode = own
+        key, mode, from_prior = own
         start_key, chain_key = jax.random.split(key)
         kernel = sampler.kernel(program)
-        begin = sampler.begin(program, start_key, mode)
+        begin = sampler.begin(program, start_key, mode, from_prior)
         return kernel.init(chain_key, sampler.warmup * sampler.thinning, begin, (), {})
 
-    return over_chains(sampler, one, program, chains, (keys, modes))
+    every_second = None if sampler.chains == 1 else jnp.arange(sampler.chains) % 2 == 1
+    return over_chains(sampler, one, program, chains, (keys, modes, every_second))
 
 
 @jax.jit
-def are_finite(sampler: "Chains", states: Any) -> jax.Array:
-    """Whether each chain is at a point from which to go on."""
-    return jax.vmap(sampler.is_finite)(states)
+def begun(sampler: "Chains", states: Any) -> tuple[jax.Array, dict[str, Any]]:
+    """Whether each chain is at a point from which to go on, and where it is, by site, unconstrained."""
+    return jax.vmap(sampler.is_finite)(states), jax.vmap(sampler.values)(states)
 
 
 @jax.jit

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import optax
 from jax import lax
 from numpyro import handlers
@@ -17,16 +18,22 @@ from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
+from credo.models.priors import is_improper
 from credo.models.problem import BoundModel, Problem
 
 WORDS = ("auto", "jitter", "prior", "map", "values")
-"""How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan; drawn from the prior; at the end
-of an optimiser that began so, or of the training of networks; or at given values. There are up to 100 tries for a
-finite density and gradient. `auto` is `map` for a model with networks, and otherwise `jitter`.
+"""How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan (`jitter`); drawn from the prior;
+at the end of an optimiser that began so, or of the training of networks (`map`); or at given values. There are up to
+100 tries for a finite density and gradient. `auto` is `map` for a model with networks. Otherwise every second chain
+begins by `jitter` and the others at the best of a few draws of the prior, so that they can disagree about what is far
+from zero; latents with an improper prior, and chains for which no draw will do, begin by `jitter`.
 """
 
 _CLIMB = 500
 """Steps of L-BFGS from the jitter to a mode."""
+
+_ATTEMPTS, _DRAWS = 100, 10
+"""Points that are tried for a finite density and gradient; of these, draws of the prior, the best of which is taken."""
 
 
 class Start(NamedTuple):
@@ -40,7 +47,7 @@ class Start(NamedTuple):
     discrete: Values
 
 
-def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
+def find(program: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None = None) -> Start:
     """A point for a method that moves discrete latents, too; those begin at given values, or are drawn from the prior.
 
     Args:
@@ -48,6 +55,7 @@ def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
         key: for what is drawn.
         how: one of `WORDS`.
         values: latents by site, in their own space.
+        from_prior: with `auto`, whether this is one of the chains that begin by `prior`; `None` where there are none.
     """
     discrete_key, start_key = jax.random.split(key)
     messages = structure(program, discrete_key)
@@ -56,21 +64,85 @@ def find(program: Program, key: jax.Array, how: str, values: Values) -> Start:
         for name in discrete_latents(messages)
     }
     given = handlers.condition(program, data=discrete) if discrete else program
-    return Start(_continuous(given, given, start_key, how, values), discrete)
+    return Start(_continuous(given, given, start_key, how, values, from_prior), discrete)
 
 
-def find_continuous(program: Program, key: jax.Array, how: str = "jitter", values: Values | None = None) -> Values:
+def find_continuous(
+    program: Program,
+    key: jax.Array,
+    how: str = "jitter",
+    values: Values | None = None,
+    from_prior: jax.Array | None = None,
+) -> Values:
     """A point for a method that has the discrete latents summed out; see `find`."""
-    return _continuous(program, enumerable(program), key, how, values or {})
+    return _continuous(program, enumerable(program), key, how, values or {}, from_prior)
 
 
-def _continuous(program: Program, traced: Program, key: jax.Array, how: str, values: Values) -> Values:
+def _continuous(
+    program: Program, traced: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None
+) -> Values:
+    if how == "auto" and from_prior is not None:
+        return _mixed(program, key, from_prior)
     strategies = {"prior": init_to_sample, "values": init_to_value(values=values)}
     strategy = strategies.get(how, init_to_uniform)
     if _has_params(program):
         strategy = partial(_near_initial, strategy if how == "values" else strategy(), frozenset(values))
-    z = initialize_model(key, traced, init_strategy=strategy).param_info.z
+    z: Values = initialize_model(key, traced, init_strategy=strategy).param_info.z
     return _climbed(program, z) if how == "map" else z
+
+
+def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
+    """By jitter, as NumPyro does it and with its keys; or the most probable of a few draws of the prior.
+
+    A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
+    or gradient of none of them is finite, there is the jitter.
+    """
+    energy = jax.value_and_grad(potential(program))
+    shapes, centres = jax.eval_shape(lambda: _drawn(program, key)), _centres(program, key)
+
+    def attempt(carry: Any) -> Any:
+        i, key, best, lowest = carry
+        key, jittered = _jittered(key, shapes)
+        drawn = _drawn(program, jax.random.fold_in(key, 0))
+        z = jax.tree.map(lambda a, b: jnp.where(from_prior & (i < _DRAWS), a, b), drawn, jittered)
+        z = {name: value + centres[name] if name in centres else value for name, value in z.items()}
+        height, slope = energy(z)
+        finite = jnp.isfinite(height) & jnp.isfinite(optax.tree.norm(slope))
+        better = finite & (height < lowest) | ~jnp.isfinite(lowest)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), z, best)
+        return i + 1, key, best, jnp.where(finite, jnp.minimum(height, lowest), lowest)
+
+    def goes_on(carry: Any) -> jax.Array:
+        i, _, _, lowest = carry
+        return (i < _ATTEMPTS) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
+
+    nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    found: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
+    return found
+
+
+def _jittered(key: jax.Array, shapes: Values) -> tuple[jax.Array, Values]:
+    """The next key, and a point from the cube (-2, 2)."""
+    key, own = jax.random.split(key)
+    point = {}
+    for name, shape in shapes.items():
+        point[name] = jax.random.uniform(own, shape.shape, shape.dtype, minval=-2, maxval=2)
+        key, own = jax.random.split(key)
+    return key, point
+
+
+def _drawn(program: Program, key: jax.Array) -> Values:
+    """A draw of the prior, unconstrained; by jitter where that is improper."""
+
+    def strategy(site: dict[str, Any]) -> Any:
+        return init_to_uniform(site) if site["type"] == "sample" and is_improper(site["fn"]) else None
+
+    seeded = handlers.substitute(handlers.seed(program, key), substitute_fn=strategy)
+    sites = handlers.trace(seeded).get_trace().items()
+    free = {
+        n: m for n, m in sites if m["type"] == "sample" and not m["is_observed"] and not m["fn"].support.is_discrete
+    }
+    return {name: biject_to(message["fn"].support).inv(message["value"]) for name, message in free.items()}
 
 
 def _has_params(program: Any) -> bool:
@@ -84,10 +156,21 @@ def _near_initial(otherwise: Any, given: frozenset[str], site: dict[str, Any]) -
     """A `numpyro.param` within 2 of its initial value in unconstrained space; all else as `otherwise` has it."""
     if site["type"] != "sample" or "initial" not in site["infer"] or site["name"] in given:
         return otherwise(site)
-    transform = biject_to(site["fn"].support)
-    z = transform.inv(site["infer"]["initial"])
-    z = jnp.where(jnp.isfinite(z), z, 0.0)
-    return transform(z + jax.random.uniform(site["kwargs"]["rng_key"], z.shape, z.dtype, -2, 2))
+    z = _centre(site)
+    return biject_to(site["fn"].support)(z + jax.random.uniform(site["kwargs"]["rng_key"], z.shape, z.dtype, -2, 2))
+
+
+def _centres(program: Program, key: jax.Array) -> Values:
+    """The initial values of the `numpyro.param`s, unconstrained."""
+    if not _has_params(program):
+        return {}
+    return {name: _centre(m) for name, m in structure(program, key).items() if "initial" in m.get("infer", {})}
+
+
+def _centre(site: dict[str, Any]) -> jax.Array:
+    """The initial value of a `numpyro.param`, unconstrained; 0 where that is infinite."""
+    z = biject_to(site["fn"].support).inv(site["infer"]["initial"])
+    return jnp.where(jnp.isfinite(z), z, 0.0)
 
 
 def _climbed(program: Program, z: Values) -> Values:
@@ -150,6 +233,7 @@ def not_found(problem: Problem, which: str, point: Values) -> RunError:
         f"no starting point with a finite log density and gradient was found for {which} in 100 tries; at the last, "
         f"{', '.join(told)}; {blamed[0] if blamed else 'the sum'} is to blame: check that the priors allow the data, "
         "choose a prior with another support, or begin elsewhere with inference.start=prior or values"
+        f"{'' if jax.config.jax_enable_x64 else ', or calculate with device.precision=float64'}"
     )
 
 

@@ -183,6 +183,16 @@ class Problem:
         return tuple(map(self.names.variable, judged))
 
     @property
+    def informative(self) -> tuple[str, ...]:
+        """The names of the sites that say something of the latents: observations and factors."""
+        return tuple(site.name for kind in ("observed", "factor") for site in self.named(kind))
+
+    @property
+    def improper(self) -> tuple[str, ...]:
+        """The names of the latents whose priors are improper."""
+        return tuple(site.name for site in self.latents if site.improper)
+
+    @property
     def row_dim(self) -> str:
         """The data's name for its rows: the first dimension of the first variable that has one."""
         return next((str(v.dims[0]) for v in self.data.data_vars.values() if v.dims and _is_given(v)), ROWS)

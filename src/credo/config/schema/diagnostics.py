@@ -69,12 +69,14 @@ def built_in() -> dict[str, Any]:
     """The built-in checks, each typed, in a mapping that takes further ones."""
     return {
         "finite": NoThreshold("credo.diagnostics.finite.Finite"),
+        "observed": NoThreshold("credo.diagnostics.observed.Observed"),
         "chains": Count("credo.diagnostics.chains.Chains"),
         "stuck": Threshold("credo.diagnostics.stuck.Stuck"),
         "r_hat": Threshold("credo.diagnostics.r_hat.RHat"),
         "ess_bulk": Threshold("credo.diagnostics.ess_bulk.EssBulk"),
         "ess_tail": Threshold("credo.diagnostics.ess_tail.EssTail"),
         "mcse": Threshold("credo.diagnostics.mcse.Mcse"),
+        "moments": NoThreshold("credo.diagnostics.moments.Moments"),
         "divergences": Count("credo.diagnostics.divergences.Divergences"),
         "e_bfmi": Threshold("credo.diagnostics.e_bfmi.EBfmi"),
         "tree_depth": Threshold("credo.diagnostics.tree_depth.TreeDepth"),

@@ -1,0 +1,32 @@
+"""Was anything observed? Without data the posterior is the prior, which one may want, or `obs=` was forgotten.
+
+It is no fault of the inference, so it is noted.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from credo.contracts import Check
+from credo.diagnostics.answers import not_checked, some
+from credo.result import Result
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The number of sites that say something of the latents: observations, and factors of the density."""
+
+    def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
+        """Judge draws and modes."""
+        if result.kind not in ("draws", "point"):
+            return None
+        if result.observed is None:
+            return not_checked("observed", 1, "It is not known what was observed.")
+        count = len(result.observed)
+        if count:
+            return Check("observed", "passed", count, 1, f"Observed: {some(result.observed)}.")
+        advice = (
+            "Nothing was observed: this posterior is the prior, and no data has a part in it. If that is not what you "
+            "want, give the data to a site of the model (numpyro.sample(..., obs=y))."
+        )
+        return Check("observed", "note", count, 1, advice)

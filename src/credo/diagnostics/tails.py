@@ -1,0 +1,87 @@
+"""How heavy are the tails? A distribution whose tail has the Pareto shape k has moments of orders below 1 / k.
+
+A generalised Pareto distribution is fitted to each tail, to the largest 20 % and to the largest 3 sqrt(S) of S draws,
+as in Vehtari, Simpson, Gelman, Yao and Gabry (2024), "Pareto smoothed importance sampling", JMLR 25(72), section 3; the
+fit is ArviZ's. Its k has a standard error of (1 + k) / sqrt(m) for m independent draws in the tail (Smith 1987,
+"Estimating tails of probability distributions", Annals of Statistics 15(3)).
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array as arviz_array
+
+array_stats: Any = arviz_array.array_stats
+
+NO_SD, NO_MEAN = 0.5, 0.7
+"""A standard deviation is not reported where k exceeds 0.5 by more than its standard error; a mean is not, either,
+unless k is below 0.7 by twice as much.
+
+False alarms in 800 simulations of 4,000 draws (200 each of independent ones and of chains with about 2,300, 900 and 450
+effective draws in the tails): none for the normal, exponential and lognormal(1) distributions and Student's t with 5
+degrees of freedom, one for 3 degrees. A half-Cauchy distribution was seen in all of the first 600, and in 98 % of the
+last 200.
+"""
+
+FEWEST_DRAWS = 100
+"""With fewer draws nothing is known of the tails."""
+
+_LIGHT = 4.0
+"""A tail is light, and not fitted, where its end is not farther from the median than so many times the distance from
+there to the 95 % quantile; 1 % of the simulations with an infinite variance (t with 2 degrees of freedom) had 5.3."""
+
+
+def unknown(k: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which standard deviations, and which means, are not known. [scalar] -> [scalar]; a NaN is a light tail."""
+    no_sd = k - error > NO_SD
+    return no_sd, no_sd & (k + 2 * error > NO_MEAN)
+
+
+def shape(draws: np.ndarray, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shape k of the heavier tail of each scalar and its standard error.
+
+    Args:
+        draws: [scalar, chain, draw].
+        ess: effective sample sizes of the tails [scalar].
+
+    Returns:
+        Both [scalar]; NaN where both tails are light, or cannot be fitted.
+    """
+    flat = draws.reshape(len(draws), -1)
+    found = np.full((2, len(flat)), np.nan)
+    if flat.shape[1] < FEWEST_DRAWS:
+        return found[0], found[1]
+    for i, side in _heavy(flat):
+        fitted = [(k, error) for m in _sizes(flat.shape[1]) for k, error in _fit(side * flat[i], m, ess[i])]
+        known = [*fitted, *([tuple(found[:, i])] if np.isfinite(found[0, i]) else [])]
+        if known:
+            found[:, i] = max(known, key=lambda pair: pair[0] - pair[1])
+    return found[0], found[1]
+
+
+def _heavy(flat: np.ndarray) -> list[tuple[int, int]]:
+    """The scalars and sides (-1 left, 1 right) that are worth a fit."""
+    with np.errstate(all="ignore"):
+        low, q5, q50, q95, high = np.quantile(flat, (0.0, 0.05, 0.5, 0.95, 1.0), axis=1)
+        left, right = q50 - low > _LIGHT * (q50 - q5), high - q50 > _LIGHT * (q95 - q50)
+        known = np.isfinite(low) & np.isfinite(high) & (q95 > q5)
+    sides = ((left, -1), (right, 1))
+    return [(int(i), side) for heavy, side in sides for i in np.flatnonzero(heavy & known)]
+
+
+def _sizes(count: int) -> tuple[int, int]:
+    """How many draws are taken for a tail."""
+    return count // 5, int(3 * count**0.5)
+
+
+def _fit(draws: np.ndarray, size: int, ess: float) -> list[tuple[float, float]]:
+    """The shape of the right tail of draws [draw] and its standard error; nothing where it has none."""
+    tail = np.sort(draws)[-size - 1 :]
+    with np.errstate(all="ignore"), suppress(ValueError):
+        # ArviZ takes 3 sqrt(S / r) of S draws with the relative efficiency r.
+        k = float(array_stats.pareto_khat(draws[None], r_eff=9 * draws.size / (size + 0.5) ** 2, tail="right"))
+        share = min(1.0, ess / draws.size) if np.isfinite(ess) else 1.0
+        if np.isfinite(k) and tail[-1] > tail[0]:
+            return [(k, (1 + max(k, 0.0)) / np.sqrt(size * share))]
+    return []
