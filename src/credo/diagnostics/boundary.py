@@ -12,7 +12,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
-from credo.diagnostics.optimisation import listed, unknown
+from credo.diagnostics.optimisation import listed
 from credo.result import Result
 
 _ZERO = 1e-9
@@ -27,8 +27,6 @@ class Boundary:
         """Judge point estimates."""
         if result.kind != "point":
             return None
-        if reason := unknown(result):
-            return not_checked("boundary", 0, reason)
         if ends := listed(result, "unbounded"):
             return Check("boundary", "failed", len(ends), 0, _unbounded(result, ends))
         names = listed(result, "boundary")

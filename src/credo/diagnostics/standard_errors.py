@@ -45,7 +45,9 @@ class StandardErrors:
             return None
         fall = record(result, "fall")
         if fall is None or unknown(result):
-            return not_checked("standard_errors", self.least, unknown(result) or "The log density was not looked at.")
+            return not_checked("standard_errors", self.least, "The curvature at the estimate is not known.")
+        if listed(result, "unbounded"):
+            return not_checked("standard_errors", self.least, "There is no maximum, and so no standard error.")
         rounding = float(group(result, "optimisation").attrs.get("rounding", 0.0))
         if rounding > COARSE:
             reason = (

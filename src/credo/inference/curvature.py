@@ -37,7 +37,7 @@ _ROUNDING = 16.0
 COARSE = 0.05
 """Nats of rounding beyond which a fall cannot be judged."""
 
-_SHARE = 0.01
+_SHARE = 0.25
 """A scalar whose variance has such a share along a direction without a standard error has none, either."""
 
 
