@@ -124,11 +124,12 @@ def test_a_density_without_a_bound_fails_and_names_the_end():
 @pytest.mark.parametrize(
     ("fall", "status", "value"),
     [
-        ([[0.37, 0.72], [0.5, 0.5]], "passed", 0.72),
+        ([[0.37, 0.72], [0.5, 0.5]], "passed", 0.37),
+        ([[0.27, 1.97], [0.5, 0.5]], "passed", 0.27),
         ([[0.33, 0.5], [0.5, 0.5]], "passed", 0.33),
         ([[0.5, 0.2], [0.5, 0.5]], "failed", 0.2),
         ([[0.5, 0.5], [0.5, -1e-9]], "failed", -1e-9),
-        ([[0.5, 7.0], [0.5, 0.5]], "failed", 7.0),
+        ([[8.0, 2.0], [0.5, 0.5]], "failed", 4.0),
         ([[np.inf, 0.5], [0.5, 0.5]], "failed", np.inf),
         ([[0.5, 0.5], [np.nan, np.nan]], "passed", 0.5),
         ([[np.nan, np.nan], [np.nan, np.nan]], "not checked", None),

@@ -4,10 +4,10 @@ It is computed to both sides along each latent's profile and each eigenvector of
 
 | what it does there     | what it means                                                                         |
 |------------------------|---------------------------------------------------------------------------------------|
-| falls by 0.25 to 1     | passed: regular, if skewed (one Poisson event: 0.37 and 0.72)                         |
+| falls by about 1/2     | passed: regular, if skewed (one Poisson event: 0.37 and 0.72)                         |
 | falls less to one side | failed: the data sets no bound there, as where classes are separated (Albert &        |
 |                        | Anderson 1984, Biometrika 71(1), 1-10)                                                |
-| falls more             | failed: the top is flatter than a parabola, or the estimate is beside it              |
+| falls more to both     | failed: the top is flatter than a parabola, or the estimate is beside it              |
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,8 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.optimisation import listed, record, unknown
+from credo.inference.profile import COARSE, judge
 from credo.result import Result
-
-COARSE = 0.05
-"""Nats of rounding in the log density beyond which nothing can be said."""
 
 _STILL = 0.01
 """A log density that falls by less than so many nats goes on to its end: it has no maximum."""
@@ -29,11 +27,11 @@ _STILL = 0.01
 
 @dataclass(frozen=True)
 class StandardErrors:
-    """The fall of the log density at one standard error that is farthest from 1/2, in nats.
+    """How far the log density falls at one standard error, in nats: the least, or what is too much.
 
     Attributes:
-        least: the smallest fall that passes.
-        greatest: the largest fall that passes.
+        least: the smallest fall that passes, to any side.
+        greatest: the largest that passes, of the geometric mean of both sides.
     """
 
     least: float
@@ -54,16 +52,15 @@ class StandardErrors:
                 f"Rounding hides the shape of the log density (by {rounding:.1g} nats). Set device.precision=float64."
             )
             return not_checked("standard_errors", self.least, reason)
-        low, high = fall < self.least - rounding, fall > self.greatest + rounding
+        low, high = judge(fall, rounding, self.least, self.greatest)
         if low.any():
             return Check("standard_errors", "failed", float(np.nanmin(fall)), self.least, self._open(result, fall, low))
         if high.any():
-            return self._flat_top(result, float(np.nanmax(fall)), high)
+            return self._flat_top(result, float(np.sqrt(fall[high].prod(axis=1)).max()), high)
         if np.isnan(fall).all():
             return self._nothing(result)
         seen = "One standard error away, the log density has fallen by about 1/2."
-        worst = float(np.ravel(fall)[np.nanargmax(np.abs(np.log(fall / 0.5)))])
-        return Check("standard_errors", "passed", worst, self.least if worst < 0.5 else self.greatest, seen)
+        return Check("standard_errors", "passed", float(np.nanmin(fall)), self.least, seen)
 
     def _open(self, result: Result, fall: np.ndarray, low: np.ndarray) -> str:
         density = "likelihood" if result.method == "mle" else "posterior density"
@@ -84,9 +81,9 @@ class StandardErrors:
 
     def _flat_top(self, result: Result, most: float, high: np.ndarray) -> Check:
         advice = (
-            f"At one standard error in {some(_ways(result, high))} the log density has fallen by {most:.2g} nats, not "
-            "by 1/2: the curvature at the estimate is not that of the whole, and the standard error is none. Use "
-            "inference=nuts."
+            f"At one standard error in {some(_ways(result, high[:, None]))} the log density has fallen by {most:.2g} "
+            "nats, not by 1/2: the curvature at the estimate is not that of the whole, and the standard error is none. "
+            "Use inference=nuts."
         )
         return Check("standard_errors", "failed", most, self.greatest, advice)
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from credo.inference import profile
 from credo.inference.derivatives import LogDensity, differentiate, fallen, jacobian, shown
 from credo.inference.edges import Edges, judge
 from credo.inference.scalars import Scalars, held, moves, share
@@ -24,18 +25,8 @@ from credo.models.problem import Problem
 _MOST = 1000
 """Beyond so many latent scalars no Hessian is formed, and standard errors are not given."""
 
-LEAST, GREATEST = 0.25, 1.0
-"""Nats by which the log density may fall at one standard error; a quadratic one falls by 1/2.
-
-What is regular and skewed is within: a Poisson count of one event falls by 0.37 and 0.72 to the sides of its log rate,
-one Gaussian value by 0.33 and 0.85 to the sides of its log scale.
-"""
-
 _ROUNDING = 16.0
 """Rounding errors of a log density, in units in the last place."""
-
-COARSE = 0.05
-"""Nats of rounding beyond which a fall cannot be judged."""
 
 _SHARE = 0.25
 """A scalar whose variance has such a share along a direction without a standard error has none, either."""
@@ -75,11 +66,8 @@ class Curvature:
     @property
     def lost(self) -> np.ndarray:
         """The directions along which the standard error is none [2 dim]."""
-        if self.rounding > COARSE:
-            return np.zeros(len(self.falls), bool)
-        with np.errstate(invalid="ignore"):
-            bad = (self.falls < LEAST - self.rounding) | (self.falls > GREATEST + self.rounding)
-        return np.asarray(bad.any(axis=1))
+        is_open, is_flat = profile.judge(self.falls, self.rounding)
+        return np.asarray(is_open.any(axis=1) | is_flat)
 
     def distances(self, z: np.ndarray, mode: np.ndarray) -> np.ndarray:
         """How far points [points, dim] are from the mode [dim], in standard errors; NaN where those are none."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 _STEPS = 20
@@ -22,6 +23,12 @@ _ENOUGH = 0.9
 
 _TOGETHER = 32
 """So many directions are looked at together."""
+
+LEAST, GREATEST = 0.25, 1.0
+"""Nats: see `judge`."""
+
+COARSE = 0.05
+"""Nats of rounding beyond which a fall cannot be judged."""
 
 Value = Callable[[Array], Array]
 
@@ -76,3 +83,29 @@ def _follow(value: Value, enough: Array, covariance: Array, u: Array, z: Array) 
 
     begin = _Point(z, value(z), jnp.ones((), z.dtype), jnp.array(0))
     return lax.while_loop(lambda now: (now.steps < _STEPS) & (now.height < enough), step, begin).height
+
+
+def judge(
+    fall: np.ndarray, rounding: float, least: float = LEAST, greatest: float = GREATEST
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a standard error is none: which sides are open, and along which directions the top is flat.
+
+    A side is open where the log density falls by less than `least`. A top is flatter than a parabola where the
+    geometric mean of both falls is above `greatest`. Skewness alone moves that mean little, as it adds to one side what
+    it takes from the other: one Poisson event has the falls 0.37 and 0.72 on the log scale (mean 0.51), one Gaussian
+    value 0.33 and 0.85 on that of its scale (0.53), a third of a Poisson event 0.31 and 0.98 (0.55).
+
+    Args:
+        fall: see `falls`; NaN where there is no direction [direction, 2].
+        rounding: how far the log density may be off by rounding, in nats; beyond `COARSE` nothing is said.
+        least: in nats.
+        greatest: in nats.
+
+    Returns:
+        [direction, 2] and [direction].
+    """
+    if rounding > COARSE:
+        return np.zeros(fall.shape, bool), np.zeros(len(fall), bool)
+    with np.errstate(invalid="ignore"):
+        low = fall < least - rounding
+        return low, ~low.any(axis=1) & (np.sqrt(np.prod(np.maximum(fall, 0.0), axis=1)) > greatest + rounding)
