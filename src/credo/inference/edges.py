@@ -102,7 +102,7 @@ def judge(outlook: Outlook, gradient: np.ndarray, noise: float) -> Edges:
     with np.errstate(invalid="ignore"):
         rises = out[..., 1] - out[..., 0] >= _SLOPE * _FAR
         slope = gradient[:, None] * sides
-        steady = (slope >= _SLOPE) & (np.abs(back[..., 0] / (-_FAR * slope) - 1.0) < 0.1)
+        steady = (slope >= _SLOPE) & (np.abs(back[..., 0] + _FAR * slope) < 0.1 * _FAR * slope)
         unbounded = ends & (rises | (steady & ~np.isfinite(out).all(-1)))
         level = ends & (np.abs(out).max(-1) <= _LEVEL + noise) & (back[..., 1] < -_FALL - noise)
     on_edge = level | unbounded
