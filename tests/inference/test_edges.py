@@ -14,11 +14,12 @@ from credo.inference.spectrum import decompose
 Value = Callable[[jax.Array], jax.Array]
 
 
-def falls(value: Value, mode: list[float]) -> np.ndarray:
+def falls(value: Value, mode: list[float], *, bounded: bool = False) -> np.ndarray:
     """Of each coordinate's profile, then of the eigenvectors [2 dim, 2]."""
     z = jnp.array(mode)
     spectrum = decompose(-np.asarray(jax.hessian(value)(z)), np.ones(len(mode), bool))
-    return np.asarray(profile.falls(value, z, jnp.asarray(spectrum.directions()), jnp.asarray(spectrum.covariance)))
+    directions, covariance = jnp.asarray(spectrum.directions()), jnp.asarray(spectrum.covariance)
+    return np.asarray(profile.falls(value, z, directions, covariance, jnp.full(len(mode), bounded)))
 
 
 def events(count: float) -> Value:
@@ -68,6 +69,17 @@ def test_a_tail_is_open_to_its_side(mode: float) -> None:
     """exp(-x) never stops to fall: an optimiser stops somewhere."""
     is_open, _ = profile.judge(falls(lambda z: -jnp.exp(-z[0]), [mode]), 1e-14)
     assert is_open.tolist() == [[False, True]] * 2
+
+
+def test_no_latent_goes_out_of_all_measure() -> None:
+    """A wide parabola on a log scale is looked at within e^6; what has no scale at all is open."""
+
+    def wide(sd: float) -> Value:
+        return lambda z: jnp.where(jnp.abs(z[0]) > 6.1, jnp.nan, -0.5 * (z[0] / sd) ** 2)
+
+    assert falls(wide(20.0), [0.0], bounded=True) == pytest.approx(0.5)
+    assert falls(wide(100.0), [0.0], bounded=True) == pytest.approx(0.0)
+    assert np.isinf(falls(wide(20.0), [0.0])).all()
 
 
 def test_rounding_is_allowed_for() -> None:

@@ -110,7 +110,8 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
     information = np.where(np.outer(free, free), -here.hessian, 0.0)
     spectrum = decompose(information, free)
     directions = spectrum.directions()
-    falls = np.array(fallen(method, problem.bound, z, directions, spectrum.covariance), float)
+    bounded = here.outlook.ends.any(axis=1)
+    falls = np.array(fallen(method, problem.bound, z, directions, spectrum.covariance, bounded), float)
     falls[~directions.any(1)] = np.nan
     scalars = Scalars(problem, here.values, here.jacobian, {name: np.size(values) for name, values in z.items()})
     own = np.concatenate([inside[name] for name in z])

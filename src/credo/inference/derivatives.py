@@ -71,10 +71,12 @@ def jacobian(deterministic: tuple[str, ...], forward: bool, program: BoundModel,
 
 
 @jax.jit
-def fallen(method: LogDensity, program: BoundModel, z: Values, directions: Array, covariance: Array) -> Array:
+def fallen(
+    method: LogDensity, program: BoundModel, z: Values, directions: Array, covariance: Array, bounded: Array
+) -> Array:
     """See `profile.falls`."""
     flat, unravel = ravel_pytree(z)
-    return falls(lambda at: method.log_density(program, unravel(at)), flat, directions, covariance)
+    return falls(lambda at: method.log_density(program, unravel(at)), flat, directions, covariance, bounded)
 
 
 @partial(jax.jit, static_argnums=(1, 2))

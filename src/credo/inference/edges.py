@@ -23,6 +23,10 @@ _ENDED = 1e-3
 _LEVEL = 1e-3
 """Nats by which the log density may differ between the end and a mode that is on the boundary."""
 
+_NEAR = 1.0
+"""Nats of difference beyond which a mode cannot be on the boundary: it is not asked what is on the other side, where
+the log density may be expensive (a differential equation with a huge rate)."""
+
 _FALL = 0.25
 """Nats by which the log density is lower inside; else the data says nothing of the latent, and it is not on an edge."""
 
@@ -36,7 +40,7 @@ class Outlook(NamedTuple):
     - **ends** - whether all latents come to an end [dim, 2].
     - **end** - the latents there, all scalars in a row [dim, 2, scalars].
     - **out** - the change of the log density on going out by `_FAR` and twice that [dim, 2, 2].
-    - **back** - its change on going back by `_FAR`, and the lowest on going back further [dim, 2, 2].
+    - **back** - its change on going back by `_FAR`, and the lowest inside; 0 where it was not asked [dim, 2, 2].
     """
 
     ends: Array
@@ -59,7 +63,7 @@ class Edges(NamedTuple):
 
 
 def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Array], mode: Array) -> Outlook:
-    """Look along every coordinate; the log density is only computed where the latents come to an end.
+    """Look along every coordinate; the log density is only computed where it matters, as it may be expensive.
 
     Args:
         value: the log density of the unconstrained latents [dim].
@@ -74,15 +78,20 @@ def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Arra
         near, end = latents(mode + step), latents(mode + 2 * step)
         ends = jnp.all(jnp.abs(end - near) <= _ENDED * jnp.abs(near - here))
 
-        def heights(_: None) -> tuple[Array, Array]:
-            start = mode.at[number].set(0.0)
-            points = jnp.stack([mode + by * step for by in (1, 2, -1, -2, -4)] + [start])
-            change = lax.map(value, points) - height
-            back = jnp.min(jnp.nan_to_num(change[2:], nan=-jnp.inf))
-            return change[:2], jnp.stack([change[2], back])
+        def outwards() -> Array:
+            return lax.map(value, jnp.stack([mode + step, mode + 2 * step])) - height
 
-        out, back = lax.cond(ends, heights, lambda _: (jnp.zeros(2, mode.dtype), jnp.zeros(2, mode.dtype)), None)
-        return Outlook(ends, end, out, back)
+        def backwards() -> Array:
+            points = jnp.stack([mode - step, mode - 2 * step, mode.at[number].set(0.0)])
+            change = lax.map(value, points) - height
+            return jnp.stack([change[0], jnp.min(jnp.nan_to_num(change, nan=-jnp.inf))])
+
+        def nothing() -> Array:
+            return jnp.zeros(2, mode.dtype)
+
+        out = lax.cond(ends, outwards, nothing)
+        asked = ends & (jnp.all(jnp.abs(out) <= _NEAR) | ~jnp.all(jnp.isfinite(out)))
+        return Outlook(ends, end, out, lax.cond(asked, backwards, nothing))
 
     numbers, sides = jnp.meshgrid(jnp.arange(mode.size), jnp.array([-1.0, 1.0], mode.dtype), indexing="ij")
     found = lax.map(look, (numbers.ravel(), sides.ravel()))

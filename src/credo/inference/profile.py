@@ -21,6 +21,12 @@ _STEPS = 20
 _ENOUGH = 0.9
 """A fall of so little is not looked at more closely."""
 
+_FAR = 6.0
+"""No latent is multiplied by more than e^6: there a log density may be meaningless, or take for ever."""
+
+_LEAST_STEP = 0.1
+"""A standard error of ten times as much is none."""
+
 _TOGETHER = 32
 """So many directions are looked at together."""
 
@@ -42,22 +48,27 @@ class _Point(NamedTuple):
     steps: Array
 
 
-def falls(value: Value, mode: Array, directions: Array, covariance: Array) -> Array:
+def falls(value: Value, mode: Array, directions: Array, covariance: Array, bounded: Array) -> Array:
     """By how much the log density falls at `mode - u` and at `mode + u`, in nats [direction, 2].
 
-    Where it falls by too much along the straight line, the other latents follow: see `_follow`.
+    Where it falls by too much along the straight line, the other latents follow: see `_follow`. A step that is too long
+    on a logarithmic scale is made shorter, by t, and the fall divided by t^2, as that of a quadratic would grow.
 
     Args:
         value: the log density of the unconstrained latents [dim].
         mode: the mode [dim].
         directions: the steps u, of one standard error each [direction, dim].
         covariance: S [dim, dim].
+        bounded: the coordinates whose latents have an end, as on a logarithmic scale [dim].
     """
     top = value(mode)
 
     def fall(u: Array) -> Array:
-        heights = jax.vmap(partial(_follow, value, top - _ENOUGH, covariance, u))(mode + jnp.stack([-u, u]))
-        return jnp.where(jnp.isnan(heights), jnp.inf, top - heights)
+        share = _FAR / jnp.maximum(_FAR, jnp.max(jnp.where(bounded, jnp.abs(u), 0.0)))
+        t = jnp.where(share < _LEAST_STEP, 0.0, share)
+        heights = jax.vmap(partial(_follow, value, top - _ENOUGH * t**2, covariance, u))(mode + t * jnp.stack([-u, u]))
+        fall = jnp.where(jnp.isnan(heights), jnp.inf, top - heights)
+        return jnp.where(t > 0, fall / jnp.maximum(t, _LEAST_STEP) ** 2, 0.0)
 
     return lax.map(fall, directions, batch_size=min(_TOGETHER, len(directions)))
 
