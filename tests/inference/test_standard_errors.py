@@ -133,8 +133,9 @@ def names(result: Result, attribute: str) -> list[Any]:
 def ways(result: Result) -> tuple[set[str], set[str]]:
     """The latents that are open to a side, and those whose top is flat."""
     found = result.tree["optimisation"]
-    is_open, is_flat = profile.judge(found["fall"].to_numpy(), found.attrs["rounding"])
-    latents = found["latent"].to_numpy()
+    fall, latents = found["fall"].to_numpy(), found["latent"].to_numpy()
+    is_open, is_flat = profile.judge(fall[: len(fall) // 2], found.attrs["rounding"])
+    latents = latents[: len(latents) // 2]
     return set(latents[is_open.any(1)]), set(latents[is_flat])
 
 

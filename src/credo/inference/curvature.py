@@ -65,9 +65,14 @@ class Curvature:
 
     @property
     def lost(self) -> np.ndarray:
-        """The directions along which the standard error is none [2 dim]."""
+        """The directions along which the standard error is none [2 dim].
+
+        Eigenvectors of like eigenvalues mix latents that have nothing to do with each other: they are only asked where
+        every latent has its standard error.
+        """
         is_open, is_flat = profile.judge(self.falls, self.rounding)
-        return np.asarray(is_open.any(axis=1) | is_flat)
+        lost, dim = np.asarray(is_open.any(axis=1) | is_flat), len(self.falls) // 2
+        return np.where(np.arange(2 * dim) < dim, lost, lost & ~lost[:dim].any())
 
     def distances(self, z: np.ndarray, mode: np.ndarray) -> np.ndarray:
         """How far points [points, dim] are from the mode [dim], in standard errors; NaN where those are none."""
