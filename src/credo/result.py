@@ -58,8 +58,13 @@ class Result:
             not defined) and `optimisation` (dim `start`: `objective` [start] the log density reached, `gradient_norm`
             [start], `converged` [start], `distance` [start] to the best start in standard errors; dim `eigenvalue`:
             `hessian_eigenvalues`, ascending, of the observed information in unconstrained space, scaled to unit
-            diagonal; attrs `best`, the best start; `newton_decrement`, how far it is from its mode in standard errors;
-            `boundary` and `flat`, JSON lists of the scalars on the boundary or along which the density is flat).
+            diagonal; dims `direction, side`: `fall`, by how much the log density falls at one standard error along each
+            latent's profile and each eigenvector, backwards and forwards, with the coords `latent` [direction], the
+            scalar that the direction concerns most, and `grows` [direction], whether that grows along it; attrs `best`,
+            the best start; `newton_decrement`, how far it is from its mode in standard errors; `rounding`, of the log
+            density in nats; `classes`, 1 where all that is observed are classes; JSON lists: `boundary` and `flat`, the
+            scalars on the boundary or along which the density is flat, and `unbounded`, those towards whose end it
+            grows without bound, with that end; or, instead of these, `unknown`, why there is no curvature).
         status: how the inference ended.
         cost: what it cost.
         method: the method's word on the command line, e.g. `nuts`.

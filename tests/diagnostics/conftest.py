@@ -68,6 +68,9 @@ def point_result(
     status: Status = Status.DONE,
     boundary: tuple[str, ...] = (),
     flat: tuple[str, ...] = (),
+    latents: tuple[str, ...] = ("mu", "mu"),
+    grows: tuple[bool, ...] = (True, True),
+    method: str = "map",
     attrs: Mapping[str, Any] | None = None,
     **optimisation: Any,
 ) -> Result:
@@ -77,19 +80,22 @@ def point_result(
         "gradient_norm": [1e-6, 1e-6, 1e-6],
         "distance": [0.0, 1e-4, 1e-4],
         "hessian_eigenvalues": [0.5, 1.5],
+        "fall": [[0.5, 0.5], [0.5, 0.5]],
     } | optimisation
+    dims = {"hessian_eigenvalues": "eigenvalue", "fall": ("direction", "side")}
     variables = {
-        name: ("eigenvalue" if name == "hessian_eigenvalues" else "start", np.asarray(values, float))
+        name: (dims.get(name, "start"), np.asarray(values, float))
         for name, values in recorded.items()
         if values is not None
     }
+    along = {"latent": ("direction", list(latents)), "grows": ("direction", list(grows))}
     names = {"boundary": json.dumps(boundary), "flat": json.dumps(flat)} | dict(attrs or {})
     tree = {
         "posterior": dataset({name: np.asarray(value, float)[None, None] for name, value in estimate.items()}),
         "standard_error": dataset({name: np.asarray(value, float) for name, value in errors.items()}, leading=()),
-        "optimisation": xr.Dataset(variables, attrs=names),
+        "optimisation": xr.Dataset(variables, along, attrs=names),
     }
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), "map", "point", tuple(estimate), ("y",))
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "point", tuple(estimate), ("y",))
 
 
 def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:

@@ -1,4 +1,6 @@
-"""converged, gradient_norm, hessian and boundary."""
+"""converged, gradient_norm, hessian, boundary and standard_errors."""
+
+import json
 
 import numpy as np
 import pytest
@@ -7,13 +9,15 @@ from credo.diagnostics.boundary import Boundary
 from credo.diagnostics.converged import Converged
 from credo.diagnostics.gradient_norm import GradientNorm
 from credo.diagnostics.hessian import Hessian
+from credo.diagnostics.standard_errors import StandardErrors
 from credo.diagnostics.summary import summarise
 from credo.result import Status
 
 from .conftest import good_draws, good_point, point_result
 
 GRADIENT, HESSIAN = GradientNorm(0.01, 0.05), Hessian(1e-6)
-CHECKS = [Converged(), GRADIENT, HESSIAN, Boundary()]
+ERRORS = StandardErrors(0.25, 1.0)
+CHECKS = [Converged(), GRADIENT, HESSIAN, Boundary(), ERRORS]
 
 
 def ask(check, **recorded):
@@ -44,6 +48,15 @@ def test_the_gradient_of_the_best_start_is_judged():
     assert (steep_elsewhere.status, steep_elsewhere.value) == ("passed", 1e-5)
     steep_at_best = ask(GRADIENT, objective=[-9.0, -3.0], gradient_norm=[1e-5, 7.0], distance=[1, 0])
     assert (steep_at_best.status, steep_at_best.value) == ("failed", 7.0)
+
+
+def test_a_small_gradient_far_from_the_mode_fails():
+    """A coefficient of something measured in millionths has a gradient in millionths."""
+    answer = ask(GRADIENT, gradient_norm=[1e-6] * 3, attrs={"newton_decrement": 5.0})
+    assert answer.status == "failed"
+    assert "the mode is 5 standard errors away" in answer.advice
+    assert ask(GRADIENT, gradient_norm=[0.5] * 3).status == "failed"
+    assert ask(GRADIENT, gradient_norm=[1e-6] * 3).status == "passed"
 
 
 def test_a_gradient_that_matters_little_in_standard_errors_passes():
@@ -96,3 +109,57 @@ def test_an_unknown_boundary_is_not_checked():
     result = good_point()
     result.tree["optimisation"].attrs.clear()
     assert Boundary()(result, summarise(result)).status == "not checked"
+
+
+def test_a_density_without_a_bound_fails_and_names_the_end():
+    answer = ask(Boundary(), boundary=("sigma",), attrs={"unbounded": json.dumps([["sigma", 1e-20]])}, method="mle")
+    assert answer.status == "failed"
+    assert "The likelihood has no maximum: it grows without bound as sigma goes to 0." in answer.advice
+    errors = ask(ERRORS, attrs={"unbounded": json.dumps([["sigma", 1e-20]])})
+    assert errors.status == "not checked"
+    arrived = ask(Converged(), status=Status.NOT_CONVERGED, attrs={"unbounded": json.dumps([["sigma", 1e-20]])})
+    assert "There is no mode" in arrived.advice
+
+
+@pytest.mark.parametrize(
+    ("fall", "status", "value"),
+    [
+        ([[0.37, 0.72], [0.5, 0.5]], "passed", 0.37),
+        ([[0.27, 1.97], [0.5, 0.5]], "passed", 0.27),
+        ([[0.33, 0.5], [0.5, 0.5]], "passed", 0.33),
+        ([[0.5, 0.2], [0.5, 0.5]], "failed", 0.2),
+        ([[0.5, 0.5], [0.5, -1e-9]], "failed", -1e-9),
+        ([[8.0, 2.0], [0.5, 0.5]], "failed", 4.0),
+        ([[np.inf, 0.5], [0.5, 0.5]], "failed", np.inf),
+        ([[0.5, 0.5], [np.nan, np.nan]], "passed", 0.5),
+        ([[np.nan, np.nan], [np.nan, np.nan]], "not checked", None),
+        (None, "not checked", None),
+    ],
+)
+def test_the_fall_at_one_standard_error(fall, status, value):
+    answer = ask(ERRORS, fall=fall)
+    assert (answer.status, answer.value) == (status, value)
+
+
+def test_a_latent_that_runs_off_is_named_with_its_direction():
+    recorded = {"fall": [[9e9, -1e-9], [0.5, 0.5]], "latents": ("beta[g]", "mu"), "method": "mle"}
+    separated = ask(ERRORS, attrs={"classes": 1}, **recorded).advice
+    assert "The likelihood keeps rising as beta[g] grows: the classes are separated by g" in separated
+    other = ask(ERRORS, attrs={"classes": 0}, grows=(False, True), **recorded).advice
+    assert "The likelihood does not fall as beta[g] falls: the data sets no bound there" in other
+    little = ask(ERRORS, fall=[[0.6, 0.2], [0.5, 0.5]], latents=("tau", "mu")).advice
+    assert "The posterior density hardly falls as tau grows (by 0.2 nats at one standard error, not by 1/2)" in little
+
+
+def test_rounding_hides_a_fall_and_widens_the_bars():
+    coarse = ask(ERRORS, fall=[[0.5, 0.1], [0.5, 0.5]], attrs={"rounding": 0.2})
+    assert coarse.status == "not checked"
+    assert "device.precision=float64" in coarse.advice
+    assert ask(ERRORS, fall=[[0.5, 0.23], [0.5, 0.5]], attrs={"rounding": 0.04}).status == "passed"
+
+
+@pytest.mark.parametrize("check", [HESSIAN, Boundary(), ERRORS])
+def test_without_second_derivatives_nothing_passes(check):
+    result = point_result({"mu": 0.0}, {"mu": np.nan}, hessian_eigenvalues=[])
+    result.tree["optimisation"].attrs = {"unknown": "There are none."}
+    assert check(result, summarise(result)).status == "not checked"

@@ -97,7 +97,7 @@ def test_independent_draws_pass(checks):
     status, answers = standard(checks, good_draws())
     assert status == "passed"
     assert {answer.status for answer in answers.values()} == {"passed"}
-    asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
+    asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "standard_errors", "starts_agree"}
     asked_of_networks = {"settled", "calibration", "components", "distinct"}
     asked_of_energies = {"normaliser", "samples", "inner"}
     assert set(answers) == set(checks) - asked_of_points - asked_of_networks - asked_of_energies
@@ -106,7 +106,16 @@ def test_independent_draws_pass(checks):
 def test_a_good_estimate_passes(checks):
     status, answers = standard(checks, good_point())
     assert status == "passed"
-    assert set(answers) == {"finite", "observed", "converged", "gradient_norm", "hessian", "boundary", "starts_agree"}
+    assert set(answers) == {
+        "finite",
+        "observed",
+        "converged",
+        "gradient_norm",
+        "hessian",
+        "boundary",
+        "standard_errors",
+        "starts_agree",
+    }
 
 
 def test_a_good_network_passes(checks):
@@ -170,7 +179,9 @@ def test_one_stuck_chain_fails(checks):
 
 
 def test_a_mode_on_the_boundary_is_believed_with_a_note(checks):
-    result = point_result({"tau": 0.0}, {"tau": np.nan}, boundary=("tau",), hessian_eigenvalues=[])
+    result = point_result(
+        {"tau": 0.0}, {"tau": np.nan}, boundary=("tau",), hessian_eigenvalues=[], fall=[[np.nan, np.nan]] * 2
+    )
     status, answers = standard(checks, result)
     assert status == "passed"
     assert answers["boundary"].status == "note"

@@ -1,10 +1,12 @@
 """Is the mode on the boundary of the space? It is still the mode, but standard errors are not defined there.
 
 Self and Liang (1987), JASA 82(398): on the boundary an estimate is not asymptotically normal. The standard errors of
-other latents hold there what is on the boundary, and may be far too small: that is never passed.
+other latents hold there what is on the boundary, and may be far too small: that is never passed. A density that rises
+without a bound on the way to an edge (a mixture's component on one point: Day 1969, Biometrika 56(3)) has no mode.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +14,9 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.optimisation import listed
 from credo.result import Result
+
+_ZERO = 1e-9
+"""An end so near to zero is written as zero."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Boundary:
         """Judge point estimates."""
         if result.kind != "point":
             return None
+        if ends := listed(result, "unbounded"):
+            return Check("boundary", "failed", len(ends), 0, _unbounded(result, ends))
         names = listed(result, "boundary")
         if names is None:
             return not_checked("boundary", 0, "The optimiser did not record which scalars are on the boundary.")
@@ -33,6 +40,16 @@ class Boundary:
             return Check("boundary", "not checked", len(names), 0, edge + advice)
         advice = "Read it as an end point, or use inference=nuts for its uncertainty."
         return Check("boundary", "note", len(names), 0, edge + advice)
+
+
+def _unbounded(result: Result, ends: list[Any]) -> str:
+    where = some(f"{name} goes to {0.0 if abs(end) < _ZERO else end:.4g}" for name, end in ends)
+    density = "likelihood" if result.method == "mle" else "posterior density"
+    names = some(name for name, _ in ends)
+    return (
+        f"The {density} has no maximum: it grows without bound as {where}. Keep {names} away from there by a prior "
+        "(with inference=map), or simplify the model."
+    )
 
 
 def _sampled_scalars(result: Result) -> int:

@@ -1,8 +1,8 @@
 """Is the log density level at the estimate? At a mode inside the space its gradient vanishes.
 
 A gradient g leaves the estimate sqrt(g' I^-1 g) standard errors from the mode, with the information I (the Newton
-decrement: Boyd and Vandenberghe 2004, "Convex Optimization", section 9.5). Where that is recorded, a gradient that is
-large only because there is much data passes.
+decrement: Boyd and Vandenberghe 2004, "Convex Optimization", section 9.5). That does not depend on units, and decides
+where it is known: a gradient may be large because there is much data, or small because a latent's unit is.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class GradientNorm:
     """The size of the gradient of the log density where the best start ended, in unconstrained space.
 
     Attributes:
-        threshold: the largest gradient that passes.
-        decrement: the largest distance to the mode, in standard errors, that passes in spite of the gradient.
+        threshold: the largest gradient that passes where the distance to the mode is not known.
+        decrement: the largest distance to the mode, in standard errors, that passes.
     """
 
     threshold: float
@@ -36,11 +36,15 @@ class GradientNorm:
         if norms is None or best is None or not np.isfinite(norms[best]):
             return not_checked("gradient_norm", self.threshold, "There is no finite gradient at the best estimate.")
         norm = float(norms[best])
-        if norm <= self.threshold:
-            return Check("gradient_norm", "passed", norm, self.threshold, "The log density is level at the estimate.")
         decrement = float(group(result, "optimisation").attrs.get("newton_decrement", np.nan))
-        if decrement <= self.decrement and not listed(result, "flat"):
-            seen = f"The log density still rises, but its mode is only {decrement:.1g} standard errors away."
+        if not np.isfinite(decrement) or listed(result, "flat"):
+            level = norm <= self.threshold
+            seen = "The log density is level at the estimate."
+        else:
+            level = decrement <= self.decrement
+            seen = f"The mode is {decrement:.1g} standard errors away."
+        if level:
             return Check("gradient_norm", "passed", norm, self.threshold, seen)
-        advice = "The log density still rises at the estimate. Raise inference.steps, or set device.precision=float64."
-        return Check("gradient_norm", "failed", norm, self.threshold, advice)
+        far = f": the mode is {decrement:.2g} standard errors away" if decrement > self.decrement else ""
+        advice = f"The log density still rises at the estimate{far}. Raise inference.steps, lower inference.tolerance, "
+        return Check("gradient_norm", "failed", norm, self.threshold, advice + "or set device.precision=float64.")

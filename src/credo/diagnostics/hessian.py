@@ -12,7 +12,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked, some
-from credo.diagnostics.optimisation import listed, record
+from credo.diagnostics.optimisation import listed, record, unknown
 from credo.result import Result
 
 
@@ -36,7 +36,8 @@ class Hessian:
         if flat:
             return self._failed(smallest, some(flat))
         if (smallest is None and not boundary) or (smallest is not None and not np.isfinite(smallest)):
-            return not_checked("hessian", self.threshold, "The curvature at the estimate is not known.")
+            reason = unknown(result) or "The curvature at the estimate is not known."
+            return not_checked("hessian", self.threshold, reason)
         if smallest is not None and smallest >= self.threshold:
             return Check("hessian", "passed", smallest, self.threshold, "The estimate is an isolated mode.")
         if boundary:

@@ -1,6 +1,7 @@
 """What the checks of point estimates share: the record of the optimisation."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,12 @@ def best_start(result: Result) -> int | None:
     return best if np.isfinite(objective[best]) else None
 
 
-def listed(result: Result, name: str) -> list[str] | None:
-    """The scalars listed in the attribute `boundary` or `flat`, or `None` where it was not recorded."""
+def listed(result: Result, name: str) -> list[Any] | None:
+    """What is listed in the attribute `boundary`, `unbounded` or `flat`, or `None` where it was not recorded."""
     attribute = group(result, "optimisation").attrs.get(name)
-    return None if attribute is None else [str(label) for label in json.loads(attribute)]
+    return None if attribute is None else list(json.loads(attribute))
+
+
+def unknown(result: Result) -> str:
+    """Why the curvature at the estimate is not known, in a sentence; empty where it is."""
+    return str(group(result, "optimisation").attrs.get("unknown", ""))

@@ -1,75 +1,93 @@
-"""The curvature of a log density at its mode: standard errors, flat directions, and modes on a boundary.
+"""The curvature of a log density at its mode: standard errors, and where they are none.
 
 The observed information is taken in unconstrained coordinates and carried to the latents' own space by the delta
-method; at a stationary point this equals the inverse of the information in that space.
+method; at a stationary point this equals the inverse of the information in that space. Coordinates on the boundary are
+held fixed.
 """
 
 import json
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.flatten_util import ravel_pytree
-from numpyro import handlers
 
-from credo.inference.density import Program, Values, constrain
-from credo.models.problem import BoundModel, Problem
+from credo.inference import profile
+from credo.inference.derivatives import LogDensity, differentiate, fallen, jacobian, shown
+from credo.inference.edges import Edges, judge
+from credo.inference.scalars import Scalars, held, moves, share
+from credo.inference.spectrum import Spectrum, decompose
+from credo.models.failure import told
+from credo.models.problem import Problem
 
 _MOST = 1000
 """Beyond so many latent scalars no Hessian is formed, and standard errors are not given."""
 
-_EDGE = 1e-6
-"""A latent is on the boundary of its support when its unconstrained coordinate moves it by less, relatively."""
+_ROUNDING = 16.0
+"""Rounding errors of a log density, in units in the last place."""
 
-_FLAT = 1e-8
-"""An eigenvalue of the information scaled to unit diagonal below this is a flat direction."""
+_SHARE = 0.25
+"""A scalar whose variance has such a share along a direction without a standard error has none, either."""
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """What the Hessian says.
+    """What was seen at the mode.
 
     Attributes:
-        information: minus the Hessian of the log density in unconstrained space [dim, dim].
+        unknown: why the rest is not known, in a sentence; empty where it is.
+        information: minus the Hessian of the log density in unconstrained space, zero on the boundary [dim, dim].
         eigenvalues: of the information without boundary coordinates, scaled to unit diagonal, ascending.
-        standard_errors: by site, in its own space; NaN on a boundary or along a flat direction.
-        boundary: names of the scalars on the boundary of their support.
-        flat: names of the scalars along which the log density is flat.
+        standard_errors: by site, in its own space; 0 of a constant, NaN on a boundary or where it would be none.
         newton_decrement: how far the mode still is, in standard errors (Boyd & Vandenberghe 2004, section 9.5).
+        falls: of the log density one standard error away: of each coordinate's profile, then along each eigenvector,
+            backwards and forwards; NaN where there is none [2 dim, 2].
+        along: of each of these directions, the scalar that it concerns most, and whether that grows along it.
+        rounding: how far the log density may be off by rounding, in nats.
+        boundary: names of the scalars on the boundary of their support.
+        unbounded: names of the scalars towards whose end the log density rises without a bound, and that end.
+        flat: names of the scalars along which the log density is flat.
     """
 
-    information: np.ndarray
-    eigenvalues: np.ndarray
-    standard_errors: dict[str, np.ndarray]
-    boundary: tuple[str, ...]
-    flat: tuple[str, ...]
-    newton_decrement: float
+    unknown: str = ""
+    information: np.ndarray | None = None
+    eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
+    standard_errors: dict[str, np.ndarray] = field(default_factory=dict)
+    newton_decrement: float = np.nan
+    falls: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    along: tuple[tuple[str, bool], ...] = ()
+    rounding: float = np.nan
+    boundary: tuple[str, ...] = ()
+    unbounded: tuple[tuple[str, float], ...] = ()
+    flat: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> np.ndarray:
+        """The directions along which the standard error is none [2 dim].
+
+        Eigenvectors of like eigenvalues mix latents that have nothing to do with each other: they are only asked where
+        every latent has its standard error.
+        """
+        is_open, is_flat = profile.judge(self.falls, self.rounding)
+        lost, dim = np.asarray(is_open.any(axis=1) | is_flat), len(self.falls) // 2
+        return np.where(np.arange(2 * dim) < dim, lost, lost & ~lost[:dim].any())
 
     def distances(self, z: np.ndarray, mode: np.ndarray) -> np.ndarray:
-        """How far points [points, dim] are from the mode [dim], in standard errors."""
-        deviation = z - mode
-        squared = np.einsum("si,ij,sj->s", deviation, self.information, deviation)
+        """How far points [points, dim] are from the mode [dim], in standard errors; NaN where those are none."""
+        if self.information is None or self.lost.any():
+            return np.where(np.any(z != mode, axis=1), np.nan, 0.0)
+        squared = np.einsum("si,ij,sj->s", z - mode, self.information, z - mode)
         return np.sqrt(np.maximum(squared, 0.0))
 
     def attributes(self) -> dict[str, Any]:
         """The names and numbers that go beside the table of starts."""
-        return {
-            "boundary": json.dumps(self.boundary),
-            "flat": json.dumps(self.flat),
-            "newton_decrement": self.newton_decrement,
-        }
-
-
-class LogDensity(Protocol):
-    """What was maximised: a pytree whose numbers are arguments of the compiled program."""
-
-    def log_density(self, program: Program, z: Values) -> Array:
-        """The log density of the unconstrained latents."""
-        ...
+        if self.unknown:
+            return {"unknown": self.unknown, "newton_decrement": self.newton_decrement}
+        lists = ("boundary", "unbounded", "flat")
+        numbers = {"newton_decrement": self.newton_decrement, "rounding": self.rounding}
+        return {name: json.dumps(getattr(self, name)) for name in lists} | numbers
 
 
 def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> Curvature:
@@ -80,77 +98,66 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
         problem: the model and its data.
         z: the mode, unconstrained.
     """
-    flat, _ = ravel_pytree(z)
-    dim = flat.size
-    if dim > _MOST:
-        return Curvature(np.full((dim, dim), np.nan), np.array([]), {}, (), (), np.nan)
-    sites = () if any(s.discrete for s in problem.latents) else tuple(s.name for s in problem.named("deterministic"))
-    hessian, gradient, values, jacobian = jax.tree.map(np.asarray, _derivatives(method, sites, problem.bound, z))
-    scale = 1.0 + np.abs(np.concatenate([np.ravel(values[name]) for name in z]))
-    own = np.concatenate([jacobian[name].reshape(-1, dim) for name in z])
-    names = [name for site in z for name in _scalar_names(site, np.shape(values[site]))]
-    on_edge = np.max(np.abs(own), axis=1) < _EDGE * scale
-    free = np.max(np.abs(own) / scale[:, None], axis=0) >= _EDGE
-    eigenvalues, vectors, deviations = _spectrum(-hessian[np.ix_(free, free)])
-    level = eigenvalues > _FLAT
-    root, null = np.zeros((dim, int(level.sum()))), np.zeros((dim, int((~level).sum())))
-    root[free] = (vectors[:, level] / np.sqrt(eigenvalues[level])) / deviations[:, None]
-    null[free] = vectors[:, ~level] / deviations[:, None]
-    errors = {}
-    for name, slope in jacobian.items():
-        rows = slope.reshape(-1, dim)
-        stuck = np.max(np.abs(rows), axis=1) < _EDGE * (1.0 + np.abs(np.ravel(values[name])))
-        undefined = stuck | _moves(rows, null)
-        errors[name] = np.where(undefined, np.nan, np.linalg.norm(rows @ root, axis=1)).reshape(np.shape(values[name]))
-    drifting = _moves(own, null)
-    return Curvature(
-        information=-hessian,
-        eigenvalues=eigenvalues,
-        standard_errors=errors,
-        boundary=tuple(name for name, edge in zip(names, on_edge, strict=True) if edge),
-        flat=tuple(name for name, drifts in zip(names, drifting, strict=True) if drifts),
-        newton_decrement=float(np.linalg.norm(gradient @ root)) if np.all(level) else np.nan,
+    if sum(np.size(values) for values in z.values()) > _MOST:
+        return Curvature(unknown=f"The curvature of more than {_MOST} latents is not computed.")
+    try:
+        found, forward = differentiate(method, problem, z)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the estimate is there
+        return Curvature(unknown=f"The log density has no second derivatives ({told(error)}).")
+    here = jax.tree.map(np.asarray, found)
+    rounding = float(_ROUNDING * np.finfo(here.hessian.dtype).eps * (1.0 + abs(here.height)))
+    edges = judge(here.outlook, here.gradient, rounding)
+    inside = here.jacobian
+    if edges.side.any():
+        away = _with_zeros(z, edges.side != 0)
+        inside = jax.tree.map(np.asarray, jacobian(shown(problem), forward, problem.bound, away))
+    free = edges.side == 0
+    information = np.where(np.outer(free, free), -here.hessian, 0.0)
+    spectrum = decompose(information, free)
+    directions = spectrum.directions()
+    bounded = here.outlook.ends.any(axis=1)
+    falls = np.array(fallen(method, problem.bound, z, directions, spectrum.covariance, bounded), float)
+    falls[~directions.any(1)] = np.nan
+    scalars = Scalars(problem, here.values, here.jacobian, {name: np.size(values) for name, values in z.items()})
+    own = np.concatenate([inside[name] for name in z])
+    edge = scalars.on_edge(edges, own)
+    seen = Curvature(
+        information=information,
+        eigenvalues=spectrum.eigenvalues,
+        newton_decrement=float(np.linalg.norm(here.gradient @ spectrum.root)) if spectrum.definite else np.nan,
+        falls=falls,
+        along=scalars.along(directions, spectrum.covariance),
+        rounding=rounding,
+        boundary=scalars.named(edge),
+        unbounded=scalars.unbounded(edges, own),
+        flat=scalars.flat(spectrum.null),
     )
+    errors = _standard_errors(here.values, here.jacobian, inside, spectrum, edges, directions[seen.lost])
+    return replace(seen, standard_errors=scalars.without(errors, edge))
 
 
-def _spectrum(information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenvalues and vectors of the information scaled to unit diagonal, and the scales."""
-    diagonal = np.diag(information)
-    deviations = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled = information / np.outer(deviations, deviations)
-    if not np.all(np.isfinite(scaled)):
-        return np.full(len(scaled), np.nan), np.eye(len(scaled)), deviations
-    values, vectors = np.linalg.eigh(scaled)
-    return values, vectors, deviations
-
-
-def _moves(rows: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Which scalars (rows of the Jacobian) move along a flat direction, beyond what cancels."""
-    if not null.size:
-        return np.zeros(len(rows), bool)
-    along = np.abs(rows @ null)
-    return np.any(along > 1e-3 * np.max(np.abs(rows) @ np.abs(null)), axis=1)
-
-
-def _scalar_names(site: str, shape: tuple[int, ...]) -> list[str]:
-    return [f"{site}[{', '.join(map(str, index))}]" if index else site for index in np.ndindex(*shape)]
-
-
-@partial(jax.jit, static_argnums=1)
-def _derivatives(method: LogDensity, deterministic: tuple[str, ...], program: BoundModel, z: Values) -> Any:
-    """Hessian and gradient of the log density, and the sites' values and Jacobians with respect to flat z."""
+def _with_zeros(z: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """The point with some coordinates at zero, where the latents are in the middle of their space."""
     flat, unravel = ravel_pytree(z)
+    return jax.tree.map(np.asarray, unravel(jnp.where(chosen, 0.0, flat)))
 
-    def value(flat: Array) -> Array:
-        return method.log_density(program, unravel(flat))
 
-    def sites(flat: Array) -> Values:
-        latents = constrain(program, unravel(flat))
-        if not deterministic:
-            return latents
-        seeded = handlers.seed(program, jax.random.PRNGKey(0))
-        messages = handlers.trace(handlers.substitute(seeded, data=latents)).get_trace()
-        return {**latents, **{name: messages[name]["value"] for name in deterministic}}
-
-    jacobian = jax.tree.map(lambda a: a.reshape(-1, flat.size), jax.jacfwd(sites)(flat))
-    return jax.hessian(value)(flat), jax.grad(value)(flat), jax.tree.map(jnp.asarray, sites(flat)), jacobian
+def _standard_errors(
+    values: dict[str, np.ndarray],
+    slopes: dict[str, np.ndarray],
+    inside: dict[str, np.ndarray],
+    spectrum: Spectrum,
+    edges: Edges,
+    lost: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """By the delta method, by site; NaN where a direction is flat, or `lost` [directions, dim]: without an error."""
+    errors = {}
+    for name, rows in slopes.items():
+        value = values[name]
+        constant = np.abs(inside[name]).max(1) <= 100 * np.finfo(rows.dtype).eps * np.abs(np.ravel(value))
+        undefined = moves(rows, spectrum.null) | held(rows, inside[name], edges.side == 0) | edges.unbounded.any()
+        for step in lost:
+            undefined |= share(rows, step, spectrum.covariance) > _SHARE
+        error = np.where(undefined, np.nan, np.linalg.norm(rows @ spectrum.root, axis=1))
+        errors[name] = np.where(constant, 0.0, error).reshape(np.shape(value))
+    return errors

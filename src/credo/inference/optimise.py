@@ -28,8 +28,16 @@ from credo.inference.density import Program, ScaledLikelihood, Values, require_d
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
+from credo.models.failure import told
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
+
+_CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}
+_CLASSES |= {"CategoricalProbs", "MultinomialLogits", "MultinomialProbs", "OrderedLogistic"}
+"""The distributions of observed classes, which the latents may separate."""
+
+_NO_DERIVATIVE = ("ifferentiation", "autodiff", "JVP", "jvp", "VJP", "vjp")
+"""Words by which JAX says that a function has no derivative."""
 
 
 class StartState(NamedTuple):
@@ -100,6 +108,7 @@ class PointEstimate(eqx.Module):
             problem.training.check(problem)
         else:
             problem.require_normalised(f"inference={self.method} without a training")
+            self._require_derivative(problem)
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
@@ -108,6 +117,18 @@ class PointEstimate(eqx.Module):
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
+
+    def _require_derivative(self, problem: Problem) -> None:
+        """Trace the beginning, which the run does not trace again; nothing is computed or compiled."""
+        try:
+            jax.eval_shape(Call(_start, self, problem.bound, jax.random.split(jax.random.PRNGKey(0), self.starts)))
+        except Exception as error:
+            if not any(word in str(error) for word in _NO_DERIVATIVE):
+                raise
+            raise ConfigError(
+                f"inference={self.method} needs the gradient of the log density, and the model has none "
+                f"({told(error)}); use inference=mh, or write the model with functions that JAX can differentiate"
+            ) from error
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Find the mode.
@@ -160,6 +181,7 @@ class PointEstimate(eqx.Module):
         curvature = inspect(self, problem, found)
         tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
         table, status = _judge(self, states, curvature, best)
+        table.attrs["classes"] = int(all(site.distribution in _CLASSES for site in problem.named("observed")))
         tree["optimisation"] = xr.DataTree(table)
         tree["standard_error"] = xr.DataTree(_standard_errors(problem, tree["posterior"].to_dataset(), curvature))
         clock.lap("evaluation")
@@ -237,9 +259,10 @@ def _optimiser(method: PointEstimate) -> optax.GradientTransformationExtraArgs:
 
 @jax.jit
 def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartState:
-    def start(key: Array) -> StartState:
-        z = find_continuous(program, key)
-        value, gradient = jax.value_and_grad(partial(_value, method, program))(z)
+    look = jax.value_and_grad(partial(_value, method, program))
+
+    def start(key: Array, z: Values) -> StartState:
+        value, gradient = look(z)
         state = StartState(
             z=z,
             optimiser=_optimiser(method).init(z),
@@ -254,7 +277,16 @@ def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartStat
         # Explicit types, as in what `_advance` returns: it is then compiled once.
         return jax.tree.map(lambda a: lax.convert_element_type(a, a.dtype), state)
 
-    return jax.vmap(start)(keys)
+    def from_prior(key: Array, jittered: Values) -> Values:
+        z = find_continuous(program, key, "prior")
+        return jax.tree.map(partial(jnp.where, _is_finite(*look(z))), z, jittered)
+
+    z = jax.vmap(partial(find_continuous, program))(keys)
+    half = (len(keys) + 1) // 2
+    if half < len(keys):
+        drawn = jax.vmap(from_prior)(keys[half:], jax.tree.map(lambda a: a[half:], z))
+        z = jax.tree.map(lambda a, b: jnp.concatenate([a[:half], b]), z, drawn)
+    return jax.vmap(start)(keys, z)
 
 
 @partial(jax.jit, static_argnums=1)
@@ -362,6 +394,11 @@ def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best
             "converged": ("start", converged),
             "distance": ("start", curvature.distances(z, z[best])),
             "hessian_eigenvalues": ("eigenvalue", curvature.eigenvalues),
+            "fall": (("direction", "side"), curvature.falls),
+        },
+        coords={
+            "latent": ("direction", np.array([name for name, _ in curvature.along], str)),
+            "grows": ("direction", np.array([grows for _, grows in curvature.along], bool)),
         },
         attrs=curvature.attributes() | {"best": best},
     )

@@ -47,6 +47,15 @@ class GradientNorm:
 
 
 @dataclass
+class StandardErrors:
+    """Has the log density fallen by about 1/2 one standard error away?"""
+
+    _target_: str = "credo.diagnostics.standard_errors.StandardErrors"
+    least: float = MISSING
+    greatest: float = MISSING
+
+
+@dataclass
 class StartsAgree:
     """Did several starts find the same mode?"""
 
@@ -84,6 +93,7 @@ def built_in() -> dict[str, Any]:
         "gradient_norm": GradientNorm(),
         "hessian": Threshold("credo.diagnostics.hessian.Hessian"),
         "boundary": NoThreshold("credo.diagnostics.boundary.Boundary"),
+        "standard_errors": StandardErrors(),
         "starts_agree": StartsAgree(),
         "settled": Threshold("credo.diagnostics.settled.Settled"),
         "calibration": Threshold("credo.diagnostics.calibration.Calibration"),
