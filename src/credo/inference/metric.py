@@ -5,28 +5,77 @@ section 4.1). T is learned from draws z and gradients g of the potential, so tha
 between the posterior and a normal distribution: it is the geometric mean of cov(z) and cov(g)^-1 (Seyboldt, Carlson &
 Carpenter 2026, "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence"). Of a normal posterior these
 agree, and a few more draws than dimensions give its covariance without error.
+
+Of other posteriors cov(z) cov(g) has eigenvalues above one. There the geometric mean leaves directions wider than the
+others, which trajectories that turn when most directions have turned do not cross; the covariance does not.
+`metric=auto` therefore has the covariance in the directions in which noise cannot explain that, and it has a scale per
+coordinate alone where that fits draws that were held out as well.
 """
 
 import abc
-from typing import Self
+import math
+from typing import Any, NamedTuple, Self
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 
-_LEAST_SCALE, _MOST_SCALE = 1e-10, 1e10
+MOST_DENSE, MOST_LOW_RANK = 50, 1000
+"""Latent scalars up to which `auto` may be dense, and low rank; beyond, where T would cost more than most gradients, it
+is diagonal.
+"""
+
+_PER_DRAW = 4.0
+"""So many draws of the warm-up tell as much as one that is independent."""
+
+_LEVEL = 1e-3
+"""Fisher divergence per latent below which a diagonal metric needs no improvement; a standard normal has 0."""
 
 _SHRINKAGE = 1e-5
 """Added to both covariances, in units where the diagonal metric is one: directions that no draw shows stay as they are.
 """
+
+_PRECISION = 1e-13
+"""Eigenvalues are known to this part of the largest; what is smaller, or negative by rounding, is taken for it."""
+
+_LEAST_DRAWS = 3
 
 _CUTOFF = 2.0
 """A direction is stretched by a low-rank metric when its variance is further from one than this factor."""
 
 _MOST_IN_SPAN = 400
 """So many draws at most span the space in which directions are looked for, where there are more latents than that."""
+
+
+class Shape(NamedTuple):
+    """D (I + U (V - I) U') D, which is T T', on the host in double precision.
+
+    - **scale** - D [dim].
+    - **variances** - V [directions].
+    - **vectors** - U [dim, directions], orthonormal.
+    """
+
+    scale: np.ndarray
+    variances: np.ndarray
+    vectors: np.ndarray
+
+    def divergence(self, z: np.ndarray, g: np.ndarray) -> float:
+        """The Fisher divergence of draws and gradients [draws, dim], both centred: the mean of |T^-1 z - T' g|^2."""
+        y, slope = z / self.scale, g * self.scale
+        stretch = np.sqrt(self.variances)
+        y = y + (y @ self.vectors * (1 / stretch - 1)) @ self.vectors.T
+        slope = slope + (slope @ self.vectors * (stretch - 1)) @ self.vectors.T
+        return float(np.mean(np.sum((y - slope) ** 2, axis=1)))
+
+    def strongest(self, rank: int) -> Self:
+        """With the directions alone whose variance is far from one, `rank` at most."""
+        distance = np.abs(np.log(self.variances))
+        chosen = np.argsort(-distance)[:rank]
+        chosen = chosen[distance[chosen] > np.log(_CUTOFF)]
+        return self._replace(variances=self.variances[chosen], vectors=self.vectors[:, chosen])
 
 
 class Metric(eqx.Module):
@@ -48,6 +97,10 @@ class Metric(eqx.Module):
     def push(self, gradient: Array) -> Array:
         """T'^-1 g: a gradient with respect to y as one with respect to z."""
 
+    def is_sound(self) -> bool:
+        """Whether all its numbers are finite."""
+        return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(self))
+
     @classmethod
     @abc.abstractmethod
     def scaled(cls, scale: Array) -> Self:
@@ -55,8 +108,13 @@ class Metric(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
-        """The map for draws and gradients [draws, dim], both centred."""
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `_directions`."""
+
+    @classmethod
+    @abc.abstractmethod
+    def of(cls, shape: Shape) -> Self:
+        """The map of a shape that was learned for its kind, or of one without directions."""
 
 
 class Diagonal(Metric):
@@ -86,9 +144,14 @@ class Diagonal(Metric):
         return cls(scale)
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:  # noqa: ARG003 - of others
         """See `Metric`."""
-        return cls(jnp.asarray(_scale(z, g)))
+        return _round(_scale(z, g))
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        return cls(jnp.asarray(shape.scale))
 
 
 class Dense(Metric):
@@ -118,10 +181,15 @@ class Dense(Metric):
         return cls(jnp.diag(scale))
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         """See `Metric`."""
         scale = _scale(z, g)
-        variances, vectors = _directions(z / scale, g * scale)
+        return Shape(scale, *_directions(z / scale, g * scale, edge))
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        scale, variances, vectors = shape
         covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
         return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
 
@@ -168,40 +236,108 @@ class LowRank(Metric):
         return cls(scale, jnp.zeros((scale.shape[0], rank), scale.dtype), jnp.ones(rank, scale.dtype))
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         """See `Metric`."""
-        scale = _scale(z, g)
-        variances, vectors = _directions(z / scale, g * scale)
-        distance = np.abs(np.log(variances))
-        chosen = np.argsort(-distance)[: min(cls.RANK, len(scale))]
-        chosen = chosen[distance[chosen] > np.log(_CUTOFF)]
-        rank = min(cls.RANK, len(scale))
-        u, s = np.zeros((len(scale), rank)), np.ones(rank)
-        u[:, : len(chosen)], s[: len(chosen)] = vectors[:, chosen], np.sqrt(variances[chosen])
-        return cls(jnp.asarray(scale), jnp.asarray(u), jnp.asarray(s))
+        return Dense.learned(z, g, edge).strongest(cls.RANK)
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        found = len(shape.variances)
+        rank = min(cls.RANK, len(shape.scale))
+        u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
+        u[:, :found], s[:found] = shape.vectors, np.sqrt(shape.variances)
+        return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
 
 
 KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
 
 
-def from_gradient(kind: str, gradient: Array) -> Metric:
+def kind(word: str, dim: int) -> type[Metric]:
+    """The kind of metric for `metric=word` and so many latent scalars."""
+    if word != "auto":
+        return KINDS[word]
+    return Dense if dim <= MOST_DENSE else LowRank if dim <= MOST_LOW_RANK else Diagonal
+
+
+def from_gradient(word: str, gradient: Array) -> Metric:
     """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
-    scale = jnp.clip(jnp.abs(gradient), _LEAST_SCALE, _MOST_SCALE) ** -0.5
-    return KINDS[kind].scaled(jnp.where(jnp.isfinite(scale), scale, 1.0))
+    least, most = _limits(gradient.dtype)
+    scale = jnp.clip(jnp.abs(gradient) ** -0.5, least, most)
+    return kind(word, gradient.shape[0]).scaled(jnp.where(jnp.isfinite(gradient), scale, 1.0))
 
 
-def fit(kind: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
+def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
     """The metric for draws and gradients [chains, draws, dim], each chain taken from its own mean.
 
     Returns:
-        `None` where they tell nothing: a gradient that is not finite, or no movement.
+        `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
+        matrix of them can be taken apart.
     """
-    flat_z, flat_g = (np.reshape(a - a.mean(axis=1, keepdims=True), (-1, a.shape[-1])) for a in (z, g))
-    known = np.isfinite(flat_g).all(axis=1) & np.isfinite(flat_z).all(axis=1)
-    flat_z, flat_g = flat_z[known], flat_g[known]
-    if len(flat_z) < 3 or not flat_z.any():
+    which = kind(word, z.shape[-1])
+    try:
+        with np.errstate(all="ignore"):
+            shape = _chosen(which, z, g) if word == "auto" else _learned(which, z, g)
+            learned = None if shape is None else which.of(shape)
+    except np.linalg.LinAlgError:
         return None
-    return KINDS[kind].fitted(flat_z, flat_g)
+    return learned if learned is not None and learned.is_sound() else None
+
+
+def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
+    draws = _centred(z, g)
+    return None if draws is None else which.learned(*draws, edge)
+
+
+def _chosen(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    """All that the kind can be, or a scale per coordinate if that does as well for draws that neither was learned from.
+
+    One half of the chains is held out from the other, or of one chain its later from its earlier draws, and then the
+    other way round. Every parameter costs one part in as many as there are draws.
+    """
+    draws = _centred(z, g)
+    if draws is None:
+        return None
+    count, dim = draws[0].shape
+    edge = (1 + math.sqrt(dim * _PER_DRAW / count)) ** 2
+    simple, full = _round(_scale(*draws)), which.learned(*draws, edge)
+    halves = [_centred(*half) for half in _halves(z, g)]
+    lost = {"simple": 0.0, "full": 0.0}
+    for one, other in zip(halves, reversed(halves), strict=True):
+        if one is None or other is None:
+            return simple
+        lost["simple"] += _round(_scale(*one)).divergence(*other)
+        lost["full"] += which.learned(*one).divergence(*other)
+    worth = lost["full"] * (1 + dim / count) + _LEVEL * dim < lost["simple"]
+    return full if worth else simple
+
+
+def _halves(z: np.ndarray, g: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Every second chain and the others; of one chain its earlier and later draws."""
+    if len(z) > 1:
+        return [(z[::2], g[::2]), (z[1::2], g[1::2])]
+    middle = z.shape[1] // 2
+    return [(z[:, :middle], g[:, :middle]), (z[:, middle:], g[:, middle:])]
+
+
+def _centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Draws and gradients [draws, dim] where both are finite; `None` where there are too few, or nothing moves."""
+    z, g = (np.asarray(a, float) for a in (z, g))
+    z, g = (np.reshape(a - a.mean(axis=1, keepdims=True), (-1, a.shape[-1])) for a in (z, g))
+    known = np.isfinite(g).all(axis=1) & np.isfinite(z).all(axis=1)
+    z, g = z[known], g[known]
+    return (z, g) if len(z) >= _LEAST_DRAWS and z.any() else None
+
+
+def _limits(dtype: Any) -> tuple[float, float]:
+    """The least and the largest scale whose square, and that of one over it, are numbers of a type."""
+    least = float(np.finfo(dtype).tiny) ** 0.4
+    return least, 1 / least
+
+
+def _round(scale: np.ndarray) -> Shape:
+    """A shape without directions."""
+    return Shape(scale, np.ones(0), np.zeros((len(scale), 0)))
 
 
 def _scale(z: np.ndarray, g: np.ndarray) -> np.ndarray:
@@ -209,13 +345,15 @@ def _scale(z: np.ndarray, g: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
     known = np.isfinite(ratio) & (ratio > 0)
-    return np.clip(np.sqrt(np.where(known, ratio, 1.0)), _LEAST_SCALE, _MOST_SCALE)
+    return np.clip(np.sqrt(np.where(known, ratio, 1.0)), *_limits(jax.dtypes.canonicalize_dtype(float)))
 
 
-def _directions(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [directions] and orthonormal directions [dim, directions] of the geometric mean, in scaled coordinates.
+def _directions(z: np.ndarray, g: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [directions] and orthonormal directions [dim, directions], in scaled coordinates.
 
-    It is one in every direction that is not listed.
+    The variance is one in every direction that is not listed. With P = cov(g) and P^1/2 cov(z) P^1/2 = Q M Q', the
+    geometric mean is P^-1/2 Q M^1/2 Q' P^-1/2, and with M in place of M^1/2 it is cov(z). Where M^1/2 is above `edge`,
+    M / edge takes its place.
     """
     dim = z.shape[1]
     if dim > _MOST_IN_SPAN:
@@ -226,8 +364,11 @@ def _directions(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         basis = np.eye(dim)
     covariance, precision = (a.T @ a / len(a) + _SHRINKAGE * np.eye(a.shape[1]) for a in (z, g))
     values, vectors = np.linalg.eigh(precision)
+    values = np.maximum(values, _PRECISION * values[-1])
     root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))
     middle_values, middle = np.linalg.eigh(root @ covariance @ root)
-    half = inverse @ (middle * np.maximum(middle_values, 0.0) ** 0.25)
+    middle_values = np.maximum(middle_values, 0.0)
+    wide = np.maximum(np.sqrt(middle_values) / edge, 1.0)
+    half = inverse @ (middle * (middle_values**0.25 * np.sqrt(wide)))
     variances, directions = np.linalg.eigh(half @ half.T)
-    return np.maximum(variances, 1e-20), basis @ directions
+    return np.maximum(variances, _PRECISION * max(variances[-1], 1.0)), basis @ directions
