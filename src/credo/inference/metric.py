@@ -14,6 +14,7 @@ coordinate alone where that fits draws that were held out as well.
 
 import abc
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import equinox as eqx
@@ -42,6 +43,9 @@ _PRECISION = 1e-13
 """Eigenvalues are known to this part of the largest; what is smaller, or negative by rounding, is taken for it."""
 
 _LEAST_DRAWS = 3
+
+_LEAST_GRADIENT = 1e-10
+"""A first guess of a scale is not larger than from this gradient: a flat place tells nothing."""
 
 _CUTOFF = 2.0
 """A direction is stretched by a low-rank metric when its variance is further from one than this factor."""
@@ -98,7 +102,7 @@ class Metric(eqx.Module):
         """T'^-1 g: a gradient with respect to y as one with respect to z."""
 
     def is_sound(self) -> bool:
-        """Whether all its numbers are finite."""
+        """Whether it can be used: all its numbers are finite."""
         return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(self))
 
     @classmethod
@@ -175,6 +179,10 @@ class Dense(Metric):
         """See `Metric`."""
         return solve_triangular(self.factor, gradient, lower=True, trans="T")
 
+    def is_sound(self) -> bool:
+        """See `Metric`."""
+        return super().is_sound() and bool(np.all(np.diagonal(self.factor) > 0))
+
     @classmethod
     def scaled(cls, scale: Array) -> Self:
         """See `Metric`."""
@@ -250,6 +258,9 @@ class LowRank(Metric):
         return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
 
 
+Draws = Callable[[np.ndarray], np.ndarray]
+"""Which of the draws [chains, draws, ...] are taken."""
+
 KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
 
 
@@ -262,9 +273,9 @@ def kind(word: str, dim: int) -> type[Metric]:
 
 def from_gradient(word: str, gradient: Array) -> Metric:
     """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
-    least, most = _limits(gradient.dtype)
-    scale = jnp.clip(jnp.abs(gradient) ** -0.5, least, most)
-    return kind(word, gradient.shape[0]).scaled(jnp.where(jnp.isfinite(gradient), scale, 1.0))
+    scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
+    known = jnp.isfinite(gradient)
+    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *_limits(gradient.dtype)), 1.0))
 
 
 def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
@@ -272,16 +283,51 @@ def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
 
     Returns:
         `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
-        matrix of them can be taken apart.
+        matrix of them can be decomposed.
     """
     which = kind(word, z.shape[-1])
     try:
         with np.errstate(all="ignore"):
-            shape = _chosen(which, z, g) if word == "auto" else _learned(which, z, g)
-            learned = None if shape is None else which.of(shape)
+            shape = _best(which, z, g) if word == "auto" else _learned(which, z, g)
+            metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
         return None
-    return learned if learned is not None and learned.is_sound() else None
+    return metric if metric is not None and metric.is_sound() else None
+
+
+def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    """What suits recent draws best: a scale per coordinate, or all that the kind can be.
+
+    The latter is learned from all draws, or from the later ones alone where the chains have only just arrived.
+    """
+    options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
+    losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
+    chosen, learn_from = options[losses.index(min(losses))]
+    return _learned(chosen, learn_from(z), learn_from(g), _edge(learn_from(z)))
+
+
+def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:
+    """The Fisher divergence of the later draws of every second chain, learned from the other chains, and vice versa.
+
+    Of one chain, every second draw is held out. Directions cost a part for each latent in as many as there are draws.
+    """
+    halves = [(a[::2], a[1::2]) if len(a) > 1 else (a[:, ::2], a[:, 1::2]) for a in (z, g)]
+    folds = list(zip(*halves, strict=True))
+    loss = 0.0
+    for ours, theirs in (folds, folds[::-1]):
+        shape = _learned_or_none(which, *map(learn_from, ours))
+        draws = _centred(*map(_later, theirs))
+        loss += math.inf if shape is None or draws is None else shape.divergence(*draws)
+    if which is not Diagonal:
+        loss = loss * (1 + z.shape[2] / (z.shape[0] * z.shape[1])) + _LEVEL * z.shape[2]
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _learned_or_none(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    try:
+        return _learned(which, z, g)
+    except np.linalg.LinAlgError:
+        return None
 
 
 def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
@@ -289,35 +335,22 @@ def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = ma
     return None if draws is None else which.learned(*draws, edge)
 
 
-def _chosen(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
-    """All that the kind can be, or a scale per coordinate if that does as well for draws that neither was learned from.
+def _edge(z: np.ndarray) -> float:
+    """The largest eigenvalue that noise gives to the covariance of draws [chains, draws, dim] whose variances are one.
 
-    One half of the chains is held out from the other, or of one chain its later from its earlier draws, and then the
-    other way round. Every parameter costs one part in as many as there are draws.
+    Marchenko & Pastur (1967).
     """
-    draws = _centred(z, g)
-    if draws is None:
-        return None
-    count, dim = draws[0].shape
-    edge = (1 + math.sqrt(dim * _PER_DRAW / count)) ** 2
-    simple, full = _round(_scale(*draws)), which.learned(*draws, edge)
-    halves = [_centred(*half) for half in _halves(z, g)]
-    lost = {"simple": 0.0, "full": 0.0}
-    for one, other in zip(halves, reversed(halves), strict=True):
-        if one is None or other is None:
-            return simple
-        lost["simple"] += _round(_scale(*one)).divergence(*other)
-        lost["full"] += which.learned(*one).divergence(*other)
-    worth = lost["full"] * (1 + dim / count) + _LEVEL * dim < lost["simple"]
-    return full if worth else simple
+    chains, draws, dim = z.shape
+    return (1 + math.sqrt(dim * _PER_DRAW / (chains * draws))) ** 2
 
 
-def _halves(z: np.ndarray, g: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Every second chain and the others; of one chain its earlier and later draws."""
-    if len(z) > 1:
-        return [(z[::2], g[::2]), (z[1::2], g[1::2])]
-    middle = z.shape[1] // 2
-    return [(z[:, :middle], g[:, :middle]), (z[:, middle:], g[:, middle:])]
+def _all(draws: np.ndarray) -> np.ndarray:
+    return draws
+
+
+def _later(draws: np.ndarray) -> np.ndarray:
+    """The later half of draws [chains, draws, ...]."""
+    return draws[:, draws.shape[1] // 2 :]
 
 
 def _centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -342,8 +375,7 @@ def _round(scale: np.ndarray) -> Shape:
 
 def _scale(z: np.ndarray, g: np.ndarray) -> np.ndarray:
     """The fourth root of var(z) / var(g), by coordinate."""
-    with np.errstate(all="ignore"):
-        ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
+    ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
     known = np.isfinite(ratio) & (ratio > 0)
     return np.clip(np.sqrt(np.where(known, ratio, 1.0)), *_limits(jax.dtypes.canonicalize_dtype(float)))
 
@@ -368,7 +400,7 @@ def _directions(z: np.ndarray, g: np.ndarray, edge: float) -> tuple[np.ndarray, 
     root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))
     middle_values, middle = np.linalg.eigh(root @ covariance @ root)
     middle_values = np.maximum(middle_values, 0.0)
-    wide = np.maximum(np.sqrt(middle_values) / edge, 1.0)
+    wide = np.where(np.sqrt(middle_values) > edge, np.sqrt(middle_values), 1.0)
     half = inverse @ (middle * (middle_values**0.25 * np.sqrt(wide)))
     variances, directions = np.linalg.eigh(half @ half.T)
     return np.maximum(variances, _PRECISION * max(variances[-1], 1.0)), basis @ directions
