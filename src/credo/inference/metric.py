@@ -6,16 +6,14 @@ between the posterior and a normal distribution: it is the geometric mean of cov
 Carpenter 2026, "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence"). Of a normal posterior these
 agree, and a few more draws than dimensions give its covariance without error.
 
-Of other posteriors cov(z) cov(g) has eigenvalues above one. There the geometric mean leaves directions wider than the
-others, which trajectories that turn when most directions have turned do not cross; the covariance does not.
-`metric=auto` therefore has the covariance in the directions in which noise cannot explain that, and it has a scale per
-coordinate alone where that fits draws that were held out as well.
+`metric=auto` takes scales per coordinate alone where they suit draws that were held out as well, and the covariance in
+place of the geometric mean in the directions in which they differ by more than noise (see `shape`).
 """
 
 import abc
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import equinox as eqx
 import jax
@@ -24,62 +22,19 @@ import numpy as np
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 
+from credo.inference import shape as shapes
+from credo.inference.shape import Shape
+
 MOST_DENSE, MOST_LOW_RANK = 50, 1000
 """Latent scalars up to which `auto` may be dense, and low rank; beyond, where T would cost more than most gradients, it
 is diagonal.
 """
 
-_PER_DRAW = 4.0
-"""So many draws of the warm-up tell as much as one that is independent."""
-
 _LEVEL = 1e-3
 """Fisher divergence per latent below which a diagonal metric needs no improvement; a standard normal has 0."""
 
-_SHRINKAGE = 1e-5
-"""Added to both covariances, in units where the diagonal metric is one: directions that no draw shows stay as they are.
-"""
-
-_PRECISION = 1e-13
-"""Eigenvalues are known to this part of the largest; what is smaller, or negative by rounding, is taken for it."""
-
-_LEAST_DRAWS = 3
-
 _LEAST_GRADIENT = 1e-10
 """A first guess of a scale is not larger than from this gradient: a flat place tells nothing."""
-
-_CUTOFF = 2.0
-"""A direction is stretched by a low-rank metric when its variance is further from one than this factor."""
-
-_MOST_IN_SPAN = 400
-"""So many draws at most span the space in which directions are looked for, where there are more latents than that."""
-
-
-class Shape(NamedTuple):
-    """D (I + U (V - I) U') D, which is T T', on the host in double precision.
-
-    - **scale** - D [dim].
-    - **variances** - V [directions].
-    - **vectors** - U [dim, directions], orthonormal.
-    """
-
-    scale: np.ndarray
-    variances: np.ndarray
-    vectors: np.ndarray
-
-    def divergence(self, z: np.ndarray, g: np.ndarray) -> float:
-        """The Fisher divergence of draws and gradients [draws, dim], both centred: the mean of |T^-1 z - T' g|^2."""
-        y, slope = z / self.scale, g * self.scale
-        stretch = np.sqrt(self.variances)
-        y = y + (y @ self.vectors * (1 / stretch - 1)) @ self.vectors.T
-        slope = slope + (slope @ self.vectors * (stretch - 1)) @ self.vectors.T
-        return float(np.mean(np.sum((y - slope) ** 2, axis=1)))
-
-    def strongest(self, rank: int) -> Self:
-        """With the directions alone whose variance is far from one, `rank` at most."""
-        distance = np.abs(np.log(self.variances))
-        chosen = np.argsort(-distance)[:rank]
-        chosen = chosen[distance[chosen] > np.log(_CUTOFF)]
-        return self._replace(variances=self.variances[chosen], vectors=self.vectors[:, chosen])
 
 
 class Metric(eqx.Module):
@@ -113,7 +68,7 @@ class Metric(eqx.Module):
     @classmethod
     @abc.abstractmethod
     def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
-        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `_directions`."""
+        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `shape.learned`."""
 
     @classmethod
     @abc.abstractmethod
@@ -150,7 +105,7 @@ class Diagonal(Metric):
     @classmethod
     def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:  # noqa: ARG003 - of others
         """See `Metric`."""
-        return _round(_scale(z, g))
+        return shapes.plain(shapes.scales(z, g))
 
     @classmethod
     def of(cls, shape: Shape) -> Self:
@@ -191,8 +146,7 @@ class Dense(Metric):
     @classmethod
     def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         """See `Metric`."""
-        scale = _scale(z, g)
-        return Shape(scale, *_directions(z / scale, g * scale, edge))
+        return shapes.learned(z, g, edge)
 
     @classmethod
     def of(cls, shape: Shape) -> Self:
@@ -275,7 +229,7 @@ def from_gradient(word: str, gradient: Array) -> Metric:
     """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
     scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
     known = jnp.isfinite(gradient)
-    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *_limits(gradient.dtype)), 1.0))
+    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
 
 
 def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
@@ -303,7 +257,7 @@ def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
     options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
     losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
     chosen, learn_from = options[losses.index(min(losses))]
-    return _learned(chosen, learn_from(z), learn_from(g), _edge(learn_from(z)))
+    return _learned(chosen, learn_from(z), learn_from(g), shapes.noise(learn_from(z)))
 
 
 def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:
@@ -316,7 +270,7 @@ def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarr
     loss = 0.0
     for ours, theirs in (folds, folds[::-1]):
         shape = _learned_or_none(which, *map(learn_from, ours))
-        draws = _centred(*map(_later, theirs))
+        draws = shapes.centred(*map(_later, theirs))
         loss += math.inf if shape is None or draws is None else shape.divergence(*draws)
     if which is not Diagonal:
         loss = loss * (1 + z.shape[2] / (z.shape[0] * z.shape[1])) + _LEVEL * z.shape[2]
@@ -331,17 +285,8 @@ def _learned_or_none(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape
 
 
 def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
-    draws = _centred(z, g)
+    draws = shapes.centred(z, g)
     return None if draws is None else which.learned(*draws, edge)
-
-
-def _edge(z: np.ndarray) -> float:
-    """The largest eigenvalue that noise gives to the covariance of draws [chains, draws, dim] whose variances are one.
-
-    Marchenko & Pastur (1967).
-    """
-    chains, draws, dim = z.shape
-    return (1 + math.sqrt(dim * _PER_DRAW / (chains * draws))) ** 2
 
 
 def _all(draws: np.ndarray) -> np.ndarray:
@@ -351,56 +296,3 @@ def _all(draws: np.ndarray) -> np.ndarray:
 def _later(draws: np.ndarray) -> np.ndarray:
     """The later half of draws [chains, draws, ...]."""
     return draws[:, draws.shape[1] // 2 :]
-
-
-def _centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Draws and gradients [draws, dim] where both are finite; `None` where there are too few, or nothing moves."""
-    z, g = (np.asarray(a, float) for a in (z, g))
-    z, g = (np.reshape(a - a.mean(axis=1, keepdims=True), (-1, a.shape[-1])) for a in (z, g))
-    known = np.isfinite(g).all(axis=1) & np.isfinite(z).all(axis=1)
-    z, g = z[known], g[known]
-    return (z, g) if len(z) >= _LEAST_DRAWS and z.any() else None
-
-
-def _limits(dtype: Any) -> tuple[float, float]:
-    """The least and the largest scale whose square, and that of one over it, are numbers of a type."""
-    least = float(np.finfo(dtype).tiny) ** 0.4
-    return least, 1 / least
-
-
-def _round(scale: np.ndarray) -> Shape:
-    """A shape without directions."""
-    return Shape(scale, np.ones(0), np.zeros((len(scale), 0)))
-
-
-def _scale(z: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The fourth root of var(z) / var(g), by coordinate."""
-    ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
-    known = np.isfinite(ratio) & (ratio > 0)
-    return np.clip(np.sqrt(np.where(known, ratio, 1.0)), *_limits(jax.dtypes.canonicalize_dtype(float)))
-
-
-def _directions(z: np.ndarray, g: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [directions] and orthonormal directions [dim, directions], in scaled coordinates.
-
-    The variance is one in every direction that is not listed. With P = cov(g) and P^1/2 cov(z) P^1/2 = Q M Q', the
-    geometric mean is P^-1/2 Q M^1/2 Q' P^-1/2, and with M in place of M^1/2 it is cov(z). Where M^1/2 is above `edge`,
-    M / edge takes its place.
-    """
-    dim = z.shape[1]
-    if dim > _MOST_IN_SPAN:
-        few = slice(None, None, -(-len(z) // (_MOST_IN_SPAN // 2)))
-        basis = np.linalg.qr(np.concatenate([z[few], g[few]]).T)[0]
-        z, g = z @ basis, g @ basis
-    else:
-        basis = np.eye(dim)
-    covariance, precision = (a.T @ a / len(a) + _SHRINKAGE * np.eye(a.shape[1]) for a in (z, g))
-    values, vectors = np.linalg.eigh(precision)
-    values = np.maximum(values, _PRECISION * values[-1])
-    root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))
-    middle_values, middle = np.linalg.eigh(root @ covariance @ root)
-    middle_values = np.maximum(middle_values, 0.0)
-    wide = np.where(np.sqrt(middle_values) > edge, np.sqrt(middle_values), 1.0)
-    half = inverse @ (middle * (middle_values**0.25 * np.sqrt(wide)))
-    variances, directions = np.linalg.eigh(half @ half.T)
-    return np.maximum(variances, _PRECISION * max(variances[-1], 1.0)), basis @ directions
