@@ -52,7 +52,7 @@ ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
 		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
-references: setup ## nine posteriors against answers that others made, into experiments/benchmarks
+references: setup ## twelve posteriors against answers that others made, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/posteriors.py
 
 sbibm: setup ## five tasks of sbibm against their reference draws, into experiments/benchmarks

@@ -257,7 +257,7 @@ def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
     options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
     losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
     chosen, learn_from = options[losses.index(min(losses))]
-    return _learned(chosen, learn_from(z), learn_from(g), shapes.noise(learn_from(z)))
+    return _learned(chosen, learn_from(z), learn_from(g), shapes.noticeable(learn_from(z)))
 
 
 def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:

@@ -26,6 +26,11 @@ _PRECISION = 1e-13
 _PER_DRAW = 4.0
 """So many draws of the warm-up tell as much as one that is independent."""
 
+_WIDER, _TOO_WIDE = 1.4, 20.0
+"""The covariance takes the place of the geometric mean where it is larger by the first factor than noise explains, and
+nowhere as long as it is larger by the second in any direction: then chains are on their way, or variances hardly exist.
+"""
+
 _LEAST_DRAWS = 3
 
 _CUTOFF = 2.0
@@ -60,13 +65,13 @@ class Shape(NamedTuple):
         return self._replace(variances=self.variances[chosen], vectors=self.vectors[:, chosen])
 
 
-def noise(z: np.ndarray) -> float:
-    """The largest eigenvalue that noise gives to the covariance of draws [chains, draws, dim] whose variances are one.
+def noticeable(z: np.ndarray) -> float:
+    """How much larger than the geometric mean the covariance of draws [chains, draws, dim] must be to be taken.
 
-    Marchenko & Pastur (1967).
+    Noise gives such eigenvalues to the covariance where all variances are one (Marchenko & Pastur 1967).
     """
     chains, draws, dim = z.shape
-    return (1 + math.sqrt(dim * _PER_DRAW / (chains * draws))) ** 2
+    return _WIDER * (1 + math.sqrt(dim * _PER_DRAW / (chains * draws))) ** 2
 
 
 def centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -103,7 +108,8 @@ def learned(z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
     Args:
         z: draws.
         g: gradients of the potential.
-        edge: cov(z) in place of the geometric mean in directions in which it is larger by more than this; see `noise`.
+        edge: cov(z) takes the place of the geometric mean in directions in which it is larger by more than this; see
+            `noticeable`.
     """
     scale = scales(z, g)
     return Shape(scale, *_directions(z / scale, g * scale, edge))
@@ -129,7 +135,8 @@ def _directions(z: np.ndarray, g: np.ndarray, edge: float) -> tuple[np.ndarray, 
     root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))
     middle_values, middle = np.linalg.eigh(root @ covariance @ root)
     middle_values = np.maximum(middle_values, 0.0)
-    wide = np.where(np.sqrt(middle_values) > edge, np.sqrt(middle_values), 1.0)
+    wide = np.sqrt(middle_values)
+    wide = np.where((wide > edge) & (wide[-1] < _TOO_WIDE), wide, 1.0)
     half = inverse @ (middle * (middle_values**0.25 * np.sqrt(wide)))
     variances, directions = np.linalg.eigh(half @ half.T)
     return np.maximum(variances, _PRECISION * max(variances[-1], 1.0)), basis @ directions
