@@ -55,7 +55,7 @@ ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 cases: setup ## what others stumbled on, by its own commands, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/cases.py
 
-references: setup ## nine posteriors against answers that others made, into experiments/benchmarks
+references: setup ## twelve posteriors against answers that others made, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/posteriors.py
 
 sbibm: setup ## five tasks of sbibm against their reference draws, into experiments/benchmarks

@@ -1,4 +1,4 @@
-"""Nine posteriors of the collection posteriordb as NumPyro programs, for `experiments/benchmarks/posteriors.py`.
+"""Twelve posteriors of the collection posteriordb as NumPyro programs, for `experiments/benchmarks/posteriors.py`.
 
 Each function is named like its posterior, and takes the data of that posterior by name:
 
@@ -126,3 +126,68 @@ def nes_logit(N: int, income: Array, vote: Array) -> None:  # noqa: N803
     b1 = numpyro.sample("b1", dist.Normal(0, 2.5))
     with numpyro.plate("obs", N):
         numpyro.sample("vote", dist.BernoulliLogits(b0 + b1 * income), obs=vote)
+
+
+def arma11(T: int, y: Array) -> None:  # noqa: N803
+    """Autoregression and moving average of order one; the error before the first time is zero."""
+    mu = numpyro.sample("mu", dist.Normal(0, 10))
+    phi = numpyro.sample("phi", dist.Normal(0, 2))
+    theta = numpyro.sample("theta", dist.Normal(0, 2))
+    sigma = numpyro.sample("sigma", dist.HalfCauchy(2.5))
+
+    def error(before: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        last, now = pair
+        error = now - (mu + phi * last + theta * before)
+        return error, error
+
+    first = y[0] - (mu + phi * mu)
+    _, later = lax.scan(error, first, (y[:-1], y[1:]), length=T - 1)
+    numpyro.factor("y", jnp.sum(dist.Normal(0, sigma).log_prob(jnp.concatenate([first[None], later]))))
+
+
+def gp_pois_regr(N: int, x: Array, k: Array, y: Array) -> None:  # noqa: N803, ARG001 - y belongs to another model
+    """Counts whose log rate is a Gaussian process with a squared exponential kernel."""
+    rho = numpyro.sample("rho", dist.Gamma(25, 4))
+    alpha = numpyro.sample("alpha", dist.HalfNormal(2))
+    white = numpyro.sample("f_tilde", dist.Normal(0, 1).expand([N]).to_event(1))
+    distance = (x[:, None] - x[None, :]) / rho
+    covariance = alpha**2 * jnp.exp(-0.5 * distance**2) + 1e-10 * jnp.eye(N)
+    f = numpyro.deterministic("f", jnp.linalg.cholesky(covariance) @ white)
+    with numpyro.plate("obs", N):
+        numpyro.sample("k", dist.Poisson(jnp.exp(f)), obs=k)
+
+
+def lotka_volterra(N: int, ts: Array, y_init: Array, y: Array) -> None:  # noqa: N803, ARG001
+    """Lynx and hares by the year (Carpenter 2018): du/dt = (a - b v) u and dv/dt = (d u - c) v, log-normal errors."""
+    loc, scale = jnp.array([1, 0.05, 1, 0.05]), jnp.array([0.5, 0.05, 0.5, 0.05])
+    theta = numpyro.sample("theta", dist.TruncatedNormal(loc, scale, low=0.0).to_event(1))
+    sigma = numpyro.sample("sigma", dist.LogNormal(-1, 1).expand([2]).to_event(1))
+    begin = numpyro.sample("z_init", dist.LogNormal(jnp.log(10.0), 1).expand([2]).to_event(1))
+
+    def rate(log: Array) -> Array:
+        hares, lynx = jnp.exp(log)
+        return jnp.stack([theta[0] - theta[1] * lynx, theta[3] * hares - theta[2]])
+
+    def step(log: Array, _: None) -> tuple[Array, None]:
+        return runge_kutta(rate, log, 1 / STEPS), None
+
+    def year(log: Array, _: None) -> tuple[Array, Array]:
+        later, _ = lax.scan(step, log, length=STEPS)
+        return later, later
+
+    first = jnp.log(begin)
+    _, later = lax.scan(year, first, length=N)
+    median = jnp.concatenate([first[None], later])
+    numpyro.sample("y", dist.LogNormal(median, sigma).to_event(2), obs=jnp.concatenate([y_init[None], y]))
+
+
+STEPS = 10
+"""Of the Runge-Kutta method in a year."""
+
+
+def runge_kutta(rate: Any, z: Array, width: float) -> Array:
+    """One step of the classical fourth-order method."""
+    first = rate(z)
+    second = rate(z + width / 2 * first)
+    third = rate(z + width / 2 * second)
+    return z + width / 6 * (first + 2 * second + 2 * third + rate(z + width * third))

@@ -6,8 +6,6 @@ from all chains' draws and gradients since half of the time so far, and the aver
 """
 
 import abc
-import dataclasses
-import math
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,21 +24,20 @@ from credo.errors import ConfigError
 from credo.inference import metric as metrics
 from credo.inference.chains import Chains
 from credo.inference.density import Values, potential, require_density
+from credo.inference.descent import lowered
 from credo.inference.metric import Metric
 from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
-
-_MOST_DENSE, _MOST_LOW_RANK = 50, 1000
-"""Latent scalars up to which `metric=auto` is dense, and low rank; beyond, where T would cost more than most gradients,
-it is diagonal.
-"""
 
 _FIRST_WINDOW, _GROWTH, _LAST_WINDOW, _LEAST_WINDOW = 10, 1.5, 0.85, 0.1
 """Windows end after ten draws, then after 1.5 times as many each time, and at 85 % of the warm-up, unless another has
 ended less than 10 % before.
 """
 
+
+_ARRIVED = 10
+"""A chain has arrived when its potential is above the lowest by less than this times 100 and the number of latents."""
 
 _LEAST_STEP = 1e-30
 
@@ -120,8 +117,9 @@ class Hamiltonian(Chains):
         target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps.
         step_size: where its adaptation starts, in units of the metric; without warm-up it stays there.
         metric: what is learned of the posterior's shape: `diagonal`, a scale per latent scalar; `dense`, all
-            correlations; `low_rank`, scales and a few strong directions; `auto`, dense for up to 50 latent scalars,
-            low rank up to 1,000, and diagonal beyond.
+            correlations; `low_rank`, scales and a few strong directions; `auto`, of those with a scale per scalar what
+            fits draws of the warm-up better that were held out: all correlations for up to 50 latent scalars, a few
+            strong directions for up to 1,000, or scales alone.
     """
 
     target_accept: float
@@ -148,14 +146,6 @@ class Hamiltonian(Chains):
         problem.require_enumerable(self.method)
         require_density(problem, self.method)
 
-    def settled(self, problem: Problem) -> "Hamiltonian":
-        """With a metric for this many latents."""
-        if self.metric != "auto":
-            return self
-        scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
-        kinds = {"dense": _MOST_DENSE, "low_rank": _MOST_LOW_RANK, "diagonal": math.inf}
-        return dataclasses.replace(self, metric=next(kind for kind, most in kinds.items() if scalars <= most))
-
     def windows(self) -> tuple[int, ...]:
         """The draws of the warm-up after which the metric is learned."""
         ends, end, last = [], float(_FIRST_WINDOW), _LAST_WINDOW * self.warmup
@@ -175,7 +165,9 @@ class Hamiltonian(Chains):
     ) -> Point:
         """A point with a finite density and gradient, and a metric from its gradient."""
         z = find_continuous(program, key, self.start, self.start_values, from_prior) if mode is None else mode
-        gradient = ravel_pytree(jax.grad(potential(program))(z))[0]
+        flat, unravel = ravel_pytree(z)
+        flat, gradient = lowered(lambda z: potential(program)(unravel(z)), flat)
+        z = unravel(flat)
         metric = metrics.from_gradient(self.metric, gradient if self.warmup else jnp.ones_like(gradient))
         return Point(transformed(metric.backward, z), metric)
 
@@ -192,8 +184,13 @@ class Hamiltonian(Chains):
         return state.metric.push(ravel_pytree(state.inner.z_grad)[0])
 
     def retuned(self, states: Any, z: np.ndarray, trail: np.ndarray) -> Any:
-        """With the metric learned from draws and gradients [chains, draws, dim]."""
-        learned = metrics.fit(self.metric, z, trail)
+        """With the metric learned from draws and gradients [chains, draws, dim].
+
+        A chain that is still far above the lowest one says nothing of the posterior's shape, and is left out.
+        """
+        height = np.asarray(states.inner.potential_energy)
+        low = height - np.nanmin(height) < _ARRIVED * (100 + z.shape[-1])
+        learned = metrics.fit(self.metric, z[low], trail[low])
         return states if learned is None else _in_metric(self, learned, self.chains, states)
 
     def log_density(self, state: HamiltonianState) -> Array:

@@ -5,28 +5,36 @@ section 4.1). T is learned from draws z and gradients g of the potential, so tha
 between the posterior and a normal distribution: it is the geometric mean of cov(z) and cov(g)^-1 (Seyboldt, Carlson &
 Carpenter 2026, "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence"). Of a normal posterior these
 agree, and a few more draws than dimensions give its covariance without error.
+
+`metric=auto` takes scales per coordinate alone where they suit draws that were held out as well, and the covariance in
+place of the geometric mean in the directions in which they differ by more than noise (see `shape`).
 """
 
 import abc
+import math
+from collections.abc import Callable
 from typing import Self
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 
-_LEAST_SCALE, _MOST_SCALE = 1e-10, 1e10
+from credo.inference import shape as shapes
+from credo.inference.shape import Shape
 
-_SHRINKAGE = 1e-5
-"""Added to both covariances, in units where the diagonal metric is one: directions that no draw shows stay as they are.
+MOST_DENSE, MOST_LOW_RANK = 50, 1000
+"""Latent scalars up to which `auto` may be dense, and low rank; beyond, where T would cost more than most gradients, it
+is diagonal.
 """
 
-_CUTOFF = 2.0
-"""A direction is stretched by a low-rank metric when its variance is further from one than this factor."""
+_LEVEL = 1e-3
+"""Fisher divergence per latent below which a diagonal metric needs no improvement; a standard normal has 0."""
 
-_MOST_IN_SPAN = 400
-"""So many draws at most span the space in which directions are looked for, where there are more latents than that."""
+_LEAST_GRADIENT = 1e-10
+"""A first guess of a scale is not larger than from this gradient: a flat place tells nothing."""
 
 
 class Metric(eqx.Module):
@@ -48,6 +56,10 @@ class Metric(eqx.Module):
     def push(self, gradient: Array) -> Array:
         """T'^-1 g: a gradient with respect to y as one with respect to z."""
 
+    def is_sound(self) -> bool:
+        """Whether it can be used: all its numbers are finite."""
+        return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(self))
+
     @classmethod
     @abc.abstractmethod
     def scaled(cls, scale: Array) -> Self:
@@ -55,8 +67,13 @@ class Metric(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
-        """The map for draws and gradients [draws, dim], both centred."""
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `shape.learned`."""
+
+    @classmethod
+    @abc.abstractmethod
+    def of(cls, shape: Shape) -> Self:
+        """The map of a shape that was learned for its kind, or of one without directions."""
 
 
 class Diagonal(Metric):
@@ -86,9 +103,14 @@ class Diagonal(Metric):
         return cls(scale)
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:  # noqa: ARG003 - of others
         """See `Metric`."""
-        return cls(jnp.asarray(_scale(z, g)))
+        return shapes.plain(shapes.scales(z, g))
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        return cls(jnp.asarray(shape.scale))
 
 
 class Dense(Metric):
@@ -112,16 +134,24 @@ class Dense(Metric):
         """See `Metric`."""
         return solve_triangular(self.factor, gradient, lower=True, trans="T")
 
+    def is_sound(self) -> bool:
+        """See `Metric`."""
+        return super().is_sound() and bool(np.all(np.diagonal(self.factor) > 0))
+
     @classmethod
     def scaled(cls, scale: Array) -> Self:
         """See `Metric`."""
         return cls(jnp.diag(scale))
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         """See `Metric`."""
-        scale = _scale(z, g)
-        variances, vectors = _directions(z / scale, g * scale)
+        return shapes.learned(z, g, edge)
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        scale, variances, vectors = shape
         covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
         return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
 
@@ -168,66 +198,101 @@ class LowRank(Metric):
         return cls(scale, jnp.zeros((scale.shape[0], rank), scale.dtype), jnp.ones(rank, scale.dtype))
 
     @classmethod
-    def fitted(cls, z: np.ndarray, g: np.ndarray) -> Self:
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         """See `Metric`."""
-        scale = _scale(z, g)
-        variances, vectors = _directions(z / scale, g * scale)
-        distance = np.abs(np.log(variances))
-        chosen = np.argsort(-distance)[: min(cls.RANK, len(scale))]
-        chosen = chosen[distance[chosen] > np.log(_CUTOFF)]
-        rank = min(cls.RANK, len(scale))
-        u, s = np.zeros((len(scale), rank)), np.ones(rank)
-        u[:, : len(chosen)], s[: len(chosen)] = vectors[:, chosen], np.sqrt(variances[chosen])
-        return cls(jnp.asarray(scale), jnp.asarray(u), jnp.asarray(s))
+        return Dense.learned(z, g, edge).strongest(cls.RANK)
 
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        found = len(shape.variances)
+        rank = min(cls.RANK, len(shape.scale))
+        u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
+        u[:, :found], s[:found] = shape.vectors, np.sqrt(shape.variances)
+        return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
+
+
+Draws = Callable[[np.ndarray], np.ndarray]
+"""Which of the draws [chains, draws, ...] are taken."""
 
 KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
 
 
-def from_gradient(kind: str, gradient: Array) -> Metric:
+def kind(word: str, dim: int) -> type[Metric]:
+    """The kind of metric for `metric=word` and so many latent scalars."""
+    if word != "auto":
+        return KINDS[word]
+    return Dense if dim <= MOST_DENSE else LowRank if dim <= MOST_LOW_RANK else Diagonal
+
+
+def from_gradient(word: str, gradient: Array) -> Metric:
     """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
-    scale = jnp.clip(jnp.abs(gradient), _LEAST_SCALE, _MOST_SCALE) ** -0.5
-    return KINDS[kind].scaled(jnp.where(jnp.isfinite(scale), scale, 1.0))
+    scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
+    known = jnp.isfinite(gradient)
+    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
 
 
-def fit(kind: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
+def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
     """The metric for draws and gradients [chains, draws, dim], each chain taken from its own mean.
 
     Returns:
-        `None` where they tell nothing: a gradient that is not finite, or no movement.
+        `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
+        matrix of them can be decomposed.
     """
-    flat_z, flat_g = (np.reshape(a - a.mean(axis=1, keepdims=True), (-1, a.shape[-1])) for a in (z, g))
-    known = np.isfinite(flat_g).all(axis=1) & np.isfinite(flat_z).all(axis=1)
-    flat_z, flat_g = flat_z[known], flat_g[known]
-    if len(flat_z) < 3 or not flat_z.any():
+    which = kind(word, z.shape[-1])
+    try:
+        with np.errstate(all="ignore"):
+            shape = _best(which, z, g) if word == "auto" else _learned(which, z, g)
+            metric = None if shape is None else which.of(shape)
+    except np.linalg.LinAlgError:
         return None
-    return KINDS[kind].fitted(flat_z, flat_g)
+    return metric if metric is not None and metric.is_sound() else None
 
 
-def _scale(z: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """The fourth root of var(z) / var(g), by coordinate."""
-    with np.errstate(all="ignore"):
-        ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
-    known = np.isfinite(ratio) & (ratio > 0)
-    return np.clip(np.sqrt(np.where(known, ratio, 1.0)), _LEAST_SCALE, _MOST_SCALE)
+def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    """What suits recent draws best: a scale per coordinate, or all that the kind can be.
 
-
-def _directions(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [directions] and orthonormal directions [dim, directions] of the geometric mean, in scaled coordinates.
-
-    It is one in every direction that is not listed.
+    The latter is learned from all draws, or from the later ones alone where the chains have only just arrived.
     """
-    dim = z.shape[1]
-    if dim > _MOST_IN_SPAN:
-        few = slice(None, None, -(-len(z) // (_MOST_IN_SPAN // 2)))
-        basis = np.linalg.qr(np.concatenate([z[few], g[few]]).T)[0]
-        z, g = z @ basis, g @ basis
-    else:
-        basis = np.eye(dim)
-    covariance, precision = (a.T @ a / len(a) + _SHRINKAGE * np.eye(a.shape[1]) for a in (z, g))
-    values, vectors = np.linalg.eigh(precision)
-    root, inverse = (vectors * values**power @ vectors.T for power in (0.5, -0.5))
-    middle_values, middle = np.linalg.eigh(root @ covariance @ root)
-    half = inverse @ (middle * np.maximum(middle_values, 0.0) ** 0.25)
-    variances, directions = np.linalg.eigh(half @ half.T)
-    return np.maximum(variances, 1e-20), basis @ directions
+    options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
+    losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
+    chosen, learn_from = options[losses.index(min(losses))]
+    return _learned(chosen, learn_from(z), learn_from(g), shapes.noticeable(learn_from(z)))
+
+
+def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:
+    """The Fisher divergence of the later draws of every second chain, learned from the other chains, and vice versa.
+
+    Of one chain, every second draw is held out. Directions cost a part for each latent in as many as there are draws.
+    """
+    halves = [(a[::2], a[1::2]) if len(a) > 1 else (a[:, ::2], a[:, 1::2]) for a in (z, g)]
+    folds = list(zip(*halves, strict=True))
+    loss = 0.0
+    for ours, theirs in (folds, folds[::-1]):
+        shape = _learned_or_none(which, *map(learn_from, ours))
+        draws = shapes.centred(*map(_later, theirs))
+        loss += math.inf if shape is None or draws is None else shape.divergence(*draws)
+    if which is not Diagonal:
+        loss = loss * (1 + z.shape[2] / (z.shape[0] * z.shape[1])) + _LEVEL * z.shape[2]
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _learned_or_none(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    try:
+        return _learned(which, z, g)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
+    draws = shapes.centred(z, g)
+    return None if draws is None else which.learned(*draws, edge)
+
+
+def _all(draws: np.ndarray) -> np.ndarray:
+    return draws
+
+
+def _later(draws: np.ndarray) -> np.ndarray:
+    """The later half of draws [chains, draws, ...]."""
+    return draws[:, draws.shape[1] // 2 :]
