@@ -14,6 +14,8 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
+from credo.diagnostics.settled import Settled
+from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.inference.calls import alone
 from credo.models import priors
@@ -21,7 +23,7 @@ from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.result import Result, Status
-from credo.training import descent
+from credo.training import continuation, descent
 from credo.training.likelihood import Likelihood
 from interruptions import Cut, Memory
 
@@ -311,6 +313,48 @@ def test_training_is_kept_when_it_is_due(whole: tuple[Result, Cut], fit: Fit, do
     keeper = Memory(due=True)
     assert same(fit(network(), keeper=keeper, **ENSEMBLE), whole[0])
     assert keeper.saved == 5  # blocks of 1, 2, 4 and 2 epochs, and the end
+
+
+def test_going_on_changes_nothing_but_what_is_told_of_it(
+    whole: tuple[Result, Cut], fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten further epochs after nine, at the training's rate of 0.003 only."""
+    result, _ = whole
+    assert result.tree["training"]["continued"].shape == (2, 1, 10)
+    monkeypatch.setattr(continuation, "length", lambda epochs: 1)
+    short = fit(network(), **ENSEMBLE)
+    assert short.tree["training"]["continued"].shape == (2, 1, 1)
+    trees = [one.tree.copy() for one in (result, short)]
+    for tree in trees:
+        del tree["training"]["continued"]
+    assert same(*(replace(one, tree=tree) for one, tree in zip((result, short), trees, strict=True)))
+
+
+SETTLED = Settled(0.02)
+LINE = {"batch_size": 128, "validation": 0.25, "schedule": "cosine"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"epochs": 3, "learning_rate": 0.03}, "failed"),
+        ({"epochs": 20, "learning_rate": 0.003}, "failed"),
+        ({"epochs": 200, "learning_rate": 1e-4}, "failed"),
+        ({"epochs": 200, "learning_rate": 1e-6}, "failed"),
+        ({"epochs": 200, "learning_rate": 1e-4, "patience": 1}, "failed"),
+        ({"epochs": 200, "learning_rate": 0.03}, "passed"),
+        ({"epochs": 200, "learning_rate": 0.03, "schedule": "constant"}, "passed"),
+        ({"epochs": 200, "learning_rate": 0.03, "schedule": "warmup_cosine"}, "passed"),
+        ({"epochs": 200, "learning_rate": 0.03, "average": 0.9}, "passed"),
+        ({"epochs": 200, "learning_rate": 0.03, "optimiser": "adamw", "clip": None}, "passed"),
+    ],
+)
+def test_only_a_finished_training_has_settled(settings: dict[str, Any], status: str, fit: Fit) -> None:
+    """A regression line whose coefficients are 1, 2 and -0.5, which 20 steps of 0.003 do not reach."""
+    result = fit(straight(1024), **LINE | {"patience": None} | settings)
+    answer = SETTLED(result, summarise(result))
+    assert answer is not None
+    assert answer.status == status
 
 
 def test_a_rate_that_is_far_too_large_leaves_finite_weights(fit: Fit) -> None:
