@@ -23,10 +23,12 @@ from credo.energies.rbm import Rbm
 from credo.evidence import ais
 from credo.evidence.exact import Exact
 from credo.models.ebm import EnergyDistribution
+from credo.models.energies.critic import Critic
 from credo.models.problem import BoundModel, Problem
 from credo.result import Result
 from credo.samplers.base import Walkers
 from credo.training.contrastive import Contrastive
+from credo.training.infonce import Infonce
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 128
@@ -54,9 +56,12 @@ class LogZ(NamedTuple):
 def add_energy(problem: Problem, result: Result, key: Array) -> Result:
     """The result of an energy-based model with the groups `normaliser`, `samples` and `density`; any other as it is.
 
-    Where Z is intractable `log_likelihood` and `log_likelihood_test` are added, too, by the estimate of log Z.
+    Where Z is intractable `log_likelihood` and `log_likelihood_test` are added, too, by the estimate of log Z. A critic
+    tells pairs apart and is no density, so that it has none of these.
     """
     if not hasattr(problem.model, "energy") or "posterior" not in result.tree.children:
+        return result
+    if isinstance(problem.training, Infonce) or isinstance(problem.model.energy, Critic):
         return result
     draws = _draws(result)
     members = next(iter(draws.values())).shape[0] if draws else 0

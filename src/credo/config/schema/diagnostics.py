@@ -89,6 +89,7 @@ def built_in() -> dict[str, Any]:
         "distinct": Count("credo.diagnostics.distinct.Distinct"),
         "normaliser": Threshold("credo.diagnostics.normaliser.Normaliser"),
         "samples": Threshold("credo.diagnostics.samples.Samples"),
+        "ceiling": Threshold("credo.diagnostics.ceiling.Ceiling"),
         "inner": Threshold("credo.diagnostics.inner.Inner"),
         "posterior_predictive": Threshold("credo.diagnostics.posterior_predictive.PosteriorPredictive"),
         "loo": Threshold("credo.diagnostics.loo.Loo"),
