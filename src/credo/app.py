@@ -160,7 +160,12 @@ def _story(
         overrides=overrides,
         folder=folder,
         start_folder=start_folder,
-        provenance={**came_from, "device": dict(place), "fingerprint": provenance.fingerprint(plain, data_hash)},
+        provenance={
+            **came_from,
+            "device": dict(place),
+            "measure": problem.measure,
+            "fingerprint": provenance.fingerprint(plain, data_hash),
+        },
         question=describe(problem, data_hash),
         data=data,
         sweep=sweep,

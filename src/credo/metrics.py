@@ -14,9 +14,10 @@ from credo.result import Result
 def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     """All numbers worth comparing between runs.
 
-    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars, without those of a network at some rows); `draws` of all chains, `r_hat_max`, `ess_bulk_min`,
-    `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per
-    held-out row), and more of conditional models (`diagnostics.predictive.scores`); `log_density` of a point estimate;
+    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars, without those of a network at some rows); `draws` of
+    all chains, `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test`
+    (mean negative log predictive density, or mass, per held-out row), and more of conditional models
+    (`diagnostics.predictive.scores`); `log_density` of a point estimate;
     `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
     `ess_per_second`. What a method does not have is not there.
     """

@@ -33,8 +33,9 @@ from credo.models.mixtures import (
     raw_size,
 )
 
-COUNTS = ("discretized_logistic", "discretized_logistic_bounded", "poisson")
+COUNTS = ("discretized_gaussian", "discretized_logistic", "discretized_logistic_bounded", "poisson")
 SETTINGS: dict[str, dict[str, Any]] = {word: {} for word in FAMILIES} | {
+    "discretized_gaussian": {"unit": 2.0},
     "discretized_logistic": {"unit": 2.0},
     "discretized_logistic_bounded": {"low": 0, "high": 20, "unit": 4.0},
     "beta": {"unit": 0.15},
@@ -354,10 +355,10 @@ def test_components_begin_at_the_quantiles(case: str, how: str) -> None:
     assert np.allclose(m.log_weights, -np.log(3))
     start = m.parameters["loc"] if case.startswith("disc") else family.mean(m.parameters)
     assert np.allclose(start[0], at, rtol=1e-9)
-    if case == "discretized_logistic":
+    if case in ("discretized_gaussian", "discretized_logistic"):
         spread = np.sqrt(spread**2 + 1 / 12)
     if case not in ("poisson", "discretized_logistic_bounded"):
-        rtol = 1e-2 if case == "discretized_logistic" else 1e-9
+        rtol = 1e-2 if case.startswith("disc") else 1e-9
         assert np.allclose(jnp.sqrt(family.variance(m.parameters))[0], np.broadcast_to(spread, (3, 2)), rtol=rtol)
 
 

@@ -186,7 +186,7 @@ def without_information(result: Result) -> Result:
 
 
 def ceiling(result: Result) -> Check:
-    answer = Ceiling(0.2)(result, summarise(result))
+    answer = Ceiling(0.7)(result, summarise(result))
     assert answer is not None
     return answer
 
@@ -195,7 +195,7 @@ def test_information_is_of_infonce_alone(learned: tuple[Problem, Result]) -> Non
     of, result = learned
     other = add_information(replace(of, training=None), without_information(result))
     assert "information" not in other.tree.children
-    assert Ceiling(0.2)(other, summarise(other)) is None
+    assert Ceiling(0.7)(other, summarise(other)) is None
 
 
 @pytest.mark.parametrize("rows", [0, K - 1])
@@ -218,7 +218,7 @@ def test_the_information_its_ceiling_and_the_truth_are_told(learned: tuple[Probl
     result = add_energy(of, add_information(of, without_information(trained)), jax.random.PRNGKey(0))
     assert not {"normaliser", "samples", "density"} & set(result.tree.children)
     answer = ceiling(result)
-    assert (answer.status, answer.threshold) == ("passed", 0.2)
+    assert (answer.status, answer.threshold) == ("passed", 0.7)
     numbers = collect(result, summarise(result))
     assert answer.value == pytest.approx(log(K) - numbers["mutual_information"])
     assert numbers["mutual_information_bound"] == log(K)
@@ -235,7 +235,7 @@ def test_a_saturated_bound_never_passes(learned: tuple[Problem, Result]) -> None
     """Whatever the truth is: 8 nats, say, of which the bound shows at most ln K = 3.47."""
     result = add_information(learned[0], without_information(learned[1]))
     near = result.tree["information"].to_dataset()
-    for value, status in ((log(K) - 0.21, "passed"), (log(K) - 0.19, "not checked"), (log(K), "not checked")):
+    for value, status in ((log(K) - 0.71, "passed"), (log(K) - 0.69, "not checked"), (log(K), "not checked")):
         result.tree["information"] = xr.DataTree(near.assign(value=("member", [value])))
         answer = ceiling(result)
         assert answer.status == status

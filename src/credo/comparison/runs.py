@@ -34,6 +34,7 @@ class Run:
         state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`.
         reason: why it did not finish, if that is known.
         data_hash: of its data set; empty if it has not finished.
+        measure: what its log likelihood is of, `mass`, `density` or `both`; empty where it is not known.
         verdict: whether its answer may be believed; `None` if it has not finished.
         metrics: its numbers, by the names under which they are logged.
     """
@@ -44,6 +45,7 @@ class Run:
     state: str = "FINISHED"
     reason: str = ""
     data_hash: str = ""
+    measure: str = ""
     verdict: Verdict | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ def read(folder: Path) -> Run:
         config,
         choices,
         data_hash=str(_json(folder / "provenance.json")["data_hash"]),
+        measure=str(_json(folder / "provenance.json").get("measure", "")),
         verdict=_verdict(_json(folder / "verdict.json")),
         metrics={
             name: math.nan if value is None else float(value) for name, value in _json(folder / "metrics.json").items()

@@ -69,6 +69,8 @@ class Comparison:
         return f"{near[0]} predicts best{_but(self.lines[0])}"
 
     def _by_held_out(self) -> str:
+        if len(measures(self.finished)) > 1:
+            return "There is no common score to say which is best"
         scored = [(nll, line) for line in self.finished if not math.isnan(nll := _or_nan(line.mean("nll_test")))]
         if len(scored) < 2:
             return "There is no common score to say which is best"
@@ -146,8 +148,24 @@ def _different(one: tuple[Configuration, Run], other: tuple[Configuration, Run])
     )
 
 
+def measures(lines: Sequence[Configuration]) -> dict[str, Configuration]:
+    """What the log likelihoods are of, as far as the runs say it, each with the first line of which it is."""
+    found: dict[str, Configuration] = {}
+    for line in lines:
+        for run in line.runs:
+            if run.measure:
+                found.setdefault(run.measure, line)
+    return found
+
+
 def _hindrance(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> str:
     """Why the predictive densities are not compared; empty where they are."""
+    if len(found := measures(lines)) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        return (
+            f"Neither elpd_loo nor nll_test is compared: that of {first.label} is of a {one}, and that of "
+            f"{second.label} of a {other}, which depends on the target's unit. Compare CRPS."
+        )
     known = [line for line in lines if line.label in left_out]
     if len({run.data_hash for line in known for run in line.runs}) > 1:
         return "Seeds draw or split the data anew, so that elpd_loo is not compared: its observations differ."

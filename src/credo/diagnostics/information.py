@@ -21,8 +21,8 @@ def add_information(problem: Problem, result: Result) -> Result:
     Its variables are in nats, of each member of an ensemble: `value` [member], the mean bound over groups of K held-out
     rows (K = `training.batch_size`, the rows in a random order that is always the same); `error` [member], its standard
     error over the groups, NaN for one group; `bound` [], ln K, which no value can exceed; `group` [member, batch], each
-    group's bound; `truth` [], of synthetic data. `value` and `error` are NaN, and there are no groups, where fewer than K
-    rows are held out. The attribute `rows` is how many are.
+    group's bound; `truth` [], of synthetic data. `value` and `error` are NaN, and there are no groups, where fewer than
+    K rows are held out. The attribute `rows` is how many are.
     """
     training, test = problem.training, problem.bound_test
     if not isinstance(training, Infonce) or "network" not in result.tree.children:

@@ -15,7 +15,8 @@ class Settled:
     """By how much some further epochs lower the best validation loss (nats per row), mean over members.
 
     They are made from the best weights with the training's highest learning rate (and with Adam's usual one, where that
-    is higher), which then falls to zero, and are made only to see (`training.continuation`). A member that they do not improve counts as 0.
+    is higher), which then falls to zero, and only to see (`training.continuation`). A member that they do not improve
+    counts as 0.
 
     Attributes:
         threshold: the largest gain that passes.
