@@ -84,6 +84,7 @@ def finished(
     data_hash: str = "same",
     failed: tuple[str, ...] = (),
     numbers: Mapping[str, float] | None = None,
+    measure: str = "density",
     **choices: str,
 ) -> Path:
     """A run with all its files."""
@@ -100,5 +101,7 @@ def finished(
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
-    (folder / "provenance.json").write_text(json.dumps({"seed": settings["seed"], "data_hash": data_hash}))
+    (folder / "provenance.json").write_text(
+        json.dumps({"seed": settings["seed"], "data_hash": data_hash, "measure": measure})
+    )
     return folder

@@ -164,7 +164,7 @@ def _hindrance(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) 
         (one, first), (other, second) = list(found.items())[:2]
         return (
             f"Neither elpd_loo nor nll_test is compared: that of {first.label} is of a {one}, and that of "
-            f"{second.label} of a {other}, which depends on the target's unit. Compare CRPS."
+            f"{second.label} of a {other}. A density depends on the target's unit, a mass does not. Compare CRPS."
         )
     known = [line for line in lines if line.label in left_out]
     if len({run.data_hash for line in known for run in line.runs}) > 1:

@@ -30,7 +30,7 @@ def advice(result: Result) -> str:
     y = predictive["y"].to_numpy()
     if not np.array_equal(y, np.round(y)) or len(np.unique(y)) > _FEW:
         return ""
-    return "The target is whole numbers: give them masses by model.family=discretized_gaussian."
+    return "The target is whole numbers: use the discretised likelihood, model.family=discretized_gaussian."
 
 
 @dataclass(frozen=True)
