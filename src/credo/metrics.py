@@ -15,9 +15,10 @@ from credo.result import Result
 def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     """All numbers worth comparing between runs.
 
-    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars); `draws` of all chains, `r_hat_max`, `ess_bulk_min`,
-    `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test` (mean negative log predictive density per
-    held-out row), and more of conditional models (`diagnostics.predictive.scores`); `log_density` of a point estimate;
+    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars, without those of a network at some rows); `draws` of
+    all chains, `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test`
+    (mean negative log predictive density, or mass, per held-out row), and more of conditional models
+    (`diagnostics.predictive.scores`); `log_density` of a point estimate;
     `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
     `ess_per_second`. What a method does not have is not there.
     """
@@ -57,12 +58,12 @@ def _log_z(result: Result) -> dict[str, float]:
 
 
 def _information(result: Result) -> dict[str, float]:
-    """The mutual information that a critic found, its standard error and the largest value that it could have."""
+    """The mutual information that a critic found, its standard error, the most that it could be, and the true one."""
     if "information" not in result.tree.children:
         return {}
     found = result.tree["information"].to_dataset()
-    names = {"": "value", "_error": "error", "_bound": "bound"}
-    numbers = {f"mutual_information{end}": float(found[name].mean()) for end, name in names.items()}
+    names = {"": "value", "_error": "error", "_bound": "bound", "_truth": "truth"}
+    numbers = {f"mutual_information{end}": float(found[n].mean()) for end, n in names.items() if n in found}
     return {name: value for name, value in numbers.items() if not math.isnan(value)}
 
 
@@ -119,7 +120,11 @@ def _log_predictive(log_likelihood: xr.DataArray) -> np.ndarray:
     return highest + np.log(np.mean(np.exp(flat - highest), axis=0))
 
 
-def _posterior(summary: pd.DataFrame) -> dict[str, float]:
+def _posterior(result: Result, summary: pd.DataFrame) -> dict[str, float]:
+    """The first scalars; not those that only show at some rows what a network gives."""
+    variables = result.tree["posterior"].data_vars.values() if "posterior" in result.tree.children else ()
+    probes = tuple(f"{variable.name}[" for variable in variables if "probe" in variable.dims)
+    summary = summary[~summary["variable"].str.startswith(probes)] if probes else summary
     columns = ("mean", "sd", "q5", "q50", "q95")
     return {
         f"posterior/{column}/{row['variable']}": float(row[column])
@@ -137,6 +142,6 @@ PARTS: Mapping[str, Callable[[Result, pd.DataFrame], dict[str, float]]] = {
     "the information": lambda result, _: _information(result),
     "the scores": lambda result, _: scores(result),
     "the cost": lambda result, _: _cost(result),
-    "the posterior": lambda _, summary: _posterior(summary),
+    "the posterior": _posterior,
 }
 """All metrics, part by part."""

@@ -85,6 +85,7 @@ def finished(
     failed: tuple[str, ...] = (),
     numbers: Mapping[str, float] | None = None,
     observed: Mapping[str, np.ndarray] | None = None,
+    measure: str | None = None,
     **choices: str,
 ) -> Path:
     """A run with all its files; where it is not said what its sites observed, it is of an earlier version."""
@@ -104,6 +105,7 @@ def finished(
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
     provenance = {"seed": settings["seed"], "data_hash": data_hash}
-    record = {} if observed is None else {"observed": archive.observations(result.tree)}
+    seen = archive.observations(result.tree) if observed is not None else {"y": {"hash": "same"}} if measure else None
+    record = {} if seen is None else {"observed": {site: one | {"measure": measure} for site, one in seen.items()}}
     (folder / "provenance.json").write_text(json.dumps(provenance | record))
     return folder

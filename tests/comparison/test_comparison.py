@@ -121,6 +121,23 @@ def test_without_leave_one_out_the_held_out_rows_decide(tmp_path: Path) -> None:
     assert of(*places).headline == "scale=1 has the lowest held-out NLL"
 
 
+def test_a_mass_is_not_ranked_against_a_density(tmp_path: Path) -> None:
+    """The density of whole numbers is the higher one, as it may be made as high as one likes."""
+    made = [
+        finished(tmp_path / word, config(sigma=sigma), draws(sigma=sigma), numbers={"nll_test": nll}, measure=word)
+        for word, sigma, nll in (("density", 1.0, -3.0), ("mass", 3.0, 1.0))
+    ]
+    found = of(*made)
+    assert found.loo.empty
+    assert found.headline == "There is no common score to say which is best"
+    assert (
+        "Neither elpd_loo nor nll_test is compared: that of sigma=1 is of a density, and that of sigma=3 of a mass. "
+        "A density depends on the target's unit, a mass does not. Compare CRPS." in found.notes
+    )
+    alike = finished(tmp_path / "alike", config(sigma=2.0), draws(sigma=2.0), measure="mass")
+    assert not of(made[1], alike).loo.empty
+
+
 def test_different_data_is_refused_by_names(tmp_path: Path) -> None:
     one = finished(tmp_path / "one", config(), draws())
     other = finished(tmp_path / "other", config(1.0), draws(1.0), data_hash="different")

@@ -49,6 +49,19 @@ def test_intervals_that_are_too_narrow_or_too_wide_fail(scale):
     assert "training.members" in answer.advice
 
 
+@pytest.mark.parametrize(("measure", "advised"), [("density", True), ("mass", False)])
+def test_whole_numbers_are_given_masses(measure, advised):
+    """Where a density of them has a floor of a whole step, its intervals hold too many."""
+    result = predicted(0.5 + 0.6 * (EVEN - 0.5))
+    rows = result.tree["predictive"].to_dataset()
+    marks = rows.assign(y=(("row", "target"), 3.0 + np.arange(2000)[:, None] % 6)).assign_attrs(measure=measure)
+    result.tree["predictive"] = xr.DataTree(marks)
+    answer = ask(result)
+    assert answer.status == "failed"
+    assert ("model.family=discretized_gaussian" in answer.advice) == advised
+    assert ("training.members" in answer.advice) != advised
+
+
 def test_a_bias_fails():
     assert ask(predicted(EVEN**3)).status == "failed"
 

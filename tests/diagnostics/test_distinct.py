@@ -10,11 +10,13 @@ from .conftest import draws_result, good_draws
 DISTINCT = Distinct(100)
 
 
-def predicted(y):
+def predicted(y, measure="density"):
     """A result of a conditional model of targets [row] or [row, target]."""
     y = np.asarray(y)
     result = draws_result({"x": np.zeros((1, 3))}, observed={"y": (("row", "target")[: y.ndim], y)})
-    result.tree["predictive"] = xr.DataTree(xr.Dataset({"pit": (("row", "target"), np.full((len(y), 1), 0.5))}))
+    values = y.reshape(len(y), -1)
+    both = {"pit": (("row", "target"), np.full(values.shape, 0.5)), "y": (("row", "target"), values)}
+    result.tree["predictive"] = xr.DataTree(xr.Dataset(both, attrs={"measure": measure}))
     return result
 
 
@@ -32,7 +34,7 @@ def test_few_values_are_noted():
     """Wine has quality marks: any density may be had there."""
     answer = ask(predicted(np.arange(1000) % 99 / 7))
     assert (answer.status, answer.value) == ("note", 99)
-    assert "compare CRPS rather than NLL" in answer.advice
+    assert "Compare CRPS rather than NLL" in answer.advice
 
 
 def test_the_target_with_the_fewest_values_counts():
@@ -40,10 +42,22 @@ def test_the_target_with_the_fewest_values_counts():
     assert ask(predicted(y)).value == fewest(predicted(y)) == 6
 
 
-def test_counts_are_not_asked():
-    """Their mass is at most one, whatever the model."""
-    assert ask(predicted(np.arange(300) % 6)) is None
-    assert fewest(predicted(np.arange(300) % 6)) is None
+@pytest.mark.parametrize("kind", [int, float])
+def test_masses_are_not_asked(kind):
+    """They are at most one, whatever the model."""
+    marks = (np.arange(300) % 6).astype(kind)
+    assert ask(predicted(marks, "mass")) is None
+    assert fewest(predicted(marks, "mass")) is None
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_density_of_whole_numbers_has_a_better_likelihood(kind):
+    """However they are stored."""
+    answer = ask(predicted((3 + np.arange(300) % 6).astype(kind)))
+    assert (answer.status, answer.value) == ("note", 6)
+    assert answer.advice.endswith(
+        "The target is whole numbers: use the discretised likelihood, model.family=discretized_gaussian."
+    )
 
 
 def test_models_without_a_predictive_are_not_asked():

@@ -492,7 +492,13 @@ def test_data_that_does_not_fit_is_named(
 
 @pytest.mark.parametrize(
     ("family", "y"),
-    [("beta", [0.2, 0.4, 0.9]), ("poisson", [0, 1, 7]), ("poisson", [0.0, 2.0]), ("discretized_logistic", [-3, 4])],
+    [
+        ("beta", [0.2, 0.4, 0.9]),
+        ("poisson", [0, 1, 7]),
+        ("poisson", [0.0, 2.0]),
+        ("discretized_logistic", [-3, 4]),
+        ("discretized_gaussian", [3.0, 8.0]),
+    ],
 )
 def test_targets_within_the_support_are_taken(family: str, y: Any) -> None:
     rows = data(y)

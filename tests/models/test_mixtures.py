@@ -33,8 +33,9 @@ from credo.models.mixtures import (
     raw_size,
 )
 
-COUNTS = ("discretized_logistic", "discretized_logistic_bounded", "poisson")
+COUNTS = ("discretized_gaussian", "discretized_logistic", "discretized_logistic_bounded", "poisson")
 SETTINGS: dict[str, dict[str, Any]] = {word: {} for word in FAMILIES} | {
+    "discretized_gaussian": {"unit": 2.0},
     "discretized_logistic": {"unit": 2.0},
     "discretized_logistic_bounded": {"low": 0, "high": 20, "unit": 4.0},
     "beta": {"unit": 0.15},
@@ -354,10 +355,10 @@ def test_components_begin_at_the_quantiles(case: str, how: str) -> None:
     assert np.allclose(m.log_weights, -np.log(3))
     start = m.parameters["loc"] if case.startswith("disc") else family.mean(m.parameters)
     assert np.allclose(start[0], at, rtol=1e-9)
-    if case == "discretized_logistic":
+    if case in ("discretized_gaussian", "discretized_logistic"):
         spread = np.sqrt(spread**2 + 1 / 12)
     if case not in ("poisson", "discretized_logistic_bounded"):
-        rtol = 1e-2 if case == "discretized_logistic" else 1e-9
+        rtol = 1e-2 if case.startswith("disc") else 1e-9
         assert np.allclose(jnp.sqrt(family.variance(m.parameters))[0], np.broadcast_to(spread, (3, 2)), rtol=rtol)
 
 
@@ -534,3 +535,33 @@ def test_targets_outside_the_support(case: str, bad: float, words: str) -> None:
     y[1, 1] = bad
     with pytest.raises(ConfigError, match=f"^data.target: [a-z_]+ needs {words} in every row, but row 1 has {bad}$"):
         check_targets(make(case), y)
+
+
+# A Gaussian of whole numbers
+
+
+@pytest.mark.parametrize(("loc", "scale"), [(0.3, 0.1), (5.5, 0.8), (-2.0, 3.0), (0.0, 49.0), (7.0, 1e4)])
+def test_masses_of_a_rounded_gaussian(loc: float, scale: float) -> None:
+    """In both tails, against SciPy's CDF in logarithms."""
+    family = make("discretized_gaussian")
+    y = np.round(loc + scale * np.array([-6.0, -2.0, 0.0, 1.0, 6.0]))
+    away = np.abs(y - loc)
+    above, below = (stats.norm.logcdf((side - away) / scale) for side in (0.5, -0.5))
+    with np.errstate(divide="ignore"):
+        exact = above + np.log(-np.expm1(below - above))
+    p = {"loc": jnp.full(5, loc), "scale": jnp.full(5, scale)}
+    np.testing.assert_allclose(family.log_density(p, jnp.asarray(y)), exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.1, 3.0, 60.0])
+def test_masses_have_finite_slopes_however_far_away(scale: float) -> None:
+    family = make("discretized_gaussian")
+
+    def log_mass(loc: Any, scale: Any) -> Any:
+        return family.log_density({"loc": loc, "scale": scale}, jnp.asarray(4.0))
+
+    for loc in (4.0, 4.4, 3.5, 30.0, -500.0):
+        value, slopes = jax.value_and_grad(log_mass, (0, 1))(loc, scale)
+        assert np.isfinite(value)
+        assert np.isfinite(slopes).all()
+        assert value <= 0

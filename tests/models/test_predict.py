@@ -54,6 +54,7 @@ def each(model: Linear, draws: dict[str, np.ndarray], x: np.ndarray) -> list[Con
 
 
 FAMILIES: dict[str, tuple[dict[str, Any], int]] = {
+    "discretized_gaussian": ({"unit": 2.0, "floor": 0.1}, 2),
     "gaussian_full": ({"unit": 2.0}, 2),
     "discretized_logistic": ({"unit": 2.0, "floor": 0.1}, 2),
 }

@@ -12,19 +12,25 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER
+from credo.contracts import NO_KEEPER, Check
 from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.data.dataset import split
+from credo.diagnostics.ceiling import Ceiling
+from credo.diagnostics.energy import add_energy
 from credo.diagnostics.information import add_information
+from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.inference.mle import Mle
 from credo.information.mutual_information import infonce
+from credo.metrics import collect
 from credo.models import priors
 from credo.models.ebm import Ebm
 from credo.models.energies.base import Family
 from credo.models.energies.critic import Critic
 from credo.models.energies.neural import Conditional, Neural
 from credo.models.problem import BoundModel, Problem
+from credo.report.scores import rows as scores_of
+from credo.report.scores import title
 from credo.result import Result
 from credo.samplers.auto import Auto
 from credo.training.contrastive import states_of
@@ -175,11 +181,65 @@ def test_the_learning_curve_shows_the_bound(learned: tuple[Problem, Result]) -> 
     assert "log_likelihood" not in learned[1].tree.children  # Z is unknown
 
 
-def test_information_is_of_held_out_rows_by_infonce_alone(learned: tuple[Problem, Result]) -> None:
+def without_information(result: Result) -> Result:
+    return replace(result, tree=result.tree.filter(lambda node: node.name != "information"))
+
+
+def ceiling(result: Result) -> Check:
+    answer = Ceiling(0.7)(result, summarise(result))
+    assert answer is not None
+    return answer
+
+
+def test_information_is_of_infonce_alone(learned: tuple[Problem, Result]) -> None:
     of, result = learned
-    for other in (replace(of, test=None), replace(of, training=None), replace(of, test=of.test.isel(obs=slice(K - 1)))):  # type: ignore[union-attr]
-        plain = replace(result, tree=result.tree.filter(lambda node: node.name != "information"))
-        assert "information" not in add_information(other, plain).tree.children
+    other = add_information(replace(of, training=None), without_information(result))
+    assert "information" not in other.tree.children
+    assert Ceiling(0.7)(other, summarise(other)) is None
+
+
+@pytest.mark.parametrize("rows", [0, K - 1])
+def test_without_enough_held_out_rows_the_information_is_unknown(rows: int, learned: tuple[Problem, Result]) -> None:
+    of, result = learned
+    assert of.test is not None
+    test = of.test.isel(obs=slice(rows)) if rows else None
+    few = add_information(replace(of, test=test), without_information(result))
+    answer = ceiling(few)
+    assert (answer.status, answer.value) == ("not checked", None)
+    assert f"training.batch_size={K} held-out rows, and there are {rows}." in answer.advice
+    assert set(collect(few, summarise(few))) & {"mutual_information", "mutual_information_bound"} == {
+        "mutual_information_bound"
+    }
+
+
+def test_the_information_its_ceiling_and_the_truth_are_told(learned: tuple[Problem, Result]) -> None:
+    """On the screen, in the report and in MLflow, which has nothing of single rows; and there is no Z."""
+    of, trained = learned
+    result = add_energy(of, add_information(of, without_information(trained)), jax.random.PRNGKey(0))
+    assert not {"normaliser", "samples", "density"} & set(result.tree.children)
+    answer = ceiling(result)
+    assert (answer.status, answer.threshold) == ("passed", 0.7)
+    numbers = collect(result, summarise(result))
+    assert answer.value == pytest.approx(log(K) - numbers["mutual_information"])
+    assert numbers["mutual_information_bound"] == log(K)
+    assert numbers["mutual_information_truth"] == MI
+    assert 0 < numbers["mutual_information_error"] < 0.05
+    assert not [name for name in numbers if name.startswith("posterior/")]
+    told = scores_of(result)
+    assert [name for name, _, _ in told] == ["mutual information", "its ceiling", "the truth"]
+    assert told[0][1].startswith(f"{numbers['mutual_information']:.4g} ± ")
+    assert title(result) == "What x tells of y in 3,200 held-out rows"
+
+
+def test_a_saturated_bound_never_passes(learned: tuple[Problem, Result]) -> None:
+    """Whatever the truth is: 8 nats, say, of which the bound shows at most ln K = 3.47."""
+    result = add_information(learned[0], without_information(learned[1]))
+    near = result.tree["information"].to_dataset()
+    for value, status in ((log(K) - 0.71, "passed"), (log(K) - 0.69, "not checked"), (log(K), "not checked")):
+        result.tree["information"] = xr.DataTree(near.assign(value=("member", [value])))
+        answer = ceiling(result)
+        assert answer.status == status
+        assert ("It is saturated" in answer.advice) == (status != "passed")
 
 
 def test_what_it_cannot_train_is_refused() -> None:

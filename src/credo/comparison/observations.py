@@ -28,7 +28,7 @@ def require_same(lines: Sequence[Configuration]) -> None:
     """Refuse to compare runs on the same data whose sites of one name observe different values.
 
     Raises:
-        ConfigError: two do, or one has a mass where another has a density; the sentence names the site and says why.
+        ConfigError: two do; the sentence names the site and says why.
     """
     of_data: dict[str, tuple[Configuration, Run]] = {}
     for line, run in _known(lines):
@@ -38,13 +38,6 @@ def require_same(lines: Sequence[Configuration]) -> None:
             if how := _difference(first, run, site):
                 raise ConfigError(
                     f"credo compare: expected runs that observe the same values, but {one} and {other} {how}; {ADVICE}"
-                )
-            measures = [_sites(one)[site].get("measure") for one in (first, run)]
-            if None not in measures and measures[0] != measures[1]:
-                raise ConfigError(
-                    f"credo compare: expected likelihoods of one kind, but {one} has a {measures[0]} and {other} a "
-                    f"{measures[1]}; a log mass and a log density cannot be compared, so use distributions of whole "
-                    "numbers in both, or in none"
                 )
 
 
@@ -58,6 +51,22 @@ def other_sites(lines: Sequence[Configuration]) -> str:
             )
             return f"No score is compared: {', and '.join(said)}."
     return ""
+
+
+def other_measures(lines: Sequence[Configuration]) -> str:
+    """Why no likelihood is compared, where one is of a mass and another of a density; empty where they are alike."""
+    found: dict[str, Configuration] = {}
+    for line, run in _known(lines):
+        for site in _sites(run).values():
+            if measure := site.get("measure"):
+                found.setdefault(str(measure), line)
+    if len(found) < 2:
+        return ""
+    (one, first), (other, second) = list(found.items())[:2]
+    return (
+        f"Neither elpd_loo nor nll_test is compared: that of {first.label} is of a {one}, and that of {second.label} "
+        f"of a {other}. A density depends on the target's unit, a mass does not. Compare CRPS."
+    )
 
 
 def unknown(lines: Sequence[Configuration]) -> list[str]:

@@ -100,7 +100,8 @@ def compare(runs: Sequence[Run]) -> Comparison:
     _require_same_data(finished)
     observations.require_same(finished)
     left_out = {line.label: found for line in finished if (found := leave_one_out.of(line.runs)) is not None}
-    other_sites = observations.other_sites(finished) or _other_sites(finished, left_out)
+    other_sites = observations.other_sites(finished) or observations.other_measures(finished)
+    other_sites = other_sites or _other_sites(finished, left_out)
     hindrance = other_sites or _of_splits(finished, left_out)
     known = len(left_out) > 1 and not hindrance
     loo = leave_one_out.compare(left_out) if known else pd.DataFrame(columns=["elpd_diff", "dse", "weight"])

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.distinct import advice as whole_numbers
 from credo.result import Result
 
 _LEVELS = (0.5, 0.9)
@@ -40,5 +41,8 @@ class Calibration:
         words = f"The central intervals hold {told}, of {len(off)} rows."
         if excess <= self.threshold:
             return Check("calibration", "passed", max(excess, 0.0), self.threshold, words)
-        advice = "Train an ensemble (training.members), or choose other components (model.components, model.family)."
+        advice = (
+            whole_numbers(result)
+            or "Train an ensemble (training.members), or choose other components (model.components, model.family)."
+        )
         return Check("calibration", "failed", excess, self.threshold, f"{words} {advice}")

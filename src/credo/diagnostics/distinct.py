@@ -9,14 +9,28 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group
 from credo.result import Result
 
+_FEW = 1000
+"""Whole numbers with more distinct values than this are as good as real ones."""
+
 
 def fewest(result: Result) -> int | None:
-    """How many distinct values the predicted target has that has the fewest; `None` of counts, whose mass is one."""
-    observed = group(result, "observed_data").get("y")
-    if observed is None or "pit" not in group(result, "predictive") or np.issubdtype(observed.dtype, np.integer):
+    """How many distinct values the predicted target has that has the fewest; `None` where they have masses."""
+    observed, predictive = group(result, "observed_data").get("y"), group(result, "predictive")
+    if observed is None or "pit" not in predictive or predictive.attrs.get("measure") == "mass":
         return None
     values = observed.to_numpy()
     return min(len(np.unique(column)) for column in values.reshape(len(values), -1).T)
+
+
+def advice(result: Result) -> str:
+    """What to do where the target is whole numbers and its likelihood is a density; empty where it is not so."""
+    predictive = group(result, "predictive")
+    if "y" not in predictive or predictive.attrs.get("measure") == "mass":
+        return ""
+    y = predictive["y"].to_numpy()
+    if not np.array_equal(y, np.round(y)) or len(np.unique(y)) > _FEW:
+        return ""
+    return "The target is whole numbers: use the discretised likelihood, model.family=discretized_gaussian."
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,9 @@ class Distinct:
             return None
         if count >= self.threshold:
             return Check("distinct", "passed", count, self.threshold, f"The target has {count} distinct values.")
-        advice = (
+        seen = (
             f"The target has only {count} distinct values, at which a narrow component gains likelihood without "
-            "knowing anything: compare CRPS rather than NLL, or raise model.floor."
+            "knowing anything."
         )
-        return Check("distinct", "note", count, self.threshold, advice)
+        todo = advice(result) or "Compare CRPS rather than NLL, or raise model.floor."
+        return Check("distinct", "note", count, self.threshold, f"{seen} {todo}")

@@ -15,6 +15,7 @@ import xarray as xr
 from jax import Array
 from numpyro import handlers
 
+from credo.diagnostics.replicates import replicates
 from credo.diagnostics.samples import largest_r_hat
 from credo.energies.base import Given
 from credo.energies.ising import Ising
@@ -23,10 +24,12 @@ from credo.energies.rbm import Rbm
 from credo.evidence import ais
 from credo.evidence.exact import Exact
 from credo.models.ebm import EnergyDistribution
+from credo.models.energies.critic import Critic
 from credo.models.problem import BoundModel, Problem
 from credo.result import Result
 from credo.samplers.base import Walkers
 from credo.training.contrastive import Contrastive
+from credo.training.infonce import Infonce
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 128
@@ -52,13 +55,14 @@ class LogZ(NamedTuple):
 
 
 def add_energy(problem: Problem, result: Result, key: Array) -> Result:
-    """The result of an energy-based model with the groups `normaliser`, `samples` and `density`; any other as it is.
+    """The result of an energy-based model with some groups more, any other as it is.
 
-    Where Z is intractable `log_likelihood` and `log_likelihood_test` are added, too, by the estimate of log Z.
+    They are `normaliser`, `samples`, `density` and, of a trained one, `replicates`.
+
+    Where Z is intractable `log_likelihood` and `log_likelihood_test` are added, too, by the estimate of log Z. A critic
+    tells pairs apart and is no density, so that it has none of these.
     """
-    if not hasattr(problem.model, "energy") or "posterior" not in result.tree.children:
-        return result
-    draws = _draws(result)
+    draws = _draws(result) if _is_density(problem) and "posterior" in result.tree.children else {}
     members = next(iter(draws.values())).shape[0] if draws else 0
     if not 0 < members <= _MOST_MEMBERS:
         return result
@@ -71,7 +75,12 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
         samples = _samples(states, y, jax.random.fold_in(sample_key, m), exactly) if m == 0 else None
         if samples is not None:
             word = "exact draws" if exactly else states.sampler.of(states.energy).word
-            result.tree["samples"] = xr.DataTree(_samples_dataset(problem, word, *samples))
+            adjusted = exactly or states.sampler.of(states.energy).exact
+            result.tree["samples"] = xr.DataTree(
+                _samples_dataset(problem, word, *samples).assign_attrs(exact=int(exactly), adjusted=int(adjusted))
+            )
+        if m == 0 and result.kind == "trained":
+            result.tree["replicates"] = xr.DataTree(_replicates(problem, theta, samples, jax.random.fold_in(key, 2)))
         log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
         found.append(log_z)
         if not states.normalised:
@@ -87,10 +96,32 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
         ("log_likelihood_test", held_out, problem.test),
     ):
         if values and data is not None and np.isfinite(values).all():
-            rows = (problem.row_dim, data[problem.row_dim].to_numpy()) if problem.row_dim in data.coords else None
-            variable = xr.Dataset({"y": (("chain", "draw", problem.row_dim), np.array(values)[None])})
-            result.tree[group] = xr.DataTree(variable.assign_coords({rows[0]: rows[1]}) if rows else variable)
+            result.tree[group] = xr.DataTree(_by_row(problem, data, values))
     return result
+
+
+def _is_density(problem: Problem) -> bool:
+    """Whether the model is an energy that stands for a density; a critic does not."""
+    energy = getattr(problem.model, "energy", None)
+    return energy is not None and not isinstance(problem.training, Infonce) and not isinstance(energy, Critic)
+
+
+def _by_row(problem: Problem, data: xr.Dataset, values: list[np.ndarray]) -> xr.Dataset:
+    """The log likelihoods of members, by the rows' names where they have some."""
+    row = problem.row_dim
+    variable = xr.Dataset({"y": (("chain", "draw", row), np.array(values)[None])})
+    return variable.assign_coords({row: data[row].to_numpy()}) if row in data.coords else variable
+
+
+def _replicates(
+    problem: Problem, theta: dict[str, Any], samples: tuple[np.ndarray, np.ndarray] | None, key: Array
+) -> xr.Dataset:
+    """Rows that were held out, if any were, and states of the model."""
+    program, data = (problem.bound, problem.data) if problem.test is None else (problem.bound_test, problem.test)
+    assert program is not None  # noqa: S101 -- for the type checker
+    states, y = _states(program, theta)
+    given = tuple(data[name].to_numpy() for name in ("x", "context") if name in data)
+    return replicates(problem, states, y, given, None if samples is None else samples[0], key)
 
 
 def _draws(result: Result) -> dict[str, np.ndarray]:

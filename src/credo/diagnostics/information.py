@@ -16,33 +16,33 @@ from credo.training.infonce import Infonce
 
 
 def add_information(problem: Problem, result: Result) -> Result:
-    """The result of `training=infonce` with the group `information`; any other, or without held-out rows, as it is.
+    """The result of `training=infonce` with the group `information`; any other as it is.
 
     Its variables are in nats, of each member of an ensemble: `value` [member], the mean bound over groups of K held-out
     rows (K = `training.batch_size`, the rows in a random order that is always the same); `error` [member], its standard
     error over the groups, NaN for one group; `bound` [], ln K, which no value can exceed; `group` [member, batch], each
-    group's bound.
+    group's bound; `truth` [], of synthetic data. `value` and `error` are NaN, and there are no groups, where fewer than
+    K rows are held out. The attribute `rows` is how many are.
     """
     training, test = problem.training, problem.bound_test
-    if not isinstance(training, Infonce) or test is None or "network" not in result.tree.children:
+    if not isinstance(training, Infonce) or "network" not in result.tree.children:
         return result
-    rows = len(test.arrays["y"])
-    if rows < training.batch_size:
-        return result
-    shuffled = test.of_rows(np.random.default_rng(0).permutation(rows), problem.by_row)
-    found = np.array([_bounds(training, shuffled, theta) for theta in _draws(problem, result)], float)
-    count = found.shape[1]
-    error = found.std(1, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(found), np.nan)
-    result.tree["information"] = xr.DataTree(
-        xr.Dataset(
-            {
-                "value": ("member", found.mean(1)),
-                "error": ("member", error),
-                "bound": log(training.batch_size),
-                "group": (("member", "batch"), found),
-            }
-        )
-    )
+    thetas, rows = _draws(problem, result), 0 if test is None else len(test.arrays["y"])
+    found = np.empty((len(thetas), 0))
+    if test is not None and rows >= training.batch_size:
+        shuffled = test.of_rows(np.random.default_rng(0).permutation(rows), problem.by_row)
+        found = np.array([_bounds(training, shuffled, theta) for theta in thetas], float)
+    count, unknown = found.shape[1], np.full(len(found), np.nan)
+    error = found.std(1, ddof=1) / np.sqrt(count) if count > 1 else unknown
+    variables: dict[str, Any] = {
+        "value": ("member", found.mean(1) if count else unknown),
+        "error": ("member", error),
+        "bound": log(training.batch_size),
+        "group": (("member", "batch"), found),
+    }
+    if "mutual_information" in problem.data.attrs:
+        variables["truth"] = float(problem.data.attrs["mutual_information"])
+    result.tree["information"] = xr.DataTree(xr.Dataset(variables, attrs={"rows": rows}))
     return result
 
 

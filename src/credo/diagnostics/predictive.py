@@ -53,7 +53,7 @@ def _rows(problem: Problem, result: Result, predictive: Predictive, key: jax.Arr
             ),
         },
         coords={"target": _names(data, y), "probability": list(PROBABILITIES)},
-        attrs={"rows": "train" if problem.test is None else "test"},
+        attrs={"rows": "train" if problem.test is None else "test", "measure": problem.measure},
     )
 
 

@@ -48,9 +48,18 @@ class Samples:
         if np.isnan(worst):
             reason = "The samples are not finite, or do not move, so that R-hat could not be computed."
             return not_checked("samples", self.threshold, reason)
-        sampler = samples.attrs.get("sampler", "the sampler")
+        sampler, chains = samples.attrs.get("sampler", "the sampler"), len(states)
+        if samples.attrs.get("exact", 0):
+            seen = f"{states.shape[0] * states.shape[1]:,} states were drawn independently, by the exact distribution."
+            return Check("samples", "passed", worst, self.threshold, seen)
+        if worst <= self.threshold and not samples.attrs.get("adjusted", 1):
+            reason = (
+                f"{chains} chains of {sampler} agree, but nothing is rejected, so that their states are not those of "
+                "the energy, by an error that is not known. Choose sampler=mala."
+            )
+            return not_checked("samples", self.threshold, reason)
         if worst <= self.threshold:
-            seen = f"{len(states)} chains of {sampler}, begun at the data and away from it, agree."
+            seen = f"{chains} chains of {sampler}, begun at the data and away from it, agree."
             return Check("samples", "passed", worst, self.threshold, seen)
         advice = (
             f"Chains of {sampler} begun at the data and away from it disagree: they do not move between the modes. "

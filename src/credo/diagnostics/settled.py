@@ -1,4 +1,4 @@
-"""Was a network trained to the end? The validation loss must have stopped falling, or the epochs were too few."""
+"""Was a network trained to the end? Further training must not have made it better."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,17 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
 from credo.result import Result
 
-_SHARE = 0.1
-"""The last epochs that are compared with as many before them, of all."""
-
 
 @dataclass(frozen=True)
 class Settled:
-    """By how much the validation loss (nats per row) still fell over the last tenth of the epochs, mean over members.
+    """By how much some further epochs lower the best validation loss (nats per row), mean over members.
 
-    A member that had no better epoch for as long as `training.patience` asks has settled.
+    They are made from the best weights with the training's highest learning rate (and with Adam's usual one, where that
+    is higher), which then falls to zero, and only to see (`training.continuation`). A member that they do not improve
+    counts as 0.
 
     Attributes:
-        threshold: the largest fall that passes.
+        threshold: the largest gain that passes.
     """
 
     threshold: float
@@ -32,7 +31,7 @@ class Settled:
         training = group(result, "training")
         if not training.attrs.get("measure", "nll"):
             reason = "Z is intractable, so that no validation loss is known: longer training may do better."
-            return Check("settled", "note", None, self.threshold, reason)
+            return not_checked("settled", self.threshold, reason)
         curves = training["validation"].to_numpy()
         lengths = np.isfinite(curves).sum(axis=1)
         if not lengths.any():
@@ -41,18 +40,19 @@ class Settled:
         if not lengths.all():
             advice = "The validation loss of a member was never finite. Lower training.learning_rate."
             return Check("settled", "failed", None, self.threshold, advice)
-        fall = float(np.mean([_fall(curve[:length]) for curve, length in zip(curves, lengths, strict=True)]))
-        best = group(result, "training")["best"].to_numpy()
-        where = f"The best weights came after {best.min()} to {best.max()} epochs of {lengths.max()}."
-        if fall <= self.threshold:
-            return Check("settled", "passed", fall, self.threshold, where)
-        advice = f"The validation loss was still falling when the epochs ended. {where} Raise training.epochs."
-        return Check("settled", "failed", fall, self.threshold, advice)
+        return self._judged(curves, training["continued"].to_numpy(), training["best"].to_numpy(), int(lengths.max()))
 
-
-def _fall(curve: np.ndarray) -> float:
-    """How much lower the best of the last epochs is than the best before them; 0 if it is not."""
-    last = max(int(_SHARE * len(curve)), 1)
-    if len(curve) <= last:
-        return float("inf")
-    return max(float(curve[:-last].min() - curve[-last:].min()), 0.0)
+    def _judged(self, curves: np.ndarray, further: np.ndarray, best: np.ndarray, epochs: int) -> Check:
+        """Whether the further epochs [member, rate, epoch] are better than those of the training."""
+        where = f"The best weights came after {best.min()} to {best.max()} epochs of {epochs}."
+        if not np.isfinite(further).any(axis=(1, 2)).all():
+            reason = f"{where} The loss was not finite when a member was trained on: whether it gains is unknown."
+            return not_checked("settled", self.threshold, f"{reason} Lower training.learning_rate.")
+        gains = np.nanmin(curves, axis=1) - np.nanmin(further, axis=(1, 2))
+        gain = float(np.maximum(gains, 0).mean())
+        on = f"Training on for {further.shape[2]} epochs"
+        if gain <= self.threshold:
+            words = f"{where} {on} lowered the validation loss by {gain:.2g}."
+            return Check("settled", "passed", gain, self.threshold, words)
+        advice = f"{on} lowered the validation loss further. {where} Raise training.epochs or training.learning_rate."
+        return Check("settled", "failed", gain, self.threshold, advice)

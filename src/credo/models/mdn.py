@@ -41,6 +41,9 @@ _WORDS = {
 _PROBES = 50
 """At how many rows the predictive is looked at, to judge chains whose weights have no meaning of their own."""
 
+_LEAST_ROUNDED = 0.1
+"""The least scale of a component of whole numbers, in steps: at it, nearly all mass lies on one of them."""
+
 _HEAD = 0.1
 """The last layer begins this much smaller, so that the components begin where the targets' quantiles are."""
 
@@ -75,7 +78,8 @@ class Mdn(Model):
         family: of the components, one of `mixtures.FAMILIES`.
         components: how many.
         mixing: how weights are made, `softmax` or `stick_breaking`.
-        floor: the least scale of a component, in steps between the target's values.
+        floor: the least scale of a component, in steps between the target's values; `None` for 1, and for 0.1 of the
+            discretized families, whose mass is bounded without one.
         low: the least value of `discretized_logistic`; `None` for no end.
         high: the largest.
         hidden: the widths of the hidden layers; none makes the network linear.
@@ -101,7 +105,7 @@ class Mdn(Model):
     family: str = eqx.field(static=True)
     components: int = eqx.field(static=True)
     mixing: str = eqx.field(static=True)
-    floor: float
+    floor: float | None
     low: int | None = eqx.field(static=True)
     high: int | None = eqx.field(static=True)
     hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
@@ -128,7 +132,7 @@ class Mdn(Model):
             raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
         if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
             raise ConfigError(f"low, high: only discretized_logistic has ends, but the family is {self.family}")
-        raw_size(self._family(floor=self.floor), self.mixing, self.components, 1)
+        raw_size(self._family(floor=self._floor), self.mixing, self.components, 1)
         _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
 
     def fitted(self, train: xr.Dataset) -> "Mdn":
@@ -152,7 +156,7 @@ class Mdn(Model):
         spread, resolution = y.std(0), _resolution(y, self._family())
         places = _places(y, self.components)
         unit = 1.0 if self.family == "beta" else spread
-        family = self._family(floor=self.floor, resolution=resolution, unit=unit)
+        family = self._family(floor=self._floor, resolution=resolution, unit=unit)
         base = initial(family, self.mixing, places, spread / math.sqrt(self.components))
         dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
         return dataclasses.replace(self, learned=Learned(inputs, contexts, family, base, dims))
@@ -173,7 +177,7 @@ class Mdn(Model):
         """This model with what another of the same settings has `exported`."""
         inputs = Moments(arrays["inputs_mean"], arrays["inputs_sd"])
         contexts = Moments(arrays["contexts_mean"], arrays["contexts_sd"]) if "contexts_mean" in arrays else None
-        family = self._family(floor=self.floor, resolution=arrays["resolution"], unit=arrays["unit"])
+        family = self._family(floor=self._floor, resolution=arrays["resolution"], unit=arrays["unit"])
         targets, features, context = map(int, arrays["dims"])
         known = Learned(inputs, contexts, family, arrays["base"], (targets, features, context))
         return dataclasses.replace(self, learned=known)
@@ -225,6 +229,12 @@ class Mdn(Model):
     def _known(self) -> Learned:
         assert self.learned is not None  # noqa: S101 -- for the type checker: `fitted` was called
         return self.learned
+
+    @property
+    def _floor(self) -> float:
+        if self.floor is not None:
+            return self.floor
+        return _LEAST_ROUNDED if self.family.startswith("discretized_") else 1.0
 
     def _family(self, **settings: Any) -> Family:
         ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}

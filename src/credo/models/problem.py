@@ -240,6 +240,12 @@ class Problem:
                     "or estimate it by inference=mle or map"
                 )
 
+    @property
+    def measure(self) -> str:
+        """What the log likelihood is of: `mass` where everything observed is discrete, `density`, or `both`."""
+        discrete = {site.discrete for site in self.named("observed")}
+        return "both" if len(discrete) > 1 else "mass" if True in discrete else "density"
+
     def require_normalised(self, who: str) -> None:
         """Raise `ConfigError` if the likelihood has a Z that cannot be computed."""
         if any(not site.normalised for site in self.named("observed")):

@@ -27,7 +27,7 @@ def rows(result: Result) -> list[tuple[str, str, str]]:
     if distinct is not None and distinct < _FEW:
         order.insert(0, order.pop(order.index("crps_test")))
     listed = [(_WORDS[name][0], number(found[name], 4), _WORDS[name][1]) for name in order if name in found]
-    return [*listed, *_log_z(result)]
+    return [*listed, *_log_z(result), *_information(result)]
 
 
 def _energy_scores(result: Result) -> dict[str, float]:
@@ -47,8 +47,24 @@ def _log_z(result: Result) -> list[tuple[str, str, str]]:
     return [] if np.isnan(value) else [("log Z", number(value, 6), remark)]
 
 
+def _information(result: Result) -> list[tuple[str, str, str]]:
+    """What a critic found, the most that it could have found, and the truth of synthetic data."""
+    if "information" not in result.tree.children:
+        return []
+    found = result.tree["information"].to_dataset()
+    value, error, bound = (float(found[name].mean()) for name in ("value", "error", "bound"))
+    words = number(value, 4) if np.isnan(error) else f"{number(value, 4)} ± {number(error, 2)}"
+    told = [
+        ("mutual information", words, "nats, a lower bound"),
+        ("its ceiling", number(bound, 4), f"ln {round(np.exp(bound))}, by training.batch_size"),
+    ]
+    return [*told, *([("the truth", number(float(found["truth"]), 4), "of these data")] if "truth" in found else [])]
+
+
 def title(result: Result) -> str:
     """What the scores are of."""
+    if "information" in result.tree.children:
+        return f"What x tells of y in {result.tree['information'].attrs['rows']:,} held-out rows"
     if "predictive" not in result.tree.children:
         held_out = "log_likelihood_test" in result.tree.children
         return "Held-out rows, and the normaliser" if held_out else "The normaliser"

@@ -33,6 +33,7 @@ from credo.inference.start import find_continuous
 from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
+from credo.training import continuation
 
 OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("constant", "cosine", "warmup_cosine")
@@ -211,10 +212,14 @@ class Descent(eqx.Module):
         clock.lap("training")
         if not self.keeps_going:
             _require_finite(self, now)
+        further = yield from self._continued(method, problem, train_key, now)
+        clock.lap("continuation")
         best = jax.tree.map(np.asarray, now.best)
         tree = evaluate(problem, {name: z[None] for name, z in best.items()}, {}, evaluation_key, 0)
         tree["training"] = xr.DataTree(
-            _curves(now).assign_attrs(objective=self.word, curve=self.curve, measure=measure)
+            _curves(now)
+            .assign(continued=(("member", "rate", "further_epoch"), further))
+            .assign_attrs(objective=self.word, curve=self.curve, measure=measure)
         )
         clock.lap("evaluation")
         total = problem.data.sizes[problem.row_dim]
@@ -268,6 +273,27 @@ class Descent(eqx.Module):
             raise
         keeper.done(Kept(packed(now), {"course": course}))
         return now, course
+
+    def _continued(self, method: Method, problem: Problem, key: Array, now: Member) -> Generator[Call, Any, np.ndarray]:
+        """The validation losses [member, rate, further epoch] of a training that goes on; the weights stay as they are.
+
+        Of no epochs where there is no such loss, NaN where it is not finite.
+        """
+        if self.measure(problem.bound) is None or not np.isfinite(np.asarray(now.best_loss)).all():
+            return np.full((self.members, 1, 0), np.nan)
+        total, curves = problem.data.sizes[problem.row_dim], []
+        peak = _rise(self, (total - self._held(total)) // self.batch_size * self.epochs)
+        further = continuation.length(int(np.max(np.asarray(now.epoch))))
+        for highest in continuation.peaks(self.learning_rate):
+            member, losses = continuation.begun(now, _optimiser(self, 1)), []
+            for epoch, rate in enumerate(continuation.rates(further, highest)):
+                at = min(epoch, self.epochs - 1)
+                slower = dataclasses.replace(self, learning_rate=rate)
+                ready = continuation.ready(member, at, peak)
+                member = yield Call(_train, slower, method, problem.by_row, problem.bound, key, ready, 1)
+                losses.append(np.where(member.finite, np.asarray(member.validation)[:, at], np.nan))
+            curves.append(np.stack(losses, axis=1))
+        return np.stack(curves, axis=1)
 
     def _ended(self, now: Member) -> bool:
         return not np.any(np.asarray(_goes_on(self, now)))
@@ -324,7 +350,7 @@ def _optimiser(training: Descent, steps: int) -> optax.GradientTransformation:
     if training.schedule == "constant":
         schedule: Any = rate
     else:
-        rise = max(int(_WARMUP * steps), 1) if training.schedule == "warmup_cosine" else 0
+        rise = _rise(training, steps)
 
         def schedule(count: Array) -> Array:
             falls = jnp.clip((count - rise) / max(steps - rise, 1), 0, 1)
@@ -333,6 +359,11 @@ def _optimiser(training: Descent, steps: int) -> optax.GradientTransformation:
     decay = training.weight_decay
     adam = optax.adamw(schedule, weight_decay=decay) if training.optimiser == "adamw" else optax.adam(schedule)
     return adam if training.clip is None else optax.chain(optax.clip_by_global_norm(training.clip), adam)
+
+
+def _rise(training: Descent, steps: int) -> int:
+    """The steps until the learning rate is at its highest."""
+    return max(int(_WARMUP * steps), 1) if training.schedule == "warmup_cosine" else 0
 
 
 def _goes_on(training: Descent, member: Member) -> Array:

@@ -74,6 +74,15 @@ class PriorSensitivity:
     sites: list[str] | None = MISSING
 
 
+@dataclass
+class Fit:
+    """Are the states of a trained energy like its data?"""
+
+    _target_: str = "credo.diagnostics.fit.Fit"
+    threshold: float = MISSING
+    level: float = MISSING
+
+
 def built_in() -> dict[str, Any]:
     """The built-in checks, each typed, in a mapping that takes further ones."""
     return {
@@ -101,6 +110,8 @@ def built_in() -> dict[str, Any]:
         "distinct": Count("credo.diagnostics.distinct.Distinct"),
         "normaliser": Threshold("credo.diagnostics.normaliser.Normaliser"),
         "samples": Threshold("credo.diagnostics.samples.Samples"),
+        "fit": Fit(),
+        "ceiling": Threshold("credo.diagnostics.ceiling.Ceiling"),
         "inner": Threshold("credo.diagnostics.inner.Inner"),
         "posterior_predictive": Threshold("credo.diagnostics.posterior_predictive.PosteriorPredictive"),
         "loo": Threshold("credo.diagnostics.loo.Loo"),

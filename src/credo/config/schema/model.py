@@ -80,7 +80,7 @@ class Mdn(Model):
     family: str = MISSING
     components: int = MISSING
     mixing: str = MISSING
-    floor: float = MISSING
+    floor: float | None = MISSING
     low: int | None = MISSING
     high: int | None = MISSING
     hidden: list[int] = MISSING

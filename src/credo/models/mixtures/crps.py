@@ -32,7 +32,7 @@ def crps(mixture: ConditionalMixture, y: ArrayLike, *, batch: int = 64) -> Array
     """
     family, rows = mixture.family, mixture.log_weights.ndim - 1
     score: Callable[..., Array] = _crps_sum if family.support.is_discrete else _crps_integral
-    score = _crps_closed if isinstance(family, Gaussian) else score
+    score = _crps_closed if isinstance(family, Gaussian) and not family.support.is_discrete else score
     y = jnp.broadcast_to(jnp.asarray(y, mixture.log_weights.dtype), mixture.shape())
     flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[rows:]), (mixture.log_weights, mixture.parameters, y))
     return lax.map(lambda row: score(family, *row), flat, batch_size=batch).reshape(y.shape)

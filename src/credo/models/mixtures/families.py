@@ -11,10 +11,21 @@ from credo.models.mixtures.beta import Beta
 from credo.models.mixtures.counts import DiscretizedLogistic, Poisson
 from credo.models.mixtures.family import Family
 from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace, Logistic, StudentT
+from credo.models.mixtures.rounded import DiscretizedGaussian
 
 FAMILIES: dict[str, type[Family]] = {
     family.word: family
-    for family in (Gaussian, GaussianFull, Logistic, DiscretizedLogistic, Laplace, StudentT, Beta, Poisson)
+    for family in (
+        Gaussian,
+        GaussianFull,
+        Logistic,
+        Laplace,
+        StudentT,
+        DiscretizedGaussian,
+        DiscretizedLogistic,
+        Beta,
+        Poisson,
+    )
 }
 
 

@@ -1,0 +1,87 @@
+"""Rows that a trained energy was not shown, and as many states of the model: what its fit is judged by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+import xarray as xr
+from jax import Array
+
+from credo.energies.base import Given
+from credo.models.ebm import EnergyDistribution
+from credo.models.problem import Problem
+
+MOST = 1000
+"""Rows, and states, that are compared."""
+
+_MOST_NUMBERS = 2**18
+"""Numbers of all rows together: large states are compared in fewer rows."""
+
+
+def replicates(
+    problem: Problem,
+    states: EnergyDistribution,
+    y: Array,
+    conditions: tuple[np.ndarray, ...],
+    samples: np.ndarray | None,
+    key: Array,
+) -> xr.Dataset:
+    """`observed` [row, number] and `replicated` [state, number], in units of the data's deviations where y is real.
+
+    Exact draws are taken where there is a way to them, else those of the sampler's chains. Of a conditional energy a
+    row is what is given and y, and `replicated` has the same conditions row by row.
+
+    Args:
+        problem: what was trained.
+        states: the model's distribution of held-out rows, or of the training rows where none are held out.
+        y: these rows [row, dim].
+        conditions: what is given, each [row, ...], of the same rows.
+        samples: draws of the sampler's chains [draw, chain, dim], of energies of y alone.
+        key: for new draws.
+    """
+    most = min(MOST, max(_MOST_NUMBERS // y.shape[1], 100))
+    rows = _some(len(y), most)
+    attrs = {
+        "rows": "train" if problem.test is None else "test",
+        "sampler": "exact draws",
+        "adjusted": int(True),
+        "paired": int(isinstance(states.energy, Given)),
+    }
+    if isinstance(states.energy, Given) or states.exact is not None:
+        drawn = _drawn(states, key, len(y) if isinstance(states.energy, Given) else most)
+    else:
+        assert samples is not None  # noqa: S101 -- for the type checker: only conditional energies have none
+        flat = samples.reshape(-1, samples.shape[-1])
+        drawn = flat[_some(len(flat), most)]
+    if states.exact is None:
+        sampler = states.sampler.of(states.energy)
+        attrs |= {"sampler": sampler.word, "adjusted": int(sampler.exact)}
+    observed = np.asarray(y)[rows]
+    if isinstance(states.energy, Given):
+        drawn = drawn[rows]
+        given = [np.reshape(one, (len(one), -1))[rows] for one in conditions]
+        observed, drawn = (np.concatenate([*given, one], axis=1) for one in (observed, drawn))
+    unit = np.ones(observed.shape[1]) if states.family.support.is_discrete else observed.std(0)
+    unit = np.where(unit > 0, unit, 1.0)
+    both: Mapping[str, Any] = {
+        "observed": (("row", "number"), (observed / unit).astype(np.float32)),
+        "replicated": (("state", "number"), (drawn / unit).astype(np.float32)),
+    }
+    return xr.Dataset(both, attrs=attrs)
+
+
+def _some(count: int, most: int) -> np.ndarray:
+    """Evenly spread numbers below a count."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+
+
+@eqx.filter_jit
+def _each(states: EnergyDistribution, key: Array) -> Array:
+    return states.states(states.sample(key))
+
+
+def _drawn(states: EnergyDistribution, key: Array, count: int) -> np.ndarray:
+    """So many states [state, dim] of the model, of a conditional energy one for each row."""
+    whole = EnergyDistribution(states.energy, states.family, states.sampler, states.exact, count, states.scalar)
+    return np.asarray(_each(whole, key))
