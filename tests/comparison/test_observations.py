@@ -1,6 +1,5 @@
 """Runs that observe other values are not ranked: the log densities of y and of log y differ by a Jacobian."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -63,16 +62,6 @@ def test_the_same_values_are_compared_whatever_their_precision(tmp_path: Path) -
     found = of(*pair(tmp_path, {"y": Y}, {"y": Y.astype(np.float32)}))
     assert len(found.loo) == 2
     assert not any("observe" in note for note in found.notes)
-
-
-def test_a_mass_is_not_compared_with_a_density(tmp_path: Path) -> None:
-    places = pair(tmp_path, {"y": Y}, {"y": Y})
-    for place, measure in zip(places, ("mass", "density"), strict=True):
-        known = json.loads((place / "provenance.json").read_text())
-        known["observed"]["y"]["measure"] = measure
-        (place / "provenance.json").write_text(json.dumps(known))
-    with pytest.raises(ConfigError, match=r"y of scale=10 \(\S+\) has a mass and y of scale=1 \(\S+\) a density; "):
-        of(*places)
 
 
 def test_other_sites_have_no_common_score(tmp_path: Path) -> None:
