@@ -193,8 +193,8 @@ def _existing(draws: np.ndarray, numbers: Columns) -> Columns:
     """The shape of the tails, and the moments without those that do not exist; discrete scalars are not asked."""
     if draws.dtype.kind != "f":
         return {"pareto_k": np.full(len(draws), np.nan)}
-    k, error = tails.shape(draws.astype(float), numbers["ess_tail"])
-    no_sd, no_mean = tails.unknown(k, error)
+    k, error, least = tails.shape(draws.astype(float), numbers["ess_tail"])
+    no_sd, no_mean = tails.unknown(k, error, least)
     gone = {"sd": no_sd, "mcse_mean": no_sd, "mean": no_mean}
     return {"pareto_k": k} | {name: np.where(where, np.nan, numbers[name]) for name, where in gone.items()}
 
