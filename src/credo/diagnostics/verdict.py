@@ -44,6 +44,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain containers, for `verdict.json`; a number that JSON lacks (NaN, infinity) is `None`."""
     checks = [dataclasses.asdict(check) for check in verdict.checks]
     for check in checks:
+        del check["decides"]
         for number in ("value", "threshold"):
             if check[number] is not None and not math.isfinite(check[number]):
                 check[number] = None
