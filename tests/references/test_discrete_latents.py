@@ -195,7 +195,6 @@ def hidden_markov() -> Problem:
 
 
 # 3 comparisons at 4 standard errors: with another seed, a false alarm once in 5,000 times.
-@pytest.mark.slow  # a scan with sums takes half a minute to compile
 def test_nuts_on_hidden_states_under_scan(infer: Infer, z_score: Z) -> None:
     grid = np.meshgrid(
         (np.arange(80) + 0.5) / 80, np.linspace(-3.5, 1.5, 81), np.linspace(-1.5, 3.5, 81), indexing="ij"
@@ -212,6 +211,7 @@ def test_nuts_on_hidden_states_under_scan(infer: Infer, z_score: Z) -> None:
     assert result.missing["discrete_latents"].startswith("state cannot be recovered")
 
 
+@pytest.mark.slow
 def test_mle_on_hidden_states_under_scan(infer: Infer) -> None:
     from scipy.optimize import minimize
 

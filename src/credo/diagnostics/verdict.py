@@ -23,12 +23,15 @@ def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFram
     Returns:
         `failed` if any check failed; `passed` if at least one passed and all others that decide passed or are notes;
         otherwise `not checked`. A check that raises an exception is `not checked`, with the exception's text. What
-        could not be derived from the answer, and no check told, is `not checked` by the name of that part.
+        could not be derived from the answer is `not checked` by the name of that part.
     """
     answers = [_ask(name, check, result, summary) for name, check in checks.items()]
     given = [answer for answer in answers if answer is not None]
-    told = {answer.advice for answer in given}
-    given += [lacking(part, why) for part, why in result.missing.items() if why not in told]
+    parts = {
+        why: part for part, why in reversed(tuple(result.missing.items()))
+    }  # the first where several have one reason
+    names = {answer.name for answer in given}
+    given += [lacking(part, why) for why, part in reversed(tuple(parts.items())) if part not in names]
     found = {answer.status for answer in given if answer.decides or answer.status == "failed"}
     if "failed" in found:
         return Verdict("failed", tuple(given))
@@ -44,6 +47,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain containers, for `verdict.json`; a number that JSON lacks (NaN, infinity) is `None`."""
     checks = [dataclasses.asdict(check) for check in verdict.checks]
     for check in checks:
+        del check["decides"]
         for number in ("value", "threshold"):
             if check[number] is not None and not math.isfinite(check[number]):
                 check[number] = None

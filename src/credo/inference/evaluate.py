@@ -130,16 +130,14 @@ class Evaluation:
     def _leave_discrete_out(self, draw: Values, why: str) -> None:
         """Leave out the discrete latents and what depends on them."""
         names = ", ".join(self._sites.discrete)
-        self.missing["discrete_latents"] = f"{names} cannot be recovered: {why}."
         fixed = independent(
             lambda key, draw: _densities(self._sites, self._problem.bound, draw, key), jax.random.PRNGKey(0), draw
         )
         lost = {group for group in ("log_prior", "log_likelihood") if not all(fixed[group].values())}
         lost |= {"posterior_predictive"} if self._problem.observations else set()
         lost |= {"log_likelihood_test"} if self._problem.bound_test is not None else set()
-        for part in PARTS[1:]:
-            if part in lost:
-                self.missing[part] = f"{_WORDS[part]} left out: they depend on {names}, which cannot be recovered."
+        reason = f"{names} cannot be recovered ({why}). What depends on them is left out."
+        self.missing |= {part: reason for part in PARTS if part in lost or part == "discrete_latents"}
         known = tuple((group, site) for group in fixed for site in fixed[group] if fixed[group][site])
         self._sites = self._sites._replace(left_out=("discrete_latents",), known=known)
 
@@ -150,9 +148,16 @@ class Evaluation:
         try:
             jax.eval_shape(partial(_one, alone), self._problem.bound, self._problem.bound_test, draw, self._key)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-            return told(error)
+            unable = part == "discrete_latents" or type(error) is NotImplementedError
+            return f"{_UNABLE[part]}: {told(error)}" if unable else told(error)
         return None
 
+
+_UNABLE = dict.fromkeys(PARTS, "this is not implemented") | {
+    "discrete_latents": "NumPyro does not implement this for such a program, as under scan",
+    "posterior_predictive": "a distribution has no method sample",
+}
+"""What is said of a part where something is not implemented."""
 
 _WORDS = {
     "log_prior": "The log prior densities are",

@@ -56,6 +56,9 @@ def draw(evidence: Evidence) -> Drawing:
 
 
 def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
+    if observed.ndim == 1:  # without what does not count
+        seen = {observed.dims[0]: np.flatnonzero(np.isfinite(observed.values.astype(float)))}
+        observed, predicted = observed.isel(seen), predicted.isel(seen)
     replicates = predicted.transpose("chain", "draw", *observed.dims).values.reshape(-1, observed.size)
     values = np.ravel(observed.values)
     name, spread = title(observed), np.ptp(values)
