@@ -138,7 +138,7 @@ def folder(name: str) -> Path:
     return REFERENCE / "posteriordb" / (FOLDERS | HARD)[name]
 
 
-def sampler(method: str, name: str) -> Chains:
+def sampler(method: str, name: str = "") -> Chains:
     """A method with the settings of its YAML, and what it or the posterior has beyond them."""
     settings: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / f"{method}.yaml"))
     del settings["defaults"], settings["checkpoint"]
