@@ -134,7 +134,11 @@ def good_network(seed: int = 0, rows: int = 400) -> Result:
             attrs={"rows": "test"},
         ),
         "training": xr.Dataset(
-            {"validation": (("member", "epoch"), np.stack([curve, curve])), "best": ("member", [90, 95])}
+            {
+                "validation": (("member", "epoch"), np.stack([curve, curve])),
+                "best": ("member", [90, 95]),
+                "continued": (("member", "rate", "further_epoch"), np.full((2, 1, 3), curve[-1])),
+            }
         ),
         "observed_data": dataset({"y": (("obs",), rng.normal(size=rows))}, leading=()),
     }
@@ -154,8 +158,22 @@ def good_energy() -> Result:
     )
     log_z = {name: ("member", [value]) for name, value in (("value", 1.0), ("low", 0.95), ("high", 1.05))}
     result.tree["normaliser"] = xr.DataTree(xr.Dataset(log_z, attrs={"how": "ais"}))
+    result.tree["replicates"] = xr.DataTree(
+        xr.Dataset(
+            {"observed": (("row", "number"), x[0]), "replicated": (("state", "number"), x[1])},
+            attrs={"paired": 0, "rows": "test", "sampler": "MALA", "adjusted": 1},
+        )
+    )
     drift = rng.normal(size=(4, 100))
     result.tree["sample_stats"] = xr.DataTree(dataset({"inner_drift": drift - drift.mean()}))
+    return result
+
+
+def good_critic() -> Result:
+    """A critic whose mutual information is well below what it could find."""
+    result = good_network()
+    found = xr.Dataset({"value": ("member", [2.0, 2.1]), "bound": np.log(128.0)}, attrs={"rows": 400})
+    result.tree["information"] = xr.DataTree(found)
     return result
 
 

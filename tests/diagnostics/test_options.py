@@ -12,7 +12,17 @@ from credo.contracts import Check, Diagnostic
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 
-from .conftest import CONF, built, composed, draws_result, good_draws, good_energy, good_network, good_point
+from .conftest import (
+    CONF,
+    built,
+    composed,
+    draws_result,
+    good_critic,
+    good_draws,
+    good_energy,
+    good_network,
+    good_point,
+)
 
 NAMES = list(composed().checks)
 STATUSES = {"passed", "failed", "not checked", "note"}
@@ -25,7 +35,16 @@ def only(result, *groups):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "result", [good_draws(), good_draws(chains=1), good_draws(draws=2), good_point(), good_network(), good_energy()]
+    "result",
+    [
+        good_draws(),
+        good_draws(chains=1),
+        good_draws(draws=2),
+        good_point(),
+        good_network(),
+        good_energy(),
+        good_critic(),
+    ],
 )
 def test_every_check_answers_every_kind(checks, name, result):
     assert isinstance(checks[name], Diagnostic)
@@ -37,7 +56,7 @@ def test_every_check_answers_every_kind(checks, name, result):
 def test_every_check_is_asked_of_some_kind(checks, name):
     assert any(
         checks[name](result, summarise(result))
-        for result in (good_draws(), good_point(), good_network(), good_energy())
+        for result in (good_draws(), good_point(), good_network(), good_energy(), good_critic())
     )
 
 
@@ -60,7 +79,7 @@ def test_missing_sample_stats_never_pass(checks, name, stats):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_of_nan_never_passes(checks, name):
     """Every number of every group is NaN; what is left are booleans, counts and words."""
-    for whole in (good_draws(), good_point(), good_network(), good_energy()):
+    for whole in (good_draws(), good_point(), good_network(), good_energy(), good_critic()):
         tree = whole.tree.map_over_datasets(lambda group: group.where(False) if group.data_vars else group)
         result = replace(whole, tree=tree)
         answer = judge({name: checks[name]}, result, summarise(result))

@@ -99,7 +99,7 @@ def test_independent_draws_pass(checks):
     assert {answer.status for answer in answers.values()} == {"passed"}
     asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "standard_errors", "starts_agree"}
     asked_of_networks = {"settled", "calibration", "components", "distinct"}
-    asked_of_energies = {"normaliser", "samples", "inner"}
+    asked_of_energies = {"normaliser", "samples", "fit", "ceiling", "inner"}
     assert set(answers) == set(checks) - asked_of_points - asked_of_networks - asked_of_energies
 
 
@@ -126,7 +126,7 @@ def test_a_good_network_passes(checks):
 
 def test_a_good_energy_passes(checks):
     _, answers = standard(checks, good_energy())
-    assert {answers[name].status for name in ("normaliser", "samples", "inner")} == {"passed"}
+    assert {answers[name].status for name in ("normaliser", "samples", "fit", "inner")} == {"passed"}
 
 
 @pytest.mark.parametrize(

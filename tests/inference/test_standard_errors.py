@@ -217,6 +217,6 @@ def test_without_second_derivatives_the_estimate_is_there(infer: Infer) -> None:
 
 def test_without_a_gradient_it_is_refused(infer: Infer) -> None:
     with pytest.raises(
-        ConfigError, match=r"^inference=mle needs the gradient .* and the model has none .*inference=mh"
+        ConfigError, match=r"^model.function: inference=mle needs the gradient .* but it raised .*inference=mh"
     ):
         infer(program(no_derivative), "mle")

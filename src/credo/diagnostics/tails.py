@@ -47,7 +47,7 @@ def shape(draws: np.ndarray, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     Returns:
         Each [scalar]; NaN where both tails are light, or cannot be fitted.
     """
-    flat = draws.reshape(len(draws), -1)
+    flat = draws.reshape(len(draws), draws.shape[1] * draws.shape[2])
     found = np.full((3, len(flat)), np.nan)  # k, its error, and its lower bound
     if flat.shape[1] < FEWEST_DRAWS:
         return found[0], found[1], found[2]

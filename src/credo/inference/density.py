@@ -120,10 +120,11 @@ class ScaledLikelihood(Messenger):
 def require_density(problem: Problem, method: str) -> None:
     """Raise `ConfigError` if the log density or its gradient cannot be had; nothing is compiled.
 
-    It is asked of programs of the user's own, and where discrete latents are summed out.
+    It is asked of a user's own models, and where discrete latents are summed out.
     """
     discrete = [site.name for site in problem.latents if site.discrete]
-    if not discrete and not hasattr(problem.model, "function"):
+    key = "model.function" if hasattr(problem.model, "function") else "model"
+    if not discrete and key == "model" and type(problem.model).__module__.startswith("credo.models."):
         return
     try:
         jax.eval_shape(_value_and_gradient, problem.bound)
@@ -132,13 +133,13 @@ def require_density(problem: Problem, method: str) -> None:
     except Exception as error:
         if not discrete:
             raise ConfigError(
-                f"model.function: inference={method} needs the gradient of the log density, but it raised "
-                f"{told(error)}; use inference=mh, which needs none"
+                f"{key}: inference={method} needs the gradient of the log density, but it raised {told(error)}; use "
+                "inference=mh, which needs none, or write the model with functions that JAX can differentiate"
             ) from error
         raise ConfigError(
-            f"model.function: inference={method} sums {', '.join(discrete)} out, for which all values come at once "
-            f"along an axis of their own, but this raised {told(error)}; index and broadcast by the last axes only, or "
-            "use inference=mh"
+            f"{key}: inference={method} sums {', '.join(discrete)} out, for which all values come at once along an "
+            f"axis of their own, but this raised {told(error)}; index and broadcast by the last axes only, or use "
+            "inference=mh"
         ) from error
 
 

@@ -28,16 +28,12 @@ from credo.inference.density import Program, ScaledLikelihood, Values, require_d
 from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
-from credo.models.failure import told
 from credo.models.problem import BoundModel, Problem
 from credo.result import Cost, Result, Status
 
 _CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}
 _CLASSES |= {"CategoricalProbs", "MultinomialLogits", "MultinomialProbs", "OrderedLogistic"}
 """The distributions of observed classes, which the latents may separate."""
-
-_NO_DERIVATIVE = ("ifferentiation", "autodiff", "JVP", "jvp", "VJP", "vjp")
-"""Words by which JAX says that a function has no derivative."""
 
 
 class StartState(NamedTuple):
@@ -108,7 +104,6 @@ class PointEstimate(eqx.Module):
             problem.training.check(problem)
         else:
             problem.require_normalised(f"inference={self.method} without a training")
-            self._require_derivative(problem)
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
@@ -117,18 +112,6 @@ class PointEstimate(eqx.Module):
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
-
-    def _require_derivative(self, problem: Problem) -> None:
-        """Trace the beginning, which the run does not trace again; nothing is computed or compiled."""
-        try:
-            jax.eval_shape(Call(_start, self, problem.bound, jax.random.split(jax.random.PRNGKey(0), self.starts)))
-        except Exception as error:
-            if not any(word in str(error) for word in _NO_DERIVATIVE):
-                raise
-            raise ConfigError(
-                f"inference={self.method} needs the gradient of the log density, and the model has none "
-                f"({told(error)}); use inference=mh, or write the model with functions that JAX can differentiate"
-            ) from error
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Find the mode.
