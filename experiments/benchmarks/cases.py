@@ -52,7 +52,7 @@ touch "$call/begun"
 timeout {seconds} "{credo}" "$@" > "$call/out" 2> "$call/err"
 code=$?
 echo $code > "$call/code"
-find "$CASE_FOLDER" -name verdict.json -newer "$call/begun" | while read -r file; do
+find "$CASE_FOLDER" -name verdict.json -not -path '*/mlartifacts/*' -newer "$call/begun" | while read -r file; do
   run="$call/run-$(ls "$call" | wc -l)"
   cp -r "$(dirname "$file")" "$run"
 done
@@ -175,7 +175,8 @@ def judge(case: Path) -> tuple[list[str], list[str]]:
         faults = [] if len(calls) == len(expected) else [f"{len(calls)} calls instead of {len(expected)}"]
         for number, (call, outcomes) in enumerate(zip(calls, expected, strict=False)):
             faults += [f"call {number}: {fault}" for fault in faults_of(call, outcomes, calls, folder)]
-        return [call.told() for call in calls], faults
+        there = f"{folder}/"
+        return [call.told().replace(there, "") for call in calls], [fault.replace(there, "") for fault in faults]
 
 
 def faults_of(call: Call, outcomes: list[dict[str, Any]], calls: list[Call], folder: Path) -> list[str]:

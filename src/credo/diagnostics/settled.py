@@ -54,5 +54,5 @@ class Settled:
         if gain <= self.threshold:
             words = f"{where} {on} lowered the validation loss by {gain:.2g}."
             return Check("settled", "passed", gain, self.threshold, words)
-        advice = f"{on} lowered the validation loss further. {where} Raise training.epochs or training.learning_rate."
+        advice = f"{on} lowered the validation loss further. {where} Raise training.epochs, patience or learning_rate."
         return Check("settled", "failed", gain, self.threshold, advice)

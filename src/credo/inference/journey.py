@@ -177,7 +177,8 @@ class Journey:
     def _start(self, start: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Where the chains began, of what the verdict is about, [chain, ...] in the latents' own space."""
         found = self.evaluate({name: values[:, None] for name, values in start.items()})["posterior"]
-        return {name: found[name][:, 0] for name in self.problem.judged if name in found}
+        judged, called = self.problem.judged, self.problem.names.variable
+        return {name: values[:, 0] for name, values in found.items() if called(name) in judged}
 
     def _count(self, now: Position) -> int:
         """Draws in the next block."""

@@ -24,14 +24,14 @@ WORDS = ("auto", "jitter", "prior", "map", "values")
 """How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan (`jitter`); drawn from the prior;
 at the end of an optimiser that began so, or of the training of networks (`map`); or at given values. There are up to
 100 tries for a finite density and gradient. `auto` is `map` for a model with networks. Otherwise every second chain
-begins by `jitter` and the others at the best of a few draws of the prior, so that they can disagree about what is far
+begins by `jitter` and the others at the best of a hundred draws of the prior, so that they can disagree about what is far
 from zero; latents with an improper prior, and chains for which no draw will do, begin by `jitter`.
 """
 
 _CLIMB = 500
 """Steps of L-BFGS from the jitter to a mode."""
 
-_ATTEMPTS, _DRAWS = 100, 10
+_ATTEMPTS, _DRAWS = 100, 100
 """Points that are tried for a finite density and gradient; of these, draws of the prior, the best of which is taken."""
 
 
@@ -91,7 +91,7 @@ def _continuous(
 
 
 def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
-    """By jitter, as NumPyro does it and with its keys; or the most probable of a few draws of the prior.
+    """By jitter, as NumPyro does it and with its keys; or the most probable of a hundred draws of the prior.
 
     A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
     or gradient of none of them is finite, there is the jitter.
@@ -113,7 +113,8 @@ def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
 
     def goes_on(carry: Any) -> jax.Array:
         i, _, _, lowest = carry
-        return (i < _ATTEMPTS) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
+        most = jnp.where(from_prior, _DRAWS + _ATTEMPTS, _ATTEMPTS)
+        return (i < most) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
 
     nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     found: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
