@@ -25,7 +25,7 @@ def ask(apart=0.0, **attrs):
 def test_chains_of_an_adjusted_sampler_that_agree_pass():
     answer = ask(sampler="mala", exact=0, adjusted=1)
     assert answer.status == "passed"
-    assert answer.advice == "16 chains of mala, begun at the data and away from it, agree."
+    assert answer.advice == "16 chains of mala, started at the data and away from it, agree."
 
 
 def test_exact_draws_are_no_chains():

@@ -59,10 +59,10 @@ class Samples:
             )
             return not_checked("samples", self.threshold, reason)
         if worst <= self.threshold:
-            seen = f"{chains} chains of {sampler}, begun at the data and away from it, agree."
+            seen = f"{chains} chains of {sampler}, started at the data and away from it, agree."
             return Check("samples", "passed", worst, self.threshold, seen)
         advice = (
-            f"Chains of {sampler} begun at the data and away from it disagree: they do not move between the modes. "
+            f"Chains of {sampler} started at the data and away from it disagree: they do not move between the modes. "
             "Samples are not to be relied on. Raise sampler.steps, or choose sampler=tempering."
         )
         return Check("samples", "failed", worst, self.threshold, advice)

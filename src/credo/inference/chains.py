@@ -20,7 +20,7 @@ from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.journey import MOST_SCALARS, Journey, Position, restored
-from credo.inference.programs import Stats, begun, start
+from credo.inference.programs import Stats, first_points, start
 from credo.inference.start import not_found, require_possible
 from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
@@ -79,10 +79,6 @@ class Chains(eqx.Module):
                 raise ConfigError(f"{name}: expected a whole number of at least {least}, got {getattr(self, name)}")
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
-
-    def settled(self, problem: Problem) -> "Chains":  # noqa: ARG002 - for those that adjust
-        """These settings, with what was left to be chosen chosen for a problem."""
-        return self
 
     def windows(self) -> tuple[int, ...]:
         """The draws of the warm-up after which `retuned` is asked."""
@@ -184,14 +180,13 @@ class Chains(eqx.Module):
 
     def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
         """As `run`, by whoever makes the calls."""
-        sampler = self.settled(problem)
         chain_key, evaluation_key = jax.random.split(key)
-        program = sampler.program(problem)
+        program = self.program(problem)
         keys = jax.random.split(chain_key, self.chains)
         kept = keeper.load()
         modes = (yield from self._modes(problem, chain_key, listener)) if kept is None else None
         begin = Call(start, program, problem.bound, self.chains, keys, modes)
-        journey = Journey(sampler, program, problem, evaluation_key, listener, keeper.shelve)
+        journey = Journey(self, program, problem, evaluation_key, listener, keeper.shelve)
         if kept is None:
             states = yield begin
             now = Position(states, start=_begun(program, states, problem))
@@ -224,7 +219,7 @@ class Chains(eqx.Module):
 
 def _begun(sampler: Chains, states: Any, problem: Problem) -> dict[str, np.ndarray]:
     """Where the chains are at first, by latent [chain, ...], unconstrained; refused where a density is not finite."""
-    finite, values = jax.tree.map(np.asarray, begun(sampler, states))
+    finite, values = jax.tree.map(np.asarray, first_points(sampler, states))
     bad = np.flatnonzero(~finite)
     if bad.size:
         raise not_found(problem, f"chain {bad[0]}", {name: value[bad[0]] for name, value in values.items()})

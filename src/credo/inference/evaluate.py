@@ -147,7 +147,7 @@ class Evaluation:
         alone = self._sites._replace(left_out=others)
         try:
             jax.eval_shape(partial(_one, alone), self._problem.bound, self._problem.bound_test, draw, self._key)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - the reason is reported
             unable = part == "discrete_latents" or type(error) is NotImplementedError
             return f"{_UNABLE[part]}: {told(error)}" if unable else told(error)
         return None

@@ -116,7 +116,7 @@ def start(sampler: "Chains", program: BoundModel, chains: int, keys: jax.Array, 
 
 
 @jax.jit
-def begun(sampler: "Chains", states: Any) -> tuple[jax.Array, dict[str, Any]]:
+def first_points(sampler: "Chains", states: Any) -> tuple[jax.Array, dict[str, Any]]:
     """Whether each chain is at a point from which to go on, and where it is, by site, unconstrained."""
     return jax.vmap(sampler.is_finite)(states), jax.vmap(sampler.values)(states)
 

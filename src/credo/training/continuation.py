@@ -42,7 +42,7 @@ def rates(epochs: int, highest: float) -> Iterator[float]:
         yield highest * min((epochs - epoch - 0.5) / falling, 1.0)
 
 
-def begun(member: Any, optimiser: optax.GradientTransformation) -> Any:
+def restarted(member: Any, optimiser: optax.GradientTransformation) -> Any:
     """All members at their best weights, with the optimiser's memory empty and keys of their own."""
     best = member.best
     return member._replace(

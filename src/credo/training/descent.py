@@ -285,7 +285,7 @@ class Descent(eqx.Module):
         peak = _rise(self, (total - self._held(total)) // self.batch_size * self.epochs)
         further = continuation.length(int(np.max(np.asarray(now.epoch))))
         for highest in continuation.peaks(self.learning_rate):
-            member, losses = continuation.begun(now, _optimiser(self, 1)), []
+            member, losses = continuation.restarted(now, _optimiser(self, 1)), []
             for epoch, rate in enumerate(continuation.rates(further, highest)):
                 at = min(epoch, self.epochs - 1)
                 slower = dataclasses.replace(self, learning_rate=rate)
