@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs ray check format sweep ui cases references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-digits ebm-speed infonce sweeps bench lock wheel pictures clean
+.PHONY: help setup run test proofs ray check format sweep ui cases hashes references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-digits ebm-speed infonce sweeps bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 
 cases: setup ## what others stumbled on, by its own commands, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/cases.py
+
+hashes: setup ## whether the draws are those of the commit BASE, to the bit, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/hashes.py $(BASE)
 
 references: setup ## twelve posteriors against answers that others made, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/posteriors.py
