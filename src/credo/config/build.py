@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import xarray as xr
 from hydra.core.hydra_config import HydraConfig
@@ -14,7 +14,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from credo.code import loading
-from credo.config import paths
+from credo.config import numbers, paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.data.dataset import split
@@ -68,7 +68,7 @@ def build(config: DictConfig) -> Parts:
         model=_make(config, "model", Model),
         training=_make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
-        checkpoint_every=_seconds(config, "inference.checkpoint.every"),
+        checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
         diagnostics={
             name: _make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
         },
@@ -95,18 +95,13 @@ def make_tracker(config: DictConfig) -> Tracker:
     return tracker
 
 
-def _seconds(config: DictConfig, key: str) -> float | None:
-    value = OmegaConf.select(config, key)
-    if value is not None and not value > 0:
-        raise ConfigError(f"{key}: expected a positive number of seconds or null, but got {value}")
-    return value
-
-
 def _make(config: DictConfig, key: str, contract: type, without: str = "") -> Any:
     """Make a part; the key `without` is not the part's own."""
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise _no_part(key, node, contract)
+    own = cast("dict[str, Any]", OmegaConf.to_container(node, enum_to_str=True))
+    numbers.require_all(key, {name: value for name, value in own.items() if name != without})
     node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     node.pop(without, None)

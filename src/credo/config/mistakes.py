@@ -14,7 +14,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from credo.config import paths
+from credo.config import numbers, paths
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
 
@@ -65,6 +65,7 @@ def refuse(config: DictConfig) -> None:
     Raises:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
+    numbers.refuse(config)
     try:
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)

@@ -9,7 +9,7 @@ import xarray as xr
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
-from credo.errors import ConfigError
+from credo.ranges import Natural, Part, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -30,13 +30,9 @@ class Lopsided(Source):
         split_seed: the seed of the rows and of the split; `seed` is that of the inference.
     """
 
-    rows: int
-    test_fraction: float
-    split_seed: int
-
-    def __post_init__(self) -> None:
-        if self.rows < 2:
-            raise ConfigError(f"data.rows: expected at least 2, but got {self.rows}")
+    rows: Several
+    test_fraction: Part
+    split_seed: Natural
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

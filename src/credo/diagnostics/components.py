@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, some
+from credo.ranges import Share
 from credo.result import Result
 
 
@@ -18,7 +19,7 @@ class Components:
         threshold: the least that is alive.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge mixtures."""

@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import Share
 from credo.result import Result
 
 _PERMUTATIONS = 999
@@ -30,8 +31,8 @@ class Fit:
         level: the largest p-value that is no chance; the rate of false alarms is at most this.
     """
 
-    threshold: float
-    level: float
+    threshold: Share
+    level: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge trained energies."""

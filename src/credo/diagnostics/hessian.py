@@ -13,6 +13,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.optimisation import listed, record, unknown
+from credo.ranges import NonNegative
 from credo.result import Result
 
 
@@ -24,7 +25,7 @@ class Hessian:
         threshold: the smallest eigenvalue that passes; single precision resolves about 1e-6.
     """
 
-    threshold: float
+    threshold: NonNegative
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

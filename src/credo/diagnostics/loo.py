@@ -21,6 +21,7 @@ from credo.contracts import Check
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
+from credo.ranges import Finite
 from credo.result import Result
 
 
@@ -33,7 +34,7 @@ class Loo:
             lower.
     """
 
-    threshold: float
+    threshold: Finite
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""

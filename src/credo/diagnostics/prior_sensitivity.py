@@ -16,6 +16,7 @@ import xarray as xr
 from credo.contracts import Check
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.summary import array_stats, constant, moving, scalars
+from credo.ranges import NonNegative
 from credo.result import Result
 
 ALPHAS = (0.99, 1.01)
@@ -38,7 +39,7 @@ class PriorSensitivity:
             the lower ones are part of the model.
     """
 
-    threshold: float
+    threshold: NonNegative
     sites: list[str] | None = None
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002

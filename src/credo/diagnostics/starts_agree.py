@@ -16,6 +16,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.optimisation import best_start, listed, record
+from credo.ranges import Count, NonNegative, Positive
 from credo.result import Result
 
 
@@ -30,9 +31,9 @@ class StartsAgree:
             half a standard error the log density of a regular mode has dropped by 0.125, well beyond `tolerance`.
     """
 
-    threshold: int
-    tolerance: float
-    distance: float
+    threshold: Count
+    tolerance: NonNegative
+    distance: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

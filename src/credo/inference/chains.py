@@ -24,6 +24,7 @@ from credo.inference.programs import Stats, first_points, start
 from credo.inference.start import not_found, require_possible
 from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Natural, Steps
 from credo.result import Result
 
 
@@ -55,11 +56,11 @@ class Chains(eqx.Module):
         moments: of the other variables, keep means and variances by block.
     """
 
-    chains: int = eqx.field(static=True)
-    warmup: int = eqx.field(static=True)
-    draws: int = eqx.field(static=True)
-    thinning: int = eqx.field(static=True)
-    block: int = eqx.field(static=True)
+    chains: Count = eqx.field(static=True)
+    warmup: Natural = eqx.field(static=True)
+    draws: Count = eqx.field(static=True)
+    thinning: Steps = eqx.field(static=True)
+    block: Count = eqx.field(static=True)
     placement: str = eqx.field(static=True)
     start: str = eqx.field(static=True)
     start_values: dict[str, Any] = eqx.field(converter=_arrays)
@@ -74,9 +75,6 @@ class Chains(eqx.Module):
     uses_gradients: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        for name, least in (("chains", 1), ("draws", 1), ("warmup", 0), ("thinning", 1), ("block", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}: expected a whole number of at least {least}, got {getattr(self, name)}")
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
 

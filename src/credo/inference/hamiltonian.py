@@ -29,6 +29,7 @@ from credo.inference.metric import Metric
 from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Between, Positive
 
 _FIRST_WINDOW, _GROWTH, _LAST_WINDOW, _LEAST_WINDOW = 10, 1.5, 0.85, 0.1
 """Windows end after ten draws, then after 1.5 times as many each time, and at 85 % of the warm-up, unless another has
@@ -122,17 +123,13 @@ class Hamiltonian(Chains):
             strong directions for up to 1,000, or scales alone.
     """
 
-    target_accept: float
-    step_size: float
+    target_accept: Between
+    step_size: Positive
     metric: str = eqx.field(static=True)
 
     uses_gradients: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        if not 0 < self.target_accept < 1:
-            raise ConfigError(f"target_accept: expected a number between 0 and 1, but got {self.target_accept}")
-        if not self.step_size > 0:
-            raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
         if self.metric not in ("auto", *metrics.KINDS):
             raise ConfigError(f"metric: expected auto, {', '.join(metrics.KINDS)}, but got {self.metric!r}")
 

@@ -6,6 +6,7 @@ from numpyro.infer import HMC
 
 from credo.errors import ConfigError
 from credo.inference.hamiltonian import Hamiltonian
+from credo.ranges import Positive
 
 
 class Hmc(Hamiltonian):
@@ -16,7 +17,7 @@ class Hmc(Hamiltonian):
             draws of a normal posterior independent; half a turn comes back to where it began.
     """
 
-    trajectory_length: float
+    trajectory_length: Positive
 
     method: ClassVar[str] = "hmc"
 

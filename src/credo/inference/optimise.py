@@ -29,6 +29,7 @@ from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Positive
 from credo.result import Cost, Result, Status
 
 _CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}
@@ -74,11 +75,11 @@ class PointEstimate(eqx.Module):
     """
 
     optimiser: str = eqx.field(static=True)
-    starts: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
-    tolerance: float
-    learning_rate: float
-    batch_size: int | None = eqx.field(static=True)
+    starts: Count = eqx.field(static=True)
+    steps: Count = eqx.field(static=True)
+    tolerance: Positive
+    learning_rate: Positive
+    batch_size: Count | None = eqx.field(static=True)
 
     method: ClassVar[str]
 
@@ -87,9 +88,6 @@ class PointEstimate(eqx.Module):
             raise ConfigError(f"optimiser: expected lbfgs or adam, but got {self.optimiser!r}")
         if self.batch_size is not None and self.optimiser != "adam":
             raise ConfigError("batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs")
-        for name in ("starts", "steps", "tolerance", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
 
     @abc.abstractmethod
     def log_density(self, program: Program, z: Values) -> Array:
@@ -107,8 +105,8 @@ class PointEstimate(eqx.Module):
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
-        if not 0 < self.batch_size <= rows:
-            raise ConfigError(f"batch_size: expected a number from 1 to the {rows} rows, but got {self.batch_size}")
+        if self.batch_size > rows:
+            raise ConfigError(f"batch_size: expected at most the {rows} rows, but got {self.batch_size}")
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")

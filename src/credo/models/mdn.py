@@ -24,6 +24,7 @@ from credo.models.networks import sample as sample_weights
 from credo.nets.film import FiLM
 from credo.nets.functional import ACTIVATIONS
 from credo.nets.mlp import MLP, NORMS
+from credo.ranges import Count, NonNegative
 
 CONTEXTS = ("concat", "film")
 SCALES = ("network", "constant")
@@ -103,18 +104,18 @@ class Mdn(Model):
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
 
     family: str = eqx.field(static=True)
-    components: int = eqx.field(static=True)
+    components: Count = eqx.field(static=True)
     mixing: str = eqx.field(static=True)
-    floor: float | None
+    floor: NonNegative | None
     low: int | None = eqx.field(static=True)
     high: int | None = eqx.field(static=True)
-    hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     activation: str = eqx.field(static=True)
     norm: str = eqx.field(static=True)
-    groups: int = eqx.field(static=True)
+    groups: Count = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
     context: str = eqx.field(static=True)
-    context_hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    context_hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     scale: str = eqx.field(static=True)
     dtype: str = eqx.field(static=True)
     learned: Learned | None = None
@@ -123,9 +124,6 @@ class Mdn(Model):
         for key, words in _WORDS.items():
             if getattr(self, key) not in words:
                 raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {getattr(self, key)!r}")
-        for key in ("hidden", "context_hidden"):
-            if min(getattr(self, key), default=1) < 1:
-                raise ConfigError(f"{key}: expected widths of at least 1, but got {list(getattr(self, key))}")
         if self.norm == "group" and any(width % self.groups for width in self.hidden):
             raise ConfigError(f"groups: expected a number that divides {list(self.hidden)}, but got {self.groups}")
         if self.context == "film" and not self.hidden:
