@@ -179,6 +179,6 @@ def _hints(target: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with suppress(Exception):  # what cannot be imported is told as it is made
         made: Any = get_object(loading.importable(target))
-        for place in (made.__init__, made) if isinstance(made, type) else (made,):
+        for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]
             found |= get_type_hints(place, include_extras=True)
     return found

@@ -27,7 +27,7 @@ class Components:
         if "weight" not in rows or rows.sizes["component"] == 1:
             return None
         largest = rows["weight"].to_numpy().max(axis=0)
-        dead = np.flatnonzero(largest < self.threshold)
+        dead = np.flatnonzero(~(largest >= self.threshold))
         value = float(largest.min())
         if not dead.size:
             words = f"Each of {len(largest)} components has a weight of at least {value:.2g} in some row."

@@ -50,7 +50,7 @@ class Loo:
         sizes = group(result, "log_likelihood").sizes
         threshold = min(self.threshold, 1 - 1 / math.log10(max(2, sizes["chain"] * sizes["draw"])))
         largest = float(left_out["pareto_k"].max())
-        high = left_out["pareto_k"][left_out["pareto_k"] > threshold].sort_values(ascending=False)
+        high = left_out["pareto_k"][~(left_out["pareto_k"] <= threshold)].sort_values(ascending=False)
         if high.empty:
             seen = f"The predictive score rests on all {len(left_out)} observations without trouble."
             return Check("loo", "passed", largest, threshold, seen)

@@ -48,7 +48,7 @@ class Stuck:
 
     def _judge_continuous(self, rates: pd.DataFrame) -> Check | None:
         """The failure, if there is one. Rates: [scalar, chain]."""
-        slow = rates < self.threshold
+        slow = ~(rates >= self.threshold)
         if not slow.to_numpy().any():
             return None
         chains = [str(chain) for chain in slow.columns[slow.any(axis="index")]]

@@ -140,6 +140,8 @@ class Chains(eqx.Module):
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
         shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+        if self.keep == ():
+            raise ConfigError("inference.keep: expected names of variables, or null for all, but got an empty list")
         for name in self.keep or ():
             if name not in shown:
                 raise ConfigError(f"keep: expected names among {', '.join(shown)}, but got {name!r}")

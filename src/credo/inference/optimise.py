@@ -138,10 +138,12 @@ class PointEstimate(eqx.Module):
         kept = keeper.load()
         if kept is None:
             now = Position((yield begin))
-            if not np.any(np.asarray(now.states.finite)):
+            now = now._replace(began=float(np.max(np.asarray(now.states.objective), initial=-np.inf, where=now.finite)))
+            if not now.finite.any():
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
-            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), kept.numbers["course"])
+            told = kept.numbers
+            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), told["course"], told.get("began", -np.inf))
             for entry in now.course:
                 self._tell(listener, entry)
 
@@ -162,6 +164,7 @@ class PointEstimate(eqx.Module):
         curvature = inspect(self, problem, found)
         tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
         table, status = _judge(self, states, curvature, best)
+        table.attrs["began"] = now.began
         table.attrs["classes"] = int(all(site.distribution in _CLASSES for site in problem.named("observed")))
         tree["optimisation"] = xr.DataTree(table)
         tree["standard_error"] = xr.DataTree(_standard_errors(problem, tree["posterior"].to_dataset(), curvature))
@@ -195,7 +198,7 @@ class PointEstimate(eqx.Module):
         finished = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
         entry |= {"phase": "optimisation", "total": entry["done"] if finished else self.steps}
         self._tell(listener, entry)
-        return Position(states, (*now.course, entry))
+        return now._replace(states=states, course=(*now.course, entry))
 
     def _tell(self, listener: Listener, entry: Mapping[str, Any]) -> None:
         numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
@@ -207,14 +210,21 @@ class Position(NamedTuple):
 
     - **states** - of all starts.
     - **course** - what the listener was told, and of how many steps it was the `done`.
+    - **began** - the highest log density of all starts before the first step.
     """
 
     states: StartState
     course: Sequence[Mapping[str, Any]] = ()
+    began: float = -np.inf
 
     def kept(self) -> Kept:
         """As a keeper takes it."""
-        return Kept(packed(self.states), {"course": self.course})
+        return Kept(packed(self.states), {"course": self.course, "began": self.began})
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Of which starts the log density is finite [start]."""
+        return np.asarray(self.states.finite)
 
     @property
     def done(self) -> int:
