@@ -20,6 +20,7 @@ from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Trai
 from credo.data.dataset import split
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.failure import refused
 from credo.models.problem import Problem
 
 
@@ -150,6 +151,10 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
             f"started?{loading.hidden(cause)}"
         )
+    if (invalid := refused(cause)) is not None:
+        name, expected = invalid
+        value = OmegaConf.select(config, f"{key}.{name}", default=None)
+        return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
         return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):

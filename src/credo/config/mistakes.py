@@ -66,7 +66,6 @@ def refuse(config: DictConfig) -> None:
     Raises:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
-    _refuse_deleted(config)
     numbers.refuse(config)
     objective.names(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
     try:
@@ -74,15 +73,11 @@ def refuse(config: DictConfig) -> None:
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise explain(error) from error
+    _refuse_deleted(config)
     for node in _nodes(config):
         if not isinstance(schema := OmegaConf.get_type(node), type) or not dataclasses.is_dataclass(schema):
             continue
         known = [field.name for field in dataclasses.fields(schema)]
-        for field in dataclasses.fields(schema):
-            if field.default == MISSING and field.name not in node and "_target_" not in known:
-                raise ConfigError(
-                    f"{f'{_full_key(node)}.{field.name}'.lstrip('.')}: {_EXPECTED['does not support deletion']}"
-                )
         for key in node:
             if key not in known:
                 raise no_such_key(_full_key(node), str(key), known)

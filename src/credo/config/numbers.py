@@ -46,8 +46,8 @@ def refuse(config: DictConfig) -> None:
         value = OmegaConf.select(config, key, default=None)
         if value is not None:
             require(key, value, hint)
-    if single and config.seed >= 2**32:
-        raise ConfigError(f"seed: expected a whole number below 2^32 in float32, but got {config.seed}")
+    if single and (seed := OmegaConf.select(config, "seed", default=0)) >= 2**32:
+        raise ConfigError(f"seed: expected a whole number below 2^32 in float32, but got {seed}")
 
 
 def _numbers(value: Any, key: str, part: Any) -> Iterator[tuple[str, int | float, Any]]:

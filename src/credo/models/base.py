@@ -17,7 +17,6 @@ from jax import Array
 
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
-from credo.models.priors import require_possible
 from credo.models.supports import describe, within
 
 
@@ -55,7 +54,6 @@ class Model(eqx.Module):
                 raise ConfigError(
                     f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
                 )
-            require_possible(prior, f"prior.{latent}")
             if not any(within(prior.support, support) for support in self.supports[latent]):
                 raise ConfigError(
                     f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.supports[latent]))}, but the "

@@ -5,15 +5,12 @@ Any of them stands at any latent: `prior@model.prior.loc=uniform model.prior.loc
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
-from credo.models.supports import describe
 
 _SUPPORTS = {
     "real": constraints.real,
@@ -25,27 +22,6 @@ _SUPPORTS = {
 # as arguments would then be missed in the compilation cache.
 _fields = dist.Distribution.gather_pytree_data_fields.__func__
 dist.Distribution.gather_pytree_data_fields = classmethod(lambda cls: tuple(sorted(_fields(cls))))
-
-
-def require_possible(prior: Any, key: str) -> None:
-    """Ask a distribution whether its parameters are what it takes, as its `arg_constraints` say, and finite.
-
-    Args:
-        prior: any distribution; of one made of another, both are asked.
-        key: where it stands in the configuration.
-
-    Raises:
-        ConfigError: names the parameter, what is expected of it, and what came.
-    """
-    for name, constraint in prior.arg_constraints.items():
-        value = vars(prior).get(name)
-        if not isinstance(value, int | float | np.ndarray | jax.Array):
-            continue
-        asked = constraints.real if isinstance(constraint, type(constraints.dependent)) else constraint
-        if not (np.all(np.isfinite(value)) and np.all(np.asarray(asked(jnp.asarray(value))))):
-            raise ConfigError(f"{key}.{name}: expected {describe(asked)}, but got {value}")
-    if hasattr(prior, "base_dist"):
-        require_possible(prior.base_dist, key)
 
 
 def gaussian(loc: float, scale: float) -> dist.Distribution:
