@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
@@ -33,6 +34,7 @@ class Branches(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows}", 8 * self.rows)
         generator = np.random.default_rng(self.split_seed)
         x = generator.uniform(-2, 2, self.rows)
         sign = generator.choice([-1.0, 1.0], self.rows)

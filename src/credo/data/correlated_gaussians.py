@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
@@ -45,6 +46,7 @@ class CorrelatedGaussians(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows} data.dim={self.dim}", 8 * self.rows * self.dim)
         x, e = np.random.default_rng(self.split_seed).normal(size=(2, self.rows, self.dim))
         y = self.rho * x + np.exp(-self.mi / self.dim) * e
         labels = {dim: [f"{name}{i + 1}" for i in range(self.dim)] for dim, name in (("feature", "x"), ("target", "y"))}

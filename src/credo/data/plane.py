@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
@@ -70,6 +71,7 @@ class Plane(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows}", 8 * self.rows)
         points = DENSITIES[self.density](np.random.default_rng(self.split_seed), self.rows, self.noise)
         known = {} if self.entropy is None else {"entropy": self.entropy}
         data = make({"y": ((ROWS, "target"), points)}, {"target": ["y1", "y2"]}, known)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, TRUTH, Variables, make
 from credo.errors import ConfigError
@@ -40,6 +41,7 @@ class Synthetic(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows} data.features={self.features}", 8 * self.rows * (self.features or 1))
         template = self._template(model, seed)
         observed, truth = model.simulate(template, seed)
         if "y" in template and "y" not in observed:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.mcmc import MCMCKernel
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
@@ -26,6 +27,9 @@ from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Natural, Steps
 from credo.result import Result
+
+_STEPS = 2**17
+"""Kernel steps of a block, at most: while it goes on, no signal is looked at."""
 
 
 def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
@@ -139,6 +143,9 @@ class Chains(eqx.Module):
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
+        scalars = sum(math.prod(site.shape) for site in problem.latents)
+        memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
+        memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
         if self.keep == ():
             raise ConfigError("inference.keep: expected names of variables, or null for all, but got an empty list")
@@ -213,7 +220,9 @@ class Chains(eqx.Module):
     def program(self, problem: Problem) -> "Chains":
         """These settings as an argument of compiled programs, without what would only make others of them."""
         scalars = sum(math.prod(site.shape) for site in problem.latents)
-        block = min(self.block, max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1))
+        block = min(
+            self.block, max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1), max(_STEPS // self.thinning, 1)
+        )
         return dataclasses.replace(self, draws=1, stop=None, keep=None, moments=False, block=block)
 
 

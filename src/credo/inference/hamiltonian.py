@@ -69,12 +69,14 @@ class Preconditioned(MCMCKernel):
         energy: the potential of z.
         target_accept: the acceptance rate to which the step size adapts.
         step_size: at the start.
+        least_step: the smallest to which it adapts.
     """
 
     sample_field = "inner.z"
 
-    def __init__(self, make: Any, energy: Any, target_accept: Any, step_size: Any) -> None:
+    def __init__(self, make: Any, energy: Any, target_accept: Any, step_size: Any, least_step: Any) -> None:
         self._make, self._energy, self._target, self._step_size = make, energy, target_accept, step_size
+        self._least_step = least_step
         self._num_warmup = 0
 
     def init(
@@ -92,7 +94,7 @@ class Preconditioned(MCMCKernel):
         inner = self._kernel.sample(state.inner, model_args, model_kwargs)
         average = _average_goes_on(self._target - inner.accept_prob, state.average)
         log_step = jnp.where(inner.i < self._num_warmup, average[0], average[1])
-        step = jnp.clip(jnp.exp(log_step), _LEAST_STEP, 1 / _LEAST_STEP)
+        step = jnp.clip(jnp.exp(log_step), self._least_step, 1 / _LEAST_STEP)
         adapting = inner.i <= self._num_warmup
         average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
         adapt = inner.adapt_state
@@ -133,6 +135,11 @@ class Hamiltonian(Chains):
         if self.metric not in ("auto", *metrics.KINDS):
             raise ConfigError(f"metric: expected auto, {', '.join(metrics.KINDS)}, but got {self.metric!r}")
 
+    @property
+    def least_step(self) -> Any:
+        """The smallest step size to which it adapts."""
+        return _LEAST_STEP
+
     @abc.abstractmethod
     def numpyro_kernel(self, energy: Any) -> HMC:
         """NumPyro's kernel for a potential, with unit masses, adapting nothing."""
@@ -155,7 +162,9 @@ class Hamiltonian(Chains):
 
     def kernel(self, program: BoundModel) -> Preconditioned:
         """Ours around NumPyro's."""
-        return Preconditioned(self.numpyro_kernel, potential(program), self.target_accept, self.step_size)
+        return Preconditioned(
+            self.numpyro_kernel, potential(program), self.target_accept, self.step_size, self.least_step
+        )
 
     def begin(
         self, program: BoundModel, key: Array, mode: Values | None = None, from_prior: Array | None = None

@@ -6,6 +6,7 @@ NaN: a start that meets an infinite density keeps its last finite point.
 """
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -19,6 +20,7 @@ import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
@@ -102,6 +104,8 @@ class PointEstimate(eqx.Module):
             problem.training.check(problem)
         else:
             problem.require_normalised(f"inference={self.method} without a training")
+            scalars = sum(math.prod(site.shape) for site in problem.latents)
+            memory.require(f"inference.starts={self.starts}", 40 * self.starts * scalars)
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)

@@ -16,6 +16,7 @@ import xarray as xr
 from jax import Array
 from numpyro.distributions import constraints
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
@@ -65,6 +66,10 @@ class Learned(eqx.Module):
     family: Family
     base: np.ndarray | Array
     dims: tuple[int, int, int] = eqx.field(static=True)
+
+
+_AT_ONCE = 50_000
+"""Numbers per component that there are at once where the predictive is drawn: five of each of 10,000 places."""
 
 
 class Mdn(Model):
@@ -130,6 +135,7 @@ class Mdn(Model):
             raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
         if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
             raise ConfigError(f"low, high: only discretized_logistic has ends, but the family is {self.family}")
+        memory.require(f"model.components={self.components}", _AT_ONCE * self.components)
         raw_size(self._family(floor=self._floor), self.mixing, self.components, 1)
         _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
 

@@ -8,6 +8,7 @@ Lakshminarayanan, Pritzel & Blundell (2017).
 
 import abc
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ from jax import Array, lax
 from numpyro import handlers
 from numpyro.infer.util import unconstrain_fn
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted, RunError
 from credo.inference.calls import Call, Calls
@@ -188,6 +190,8 @@ class Descent(eqx.Module):
                 f"training.batch_size: expected at most the {rows} rows that are trained on, but got "
                 f"{self.batch_size}; use a smaller one"
             )
+        weights = sum(math.prod(site.shape) for site in problem.latents)
+        memory.require(f"training.members={self.members}", 10 * self.members * weights)
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none such")

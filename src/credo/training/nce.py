@@ -16,6 +16,7 @@ import numpyro.distributions as dist
 from jax import Array
 from jax.nn import log_softmax, logsumexp, softplus
 
+from credo import memory
 from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.inference.density import Values
@@ -84,6 +85,7 @@ class Nce(OfEnergies):
     def check(self, problem: Problem) -> None:
         """As all trainings; and form, noise and energy must go together."""
         super().check(problem)
+        memory.require(f"training.samples={self.samples}", 4 * self.samples * self.batch_size)
         family = problem.model.energy  # type: ignore[attr-defined]
         if self.form == "binary" and not family.networks:
             raise ConfigError(

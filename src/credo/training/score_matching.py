@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.models.ebm import EnergyDistribution
@@ -44,6 +45,7 @@ class ScoreMatching(OfEnergies):
     def check(self, problem: Problem) -> None:
         """As all trainings; and states must be real numbers, without bounds."""
         super().check(problem)
+        memory.require(f"training.directions={self.directions}", 4 * self.directions * self.batch_size)
         family = problem.model.energy  # type: ignore[attr-defined]
         if family.support.is_discrete:
             raise ConfigError("training=score_matching needs real states, but these are discrete; use training=pcd")
