@@ -15,6 +15,7 @@ import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
 from credo import device, export, metrics, note, provenance, signals, terminal
+from credo import objective as objectives
 from credo.checkpoint import Checkpoint
 from credo.code import record
 from credo.code.record import Code
@@ -100,12 +101,14 @@ def run(
         free = _free(config, choices, overrides)
         problem, data = parts.problem(config.seed, free)
         parts.inference.check(problem)
+        verdicts.require_possible(parts.diagnostics, problem)
+        objectives.require_possible(plain["objective"], parts.inference, problem)
         if parts.training is not None:
             _refuse_unread(overrides)
             _adopt(config, problem.training, free)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
         if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
-            return _outcome_of(found, config.objective)
+            return _outcome_of(found, plain["objective"])
         if code.unknown:
             terminal.show_unknown_code(code.unknown)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
@@ -127,7 +130,7 @@ def run(
         if sweep is None:
             terminal.show_answer(story, result, summary, verdict)
         numbers = _numbers(result, summary, late)
-        objective = _objective(config.objective, numbers)
+        objective = objectives.values(plain["objective"], numbers)
         if inferred is not None:
             story = replace(story, provenance={**story.provenance, "jobs_by_one_program": inferred.jobs})
         _write(folder, story, result, numbers, late)
@@ -142,6 +145,8 @@ def run(
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         keeper.finish()
     terminal.show_lacking([why for why in late.found.values() if why not in shown])
+    for name in objectives.unknown(plain["objective"], numbers):
+        terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if sweep is None:
         terminal.show_places(story, page, tracked, _next(choices, overrides, problem))
     else:
@@ -166,7 +171,7 @@ def _outcome_of(found: Path, objective: Any) -> Outcome:
     numbers = json.loads((found / "metrics.json").read_text())
     terminal.show_answered(found)
     verdict = json.loads((found / "verdict.json").read_text())["status"]
-    return Outcome(verdict, _objective(objective, numbers), 0, found)
+    return Outcome(verdict, objectives.values(objective, numbers), 0, found)
 
 
 def _story(
@@ -366,16 +371,6 @@ def _adopt(config: DictConfig, training: Training | None, free: tuple[str, ...])
         if value != config.training[name]:
             terminal.say_once(f"training.{name} is {value:g} in place of {config.training[name]:g}: the rows are few")
             config.training[name] = value
-
-
-def _objective(asked: Any, numbers: Mapping[str, float]) -> tuple[float, ...] | None:
-    """The metrics that `objective` names: one, or a list of them."""
-    names = () if asked is None else (asked,) if isinstance(asked, str) else tuple(asked)
-    for name in names:
-        if name not in numbers:
-            known = ", ".join(sorted(key for key in numbers if not key.startswith("posterior/")))
-            raise ConfigError(f"objective: expected a metric of this run ({known}, posterior/...), but got {name!r}")
-    return tuple(numbers[name] for name in names) or None
 
 
 def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Problem) -> tuple[str, ...]:

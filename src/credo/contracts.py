@@ -175,7 +175,8 @@ class Check:
     Attributes:
         name: the check's word, e.g. `r_hat`.
         status: `passed`; `failed`; `not checked` where the question applies but could not be answered, which is never a
-            pass; `note` where the answer needs care in reading but is no fault of the inference (prior sensitivity).
+            pass; `note` where the question was answered and the answer needs care in reading, but is no fault of the
+            inference (prior sensitivity). A question that could not be answered is never a note.
         value: the number judged, `None` where there is none.
         threshold: the bar, `None` where there is none.
         advice: one or two sentences in words: what was seen and, unless it passed, what to do.
@@ -197,6 +198,15 @@ class Diagnostic(Protocol):
 
     def __call__(self, result: "Result", summary: "pd.DataFrame") -> Check | None:
         """Judge a result. Returns `None` where the question does not apply to it (divergences of a point estimate)."""
+        ...
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A check that names parts of the model, and looks whether they are there before anything runs."""
+
+    def check(self, problem: "Problem") -> None:
+        """Raise `ConfigError`, whose sentence begins with the setting, where a part is not there."""
         ...
 
 

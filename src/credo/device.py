@@ -29,8 +29,6 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     """
     _check("device.platform", platform, PLATFORMS)
     _check("device.precision", precision, PRECISIONS)
-    if num_devices is not None and num_devices < 1:
-        raise ConfigError(f"device.num_devices: expected a whole number of at least 1 or null, but got {num_devices}")
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

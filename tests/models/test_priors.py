@@ -2,13 +2,16 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
+from omegaconf import OmegaConf
 from scipy import stats
 
+from credo.config.build import make_model
 from credo.errors import ConfigError
 from credo.models import priors
 from credo.models.supports import within
@@ -53,17 +56,44 @@ POSITIVE = [
 ]
 
 
+def refusal(target: str, **settings: float) -> str:
+    """What is said of a prior in a configuration."""
+    prior = {"_target_": target, **settings}
+    config = OmegaConf.create({"model": {"_target_": "credo.models.bernoulli.Bernoulli", "prior": {"p": prior}}})
+    with pytest.raises(ConfigError) as refused:
+        make_model(config)
+    return str(refused.value)
+
+
 @pytest.mark.parametrize(("name", "key"), POSITIVE)
-@pytest.mark.parametrize("value", [-1.0, 0.0, float("nan")])
+@pytest.mark.parametrize("value", [-1.0, 0.0])
 def test_a_positive_parameter_is_named(name: str, key: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"^{key}: expected a positive number, but got {value}$"):
-        make(name)(**DENSITIES[name][0] | {key: value})
+    said = refusal(f"credo.models.priors.{name}", **DENSITIES[name][0] | {key: value})
+    assert said == f"model.prior.p.{key}: expected a positive number, but got {value}"
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_probability_is_named(value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"^probs: expected a probability between 0 and 1, but got {value}$"):
-        priors.bernoulli(value)
+    said = refusal("credo.models.priors.bernoulli", probs=value)
+    assert said == f"model.prior.p.probs: expected a number between 0 and 1, but got {value}"
+
+
+class Steep(dist.Distribution):
+    """A user's own distribution."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"slope": dist.constraints.greater_than(2.0)}
+    support = dist.constraints.unit_interval
+
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+        super().__init__()
+
+
+def test_a_distribution_of_the_users_own_judges_its_parameters() -> None:
+    said = refusal(f"{__name__}.Steep", slope=1.5)
+    assert said == "model.prior.p.slope: expected a number above 2, but got 1.5"
+    said = refusal("numpyro.distributions.Gamma", concentration=1.0, rate=-3.0)
+    assert said == "model.prior.p.rate: expected a positive number, but got -3.0"
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0)])

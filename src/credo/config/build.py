@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import xarray as xr
 from hydra.core.hydra_config import HydraConfig
@@ -14,12 +14,13 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from credo.code import loading
-from credo.config import paths
+from credo.config import numbers, paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
 from credo.data.dataset import split
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.failure import refused
 from credo.models.problem import Problem
 
 
@@ -68,7 +69,7 @@ def build(config: DictConfig) -> Parts:
         model=_make(config, "model", Model),
         training=_make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
-        checkpoint_every=_seconds(config, "inference.checkpoint.every"),
+        checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
         diagnostics={
             name: _make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
         },
@@ -95,18 +96,13 @@ def make_tracker(config: DictConfig) -> Tracker:
     return tracker
 
 
-def _seconds(config: DictConfig, key: str) -> float | None:
-    value = OmegaConf.select(config, key)
-    if value is not None and not value > 0:
-        raise ConfigError(f"{key}: expected a positive number of seconds or null, but got {value}")
-    return value
-
-
 def _make(config: DictConfig, key: str, contract: type, without: str = "") -> Any:
     """Make a part; the key `without` is not the part's own."""
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise _no_part(key, node, contract)
+    own = cast("dict[str, Any]", OmegaConf.to_container(node, enum_to_str=True))
+    numbers.require_all(key, {name: value for name, value in own.items() if name != without})
     node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
@@ -155,6 +151,10 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
             f"started?{loading.hidden(cause)}"
         )
+    if (invalid := refused(cause)) is not None:
+        name, expected = invalid
+        value = OmegaConf.select(config, f"{key}.{name}", default=None)
+        return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
         return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):

@@ -11,10 +11,11 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from credo.config import paths
+from credo import objective
+from credo.config import numbers, paths
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
 
@@ -65,11 +66,14 @@ def refuse(config: DictConfig) -> None:
     Raises:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
+    numbers.refuse(config)
+    objective.names(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
     try:
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
         raise explain(error) from error
+    _refuse_deleted(config)
     for node in _nodes(config):
         if not isinstance(schema := OmegaConf.get_type(node), type) or not dataclasses.is_dataclass(schema):
             continue
@@ -79,6 +83,18 @@ def refuse(config: DictConfig) -> None:
                 raise no_such_key(_full_key(node), str(key), known)
     if keys := sorted(OmegaConf.missing_keys(config)):
         raise needed(keys[0])
+
+
+def _refuse_deleted(config: DictConfig) -> None:
+    """Refuse a configuration without a key of credo's own sections; what a class lacks is told as it is made."""
+    for node in _nodes(config):
+        schema = OmegaConf.get_type(node)
+        if not isinstance(schema, type) or not dataclasses.is_dataclass(schema) or hasattr(schema, "_target_"):
+            continue
+        for field in dataclasses.fields(schema):
+            if field.default == MISSING and field.name not in node:
+                key = ".".join(filter(None, [_full_key(node), field.name]))
+                raise ConfigError(f"{key}: {_EXPECTED['does not support deletion']}")
 
 
 def remarks(hydra: Any) -> list[str]:

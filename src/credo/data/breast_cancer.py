@@ -14,6 +14,7 @@ from credo.data.bundled import bundled
 from credo.data.holdout import hold_out
 from credo.data.scaling import standardise
 from credo.data.table import from_table
+from credo.ranges import Natural, Part
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -50,8 +51,8 @@ class BreastCancer(Source):
 
     features: Sequence[str] | None
     standardise: bool
-    test_fraction: float
-    split_seed: int
+    test_fraction: Part
+    split_seed: Natural
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

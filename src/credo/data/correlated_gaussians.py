@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
-from credo.errors import ConfigError
+from credo.ranges import Count, Natural, NonNegative, Part, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -32,18 +33,11 @@ class CorrelatedGaussians(Source):
         split_seed: the seed of the rows and of the split; `seed` is that of the inference.
     """
 
-    dim: int
-    mi: float
-    rows: int
-    test_fraction: float
-    split_seed: int
-
-    def __post_init__(self) -> None:
-        for key, least in (("dim", 1), ("rows", 2)):
-            if getattr(self, key) < least:
-                raise ConfigError(f"data.{key}: expected at least {least}, but got {getattr(self, key)}")
-        if not 0 <= self.mi < np.inf:
-            raise ConfigError(f"data.mi: expected a mutual information of at least 0 nats, but got {self.mi}")
+    dim: Count
+    mi: NonNegative
+    rows: Several
+    test_fraction: Part
+    split_seed: Natural
 
     @property
     def rho(self) -> float:
@@ -52,6 +46,7 @@ class CorrelatedGaussians(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows} data.dim={self.dim}", 8 * self.rows * self.dim)
         x, e = np.random.default_rng(self.split_seed).normal(size=(2, self.rows, self.dim))
         y = self.rho * x + np.exp(-self.mi / self.dim) * e
         labels = {dim: [f"{name}{i + 1}" for i in range(self.dim)] for dim, name in (("feature", "x"), ("target", "y"))}

@@ -5,7 +5,7 @@ Alpaydin, E. and Kaynak, C. (1998). Cascading classifiers. Kybernetika, 34(4); t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Annotated, override
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from credo.data.bundled import bundled
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
 from credo.errors import ConfigError
+from credo.ranges import Natural, Part, Several, count
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -46,10 +47,10 @@ class Digits(Source):
 
     scale: str
     dequantise: bool
-    digits: Sequence[int] | None
-    rows: int | None
-    test_fraction: float
-    split_seed: int
+    digits: Sequence[Annotated[int, count(0, 9)]] | None
+    rows: Several | None
+    test_fraction: Part
+    split_seed: Natural
 
     def __post_init__(self) -> None:
         if self.scale not in SCALES:
@@ -59,10 +60,8 @@ class Digits(Source):
                 "data.dequantise: expected false for binary pixels, which have no shades, but got true; "
                 "set data.scale=unit or data.dequantise=false"
             )
-        if self.digits is not None and (not self.digits or not set(self.digits) <= set(range(10))):
-            raise ConfigError(f"data.digits: expected digits from 0 to 9, or null, but got {list(self.digits)}")
-        if self.rows is not None and self.rows < 2:
-            raise ConfigError(f"data.rows: expected at least 2, or null for all, but got {self.rows}")
+        if self.digits is not None and not self.digits:
+            raise ConfigError("data.digits: expected digits from 0 to 9, or null, but got none")
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

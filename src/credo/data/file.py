@@ -15,6 +15,7 @@ from credo.data.nearest import nearest
 from credo.data.scaling import standardise
 from credo.data.table import from_table
 from credo.errors import ConfigError
+from credo.ranges import Natural, Part
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -51,8 +52,8 @@ class TableFile(Source, abc.ABC):
     sigma: str | None
     standardise: bool
     standardise_target: bool
-    test_fraction: float
-    split_seed: int
+    test_fraction: Part
+    split_seed: Natural
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ import xarray as xr
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.errors import ConfigError
+from credo.ranges import Finite
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -22,7 +23,7 @@ class Inline(Source):
         values: `y` [obs].
     """
 
-    values: Sequence[float]
+    values: Sequence[Finite]
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

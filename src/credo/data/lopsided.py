@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
-from credo.errors import ConfigError
+from credo.ranges import Natural, Part, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -30,16 +31,13 @@ class Lopsided(Source):
         split_seed: the seed of the rows and of the split; `seed` is that of the inference.
     """
 
-    rows: int
-    test_fraction: float
-    split_seed: int
-
-    def __post_init__(self) -> None:
-        if self.rows < 2:
-            raise ConfigError(f"data.rows: expected at least 2, but got {self.rows}")
+    rows: Several
+    test_fraction: Part
+    split_seed: Natural
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows}", 8 * self.rows)
         generator = np.random.default_rng(self.split_seed)
         x = generator.uniform(-REACH, REACH, self.rows)
         sign = np.where(generator.random(self.rows) < SHARE, 1.0, -1.0)

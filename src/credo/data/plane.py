@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
 from credo.data.nearest import nearest
 from credo.errors import ConfigError
+from credo.ranges import Natural, NonNegative, Part, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -53,18 +55,14 @@ class Plane(Source):
     """
 
     density: str
-    noise: float
-    rows: int
-    test_fraction: float
-    split_seed: int
+    noise: NonNegative
+    rows: Several
+    test_fraction: Part
+    split_seed: Natural
 
     def __post_init__(self) -> None:
         if self.density not in DENSITIES:
             raise ConfigError(f"data.density: got {self.density!r}; {nearest(self.density, DENSITIES)}")
-        if not 0 <= self.noise < np.inf:
-            raise ConfigError(f"data.noise: expected a standard deviation of at least 0, but got {self.noise}")
-        if self.rows < 2:
-            raise ConfigError(f"data.rows: expected at least 2, but got {self.rows}")
 
     @property
     def entropy(self) -> float | None:
@@ -73,6 +71,7 @@ class Plane(Source):
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows}", 8 * self.rows)
         points = DENSITIES[self.density](np.random.default_rng(self.split_seed), self.rows, self.noise)
         known = {} if self.entropy is None else {"entropy": self.entropy}
         data = make({"y": ((ROWS, "target"), points)}, {"target": ["y1", "y2"]}, known)

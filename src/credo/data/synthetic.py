@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, override
 import numpy as np
 import xarray as xr
 
+from credo import memory
 from credo.contracts import Source
 from credo.data.dataset import ROWS, TRUTH, Variables, make
 from credo.errors import ConfigError
+from credo.ranges import Count, Positive, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -28,23 +30,18 @@ class Synthetic(Source):
         sigma: the known standard error of every row, or `None`.
     """
 
-    rows: int
-    features: int | None
-    groups: int | None
-    sigma: float | None
+    rows: Several
+    features: Count | None
+    groups: Count | None
+    sigma: Positive | None
 
     def __post_init__(self) -> None:
-        for key, least in (("rows", 2), ("features", 1), ("groups", 1)):
-            value = getattr(self, key)
-            if value is not None and value < least:
-                raise ConfigError(f"data.{key}: expected at least {least}, but got {value}")
         if self.groups is not None and self.groups > self.rows:
             raise ConfigError(f"data.groups: expected at most data.rows={self.rows}, but got {self.groups}")
-        if self.sigma is not None and self.sigma <= 0:
-            raise ConfigError(f"data.sigma: expected a standard error above 0, but got {self.sigma}")
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
+        memory.require(f"data.rows={self.rows} data.features={self.features}", 8 * self.rows * (self.features or 1))
         template = self._template(model, seed)
         observed, truth = model.simulate(template, seed)
         if "y" in template and "y" not in observed:

@@ -20,6 +20,7 @@ from credo.data.holdout import mark
 from credo.data.scaling import standardise
 from credo.data.table import from_table
 from credo.errors import ConfigError
+from credo.ranges import Natural
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -40,7 +41,7 @@ class Uci(Source):
     """
 
     path: str
-    split: int
+    split: Natural
     standardise: bool
     standardise_target: bool
 

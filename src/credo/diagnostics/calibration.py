@@ -8,6 +8,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.distinct import advice as whole_numbers
+from credo.ranges import Share
 from credo.result import Result
 
 _LEVELS = (0.5, 0.9)
@@ -23,7 +24,7 @@ class Calibration:
         threshold: the largest such excess that passes.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge the predictive of conditional models."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import NonNegative
 from credo.result import Result
 
 
@@ -25,7 +26,7 @@ class Ceiling:
         threshold: the least distance that passes; nearer to ln K the value is a lower bound and no estimate.
     """
 
-    threshold: float
+    threshold: NonNegative
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge critics."""

@@ -9,6 +9,7 @@ import xarray as xr
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.summary import labels
+from credo.ranges import Count
 from credo.result import Result
 
 NEAR = 0.01
@@ -26,7 +27,7 @@ class Chains:
         threshold: the smallest number that passes.
     """
 
-    threshold: int
+    threshold: Count
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, some
+from credo.ranges import Share
 from credo.result import Result
 
 
@@ -18,7 +19,7 @@ class Components:
         threshold: the least that is alive.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge mixtures."""
@@ -26,7 +27,7 @@ class Components:
         if "weight" not in rows or rows.sizes["component"] == 1:
             return None
         largest = rows["weight"].to_numpy().max(axis=0)
-        dead = np.flatnonzero(largest < self.threshold)
+        dead = np.flatnonzero(~(largest >= self.threshold))
         value = float(largest.min())
         if not dead.size:
             words = f"Each of {len(largest)} components has a weight of at least {value:.2g} in some row."

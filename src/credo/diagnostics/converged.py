@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from credo.contracts import Check
-from credo.diagnostics.optimisation import listed
+from credo.diagnostics.answers import group
+from credo.diagnostics.optimisation import best_start, listed, record
 from credo.result import Result, Status
+
+_LOWER = 1e-6
+"""A log density that is lower by such a share of itself (or nats, where it is small) is lower beyond rounding."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,15 @@ class Converged:
         """Judge point estimates."""
         if result.kind != "point":
             return None
+        objective, best = record(result, "objective"), best_start(result)
+        began = float(group(result, "optimisation").attrs.get("began", np.nan))
+        ended = np.nan if objective is None or best is None else float(objective[best])
+        if began - ended > _LOWER * max(1.0, abs(began)):
+            advice = (
+                f"The optimiser ended lower than it began: the log density was {began:.6g} at the best start and is "
+                f"{ended:.6g} at the estimate. Lower inference.learning_rate, or use inference.optimiser=lbfgs."
+            )
+            return Check("converged", "failed", ended, began, advice)
         if result.status is Status.DONE:
             return Check("converged", "passed", None, None, "The optimiser converged.")
         if listed(result, "unbounded"):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group
+from credo.ranges import Natural
 from credo.result import Result
 
 _FEW = 1000
@@ -41,7 +42,7 @@ class Distinct:
         threshold: fewer are noted.
     """
 
-    threshold: int
+    threshold: Natural
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge the targets of conditional densities."""

@@ -12,6 +12,7 @@ from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
+from credo.ranges import Natural
 from credo.result import Result
 
 
@@ -23,7 +24,7 @@ class Divergences:
         threshold: the largest number that passes.
     """
 
-    threshold: int
+    threshold: Natural
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws of a Hamiltonian sampler."""

@@ -14,6 +14,7 @@ from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.diagnostics.summary import array_stats
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -25,7 +26,7 @@ class EBfmi:
         threshold: the smallest fraction that passes.
     """
 
-    threshold: float
+    threshold: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a Hamiltonian sampler."""

@@ -11,6 +11,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.causes import explained, resonant
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -22,7 +23,7 @@ class EssBulk:
         threshold: the smallest size that passes.
     """
 
-    threshold: float
+    threshold: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -22,7 +23,7 @@ class EssTail:
         threshold: the smallest size that passes.
     """
 
-    threshold: float
+    threshold: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

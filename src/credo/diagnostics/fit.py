@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import Share
 from credo.result import Result
 
 _PERMUTATIONS = 999
@@ -30,8 +31,8 @@ class Fit:
         level: the largest p-value that is no chance; the rate of false alarms is at most this.
     """
 
-    threshold: float
-    level: float
+    threshold: Share
+    level: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge trained energies."""
@@ -44,7 +45,7 @@ class Fit:
         share, p = compared(x, y, bool(both.attrs["paired"]))
         rows = "held-out rows" if both.attrs["rows"] == "test" else "training rows, as none are held out,"
         seen = f"{len(x)} {rows} and {len(y)} states by {both.attrs['sampler']}"
-        if p <= self.level and share > self.threshold:
+        if not (p > self.level or share <= self.threshold):
             advice = (
                 f"{seen} differ (p = {p:.2g}): the model has too much or too little mass somewhere. Train it longer, "
                 "or by another training: exact where Z is tractable, nce or pcd. (score_matching does not see how much "

@@ -13,6 +13,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.optimisation import best_start, listed, record
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -25,8 +26,8 @@ class GradientNorm:
         decrement: the largest distance to the mode, in standard errors, that passes.
     """
 
-    threshold: float
-    decrement: float
+    threshold: Positive
+    decrement: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

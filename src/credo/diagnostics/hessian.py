@@ -13,6 +13,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.optimisation import listed, record, unknown
+from credo.ranges import NonNegative
 from credo.result import Result
 
 
@@ -24,7 +25,7 @@ class Hessian:
         threshold: the smallest eigenvalue that passes; single precision resolves about 1e-6.
     """
 
-    threshold: float
+    threshold: NonNegative
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
@@ -41,8 +42,11 @@ class Hessian:
         if smallest is not None and smallest >= self.threshold:
             return Check("hessian", "passed", smallest, self.threshold, "The estimate is an isolated mode.")
         if boundary:
-            advice = f"Not judged, as the mode is on the boundary in {some(boundary)}, where curvature says nothing."
-            return Check("hessian", "note", smallest, self.threshold, advice)
+            reason = (
+                f"The mode is on the boundary in {some(boundary)}, where curvature says nothing: whether it is the "
+                "only one near there is not known. Use inference=nuts, or a prior that keeps it inside (inference=map)."
+            )
+            return not_checked("hessian", self.threshold, reason)
         return self._failed(smallest, "a combination of scalars")
 
     def _failed(self, smallest: float | None, where: str) -> Check:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group
+from credo.ranges import NonNegative
 from credo.result import Result
 
 
@@ -18,7 +19,7 @@ class Inner:
         threshold: the largest move, beyond three of its standard errors, that passes.
     """
 
-    threshold: float
+    threshold: NonNegative
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of the exchange algorithm."""

@@ -21,6 +21,7 @@ from credo.contracts import Check
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
+from credo.ranges import Finite
 from credo.result import Result
 
 
@@ -33,7 +34,7 @@ class Loo:
             lower.
     """
 
-    threshold: float
+    threshold: Finite
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
@@ -49,7 +50,7 @@ class Loo:
         sizes = group(result, "log_likelihood").sizes
         threshold = min(self.threshold, 1 - 1 / math.log10(max(2, sizes["chain"] * sizes["draw"])))
         largest = float(left_out["pareto_k"].max())
-        high = left_out["pareto_k"][left_out["pareto_k"] > threshold].sort_values(ascending=False)
+        high = left_out["pareto_k"][~(left_out["pareto_k"] <= threshold)].sort_values(ascending=False)
         if high.empty:
             seen = f"The predictive score rests on all {len(left_out)} observations without trouble."
             return Check("loo", "passed", largest, threshold, seen)

@@ -15,6 +15,7 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import array_stats, heavy, pieces
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -26,7 +27,7 @@ class Mcse:
         threshold: the largest ratio that passes.
     """
 
-    threshold: float
+    threshold: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

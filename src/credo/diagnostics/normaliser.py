@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import Positive
 from credo.result import Result
 
 
@@ -18,7 +19,7 @@ class Normaliser:
         threshold: the largest width that passes.
     """
 
-    threshold: float
+    threshold: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge estimates of energy-based models."""

@@ -15,6 +15,7 @@ import xarray as xr
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, left_out, not_checked, some
+from credo.ranges import Share
 from credo.result import Result
 
 
@@ -51,7 +52,7 @@ class PosteriorPredictive:
         threshold: the smallest probability that passes.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws; one draw of a point estimate has no distribution."""

@@ -14,8 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from credo.contracts import Check
+from credo.data.nearest import nearest
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.summary import array_stats, constant, moving, scalars
+from credo.errors import ConfigError
+from credo.models.problem import Problem
+from credo.ranges import NonNegative
 from credo.result import Result
 
 ALPHAS = (0.99, 1.01)
@@ -38,8 +42,15 @@ class PriorSensitivity:
             the lower ones are part of the model.
     """
 
-    threshold: float
+    threshold: NonNegative
     sites: list[str] | None = None
+
+    def check(self, problem: Problem) -> None:
+        """Refuse sites that have no prior of their own."""
+        known = [problem.names.variable(site.name) for site in problem.latents if not site.local]
+        for site in self.sites or ():
+            if site not in known:
+                raise ConfigError(f"sites: there is no prior of {site!r}; {nearest(site, known)}")
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
@@ -52,8 +63,7 @@ class PriorSensitivity:
         prior, likelihood = group(result, "log_prior"), group(result, "log_likelihood")
         if self.sites is not None:
             if unknown := sorted(set(self.sites) - set(prior)):
-                known = ", ".join(map(str, prior)) or "nothing"
-                reason = f"checks.prior_sensitivity.sites: no log prior of {some(unknown)}; there is one of {known}."
+                reason = f"There is no log prior of {some(unknown)}."
                 return not_checked("prior_sensitivity", self.threshold, reason)
             prior = prior[list(self.sites)]
         if not prior.data_vars or not likelihood.data_vars:
@@ -65,7 +75,7 @@ class PriorSensitivity:
             reason = "The draws or their log densities are not finite or too few, or nothing moves."
             return not_checked("prior_sensitivity", self.threshold, reason)
         worst = float(prior.max())
-        sensitive = prior[prior >= self.threshold].sort_values(ascending=False).index
+        sensitive = prior[~(prior < self.threshold)].sort_values(ascending=False).index
         if sensitive.empty:
             seen = "Changing the priors a little changes no marginal much."
             return Check("prior_sensitivity", "passed", worst, self.threshold, seen)

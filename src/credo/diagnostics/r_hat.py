@@ -4,12 +4,14 @@ Vehtari et al. (2021), Bayesian Analysis 16(2), section 4: rank-normalised split
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged
+from credo.ranges import Range
 from credo.result import Result
 
 
@@ -21,7 +23,7 @@ class RHat:
         threshold: the largest R-hat that passes.
     """
 
-    threshold: float
+    threshold: Annotated[float, Range(least=1)]
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

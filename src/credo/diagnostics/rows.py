@@ -69,7 +69,7 @@ def _judge(name: str, values: pd.Series, threshold: float, words: Words, sign: i
         reason = "It could not be computed for any scalar: too few chains or draws, or nothing moved."
         return not_checked(name, threshold, reason)
     worst = sign * float(badness.iloc[0])
-    bad = badness.index[badness > sign * threshold]
+    bad = badness.index[~(badness <= sign * threshold)]  # no number is below a NaN
     if len(bad):
         return Check(name, "failed", worst, threshold, words(some(bad), worst))
     if len(badness) < len(values):

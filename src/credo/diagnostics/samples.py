@@ -1,7 +1,7 @@
 """Do chains that sample a trained energy agree? Half of them begin at the data, half away from it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from arviz_stats.base import array as arviz_array
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import Range
 from credo.result import Result
 
 array_stats: Any = arviz_array.array_stats
@@ -36,7 +37,7 @@ class Samples:
         threshold: the largest R-hat that passes.
     """
 
-    threshold: float
+    threshold: Annotated[float, Range(least=1)]
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge the samples of energy-based models."""

@@ -7,6 +7,7 @@ import pandas as pd
 
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.ranges import NonNegative
 from credo.result import Result
 
 
@@ -22,7 +23,7 @@ class Settled:
         threshold: the largest gain that passes.
     """
 
-    threshold: float
+    threshold: NonNegative
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge trained networks."""

@@ -19,6 +19,7 @@ from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.optimisation import listed, record, unknown
 from credo.inference.profile import COARSE, judge
+from credo.ranges import Positive
 from credo.result import Result
 
 _STILL = 0.01
@@ -34,8 +35,8 @@ class StandardErrors:
         greatest: the largest that passes, of the geometric mean of both sides.
     """
 
-    least: float
-    greatest: float
+    least: Positive
+    greatest: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

@@ -16,6 +16,7 @@ import pandas as pd
 from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.optimisation import best_start, listed, record
+from credo.ranges import Count, NonNegative, Positive
 from credo.result import Result
 
 
@@ -30,9 +31,9 @@ class StartsAgree:
             half a standard error the log density of a regular mode has dropped by 0.125, well beyond `tolerance`.
     """
 
-    threshold: int
-    tolerance: float
-    distance: float
+    threshold: Count
+    tolerance: NonNegative
+    distance: Positive
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
@@ -50,7 +51,7 @@ class StartsAgree:
         as_high = objective >= objective[best] - self.tolerance
         if np.isnan(distance[as_high]).any():
             return self._without_distances(as_high, on_boundary=bool(listed(result, "boundary")))
-        return self._judge(objective, as_high, elsewhere=as_high & (distance > self.distance))
+        return self._judge(objective, as_high, elsewhere=as_high & ~(distance <= self.distance))
 
     def _judge(self, objective: np.ndarray, as_high: np.ndarray, elsewhere: np.ndarray) -> Check:
         starts, best, count = len(objective), objective[as_high].max(), int((as_high & ~elsewhere).sum())
@@ -74,6 +75,9 @@ class StartsAgree:
         """On the boundary standard errors, and so distances, are not defined; the heights alone can agree there."""
         count = int(as_high.sum())
         if on_boundary and count >= self.threshold:
-            advice = f"{count} of {len(as_high)} starts reached the same log density, on the boundary of the space."
-            return Check("starts_agree", "note", count, self.threshold, advice)
+            advice = (
+                f"{count} of {len(as_high)} starts reached the same log density, on the boundary of the space, where "
+                "it is not known how far apart they are."
+            )
+            return Check("starts_agree", "not checked", count, self.threshold, advice)
         return not_checked("starts_agree", self.threshold, "How far apart the starts ended is not known.")

@@ -15,6 +15,7 @@ import xarray as xr
 from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.summary import constant, labels, pieces
+from credo.ranges import Share
 from credo.result import Result
 
 PROBABLE = 0.01
@@ -29,7 +30,7 @@ class Stuck:
         threshold: the smallest fraction that passes; a well tuned random walk moves in 10 to 50 % of its steps.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws."""
@@ -47,7 +48,7 @@ class Stuck:
 
     def _judge_continuous(self, rates: pd.DataFrame) -> Check | None:
         """The failure, if there is one. Rates: [scalar, chain]."""
-        slow = rates < self.threshold
+        slow = ~(rates >= self.threshold)
         if not slow.to_numpy().any():
             return None
         chains = [str(chain) for chain in slow.columns[slow.any(axis="index")]]

@@ -12,6 +12,7 @@ from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
+from credo.ranges import Share
 from credo.result import Result
 
 STATISTIC = "reached_max_treedepth"
@@ -25,7 +26,7 @@ class TreeDepth:
         threshold: the largest fraction that passes.
     """
 
-    threshold: float
+    threshold: Share
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws of NUTS; plain HMC has trajectories of a fixed length."""

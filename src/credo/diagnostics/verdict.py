@@ -7,9 +7,25 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from credo.contracts import Check, CheckStatus, Diagnostic, Verdict
+from credo.contracts import Check, CheckStatus, Diagnostic, Particular, Verdict
 from credo.diagnostics.answers import not_checked
+from credo.errors import ConfigError
+from credo.models.problem import Problem
 from credo.result import Result
+
+
+def require_possible(checks: Mapping[str, Diagnostic], problem: Problem) -> None:
+    """Ask those checks that name parts of the model whether they are there.
+
+    Raises:
+        ConfigError: names the check's key.
+    """
+    for name, check in checks.items():
+        if isinstance(check, Particular):
+            try:
+                check.check(problem)
+            except ConfigError as error:
+                raise ConfigError(f"diagnostics.checks.{name}.{error}") from error
 
 
 def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFrame) -> Verdict:
@@ -55,6 +71,9 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _ask(name: str, check: Diagnostic, result: Result, summary: pd.DataFrame) -> Check | None:
+    settings = getattr(check, "__dict__", {})
+    if unknown := [key for key, value in settings.items() if isinstance(value, float) and math.isnan(value)]:
+        return not_checked(name, None, f"Its {unknown[0]} is NaN, to which nothing can be compared.")
     try:
         answer = check(result, summary)
         if answer is None:

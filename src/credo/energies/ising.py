@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from credo import memory
 from credo.energies.base import Discrete, check_numbers, real
 from credo.errors import ConfigError
 
@@ -123,6 +124,7 @@ def lattice_edges(shape: Sequence[int], periodic: bool | Sequence[bool] = True) 
             f"energy.periodic: a periodic axis of one site would couple it to itself; expected at least 2 sites, "
             f"but got {tuple(shape)}"
         )
+    memory.require(f"energy.shape={list(shape)}", 30 * prod(shape) * len(shape))
     index = np.arange(prod(shape)).reshape(shape)
     edges: list[tuple[int, int]] = []
     for axis, ring in enumerate(closed):

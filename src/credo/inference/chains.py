@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer.mcmc import MCMCKernel
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
@@ -24,7 +25,11 @@ from credo.inference.programs import Stats, first_points, start
 from credo.inference.start import not_found, require_possible
 from credo.inference.stop import Stop
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Natural, Steps
 from credo.result import Result
+
+_STEPS = 2**17
+"""Kernel steps of a block, at most: while it goes on, no signal is looked at."""
 
 
 def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
@@ -55,11 +60,11 @@ class Chains(eqx.Module):
         moments: of the other variables, keep means and variances by block.
     """
 
-    chains: int = eqx.field(static=True)
-    warmup: int = eqx.field(static=True)
-    draws: int = eqx.field(static=True)
-    thinning: int = eqx.field(static=True)
-    block: int = eqx.field(static=True)
+    chains: Count = eqx.field(static=True)
+    warmup: Natural = eqx.field(static=True)
+    draws: Count = eqx.field(static=True)
+    thinning: Steps = eqx.field(static=True)
+    block: Count = eqx.field(static=True)
     placement: str = eqx.field(static=True)
     start: str = eqx.field(static=True)
     start_values: dict[str, Any] = eqx.field(converter=_arrays)
@@ -74,9 +79,6 @@ class Chains(eqx.Module):
     uses_gradients: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        for name, least in (("chains", 1), ("draws", 1), ("warmup", 0), ("thinning", 1), ("block", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name}: expected a whole number of at least {least}, got {getattr(self, name)}")
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
 
@@ -141,7 +143,12 @@ class Chains(eqx.Module):
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
+        scalars = sum(math.prod(site.shape) for site in problem.latents)
+        memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
+        memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+        if self.keep == ():
+            raise ConfigError("inference.keep: expected names of variables, or null for all, but got an empty list")
         for name in self.keep or ():
             if name not in shown:
                 raise ConfigError(f"keep: expected names among {', '.join(shown)}, but got {name!r}")
@@ -213,7 +220,9 @@ class Chains(eqx.Module):
     def program(self, problem: Problem) -> "Chains":
         """These settings as an argument of compiled programs, without what would only make others of them."""
         scalars = sum(math.prod(site.shape) for site in problem.latents)
-        block = min(self.block, max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1))
+        block = min(
+            self.block, max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1), max(_STEPS // self.thinning, 1)
+        )
         return dataclasses.replace(self, draws=1, stop=None, keep=None, moments=False, block=block)
 
 

@@ -40,7 +40,8 @@ class Outlook(NamedTuple):
     - **ends** - whether all latents come to an end [dim, 2].
     - **end** - the latents there, all scalars in a row [dim, 2, scalars].
     - **out** - the change of the log density on going out by `_FAR` and twice that [dim, 2, 2].
-    - **back** - its change on going back by `_FAR`, and the lowest inside; 0 where it was not asked [dim, 2, 2].
+    - **back** - its change on going back by `_FAR`, the lowest and the highest inside; 0 where it was not asked
+      [dim, 2, 3].
     """
 
     ends: Array
@@ -84,14 +85,12 @@ def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Arra
         def backwards() -> Array:
             points = jnp.stack([mode - step, mode - 2 * step, mode.at[number].set(0.0)])
             change = lax.map(value, points) - height
-            return jnp.stack([change[0], jnp.min(jnp.nan_to_num(change, nan=-jnp.inf))])
+            known = jnp.nan_to_num(change, nan=-jnp.inf)
+            return jnp.stack([change[0], jnp.min(known), jnp.max(known)])
 
-        def nothing() -> Array:
-            return jnp.zeros(2, mode.dtype)
-
-        out = lax.cond(ends, outwards, nothing)
+        out = lax.cond(ends, outwards, lambda: jnp.zeros(2, mode.dtype))
         asked = ends & (jnp.all(jnp.abs(out) <= _NEAR) | ~jnp.all(jnp.isfinite(out)))
-        return Outlook(ends, end, out, lax.cond(asked, backwards, nothing))
+        return Outlook(ends, end, out, lax.cond(asked, backwards, lambda: jnp.zeros(3, mode.dtype)))
 
     numbers, sides = jnp.meshgrid(jnp.arange(mode.size), jnp.array([-1.0, 1.0], mode.dtype), indexing="ij")
     found = lax.map(look, (numbers.ravel(), sides.ravel()))
@@ -114,6 +113,7 @@ def judge(outlook: Outlook, gradient: np.ndarray, noise: float) -> Edges:
         steady = (slope >= _SLOPE) & (np.abs(back[..., 0] + _FAR * slope) < 0.1 * _FAR * slope)
         unbounded = ends & (rises | (steady & ~np.isfinite(out).all(-1)))
         level = ends & (np.abs(out).max(-1) <= _LEVEL + noise) & (back[..., 1] < -_FALL - noise)
+        level &= back[..., 2] <= _LEVEL + noise  # else the end is where the optimiser got lost
     on_edge = level | unbounded
     chosen = np.argmax(on_edge, axis=1)
     return Edges(

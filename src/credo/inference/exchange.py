@@ -6,7 +6,7 @@ y' comes from chains that begin at the data, the ratio is off by as much as they
 statistic `inner_drift` shows.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,6 +20,7 @@ from credo.inference.density import Program, Values, constrain
 from credo.inference.mh import Mh, MhState, RandomWalkMetropolis
 from credo.inference.programs import Stats
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import count
 
 
 class Unnormalised(Messenger):
@@ -74,13 +75,9 @@ class Exchange(Mh):
         transitions: of the inner chains, which begin at the data; where states can be drawn exactly they are.
     """
 
-    transitions: int = eqx.field(static=True)
+    transitions: Annotated[int, count(2, 1_000_000)] = eqx.field(static=True)
 
     method: ClassVar[str] = "exchange"
-
-    def __check_init__(self) -> None:
-        if self.transitions < 2:
-            raise ConfigError(f"transitions: expected at least 2, but got {self.transitions}")
 
     def check(self, problem: Problem) -> None:
         """As `Mh`; and the model must be one of energies."""

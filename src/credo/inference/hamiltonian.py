@@ -29,6 +29,7 @@ from credo.inference.metric import Metric
 from credo.inference.programs import Stats, over_chains
 from credo.inference.start import find_continuous
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Between, Positive
 
 _FIRST_WINDOW, _GROWTH, _LAST_WINDOW, _LEAST_WINDOW = 10, 1.5, 0.85, 0.1
 """Windows end after ten draws, then after 1.5 times as many each time, and at 85 % of the warm-up, unless another has
@@ -68,12 +69,14 @@ class Preconditioned(MCMCKernel):
         energy: the potential of z.
         target_accept: the acceptance rate to which the step size adapts.
         step_size: at the start.
+        least_step: the smallest to which it adapts.
     """
 
     sample_field = "inner.z"
 
-    def __init__(self, make: Any, energy: Any, target_accept: Any, step_size: Any) -> None:
+    def __init__(self, make: Any, energy: Any, target_accept: Any, step_size: Any, least_step: Any) -> None:
         self._make, self._energy, self._target, self._step_size = make, energy, target_accept, step_size
+        self._least_step = least_step
         self._num_warmup = 0
 
     def init(
@@ -91,7 +94,7 @@ class Preconditioned(MCMCKernel):
         inner = self._kernel.sample(state.inner, model_args, model_kwargs)
         average = _average_goes_on(self._target - inner.accept_prob, state.average)
         log_step = jnp.where(inner.i < self._num_warmup, average[0], average[1])
-        step = jnp.clip(jnp.exp(log_step), _LEAST_STEP, 1 / _LEAST_STEP)
+        step = jnp.clip(jnp.exp(log_step), self._least_step, 1 / _LEAST_STEP)
         adapting = inner.i <= self._num_warmup
         average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
         adapt = inner.adapt_state
@@ -122,19 +125,20 @@ class Hamiltonian(Chains):
             strong directions for up to 1,000, or scales alone.
     """
 
-    target_accept: float
-    step_size: float
+    target_accept: Between
+    step_size: Positive
     metric: str = eqx.field(static=True)
 
     uses_gradients: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
-        if not 0 < self.target_accept < 1:
-            raise ConfigError(f"target_accept: expected a number between 0 and 1, but got {self.target_accept}")
-        if not self.step_size > 0:
-            raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
         if self.metric not in ("auto", *metrics.KINDS):
             raise ConfigError(f"metric: expected auto, {', '.join(metrics.KINDS)}, but got {self.metric!r}")
+
+    @property
+    def least_step(self) -> Any:
+        """The smallest step size to which it adapts."""
+        return _LEAST_STEP
 
     @abc.abstractmethod
     def numpyro_kernel(self, energy: Any) -> HMC:
@@ -158,7 +162,9 @@ class Hamiltonian(Chains):
 
     def kernel(self, program: BoundModel) -> Preconditioned:
         """Ours around NumPyro's."""
-        return Preconditioned(self.numpyro_kernel, potential(program), self.target_accept, self.step_size)
+        return Preconditioned(
+            self.numpyro_kernel, potential(program), self.target_accept, self.step_size, self.least_step
+        )
 
     def begin(
         self, program: BoundModel, key: Array, mode: Values | None = None, from_prior: Array | None = None

@@ -6,6 +6,13 @@ from numpyro.infer import HMC
 
 from credo.errors import ConfigError
 from credo.inference.hamiltonian import Hamiltonian
+from credo.ranges import Positive
+
+MOST_STEPS = 10_000
+"""Steps of a trajectory with the step size that is configured, at most."""
+
+LONGEST = 2**16
+"""Steps of a trajectory at most, however small the step size becomes: while it goes on, no signal is looked at."""
 
 
 class Hmc(Hamiltonian):
@@ -16,13 +23,21 @@ class Hmc(Hamiltonian):
             draws of a normal posterior independent; half a turn comes back to where it began.
     """
 
-    trajectory_length: float
+    trajectory_length: Positive
 
     method: ClassVar[str] = "hmc"
 
     def __check_init__(self) -> None:
-        if not self.trajectory_length > 0:
-            raise ConfigError(f"trajectory_length: expected a positive number, but got {self.trajectory_length}")
+        if self.trajectory_length > MOST_STEPS * self.step_size:
+            raise ConfigError(
+                f"inference.trajectory_length: expected at most {MOST_STEPS} steps of inference.step_size, "
+                f"{MOST_STEPS * self.step_size:g}, but got {self.trajectory_length:g}"
+            )
+
+    @property
+    def least_step(self) -> Any:
+        """A trajectory of this step size has as many steps as one may have."""
+        return self.trajectory_length / LONGEST
 
     def numpyro_kernel(self, energy: Any) -> HMC:
         """NumPyro's kernel."""

@@ -20,13 +20,13 @@ from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.infer.mcmc import MCMCKernel
 
-from credo.errors import ConfigError
 from credo.inference.chains import Chains
 from credo.inference.conditional import of_others
 from credo.inference.density import Program, Values, discrete_latents, potential, structure
 from credo.inference.programs import Stats, advance
 from credo.inference.start import Start, find
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Between, Positive
 from credo.result import Result
 
 
@@ -225,19 +225,13 @@ class Mh(Chains):
         adapt: adapt scale and covariance during warm-up.
     """
 
-    scale: float
-    target_accept: float
+    scale: Positive
+    target_accept: Between
     adapt: bool = eqx.field(static=True)
 
     method: ClassVar[str] = "mh"
     preferred: ClassVar[str] = "vectorized"
     uses_gradients: ClassVar[bool] = False
-
-    def __check_init__(self) -> None:
-        if not self.scale > 0:
-            raise ConfigError(f"scale: expected a positive number, but got {self.scale}")
-        if not 0 < self.target_accept < 1:
-            raise ConfigError(f"target_accept: expected a number between 0 and 1, but got {self.target_accept}")
 
     def kernel(self, program: BoundModel) -> RandomWalkMetropolis:
         """Our own kernel; NumPyro has none."""

@@ -1,14 +1,14 @@
 """The no-U-turn sampler (Hoffman & Gelman 2014, with the multinomial trajectories of Betancourt 2017)."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from numpyro.infer import NUTS
 
-from credo.errors import ConfigError
 from credo.inference.hamiltonian import Hamiltonian, HamiltonianState
 from credo.inference.programs import Stats
+from credo.ranges import count
 
 
 class Nuts(Hamiltonian):
@@ -18,13 +18,9 @@ class Nuts(Hamiltonian):
         max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps.
     """
 
-    max_tree_depth: int = eqx.field(static=True)
+    max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True)
 
     method: ClassVar[str] = "nuts"
-
-    def __check_init__(self) -> None:
-        if not 1 <= self.max_tree_depth <= 20:
-            raise ConfigError(f"max_tree_depth: expected a whole number from 1 to 20, but got {self.max_tree_depth}")
 
     def numpyro_kernel(self, energy: Any) -> NUTS:
         """NumPyro's kernel."""

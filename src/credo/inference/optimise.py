@@ -6,6 +6,7 @@ NaN: a start that meets an infinite density keeps its last finite point.
 """
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -19,6 +20,7 @@ import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted
 from credo.inference.calls import Call, Calls, alone
@@ -29,6 +31,7 @@ from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Positive
 from credo.result import Cost, Result, Status
 
 _CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}
@@ -74,11 +77,11 @@ class PointEstimate(eqx.Module):
     """
 
     optimiser: str = eqx.field(static=True)
-    starts: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True)
-    tolerance: float
-    learning_rate: float
-    batch_size: int | None = eqx.field(static=True)
+    starts: Count = eqx.field(static=True)
+    steps: Count = eqx.field(static=True)
+    tolerance: Positive
+    learning_rate: Positive
+    batch_size: Count | None = eqx.field(static=True)
 
     method: ClassVar[str]
 
@@ -87,9 +90,6 @@ class PointEstimate(eqx.Module):
             raise ConfigError(f"optimiser: expected lbfgs or adam, but got {self.optimiser!r}")
         if self.batch_size is not None and self.optimiser != "adam":
             raise ConfigError("batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs")
-        for name in ("starts", "steps", "tolerance", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
 
     @abc.abstractmethod
     def log_density(self, program: Program, z: Values) -> Array:
@@ -104,11 +104,13 @@ class PointEstimate(eqx.Module):
             problem.training.check(problem)
         else:
             problem.require_normalised(f"inference={self.method} without a training")
+            scalars = sum(math.prod(site.shape) for site in problem.latents)
+            memory.require(f"inference.starts={self.starts}", 40 * self.starts * scalars)
         if self.batch_size is None:
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
-        if not 0 < self.batch_size <= rows:
-            raise ConfigError(f"batch_size: expected a number from 1 to the {rows} rows, but got {self.batch_size}")
+        if self.batch_size > rows:
+            raise ConfigError(f"batch_size: expected at most the {rows} rows, but got {self.batch_size}")
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
@@ -140,10 +142,12 @@ class PointEstimate(eqx.Module):
         kept = keeper.load()
         if kept is None:
             now = Position((yield begin))
-            if not np.any(np.asarray(now.states.finite)):
+            now = now._replace(began=float(np.max(np.asarray(now.states.objective), initial=-np.inf, where=now.finite)))
+            if not now.finite.any():
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
-            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), kept.numbers["course"])
+            told = kept.numbers
+            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), told["course"], told.get("began", -np.inf))
             for entry in now.course:
                 self._tell(listener, entry)
 
@@ -164,6 +168,7 @@ class PointEstimate(eqx.Module):
         curvature = inspect(self, problem, found)
         tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
         table, status = _judge(self, states, curvature, best)
+        table.attrs["began"] = now.began
         table.attrs["classes"] = int(all(site.distribution in _CLASSES for site in problem.named("observed")))
         tree["optimisation"] = xr.DataTree(table)
         tree["standard_error"] = xr.DataTree(_standard_errors(problem, tree["posterior"].to_dataset(), curvature))
@@ -197,7 +202,7 @@ class PointEstimate(eqx.Module):
         finished = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
         entry |= {"phase": "optimisation", "total": entry["done"] if finished else self.steps}
         self._tell(listener, entry)
-        return Position(states, (*now.course, entry))
+        return now._replace(states=states, course=(*now.course, entry))
 
     def _tell(self, listener: Listener, entry: Mapping[str, Any]) -> None:
         numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
@@ -209,14 +214,21 @@ class Position(NamedTuple):
 
     - **states** - of all starts.
     - **course** - what the listener was told, and of how many steps it was the `done`.
+    - **began** - the highest log density of all starts before the first step.
     """
 
     states: StartState
     course: Sequence[Mapping[str, Any]] = ()
+    began: float = -np.inf
 
     def kept(self) -> Kept:
         """As a keeper takes it."""
-        return Kept(packed(self.states), {"course": self.course})
+        return Kept(packed(self.states), {"course": self.course, "began": self.began})
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Of which starts the log density is finite [start]."""
+        return np.asarray(self.states.finite)
 
     @property
     def done(self) -> int:

@@ -118,5 +118,6 @@ def judge(
     if rounding > COARSE:
         return np.zeros(fall.shape, bool), np.zeros(len(fall), bool)
     with np.errstate(invalid="ignore"):
-        low = fall < least - rounding
-        return low, ~low.any(axis=1) & (np.sqrt(np.prod(np.maximum(fall, 0.0), axis=1)) > greatest + rounding)
+        low = ~np.isnan(fall) & ~(fall >= least - rounding)
+        mean = np.sqrt(np.prod(np.maximum(fall, 0.0), axis=1))
+        return low, ~low.any(axis=1) & ~np.isnan(mean) & ~(mean <= greatest + rounding)

@@ -194,6 +194,11 @@ def require_possible(problem: Problem, how: str, values: Mapping[str, Any]) -> N
     if how not in WORDS:
         raise ConfigError(f"start: expected one of {', '.join(WORDS)}, but got {how!r}")
     sites = {site.name: site for site in problem.latents}
+    if how == "values" and not values:
+        latents = ", ".join(sites) or "none"
+        raise ConfigError(
+            f"inference.start_values: start=values needs values of latents ({latents}), but there are none"
+        )
     if how != "values" and values:
         raise ConfigError(f"start_values: they are read with start=values, but start is {how}")
     for name, value in values.items():

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from credo.errors import ConfigError
+from credo.ranges import Count, Positive, Range
 
 TARGETS = ("ess_bulk", "ess_tail", "r_hat", "mcse")
 
@@ -25,24 +27,16 @@ class Stop:
         variables: the variables that are judged; `None` for all.
     """
 
-    ess_bulk: float | None = None
-    ess_tail: float | None = None
-    r_hat: float | None = None
-    mcse: float | None = None
-    least: int = 100
-    minutes: float | None = None
+    ess_bulk: Positive | None = None
+    ess_tail: Positive | None = None
+    r_hat: Annotated[float, Range(least=1, above=True)] | None = None
+    mcse: Positive | None = None
+    least: Count = 100
+    minutes: Positive | None = None
     variables: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no chain could reach."""
-        for name in ("ess_bulk", "ess_tail", "mcse", "minutes"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"stop.{name}: expected a positive number or null, but got {value}")
-        if self.r_hat is not None and not self.r_hat > 1:
-            raise ConfigError(f"stop.r_hat: expected a number above 1 or null, but got {self.r_hat}")
-        if self.least < 1:
-            raise ConfigError(f"stop.least: expected a whole number of at least 1, but got {self.least}")
+        """Names of variables, hashable."""
         if self.variables is not None:
             object.__setattr__(self, "variables", tuple(self.variables))
 

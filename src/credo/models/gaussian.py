@@ -11,6 +11,7 @@ from numpyro.distributions import constraints
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.priors import is_discrete
+from credo.ranges import Finite, Positive
 
 
 class Gaussian(Model):
@@ -29,12 +30,10 @@ class Gaussian(Model):
         "sigma": (constraints.positive,),
     }
 
-    sigma: float | None
-    hypotheses: tuple[float, float]
+    sigma: Positive | None
+    hypotheses: tuple[Finite, Finite]
 
     def __init__(self, prior: dict[str, Any], sigma: float | None, hypotheses: Any) -> None:
-        if sigma is not None and not sigma > 0:
-            raise ConfigError(f"sigma: expected a positive number or null to infer it, but got {sigma}")
         if len(hypotheses) != 2:
             raise ConfigError(f"hypotheses: expected two locations, but got {list(hypotheses)}")
         self.prior, self.sigma, self.hypotheses = prior, sigma, (float(hypotheses[0]), float(hypotheses[1]))

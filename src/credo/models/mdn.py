@@ -16,6 +16,7 @@ import xarray as xr
 from jax import Array
 from numpyro.distributions import constraints
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
@@ -24,6 +25,7 @@ from credo.models.networks import sample as sample_weights
 from credo.nets.film import FiLM
 from credo.nets.functional import ACTIVATIONS
 from credo.nets.mlp import MLP, NORMS
+from credo.ranges import Count, NonNegative
 
 CONTEXTS = ("concat", "film")
 SCALES = ("network", "constant")
@@ -66,6 +68,10 @@ class Learned(eqx.Module):
     dims: tuple[int, int, int] = eqx.field(static=True)
 
 
+_AT_ONCE = 50_000
+"""Numbers per component that there are at once where the predictive is drawn: five of each of 10,000 places."""
+
+
 class Mdn(Model):
     """p(y | x) = sum_k w_k(x) f(y; theta_k(x)), with a prior on the network's weights.
 
@@ -103,18 +109,18 @@ class Mdn(Model):
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
 
     family: str = eqx.field(static=True)
-    components: int = eqx.field(static=True)
+    components: Count = eqx.field(static=True)
     mixing: str = eqx.field(static=True)
-    floor: float | None
+    floor: NonNegative | None
     low: int | None = eqx.field(static=True)
     high: int | None = eqx.field(static=True)
-    hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     activation: str = eqx.field(static=True)
     norm: str = eqx.field(static=True)
-    groups: int = eqx.field(static=True)
+    groups: Count = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
     context: str = eqx.field(static=True)
-    context_hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    context_hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     scale: str = eqx.field(static=True)
     dtype: str = eqx.field(static=True)
     learned: Learned | None = None
@@ -123,15 +129,13 @@ class Mdn(Model):
         for key, words in _WORDS.items():
             if getattr(self, key) not in words:
                 raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {getattr(self, key)!r}")
-        for key in ("hidden", "context_hidden"):
-            if min(getattr(self, key), default=1) < 1:
-                raise ConfigError(f"{key}: expected widths of at least 1, but got {list(getattr(self, key))}")
         if self.norm == "group" and any(width % self.groups for width in self.hidden):
             raise ConfigError(f"groups: expected a number that divides {list(self.hidden)}, but got {self.groups}")
         if self.context == "film" and not self.hidden:
             raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
         if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
             raise ConfigError(f"low, high: only discretized_logistic has ends, but the family is {self.family}")
+        memory.require(f"model.components={self.components}", _AT_ONCE * self.components)
         raw_size(self._family(floor=self._floor), self.mixing, self.components, 1)
         _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
 

@@ -8,8 +8,8 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.distributions import constraints
 
-from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.ranges import Finite, Positive
 
 
 class NormalInverseGamma(Model):
@@ -22,12 +22,8 @@ class NormalInverseGamma(Model):
     formula: ClassVar[str] = "y_i ~ N(mu, sqrt(sigma2))\nmu ~ N(mu0, sqrt(sigma2 / kappa0))\nsigma2 ~ prior"
     supports: ClassVar[dict[str, Any]] = {"sigma2": (constraints.positive,)}
 
-    mu0: float
-    kappa0: float
-
-    def __check_init__(self) -> None:
-        if not self.kappa0 > 0:
-            raise ConfigError(f"kappa0: expected a positive number, but got {self.kappa0}")
+    mu0: Finite
+    kappa0: Positive
 
     def __call__(self, y: Array) -> None:  # type: ignore[override]
         """Observe y [obs]."""

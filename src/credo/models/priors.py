@@ -1,4 +1,4 @@
-"""Priors by the field's names: each is a NumPyro distribution whose parameters were checked.
+"""Priors by the field's names: each is a NumPyro distribution.
 
 Any of them stands at any latent: `prior@model.prior.loc=uniform model.prior.loc.low=-2 model.prior.loc.high=2`.
 """
@@ -24,20 +24,9 @@ _fields = dist.Distribution.gather_pytree_data_fields.__func__
 dist.Distribution.gather_pytree_data_fields = classmethod(lambda cls: tuple(sorted(_fields(cls))))
 
 
-def _checked(distribution: type[dist.Distribution], **parameters: float) -> dist.Distribution:
-    """Make the distribution, or say which parameter is impossible."""
-    for name, value in parameters.items():
-        constraint = distribution.arg_constraints[name]
-        if constraint is constraints.positive and not value > 0:
-            raise ConfigError(f"{name}: expected a positive number, but got {value}")
-        if constraint is constraints.unit_interval and not 0 <= value <= 1:
-            raise ConfigError(f"{name}: expected a probability between 0 and 1, but got {value}")
-    return distribution(**parameters)
-
-
 def gaussian(loc: float, scale: float) -> dist.Distribution:
     """N(loc, scale), `scale` being the standard deviation."""
-    return _checked(dist.Normal, loc=loc, scale=scale)
+    return dist.Normal(loc=loc, scale=scale)
 
 
 def uniform(low: float, high: float) -> dist.Distribution:
@@ -49,52 +38,52 @@ def uniform(low: float, high: float) -> dist.Distribution:
 
 def bernoulli(probs: float) -> dist.Distribution:
     """1 with probability `probs`, else 0: a discrete latent."""
-    return _checked(dist.BernoulliProbs, probs=probs)
+    return dist.BernoulliProbs(probs=probs)
 
 
 def beta(concentration1: float, concentration0: float) -> dist.Distribution:
     """Beta(a, b) on (0, 1), `concentration1` being the count of ones."""
-    return _checked(dist.Beta, concentration1=concentration1, concentration0=concentration0)
+    return dist.Beta(concentration1=concentration1, concentration0=concentration0)
 
 
 def gamma(concentration: float, rate: float) -> dist.Distribution:
     """Gamma(shape, rate); its mean is shape / rate."""
-    return _checked(dist.Gamma, concentration=concentration, rate=rate)
+    return dist.Gamma(concentration=concentration, rate=rate)
 
 
 def inverse_gamma(concentration: float, rate: float) -> dist.Distribution:
     """Inverse gamma; its mean is rate / (concentration - 1)."""
-    return _checked(dist.InverseGamma, concentration=concentration, rate=rate)
+    return dist.InverseGamma(concentration=concentration, rate=rate)
 
 
 def exponential(rate: float) -> dist.Distribution:
     """Exponential; its mean is 1 / rate."""
-    return _checked(dist.Exponential, rate=rate)
+    return dist.Exponential(rate=rate)
 
 
 def half_normal(scale: float) -> dist.Distribution:
     """|N(0, scale)|."""
-    return _checked(dist.HalfNormal, scale=scale)
+    return dist.HalfNormal(scale=scale)
 
 
 def half_cauchy(scale: float) -> dist.Distribution:
     """|Cauchy(0, scale)|."""
-    return _checked(dist.HalfCauchy, scale=scale)
+    return dist.HalfCauchy(scale=scale)
 
 
 def student_t(df: float, loc: float, scale: float) -> dist.Distribution:
     """Student's t with `df` degrees of freedom."""
-    return _checked(dist.StudentT, df=df, loc=loc, scale=scale)
+    return dist.StudentT(df=df, loc=loc, scale=scale)
 
 
 def laplace(loc: float, scale: float) -> dist.Distribution:
     """Laplace (double exponential)."""
-    return _checked(dist.Laplace, loc=loc, scale=scale)
+    return dist.Laplace(loc=loc, scale=scale)
 
 
 def pareto(scale: float, alpha: float) -> dist.Distribution:
     """Pareto on (scale, inf) with density proportional to x^-(alpha + 1)."""
-    return _checked(dist.Pareto, scale=scale, alpha=alpha)
+    return dist.Pareto(scale=scale, alpha=alpha)
 
 
 def flat(support: str) -> dist.Distribution:

@@ -1,5 +1,6 @@
 """A model bound to its data, and what can be known of its sites before anything compiles."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ import xarray as xr
 from numpyro import handlers
 from numpyro.distributions import constraints
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.dependence import used
@@ -259,6 +261,7 @@ class Problem:
         """Raise `ConfigError` if the data does not fit the model."""
         if all(0 in site.shape for site in self.latents):
             raise ConfigError("model: expected at least one latent variable, but the model has none; nothing to infer")
+        memory.require("model", 4 * sum(math.prod(site.shape) for site in self.sites))
         for site in self.named("observed"):
             if site.name in self.observations:
                 _check_support(site, self.observations[site.name], self.row_dim, self.model)

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 
 from credo.contracts import Story, Verdict
-from credo.errors import ConfigError
+from credo.ranges import Count, count
 from credo.report import plots
 from credo.result import Result
 
@@ -34,16 +34,11 @@ class HtmlReport:
     """
 
     plots: list[str]
-    max_variables: int
-    dpi: int
+    max_variables: Count
+    dpi: Annotated[int, count(30, 1200)]
 
     def __post_init__(self) -> None:
         plots.require(self.plots)
-        for key, least in (("max_variables", 1), ("dpi", 30)):
-            if getattr(self, key) < least:
-                raise ConfigError(
-                    f"report.{key}: expected a whole number of at least {least}, got {getattr(self, key)}"
-                )
 
     def write(
         self, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]

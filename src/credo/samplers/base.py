@@ -11,6 +11,7 @@ from jax import Array, lax
 
 from credo.energies.base import Discrete, Energy
 from credo.errors import ConfigError
+from credo.ranges import Positive, Steps
 
 
 class Walkers(NamedTuple):
@@ -36,7 +37,7 @@ class Sampler(eqx.Module):
         steps: transitions between two draws, and of each negative phase of a training.
     """
 
-    steps: int = eqx.field(static=True)
+    steps: Steps = eqx.field(static=True)
 
     word: ClassVar[str]
     """The sampler's word in the configuration."""
@@ -44,10 +45,6 @@ class Sampler(eqx.Module):
     """The acceptance rate to steer to; `None` for samplers without a step size."""
     exact: ClassVar[bool] = True
     """Whether a transition of a fixed scale leaves exp(-E) as it is."""
-
-    def __check_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f"steps: expected at least 1, but got {self.steps}")
 
     def of(self, energy: Energy) -> "Sampler":
         """The sampler for an energy: this one, known to fit.
@@ -112,11 +109,7 @@ class Stepping(Sampler):
         step_size: the scale that walkers start with.
     """
 
-    step_size: float = eqx.field(static=True)
-
-    def __check_init__(self) -> None:
-        if not self.step_size > 0:
-            raise ConfigError(f"step_size: expected a positive number, but got {self.step_size}")
+    step_size: Positive = eqx.field(static=True)
 
     def check(self, energy: Energy) -> None:
         """Refuse discrete units."""

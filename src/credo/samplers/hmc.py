@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from credo.energies.base import Energy
-from credo.errors import ConfigError
+from credo.ranges import Part, Steps
 from credo.samplers.base import Stepping, Walkers, accepted, settled, slopes
 
 State = tuple[Array, Array, Array, Array]
@@ -24,17 +24,11 @@ class Hmc(Stepping):
             itself (Neal 2011, section 5.4.2.2).
     """
 
-    leapfrogs: int = eqx.field(static=True)
-    jitter: float = eqx.field(static=True, default=0.2)
+    leapfrogs: Steps = eqx.field(static=True)
+    jitter: Part = eqx.field(static=True, default=0.2)
 
     word: ClassVar[str] = "hmc"
     target: ClassVar[float | None] = 0.8
-
-    def __check_init__(self) -> None:
-        if self.leapfrogs < 1:
-            raise ConfigError(f"leapfrogs: expected at least 1, but got {self.leapfrogs}")
-        if not 0 <= self.jitter < 1:
-            raise ConfigError(f"jitter: expected at least 0 and less than 1, but got {self.jitter}")
 
     def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One trajectory of all chains, and their mean acceptance probability []."""

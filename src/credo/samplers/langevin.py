@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from credo.energies.base import Energy
-from credo.errors import ConfigError
+from credo.ranges import NonNegative, Positive
 from credo.samplers.base import Stepping, Walkers, slopes
 
 
@@ -24,17 +24,11 @@ class Langevin(Stepping):
         clip: the longest gradient of a chain, longer ones being shortened to it, or `None`.
     """
 
-    noise: float = eqx.field(static=True, default=1.0)
-    clip: float | None = eqx.field(static=True, default=None)
+    noise: NonNegative = eqx.field(static=True, default=1.0)
+    clip: Positive | None = eqx.field(static=True, default=None)
 
     word: ClassVar[str] = "langevin"
     exact: ClassVar[bool] = False
-
-    def __check_init__(self) -> None:
-        if not self.noise >= 0:
-            raise ConfigError(f"noise: expected at least 0, but got {self.noise}")
-        if self.clip is not None and not self.clip > 0:
-            raise ConfigError(f"clip: expected a positive number or null, but got {self.clip}")
 
     def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One step of all chains; nothing is rejected."""

@@ -1,7 +1,7 @@
 """The no-U-turn sampler (Hoffman & Gelman 2014): NumPyro's transitions, of many chains in step."""
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ from jax import Array
 from numpyro.infer.hmc import hmc
 
 from credo.energies.base import Energy, Given
-from credo.errors import ConfigError
+from credo.ranges import count
 from credo.samplers.base import Stepping, Walkers
 
 
@@ -25,14 +25,10 @@ class Nuts(Stepping):
         max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps.
     """
 
-    max_tree_depth: int = eqx.field(static=True, default=10)
+    max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True, default=10)
 
     word: ClassVar[str] = "nuts"
     target: ClassVar[float | None] = 0.8
-
-    def __check_init__(self) -> None:
-        if not 1 <= self.max_tree_depth <= 20:
-            raise ConfigError(f"max_tree_depth: expected a whole number from 1 to 20, but got {self.max_tree_depth}")
 
     def start(self, energy: Energy, x: Array) -> Walkers:
         """Walkers at states x [chain, dim] with unit masses; they remember the inverse masses [dim]."""

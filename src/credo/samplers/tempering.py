@@ -14,6 +14,7 @@ from jax import Array
 
 from credo.energies.base import Energy
 from credo.errors import ConfigError
+from credo.ranges import Positive
 from credo.samplers.base import Sampler, Walkers
 from credo.samplers.tempered import tempered
 
@@ -40,16 +41,15 @@ class Tempering(Sampler):
     """
 
     sampler: Sampler
-    ladder: tuple[float, ...] = eqx.field(static=True, converter=tuple)
+    ladder: tuple[Positive, ...] = eqx.field(static=True, converter=tuple)
 
     word: ClassVar[str] = "tempering"
 
     def __check_init__(self) -> None:
         ladder = np.array(self.ladder)
-        if len(ladder) < 2 or ladder[0] != 1 or (np.diff(ladder) >= 0).any() or not ladder[-1] > 0:
+        if len(ladder) < 2 or ladder[0] != 1 or (np.diff(ladder) >= 0).any():
             raise ConfigError(
-                f"ladder: expected at least two inverse temperatures from 1 downwards, all positive, but got "
-                f"{self.ladder}"
+                f"ladder: expected at least two inverse temperatures from 1 downwards, but got {self.ladder}"
             )
         if not self.sampler.exact:
             raise ConfigError(

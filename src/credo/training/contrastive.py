@@ -18,6 +18,7 @@ from credo.errors import ConfigError
 from credo.inference.density import Program, Values, WithoutLikelihood, constrain, structure
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import NonNegative
 from credo.samplers.base import Sampler, Walkers
 from credo.training.descent import Batch, Descent, Method
 from credo.training.likelihood import nll
@@ -81,15 +82,10 @@ class Contrastive(OfEnergies):
         gradient_penalty: times the mean squared gradient by the state, at the data, in units of its deviations.
     """
 
-    energy_penalty: float = eqx.field(static=True)
-    gradient_penalty: float = eqx.field(static=True)
+    energy_penalty: NonNegative = eqx.field(static=True)
+    gradient_penalty: NonNegative = eqx.field(static=True)
 
     curve: ClassVar[str] = "energy_gap"
-
-    def __check_init__(self) -> None:
-        for name in ("energy_penalty", "gradient_penalty"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name}: expected a number of at least 0, but got {getattr(self, name)}")
 
     @abstractmethod
     def negatives(

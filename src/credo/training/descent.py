@@ -8,6 +8,7 @@ Lakshminarayanan, Pritzel & Blundell (2017).
 
 import abc
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import partial
@@ -23,6 +24,7 @@ from jax import Array, lax
 from numpyro import handlers
 from numpyro.infer.util import unconstrain_fn
 
+from credo import memory
 from credo.contracts import NO_KEEPER, Keeper, Kept, Listener
 from credo.errors import ConfigError, Interrupted, RunError
 from credo.inference.calls import Call, Calls
@@ -32,6 +34,7 @@ from credo.inference.evaluate import evaluate
 from credo.inference.start import find_continuous
 from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, NonNegative, Part, Positive
 from credo.result import Cost, Result, Status
 from credo.training import continuation
 
@@ -128,31 +131,21 @@ class Descent(eqx.Module):
     """Whether a member that is no longer finite is left out, instead of ending the run."""
 
     optimiser: str = eqx.field(static=True)
-    learning_rate: float
+    learning_rate: Positive
     schedule: str = eqx.field(static=True)
-    weight_decay: float
-    clip: float | None
-    epochs: int = eqx.field(static=True)
-    batch_size: int = eqx.field(static=True)
-    validation: float = eqx.field(static=True)
-    patience: int | None = eqx.field(static=True)
-    average: float = eqx.field(static=True)
-    members: int = eqx.field(static=True)
+    weight_decay: NonNegative
+    clip: Positive | None
+    epochs: Count = eqx.field(static=True)
+    batch_size: Count = eqx.field(static=True)
+    validation: Part = eqx.field(static=True)
+    patience: Count | None = eqx.field(static=True)
+    average: Part = eqx.field(static=True)
+    members: Count = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         for name, words in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
-        for name in ("learning_rate", "clip", "epochs", "batch_size", "patience", "members"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {value}")
-        if not 0 <= self.average < 1:
-            raise ConfigError(f"average: expected a share of at least 0 and below 1, but got {self.average}")
-        if not 0 <= self.validation < 1:
-            raise ConfigError(f"validation: expected a share of at least 0 and below 1, but got {self.validation}")
-        if self.weight_decay < 0:
-            raise ConfigError(f"weight_decay: expected a number of at least 0, but got {self.weight_decay}")
         if self.weight_decay and self.optimiser != "adamw":
             raise ConfigError(f"weight_decay: {self.weight_decay} needs training.optimiser=adamw, or set it to 0")
 
@@ -197,6 +190,8 @@ class Descent(eqx.Module):
                 f"training.batch_size: expected at most the {rows} rows that are trained on, but got "
                 f"{self.batch_size}; use a smaller one"
             )
+        weights = sum(math.prod(site.shape) for site in problem.latents)
+        memory.require(f"training.members={self.members}", 10 * self.members * weights)
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none such")

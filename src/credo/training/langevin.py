@@ -11,6 +11,7 @@ from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import Problem
+from credo.ranges import NonNegative, Positive, Steps
 from credo.samplers.base import Sampler
 from credo.samplers.langevin import Langevin as Unadjusted
 from credo.samplers.mala import Mala
@@ -29,19 +30,12 @@ class Langevin(Pcd):
         adjusted: whether steps are accepted or rejected (MALA), and the step size adapts.
     """
 
-    steps: int = eqx.field(static=True)
-    step_size: float = eqx.field(static=True)
-    noise: float = eqx.field(static=True)
+    steps: Steps = eqx.field(static=True)
+    step_size: Positive = eqx.field(static=True)
+    noise: NonNegative = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
 
     word: ClassVar[str] = "langevin"
-
-    def __check_init__(self) -> None:
-        for name in ("steps", "step_size"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
-        if self.noise < 0:
-            raise ConfigError(f"noise: expected a number of at least 0, but got {self.noise}")
 
     def check(self, problem: Problem) -> None:
         """As `Pcd`; and states must be real numbers, whatever the model's sampler is."""

@@ -16,11 +16,13 @@ import numpyro.distributions as dist
 from jax import Array
 from jax.nn import log_softmax, logsumexp, softplus
 
+from credo import memory
 from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Positive
 from credo.training.contrastive import OfEnergies, log_prior, states_of
 from credo.training.descent import Batch, Method
 
@@ -66,9 +68,9 @@ class Nce(OfEnergies):
 
     form: str = eqx.field(static=True)
     noise: str = eqx.field(static=True)
-    widths: tuple[float, ...] = eqx.field(static=True, converter=tuple)
-    samples: int = eqx.field(static=True)
-    centers: int = eqx.field(static=True)
+    widths: tuple[Positive, ...] = eqx.field(static=True, converter=tuple)
+    samples: Count = eqx.field(static=True)
+    centers: Count = eqx.field(static=True)
 
     word: ClassVar[str] = "nce"
     curve: ClassVar[str] = "nce"
@@ -77,15 +79,13 @@ class Nce(OfEnergies):
         for name, words in (("form", FORMS), ("noise", NOISES)):
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
-        for name in ("samples", "centers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, but got {getattr(self, name)}")
-        if not self.widths or min(self.widths) <= 0:
-            raise ConfigError(f"widths: expected positive numbers, but got {list(self.widths)}")
+        if not self.widths:
+            raise ConfigError("widths: expected at least one, but got none; training.widths=[1.0], say")
 
     def check(self, problem: Problem) -> None:
         """As all trainings; and form, noise and energy must go together."""
         super().check(problem)
+        memory.require(f"training.samples={self.samples}", 4 * self.samples * self.batch_size)
         family = problem.model.energy  # type: ignore[attr-defined]
         if self.form == "binary" and not family.networks:
             raise ConfigError(

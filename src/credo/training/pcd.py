@@ -1,5 +1,6 @@
 """Persistent contrastive divergence (Tieleman 2008): the negative chains go on from step to step."""
 
+import math
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -7,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from credo import memory
 from credo.energies.base import Given
-from credo.errors import ConfigError
 from credo.inference.density import structure
 from credo.models.ebm import EnergyDistribution
-from credo.models.problem import BoundModel
+from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Share
 from credo.training.contrastive import Contrastive, Negatives
 from credo.training.descent import Batch
 
@@ -26,16 +28,16 @@ class Pcd(Contrastive):
         restart: the share of the chains that begin anew at the base distribution in a step.
     """
 
-    chains: int = eqx.field(static=True)
-    restart: float
+    chains: Count = eqx.field(static=True)
+    restart: Share
 
     word: ClassVar[str] = "pcd"
 
-    def __check_init__(self) -> None:
-        if self.chains < 1:
-            raise ConfigError(f"chains: expected at least 1, but got {self.chains}")
-        if not 0 <= self.restart <= 1:
-            raise ConfigError(f"restart: expected a share between 0 and 1, but got {self.restart}")
+    def check(self, problem: Problem) -> None:
+        """As all trainings; and there must be memory for the chains."""
+        super().check(problem)
+        states = sum(math.prod(site.shape[1:]) for site in problem.named("observed"))
+        memory.require(f"training.chains={self.chains}", 10 * self.chains * max(states, 1))
 
     def begin(self, program: BoundModel, key: Array) -> Negatives:
         """Chains at the base distribution."""

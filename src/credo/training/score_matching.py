@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.models.ebm import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
+from credo.ranges import Count, Positive
 from credo.training.contrastive import OfEnergies, log_prior, states_of
 from credo.training.descent import Batch, Method
 
@@ -30,8 +32,8 @@ class ScoreMatching(OfEnergies):
     """
 
     form: str = eqx.field(static=True)
-    sigma: float
-    directions: int = eqx.field(static=True)
+    sigma: Positive
+    directions: Count = eqx.field(static=True)
 
     word: ClassVar[str] = "score_matching"
     curve: ClassVar[str] = "fisher"
@@ -39,13 +41,11 @@ class ScoreMatching(OfEnergies):
     def __check_init__(self) -> None:
         if self.form not in FORMS:
             raise ConfigError(f"form: expected one of {', '.join(FORMS)}, but got {self.form!r}")
-        for name in ("sigma", "directions"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}: expected a positive number, but got {getattr(self, name)}")
 
     def check(self, problem: Problem) -> None:
         """As all trainings; and states must be real numbers, without bounds."""
         super().check(problem)
+        memory.require(f"training.directions={self.directions}", 4 * self.directions * self.batch_size)
         family = problem.model.energy  # type: ignore[attr-defined]
         if family.support.is_discrete:
             raise ConfigError("training=score_matching needs real states, but these are discrete; use training=pcd")

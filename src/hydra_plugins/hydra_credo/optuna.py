@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from credo import objective
 from credo.errors import ConfigError
 from credo.sweep import course, search
 from credo.sweep.sweeper import Prepared, swept
@@ -154,4 +155,4 @@ def _done(study: "optuna.study.Study") -> int:
 
 def _objectives(config: DictConfig) -> list[str]:
     asked = OmegaConf.to_container(OmegaConf.create({"o": config.objective}))["o"]  # type: ignore[index, call-overload]
-    return [] if asked is None else [asked] if isinstance(asked, str) else [str(one) for one in asked]
+    return list(objective.names(asked))

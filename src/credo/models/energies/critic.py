@@ -23,6 +23,7 @@ from credo.models.energies.base import Continuous, Prior
 from credo.models.energies.neural import DTYPES
 from credo.models.networks import Moments
 from credo.nets.functional import ACTIVATIONS
+from credo.ranges import Count, Positive
 
 KINDS = ("separable", "joint")
 _BEGIN = {"dot": 1.0, "bilinear": 1.0, "cosine": 0.1}
@@ -93,10 +94,10 @@ class Critic(Continuous):
     networks: ClassVar[bool] = True
 
     kind: str = eqx.field(static=True)
-    hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
-    embedding: int = eqx.field(static=True)
+    hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
+    embedding: Count = eqx.field(static=True)
     similarity: str = eqx.field(static=True)
-    temperature: float | None = eqx.field(static=True)
+    temperature: Positive | None = eqx.field(static=True)
     activation: str = eqx.field(static=True)
     dtype: str = eqx.field(static=True)
     given: tuple[Moments, ...] = ()
@@ -110,14 +111,6 @@ class Critic(Continuous):
         ):
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(f"hidden: expected widths of at least 1, but got {list(self.hidden)}")
-        if self.embedding < 1:
-            raise ConfigError(f"embedding: expected at least 1, but got {self.embedding}")
-        if self.temperature is not None and not 0 < self.temperature < np.inf:
-            raise ConfigError(
-                f"temperature: expected a positive number, or null to learn it, but got {self.temperature}"
-            )
 
     @property
     def formula(self) -> str:  # type: ignore[override]

@@ -19,6 +19,7 @@ from credo.models.energies.base import Continuous, Prior
 from credo.models.supports import OneOf
 from credo.nets.conv import Encoder
 from credo.nets.functional import ACTIVATIONS, Window
+from credo.ranges import Count, Natural, Positive
 
 PIXELS = ("binary", "real")
 DTYPES = ("float32", "float64")
@@ -50,15 +51,15 @@ class Image(Continuous):
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
     networks: ClassVar[bool] = True
 
-    shape: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    shape: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     pixels: str = eqx.field(static=True)
-    channels: tuple[int, ...] = eqx.field(static=True, converter=tuple)
-    kernel: int = eqx.field(static=True)
-    norm_groups: int = eqx.field(static=True)
-    pool: int = eqx.field(static=True)
+    channels: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
+    kernel: Count = eqx.field(static=True)
+    norm_groups: Count = eqx.field(static=True)
+    pool: Count = eqx.field(static=True)
     activation: str = eqx.field(static=True)
-    hidden: int = eqx.field(static=True)
-    tail: float | None = eqx.field(static=True)
+    hidden: Natural = eqx.field(static=True)
+    tail: Positive | None = eqx.field(static=True)
     bounds: tuple[float, float] | None = eqx.field(
         static=True, converter=lambda given: None if given is None else tuple(given)
     )
@@ -69,20 +70,14 @@ class Image(Continuous):
         for name, known in words.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, but got {getattr(self, name)!r}")
-        if len(self.shape) not in (2, 3) or min(self.shape) < 1:
+        if len(self.shape) not in (2, 3):
             raise ConfigError(
                 f"shape: expected height and width, or channels, height and width, but got {list(self.shape)}"
             )
-        if self.kernel < 1 or self.kernel % 2 == 0:
+        if self.kernel % 2 == 0:
             raise ConfigError(f"kernel: expected an odd number, but got {self.kernel}")
-        if self.hidden < 0:
-            raise ConfigError(f"hidden: expected at least 0 units, but got {self.hidden}")
-        if self.tail is not None and not self.tail > 0:
-            raise ConfigError(f"tail: expected a positive width, or null for none, but got {self.tail}")
-        if self.bounds is not None and (
-            len(self.bounds) != 2 or not -np.inf < self.bounds[0] < self.bounds[1] < np.inf
-        ):
-            raise ConfigError(f"bounds: expected low < high, finite numbers, or null, but got {list(self.bounds)}")
+        if self.bounds is not None and (len(self.bounds) != 2 or not self.bounds[0] < self.bounds[1]):
+            raise ConfigError(f"bounds: expected low < high, or null, but got {list(self.bounds)}")
         if not self.binary and self.tail is None and self.bounds is None:
             raise ConfigError(
                 "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds"

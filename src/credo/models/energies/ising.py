@@ -14,6 +14,7 @@ from credo.errors import ConfigError
 from credo.evidence import transfer
 from credo.evidence.exact import Enumerated, Exact, Transferred
 from credo.models.energies.base import Prior, Units
+from credo.ranges import Count, Positive
 
 _ENUMERATED = 16
 """Up to so many spins all states are visited."""
@@ -41,11 +42,11 @@ class Ising(Units):
         "inverse_temperature": (constraints.positive,),
     }
 
-    shape: tuple[int, ...] = eqx.field(static=True)
+    shape: tuple[Count, ...] = eqx.field(static=True)
     periodic: bool = eqx.field(static=True)
     couplings: float | None
     fields: float | None
-    inverse_temperature: float | None
+    inverse_temperature: Positive | None
     edges: Edges = eqx.field(static=True)
     is_lattice: bool = eqx.field(static=True)
 

@@ -22,6 +22,7 @@ from credo.models.networks import Moments
 from credo.nets.film import FiLM
 from credo.nets.functional import ACTIVATIONS
 from credo.nets.mlp import MLP
+from credo.ranges import Count, Positive
 
 CONDITIONINGS = ("concat", "film")
 DTYPES = ("float32", "float64")
@@ -63,11 +64,11 @@ class Neural(Continuous):
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
     networks: ClassVar[bool] = True
 
-    hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     activation: str = eqx.field(static=True)
     residual: bool = eqx.field(static=True)
     spectral: bool = eqx.field(static=True)
-    tail: float | None = eqx.field(static=True)
+    tail: Positive | None = eqx.field(static=True)
     bounds: tuple[tuple[float, float], ...] | None = eqx.field(static=True, converter=_pairs)
     dtype: str = eqx.field(static=True)
 
@@ -76,20 +77,14 @@ class Neural(Continuous):
             raise ConfigError(f"activation: expected one of {', '.join(ACTIVATIONS)}, but got {self.activation!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: expected one of {', '.join(DTYPES)}, but got {self.dtype!r}")
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(f"hidden: expected widths of at least 1, but got {list(self.hidden)}")
         if self.tail is None and self.bounds is None:
             raise ConfigError(
                 "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds"
             )
-        if self.tail is not None and not self.tail > 0:
-            raise ConfigError(f"tail: expected a positive width, or null for none, but got {self.tail}")
         for pair in self.bounds or ():
             numbers = len(pair) == 2 and all(isinstance(end, float) for end in pair)
-            if not numbers or not -np.inf < pair[0] < pair[1] < np.inf:
-                raise ConfigError(
-                    f"bounds: expected pairs low < high of finite numbers, but got {list(self.bounds or ())}"
-                )
+            if not numbers or not pair[0] < pair[1]:
+                raise ConfigError(f"bounds: expected pairs low < high of numbers, but got {list(self.bounds or ())}")
 
     def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
         """With the moments of the rows."""
@@ -166,7 +161,7 @@ class Conditional(Neural):
     conditional: ClassVar[bool] = True
 
     conditioning: str = eqx.field(static=True)
-    context_hidden: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    context_hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     given: tuple[Moments, ...] = ()
 
     def __check_init__(self) -> None:

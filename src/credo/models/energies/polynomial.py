@@ -11,6 +11,7 @@ from credo.energies.polynomial import Polynomial as Energy
 from credo.errors import ConfigError
 from credo.evidence.exact import Exact, Integrated
 from credo.models.energies.base import Continuous, Prior
+from credo.ranges import Count
 
 _POINTS = 401
 _REACH = 1e4
@@ -26,10 +27,10 @@ class Polynomial(Continuous):
     formula: ClassVar[str] = "E(x) = sum_k theta_k x^k\ntheta_k ~ prior, that of the highest power ~ prior.leading"
     supports: ClassVar[dict[str, Any]] = {"theta": (constraints.real,), "leading": (constraints.positive,)}
 
-    powers: tuple[int, ...] = eqx.field(static=True, converter=tuple)
+    powers: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
 
     def __check_init__(self) -> None:
-        if not self.powers or list(self.powers) != sorted(set(self.powers)) or self.powers[0] < 1:
+        if not self.powers or list(self.powers) != sorted(set(self.powers)):
             raise ConfigError(f"powers: expected different powers from 1, ascending, but got {list(self.powers)}")
         if self.powers[-1] % 2:
             raise ConfigError(f"powers: expected an even highest power, or Z is infinite, but got {list(self.powers)}")

@@ -13,6 +13,7 @@ from credo.energies.potts import Potts as Energy
 from credo.errors import ConfigError
 from credo.evidence.exact import Enumerated, Exact
 from credo.models.energies.base import Prior, Units
+from credo.ranges import Count, Positive, Several
 
 _STATES = 2**16
 """Up to so many states all of them are visited."""
@@ -38,11 +39,11 @@ class Potts(Units):
         "inverse_temperature": (constraints.positive,),
     }
 
-    kinds: int = eqx.field(static=True)
-    shape: tuple[int, ...] = eqx.field(static=True)
+    kinds: Several = eqx.field(static=True)
+    shape: tuple[Count, ...] = eqx.field(static=True)
     periodic: bool = eqx.field(static=True)
     couplings: float | None
-    inverse_temperature: float | None
+    inverse_temperature: Positive | None
 
     def __init__(
         self,
@@ -54,8 +55,6 @@ class Potts(Units):
     ) -> None:
         self.kinds, self.shape, self.periodic = kinds, tuple(shape), periodic
         self.couplings, self.inverse_temperature = couplings, inverse_temperature
-        if kinds < 2:
-            raise ConfigError(f"kinds: expected at least 2, but got {kinds}")
         lattice_edges(self.shape, periodic)
         if (couplings is None) == (inverse_temperature is None):
             raise ConfigError(

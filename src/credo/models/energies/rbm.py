@@ -18,6 +18,7 @@ from credo.errors import ConfigError
 from credo.evidence.exact import Enumerated, Exact
 from credo.models.energies.base import Family, Prior, Uniform
 from credo.models.supports import OneOf
+from credo.ranges import Count
 
 KINDS = ("bernoulli", "gaussian")
 _ENUMERATED = 16
@@ -42,16 +43,13 @@ class Rbm(Family):
     }
 
     visible: str = eqx.field(static=True)
-    hidden: int = eqx.field(static=True)
-    size: int | None = eqx.field(static=True)
+    hidden: Count = eqx.field(static=True)
+    size: Count | None = eqx.field(static=True)
     rates: tuple[float, ...] = eqx.field(static=True, default=())
 
     def __check_init__(self) -> None:
         if self.visible not in KINDS:
             raise ConfigError(f"visible: expected one of {', '.join(KINDS)}, but got {self.visible!r}")
-        for name in ("hidden", "size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1 unit, but got {getattr(self, name)}")
 
     @property
     def dim(self) -> int | None:
