@@ -20,13 +20,14 @@ EXTEND = (
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was started: the arguments of `app.run`."""
+    """A run as it was started: the arguments of `app.run`; `hydra` is what its `.hydra/hydra.yaml` says."""
 
     config: DictConfig
     choices: dict[str, str]
     overrides: tuple[str, ...]
     folder: Path
     start_folder: Path
+    hydra: DictConfig
 
 
 def resumed(arguments: Sequence[str]) -> Run:
@@ -79,11 +80,12 @@ def read(place: Path) -> Run:
     """
     try:
         config = OmegaConf.load(place / ".hydra" / "config.yaml")
-        hydra = OmegaConf.load(place / ".hydra" / "hydra.yaml").hydra
+        composed = OmegaConf.load(place / ".hydra" / "hydra.yaml")
     except FileNotFoundError:
         raise ConfigError(f"{place} is no folder of a run: it has no .hydra/config.yaml") from None
-    if not isinstance(config, DictConfig):
-        raise ConfigError(f"{place}/.hydra/config.yaml: expected keys and values")
+    if not isinstance(config, DictConfig) or not isinstance(composed, DictConfig):
+        raise ConfigError(f"{place}/.hydra: expected keys and values in config.yaml and hydra.yaml")
+    hydra = composed.hydra
     if (place / record.FOLDER).resolve() in (start := Path(hydra.runtime.cwd).resolve(), *start.parents):
         raise ConfigError(
             f"{place}/.hydra/hydra.yaml: the run says that it was started in the code that it kept, which runs by "
@@ -96,4 +98,5 @@ def read(place: Path) -> Run:
         overrides=tuple(hydra.overrides.task),
         folder=place,
         start_folder=Path(hydra.runtime.cwd),
+        hydra=composed,
     )

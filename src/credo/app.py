@@ -1,10 +1,11 @@
 """One experiment, from its composed configuration to a believed answer: the whole story on one screen."""
 
+import copy
 import json
 import logging
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from credo.models.failure import told
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
+from credo.run_folder import keep, made
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -67,6 +69,8 @@ def run(
     listeners: tuple[Listener, ...] = (),
     inferred: Inferred | None = None,
     expected: Mapping[str, Any] | None = None,
+    hydra: DictConfig | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run one experiment.
 
@@ -82,40 +86,43 @@ def run(
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
         expected: the record of the code that has to run.
+        hydra: Hydra's own part of the configuration, to be kept; `None` where the folder has it.
+        begun: what is done once the run is accepted and has its folder.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    with nullcontext() if taken_up or sweep is not None else _clean_if_not_run(folder):
-        refuse(config)
-        place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
-        parts = build(config)
-        plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
-        code = record.collect(plain)  # before anything of it runs, which may change what it reads
-        record.require_free(code, folder)
-        if expected is not None:
-            record.require_recorded(expected, code.record())
-        free = _free(config, choices, overrides)
-        problem, data = parts.problem(config.seed, free)
-        parts.inference.check(problem)
-        if parts.training is not None:
-            _refuse_unread(overrides)
-            _adopt(config, problem.training, free)
-        story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
-        if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
-            return _outcome_of(found, config.objective)
-        if code.unknown:
-            terminal.show_unknown_code(code.unknown)
-        keeper = _keeper(parts.checkpoint_every, story, taken_up)
-        keeper.check()
-        if taken_up:
-            OmegaConf.save(config, folder / ".hydra" / "config.yaml")  # with more draws, perhaps
-        story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
-        parts.tracker.start(story)
-    with _recorded(parts.tracker, folder):
+    composed = copy.deepcopy(config)  # with its interpolations, which may lead to what is secret
+    refuse(config)
+    place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
+    parts = build(config)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    code = record.collect(plain)  # before anything of it runs, which may change what it reads
+    record.require_free(code, folder)
+    if expected is not None:
+        record.require_recorded(expected, code.record())
+    free = _free(config, choices, overrides)
+    problem, data = parts.problem(config.seed, free)
+    parts.inference.check(problem)
+    if parts.training is not None:
+        _refuse_unread(overrides)
+        _adopt(config, problem.training, free)
+    story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
+    if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
+        return _outcome_of(found, config.objective)
+    if code.unknown:
+        terminal.show_unknown_code(code.unknown)
+    keeper = _keeper(parts.checkpoint_every, story, taken_up)
+    keeper.check()
+    story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
+    with nullcontext() if taken_up else made(folder):
+        keep(folder, composed, hydra)
         code.write(folder)
+        parts.tracker.start(story)
+    begun()
+    with _recorded(parts.tracker, folder):
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
         _archive(result, folder)
         late = Late()
@@ -396,20 +403,6 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
     kept = [word for word in overrides if not re.match(r"[+~]*(inference|hydra)\b", word)]
     sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
     return (*([sweep] if others else []), "credo --help")
-
-
-@contextmanager
-def _clean_if_not_run(folder: Path) -> Iterator[None]:
-    """Leave no folder behind where nothing was run."""
-    try:
-        yield
-    except (ConfigError, KeyboardInterrupt, Interrupted):
-        for file in sorted(folder.glob(".hydra/*")):
-            file.unlink()
-        for empty in (folder / ".hydra", folder, *folder.parents[:2]):
-            if empty.is_dir() and not any(empty.iterdir()):
-                empty.rmdir()
-        raise
 
 
 @contextmanager

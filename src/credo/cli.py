@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import credo
-from credo import signals
+from credo import run_folder, signals
 from credo.code import loading
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
@@ -47,6 +48,7 @@ def command(arguments: Sequence[str]) -> int:
     """Run a verb or an experiment; returns the exit code."""
     schema.register()
     paths.register()
+    run_folder.register()
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
         if arguments and arguments[0] in VERBS:
@@ -128,6 +130,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     folder = Path(job.runtime.output_dir)
     try:
+        run_folder.require_own(job)
         from credo.sweep import search, together
 
         with signals.listening(), search.listening() as listeners:
@@ -144,6 +147,8 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 again=again,
                 listeners=listeners,
                 inferred=together.given(),
+                hydra=cast("DictConfig", HydraConfig.instance().cfg),
+                begun=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
             )
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")
@@ -300,7 +305,15 @@ def reproduce(arguments: Sequence[str]) -> int:
         _make_importable(code)
         from credo import app
 
-        app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, expected=plan.expected)
+        app.run(
+            run.config,
+            run.choices,
+            run.overrides,
+            run.folder,
+            run.start_folder,
+            expected=plan.expected,
+            hydra=run.hydra,
+        )
     found = reproduction.compared(plan.before, run.folder)
     terminal.show_reproduction(found, plan.first)
     return 0 if found.same else 1

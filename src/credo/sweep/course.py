@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
+from credo import run_folder
 from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
@@ -254,6 +255,7 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
     folder = Path(config.hydra.sweep.dir).absolute()
     if (file := mistakes.obstacle(folder)) is not None:
         raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
+    run_folder.require_own(config.hydra)
     for remark in mistakes.remarks(config.hydra):
         log.info(remark)
     name = " ".join(f"{key}={values}" for key, values in swept.items())
