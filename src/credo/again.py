@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo import checkpoint
+from credo import checkpoint, lock
 from credo.code import record
 from credo.errors import ConfigError
 
@@ -61,6 +62,26 @@ def extended(arguments: Sequence[str]) -> Run:
         raise ConfigError(f"{words[0]} is a point estimate ({run.choices['inference']}), which has no draws to add to")
     run.config.inference.draws = head["numbers"]["done"] - run.config.inference.warmup + int(words[2])
     return run
+
+
+@contextmanager
+def held(arguments: Sequence[str]) -> Iterator[None]:
+    """Hold the folder of the run that is named first, if it is one, before anything in it is read.
+
+    Raises:
+        ConfigError: another process has it, or it cannot be written to.
+    """
+    place = folder(arguments[0]) if arguments else Path()
+    if not (place / ".hydra").is_dir():
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held(place))
+        except OSError as error:
+            reason = str(error.strerror or error).lower()
+            raise ConfigError(f"{place}: expected a folder that can be written to ({reason}); run it again") from error
+        yield
 
 
 def folder(word: str) -> Path:

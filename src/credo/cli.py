@@ -39,13 +39,12 @@ if TYPE_CHECKING:
 _CONF = str(paths.built_in() / "conf")
 
 
-def main() -> None:
-    """Run the command and exit with its code: 0 ran, 1 failed, 2 wrong configuration, 3 failed verdict, 130 stopped."""
-    sys.exit(command(sys.argv[1:]))
-
-
+@signals.listening()
 def command(arguments: Sequence[str]) -> int:
-    """Run a verb or an experiment; returns the exit code."""
+    """Run a verb or an experiment; returns the exit code.
+
+    These are 0 (ran), 1 (failed), 2 (wrong configuration), 3 (failed verdict) and 130 (stopped).
+    """
     schema.register()
     paths.register()
     run_folder.register()
@@ -219,23 +218,24 @@ def resume(arguments: Sequence[str]) -> int:
     """`credo resume RUN`: go on from the last checkpoint of a run that was cut off."""
     from credo import again
 
-    return _take_up(again.resumed(arguments))
+    with again.held(arguments):
+        return _take_up(again.resumed(arguments))
 
 
 def extend(arguments: Sequence[str]) -> int:
     """`credo extend RUN --draws N`: add draws to a finished run."""
     from credo import again
 
-    return _take_up(again.extended(arguments))
+    with again.held(arguments):
+        return _take_up(again.extended(arguments))
 
 
 def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     _make_importable(run.start_folder)
-    with signals.listening():
-        from credo import app
+    from credo import app
 
-        return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
+    return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -301,7 +301,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     plan = reproduction.planned(arguments, datetime.now())
     run = plan.run
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    with plan.folder_of_code() as code, signals.listening():
+    with plan.folder_of_code() as code:
         _make_importable(code)
         from credo import app
 
@@ -385,7 +385,3 @@ Hydra's flags (--cfg job, --info, --multirun, tab completion): credo --hydra-hel
 def _options(group: str) -> list[str]:
     places = [folder / ("experiments" if group == "experiment" else f"conf/{group}") for folder in paths.folders()]
     return sorted({file.stem for place in places for file in place.glob("*.yaml")})
-
-
-if __name__ == "__main__":
-    main()

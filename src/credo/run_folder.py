@@ -7,8 +7,8 @@ import copy
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 
-from credo import writing
+from credo import lock, writing
 from credo.config.mistakes import no_folder
 from credo.errors import ConfigError
 
@@ -26,8 +26,23 @@ CONFIG = Path(".hydra")
 """Where in its folder a run has its configuration: `config.yaml`, `hydra.yaml` and `overrides.yaml`."""
 
 
-OWN = (str(CONFIG), "code", "tracking.jsonl")
-"""What may be written before a run begins."""
+EARLY = (lock.FILE, str(CONFIG), "code", "tracking.jsonl")
+"""What is written until a run begins."""
+
+SIGNS = (
+    str(CONFIG),
+    "checkpoint",
+    "posterior.nc",
+    "summary.csv",
+    "verdict.json",
+    "metrics.json",
+    "provenance.json",
+    "report.html",
+    "tracking.jsonl",
+    "job.json",
+    "sweep.json",
+)
+"""By any of these one sees that a folder is a run's, or a sweep's."""
 
 
 class Unmade(Callback):
@@ -103,29 +118,64 @@ def keep(folder: Path, config: DictConfig, hydra: DictConfig | None = None) -> N
         writing.write(place / "overrides.yaml", text(hydra.hydra.overrides.task), writing.PRIVATE)
 
 
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """Make the folder of a new run; where what follows fails, there is nothing of it any more.
+def require_free(folder: Path, key: str, allowed: Collection[str] = ()) -> None:
+    """Refuse a folder that has a run already, or a sweep.
+
+    Args:
+        folder: of a new run.
+        key: which chose it.
+        allowed: of `SIGNS`, what may be there.
 
     Raises:
-        ConfigError: it cannot be made, or not be written to.
+        ConfigError: it has.
     """
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
-    ours = [name for name in OWN if not (folder / name).exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException as error:
-        for name in ours:
-            _remove(folder / name)
-        for place in new:
-            with suppress(OSError):
-                place.rmdir()
-        if isinstance(error, OSError):
-            raise no_folder(error, sys.argv[1:]) from error
-        raise
+    if found := [name for name in SIGNS if name not in allowed and (folder / name).exists()]:
+        raise ConfigError(
+            f"{key}: expected a folder of its own, but {folder} has {found[0]} of an earlier run; choose another "
+            "folder, or remove that one"
+        )
 
 
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):
+class Held(ExitStack):
+    """The folder of a run that goes on, until the run is over."""
+
+    @contextmanager
+    def accepted(self, folder: Path, key: str, *, begun: bool, allowed: Collection[str] = ()) -> Iterator[None]:
+        """Make the folder of a run, and hold it; where what follows fails, there is nothing of it any more.
+
+        Args:
+            folder: of the run.
+            key: which chose it.
+            begun: whether the run was begun before, and its folder is there.
+            allowed: what may be in a new one.
+
+        Raises:
+            ConfigError: it cannot be made or written to, has a run already, or is held by another process.
+        """
+        new = [place for place in (folder, *folder.parents) if not place.exists()]
+        ours: list[str] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            unlocked = not (folder / lock.FILE).exists()
+            self.enter_context(lock.held(folder))
+            if not begun:
+                ours = [lock.FILE] if unlocked else []
+                require_free(folder, key, allowed)
+                ours += [name for name in EARLY if not (folder / name).exists()]
+            yield
+        except BaseException as error:
+            for name in ours:
+                remove(folder / name)
+            self.close()
+            for place in new:
+                with suppress(OSError):
+                    place.rmdir()
+            if isinstance(error, OSError):
+                raise no_folder(error, sys.argv[1:]) from error
+            raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there and can be removed."""
+    with suppress(OSError):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
