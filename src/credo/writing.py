@@ -36,7 +36,7 @@ def replacing(path: Path, mode: int | None = None, durable: bool = False) -> Ite
                 os.fsync(file.fileno())
         scratch.replace(path)
     except BaseException as error:
-        trouble = error if isinstance(error, OSError) else _asked(scratch)
+        trouble = _asked(scratch) or (error if isinstance(error, OSError) else None)
         _remove(scratch)
         if isinstance(error, Exception) and trouble is not None:
             raise OSError(trouble.errno or errno.EIO, trouble.strerror or str(trouble), str(path)) from error
@@ -54,7 +54,11 @@ def write(path: Path, text: str, mode: int | None = None) -> None:
 
 
 def _asked(scratch: Path) -> OSError | None:
-    """Why no more can be written to a file; a library may hide it (netCDF says `HDF error`). `None` where more can."""
+    """Why no more can be written to a file; a library may hide it (netCDF says `HDF error`, or `Permission denied`).
+
+    Returns:
+        `None` where more can.
+    """
     try:
         with scratch.open("ab") as file:
             file.write(bytes(PROBE))
