@@ -141,6 +141,6 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     writing.write(file, "one", 0o600)
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("one", 0o600)
-    with pytest.raises(OSError, match="a.txt"), writing.replacing(file) as scratch:
+    with pytest.raises(OSError, match=r"a\.txt"), writing.replacing(file) as scratch:
         scratch.with_name("nowhere").joinpath("half").write_text("tw")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "one")]

@@ -35,12 +35,13 @@ def replacing(path: Path, mode: int | None = None, durable: bool = False) -> Ite
             with scratch.open("rb+") as file:
                 os.fsync(file.fileno())
         scratch.replace(path)
-    except BaseException as error:
+    except Exception as error:
         trouble = _asked(scratch) or (error if isinstance(error, OSError) else None)
+        if trouble is None:
+            raise
+        raise OSError(trouble.errno or errno.EIO, trouble.strerror or str(trouble), str(path)) from error
+    finally:
         _remove(scratch)
-        if isinstance(error, Exception) and trouble is not None:
-            raise OSError(trouble.errno or errno.EIO, trouble.strerror or str(trouble), str(path)) from error
-        raise
 
 
 def write(path: Path, text: str, mode: int | None = None) -> None:
