@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo import checkpoint
+from credo import checkpoint, lock
 from credo.code import record
 from credo.errors import ConfigError
 
@@ -20,13 +21,14 @@ EXTEND = (
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was started: the arguments of `app.run`."""
+    """A run as it was started: the arguments of `app.run`; `hydra` is what its `.hydra/hydra.yaml` says."""
 
     config: DictConfig
     choices: dict[str, str]
     overrides: tuple[str, ...]
     folder: Path
     start_folder: Path
+    hydra: DictConfig
 
 
 def resumed(arguments: Sequence[str]) -> Run:
@@ -62,6 +64,26 @@ def extended(arguments: Sequence[str]) -> Run:
     return run
 
 
+@contextmanager
+def held(arguments: Sequence[str]) -> Iterator[None]:
+    """Hold the folder of the run that is named first, if it is one, before anything in it is read.
+
+    Raises:
+        ConfigError: another process has it, or it cannot be written to.
+    """
+    place = folder(arguments[0]) if arguments else Path()
+    if not (place / ".hydra").is_dir():
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held(place))
+        except OSError as error:
+            reason = str(error.strerror or error).lower()
+            raise ConfigError(f"{place}: expected a folder that can be written to ({reason}); run it again") from error
+        yield
+
+
 def folder(word: str) -> Path:
     """A run's folder, from its path or from its id in MLflow."""
     if Path(word).is_dir() or not re.fullmatch(r"[0-9a-f]{32}", word):
@@ -79,11 +101,12 @@ def read(place: Path) -> Run:
     """
     try:
         config = OmegaConf.load(place / ".hydra" / "config.yaml")
-        hydra = OmegaConf.load(place / ".hydra" / "hydra.yaml").hydra
+        composed = OmegaConf.load(place / ".hydra" / "hydra.yaml")
     except FileNotFoundError:
         raise ConfigError(f"{place} is no folder of a run: it has no .hydra/config.yaml") from None
-    if not isinstance(config, DictConfig):
-        raise ConfigError(f"{place}/.hydra/config.yaml: expected keys and values")
+    if not isinstance(config, DictConfig) or not isinstance(composed, DictConfig):
+        raise ConfigError(f"{place}/.hydra: expected keys and values in config.yaml and hydra.yaml")
+    hydra = composed.hydra
     if (place / record.FOLDER).resolve() in (start := Path(hydra.runtime.cwd).resolve(), *start.parents):
         raise ConfigError(
             f"{place}/.hydra/hydra.yaml: the run says that it was started in the code that it kept, which runs by "
@@ -96,4 +119,5 @@ def read(place: Path) -> Run:
         overrides=tuple(hydra.overrides.task),
         folder=place,
         start_folder=Path(hydra.runtime.cwd),
+        hydra=composed,
     )

@@ -1,11 +1,12 @@
 """One experiment, from its composed configuration to a believed answer: the whole story on one screen."""
 
+import copy
 import json
 import logging
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
-from credo import device, export, metrics, note, provenance, signals, terminal
+from credo import device, export, metrics, note, provenance, signals, terminal, writing
 from credo import objective as objectives
 from credo.checkpoint import Checkpoint
 from credo.code import record
@@ -27,11 +28,12 @@ from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.errors import ConfigError, CredoError, Interrupted, PrunedError, RunError
 from credo.models.failure import told
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
+from credo.run_folder import Held, keep, remove, require_free
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -68,6 +70,8 @@ def run(
     listeners: tuple[Listener, ...] = (),
     inferred: Inferred | None = None,
     expected: Mapping[str, Any] | None = None,
+    hydra: DictConfig | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run one experiment.
 
@@ -83,42 +87,52 @@ def run(
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
         expected: the record of the code that has to run.
+        hydra: Hydra's own part of the configuration, to be kept; `None` where the folder has it.
+        begun: what is done once the run is accepted and has its folder.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    with nullcontext() if taken_up or sweep is not None else _clean_if_not_run(folder):
-        refuse(config)
-        place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
-        parts = build(config)
-        plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
-        code = record.collect(plain)  # before anything of it runs, which may change what it reads
-        record.require_free(code, folder)
-        if expected is not None:
-            record.require_recorded(expected, code.record())
-        free = _free(config, choices, overrides)
-        problem, data = parts.problem(config.seed, free)
-        parts.inference.check(problem)
-        verdicts.require_possible(parts.diagnostics, problem)
-        objectives.require_possible(plain["objective"], parts.inference, problem)
-        if parts.training is not None:
-            _refuse_unread(overrides)
-            _adopt(config, problem.training, free)
-        story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
-        if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
-            return _outcome_of(found, plain["objective"])
-        if code.unknown:
-            terminal.show_unknown_code(code.unknown)
-        keeper = _keeper(parts.checkpoint_every, story, taken_up)
-        keeper.check()
-        if taken_up:
-            OmegaConf.save(config, folder / ".hydra" / "config.yaml")  # with more draws, perhaps
-        story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
-        parts.tracker.start(story)
-    with _recorded(parts.tracker, folder):
+    key = "hydra.run.dir" if sweep is None else "hydra.sweep.subdir"
+    may_have = () if sweep is None else (jobs.FILE,)
+    is_new = not (taken_up or again)
+    if is_new:
+        require_free(folder, key, may_have)
+    composed = copy.deepcopy(config)  # with its interpolations, which may lead to what is secret
+    refuse(config)
+    place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
+    parts = build(config)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    code = record.collect(plain)  # before anything of it runs, which may change what it reads
+    record.require_free(code, folder)
+    if expected is not None:
+        record.require_recorded(expected, code.record())
+    free = _free(config, choices, overrides)
+    problem, data = parts.problem(config.seed, free)
+    parts.inference.check(problem)
+    verdicts.require_possible(parts.diagnostics, problem)
+    objectives.require_possible(plain["objective"], parts.inference, problem)
+    if parts.training is not None:
+        _refuse_unread(overrides)
+        _adopt(config, problem.training, free)
+    story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
+    if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
+        return _outcome_of(found, plain["objective"])
+    if code.unknown:
+        terminal.show_unknown_code(code.unknown)
+    keeper = _keeper(parts.checkpoint_every, story, taken_up)
+    keeper.check()
+    story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
+    held = Held()
+    with held.accepted(folder, key, begun=not is_new, allowed=may_have):
+        keep(folder, composed, hydra)
         code.write(folder)
+        with _recorded(parts.tracker, folder, errors=False):
+            parts.tracker.start(story)
+    with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
+        begun()
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
         _archive(result, folder)
         late = Late()
@@ -134,16 +148,16 @@ def run(
         if inferred is not None:
             story = replace(story, provenance={**story.provenance, "jobs_by_one_program": inferred.jobs})
         _write(folder, story, result, numbers, late)
-        with late("model"):
+        with late("model", folder / "model"):
             export.save(folder, config, problem, result)
         page = None
-        with late("report"):
+        with late("report", folder / "report.html", folder / "plots"):
             page = parts.report.write(story, result, summary, late.added_to(verdict), numbers)
         verdict = late.added_to(verdict)
         _write_verdict(folder, summary, verdict)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
-        keeper.finish()
+        _finish(keeper, late)
     terminal.show_lacking([why for why in late.found.values() if why not in shown])
     for name in objectives.unknown(plain["objective"], numbers):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
@@ -269,21 +283,29 @@ class Late:
         self.found: dict[str, str] = {}
 
     @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        """Go on where it fails; but not where the run was stopped, or its configuration is wrong."""
+    def __call__(self, part: str, *files: Path) -> Iterator[None]:
+        """Go on where it fails, without its `files`; but not where the run was stopped, or wrongly configured."""
         try:
             yield
         except (CredoError, KeyboardInterrupt, Interrupted):
             raise
         except Exception as error:
             log.debug("%s failed", part, exc_info=True)
-            self.found[part] = f"The {part} could not be made: {told(error)}."
+            for file in files:  # half of it, or what the run had when it was shorter
+                remove(file)
+            self.found[part] = f"The {part} could not be made: {_reason(error)}."
 
     def added_to(self, verdict: Verdict) -> Verdict:
         """The verdict with these parts as not checked."""
         known = {check.advice for check in verdict.checks}
         more = [verdicts.lacking(part, why) for part, why in self.found.items() if why not in known]
         return replace(verdict, checks=(*verdict.checks, *more))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{Path(error.filename).name} could not be written ({error.strerror})"
+    return told(error)
 
 
 @dataclass(frozen=True)
@@ -305,8 +327,8 @@ def _archive(result: Result, folder: Path) -> None:
 
 
 def _write_verdict(folder: Path, summary: pd.DataFrame, verdict: Verdict) -> None:
-    summary.to_csv(folder / "summary.csv", index=False)
-    (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
+    writing.write(folder / "summary.csv", summary.to_csv(index=False))
+    writing.write(folder / "verdict.json", json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
 
 
 def _numbers(result: Result, summary: pd.DataFrame, late: "Late") -> dict[str, float]:
@@ -322,10 +344,10 @@ def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, flo
     """Leave the files of a run, except those of the verdict and the report."""
     from credo import archive
 
-    with late("loo.csv"):
+    with late("loo.csv", folder / "loo.csv"):
         if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
-            left_out.to_csv(folder / "loo.csv")
-    (folder / "metrics.json").write_text(json.dumps(_without_nan(numbers), indent=2) + "\n")
+            writing.write(folder / "loo.csv", left_out.to_csv())
+    writing.write(folder / "metrics.json", json.dumps(_without_nan(numbers), indent=2) + "\n")
     measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
     observed = {site: seen | measures.get(site, {}) for site, seen in archive.observations(result.tree).items()}
     found = {**story.provenance, "draws_hash": archive.draws_hash(result.tree), "observed": observed}
@@ -394,22 +416,8 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
 
 
 @contextmanager
-def _clean_if_not_run(folder: Path) -> Iterator[None]:
-    """Leave no folder behind where nothing was run."""
-    try:
-        yield
-    except (ConfigError, KeyboardInterrupt, Interrupted):
-        for file in sorted(folder.glob(".hydra/*")):
-            file.unlink()
-        for empty in (folder / ".hydra", folder, *folder.parents[:2]):
-            if empty.is_dir() and not any(empty.iterdir()):
-                empty.rmdir()
-        raise
-
-
-@contextmanager
-def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
-    """Tell the tracker how a run that does not finish ended."""
+def _recorded(tracker: Tracker, folder: Path, errors: bool = True) -> Iterator[None]:
+    """Tell the tracker how a run that does not finish ended; of `errors` only where they are the run's."""
     try:
         signals.check()
         yield
@@ -417,5 +425,36 @@ def _recorded(tracker: Tracker, folder: Path) -> Iterator[None]:
         tracker.fail("KILLED", str(error) or "interrupted", folder)
         raise
     except Exception as error:
-        tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
+        if errors:
+            tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
         raise
+
+
+@contextmanager
+def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
+    """Say which result of a run could not be written, and keep its draws where they can be.
+
+    Raises:
+        RunError: the disk is full, say.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(folder):
+            raise
+        if keeper.rescue():
+            advice = f"what was inferred is in its checkpoint: make room, then credo resume {shlex.quote(str(folder))}"
+        elif (folder / "posterior.nc").exists():
+            advice = "the draws are in posterior.nc: make room, and run it again in another folder for the rest"
+        else:
+            advice = "there was no room for a checkpoint either: make room, and run it again in another folder"
+        name = Path(error.filename).name
+        raise RunError(f"{name} could not be written to {folder} ({error.strerror}); {advice}") from error
+
+
+def _finish(keeper: Checkpoint, late: Late) -> None:
+    """Let the run be finished even where the state cannot be kept from which it is made longer: all results are."""
+    try:
+        keeper.finish()
+    except RunError as error:
+        late.found["checkpoint"] = f"The run is complete, but credo extend cannot add draws to it: {error}."

@@ -1,5 +1,6 @@
 """A result's tree as a netCDF file, written piece by piece where it is large."""
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,26 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from credo.writing import replacing
+
 MOST_BYTES = 2**26
 """What is read at once of a variable that is on disk; smaller variables are written as xarray does."""
 
 
 def write(tree: xr.DataTree, path: Path) -> None:
-    """Write a tree; a variable of draws that is larger than `MOST_BYTES` is copied by draws."""
+    """Write a tree, whole or not at all; a variable of draws that is larger than `MOST_BYTES` is copied by draws.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    try:
+        with replacing(path, durable=True) as scratch:
+            _write(tree, scratch)
+    except RuntimeError as error:  # netCDF's
+        raise OSError(errno.EIO, str(error), str(path)) from error
+
+
+def _write(tree: xr.DataTree, path: Path) -> None:
     groups = {name: group.to_dataset() for name, group in tree.children.items()}
     large = {
         name: [v for v, array in group.data_vars.items() if array.nbytes > MOST_BYTES and array.dims[1:2] == ("draw",)]

@@ -7,7 +7,6 @@ array per file in the folders `shelf-0`, `shelf-1`, ... A finished run keeps its
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from credo.code.record import require_same as require_same_code
 from credo.contracts import Kept
 from credo.errors import ConfigError, RunError
 from credo.models.names import SITE
+from credo.writing import replacing
 
 MOST_NAMED = 5
 
@@ -135,9 +135,12 @@ class Checkpoint:
         Raises:
             RunError: the disk is full, say; the files of the last save are untouched.
         """
-        if self.every is None:
-            return
-        self.folder.mkdir(exist_ok=True)
+        if self.every is not None:
+            self._save(kept)
+
+    def _save(self, kept: Kept) -> None:
+        with self._explained():
+            self.folder.mkdir(exist_ok=True)
         files = list(self._files)
         for shelved, blocks in groupby(kept.blocks[self._written :], lambda block: isinstance(block, Shelved)):
             if shelved:
@@ -157,6 +160,13 @@ class Checkpoint:
         if self._files or self.resumed:
             self.save(kept)
 
+    def rescue(self) -> bool:
+        """Save the end of a run whose results cannot be written, even one that keeps nothing; whether it can go on."""
+        if self._last is not None:
+            with suppress(RunError):
+                self._save(self._last)
+        return is_open(self.run)
+
     def finish(self) -> None:
         """Keep the last state alone: the results are written."""
         if self._last is None:
@@ -164,7 +174,8 @@ class Checkpoint:
         if self.every is None:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        self.folder.mkdir(exist_ok=True)
+        with self._explained():
+            self.folder.mkdir(exist_ok=True)
         self._write_state(self._last, [], finished=True)
         for file in self.folder.glob("blocks-*.npz"):
             file.unlink()
@@ -178,23 +189,15 @@ class Checkpoint:
 
     def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         """A file as a whole or not at all, even where the power fails."""
-        part = path.with_suffix(".part")
-        with self._explained(part):
-            with part.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+        with self._explained(), replacing(path, durable=True) as scratch, scratch.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     @contextmanager
-    def _explained(self, part: Path | None = None) -> Iterator[None]:
-        """One sentence where the disk is full; what is half written is removed."""
+    def _explained(self) -> Iterator[None]:
+        """One sentence where the disk is full."""
         try:
             yield
         except OSError as error:
-            if part is not None:
-                with suppress(OSError):
-                    part.unlink()
             raise RunError(
                 f"the checkpoint could not be written to {self.folder} ({error.strerror or error}); the one before it "
                 f"is whole: make room, then credo resume {self.run}"

@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import credo
-from credo import signals
+from credo import run_folder, signals
 from credo.code import loading
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
@@ -38,15 +39,15 @@ if TYPE_CHECKING:
 _CONF = str(paths.built_in() / "conf")
 
 
-def main() -> None:
-    """Run the command and exit with its code: 0 ran, 1 failed, 2 wrong configuration, 3 failed verdict, 130 stopped."""
-    sys.exit(command(sys.argv[1:]))
-
-
+@signals.listening()
 def command(arguments: Sequence[str]) -> int:
-    """Run a verb or an experiment; returns the exit code."""
+    """Run a verb or an experiment; returns the exit code.
+
+    These are 0 (ran), 1 (failed), 2 (wrong configuration), 3 (failed verdict) and 130 (stopped).
+    """
     schema.register()
     paths.register()
+    run_folder.register()
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
         if arguments and arguments[0] in VERBS:
@@ -128,6 +129,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     folder = Path(job.runtime.output_dir)
     try:
+        run_folder.require_own(job)
         from credo.sweep import search, together
 
         with signals.listening(), search.listening() as listeners:
@@ -144,6 +146,8 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 again=again,
                 listeners=listeners,
                 inferred=together.given(),
+                hydra=cast("DictConfig", HydraConfig.instance().cfg),
+                begun=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
             )
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")
@@ -214,23 +218,24 @@ def resume(arguments: Sequence[str]) -> int:
     """`credo resume RUN`: go on from the last checkpoint of a run that was cut off."""
     from credo import again
 
-    return _take_up(again.resumed(arguments))
+    with again.held(arguments):
+        return _take_up(again.resumed(arguments))
 
 
 def extend(arguments: Sequence[str]) -> int:
     """`credo extend RUN --draws N`: add draws to a finished run."""
     from credo import again
 
-    return _take_up(again.extended(arguments))
+    with again.held(arguments):
+        return _take_up(again.extended(arguments))
 
 
 def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     _make_importable(run.start_folder)
-    with signals.listening():
-        from credo import app
+    from credo import app
 
-        return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
+    return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -296,11 +301,19 @@ def reproduce(arguments: Sequence[str]) -> int:
     plan = reproduction.planned(arguments, datetime.now())
     run = plan.run
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    with plan.folder_of_code() as code, signals.listening():
+    with plan.folder_of_code() as code:
         _make_importable(code)
         from credo import app
 
-        app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, expected=plan.expected)
+        app.run(
+            run.config,
+            run.choices,
+            run.overrides,
+            run.folder,
+            run.start_folder,
+            expected=plan.expected,
+            hydra=run.hydra,
+        )
     found = reproduction.compared(plan.before, run.folder)
     terminal.show_reproduction(found, plan.first)
     return 0 if found.same else 1
@@ -372,7 +385,3 @@ Hydra's flags (--cfg job, --info, --multirun, tab completion): credo --hydra-hel
 def _options(group: str) -> list[str]:
     places = [folder / ("experiments" if group == "experiment" else f"conf/{group}") for folder in paths.folders()]
     return sorted({file.stem for place in places for file in place.glob("*.yaml")})
-
-
-if __name__ == "__main__":
-    main()

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from credo import writing
 from credo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,16 +89,16 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
     for name, arrays in (("weights", draws), ("learned", problem.model.exported())):
-        np.savez(place / f"{name}.npz", allow_pickle=False, **arrays)
-    OmegaConf.save(
-        OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)}), place / "model.yaml"
-    )
+        with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
+    writing.write(place / "model.yaml", OmegaConf.to_yaml(chosen))
     names = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
     }
-    (place / "columns.json").write_text(json.dumps(names, indent=2) + "\n")
+    writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
 
 
 def is_exported(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import credo
+from credo import writing
 
 PACKAGES = (
     "jax",
@@ -74,7 +75,7 @@ def collect(seed: int, data_hash: str, start_folder: Path) -> dict[str, Any]:
 
 def write(provenance: Mapping[str, Any], path: Path) -> None:
     """Write `provenance` as JSON that a person can read."""
-    path.write_text(json.dumps(provenance, indent=2, default=str) + "\n", encoding="utf-8")
+    writing.write(path, json.dumps(provenance, indent=2, default=str) + "\n")
 
 
 def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None = None) -> str:

@@ -12,8 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from credo import again
 from credo.code import loading, record
 from credo.errors import ConfigError
@@ -105,11 +103,6 @@ def planned(arguments: Sequence[str], now: datetime) -> Planned:
     config.tracking = {"_target_": "credo.tracking.none.NoTracker"}
     config.seed = before["seed"]
     folder = here / "reproductions" / f"{now:%Y-%m-%d_%H-%M-%S}_{re.sub(r'[^A-Za-z0-9_.-]+', '-', first.folder.name)}"
-    hydra = folder / ".hydra"
-    hydra.mkdir(parents=True)
-    OmegaConf.save(config, hydra / "config.yaml")
-    for name in ("hydra.yaml", "overrides.yaml"):
-        (hydra / name).write_text((first.folder / ".hydra" / name).read_text(encoding="utf-8"), encoding="utf-8")
     return Planned(first.folder, replace(first, config=config, folder=folder), before, code)
 
 

@@ -43,7 +43,13 @@ LINE_SECONDS = 3.0
 
 
 class Screen(Console):
-    """A console whose reader may go, as in `credo | head`: the run goes on and says no more there."""
+    """A console whose reader may go, as in `credo | head`, or disk be full: the run goes on and says no more there."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError:  # Rich knows of broken pipes alone
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
         """Write to nowhere from now on; Rich would end the process."""

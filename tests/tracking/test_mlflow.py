@@ -4,7 +4,9 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from mlflow.entities import Run
@@ -285,3 +287,40 @@ def test_files_stay_out_of_mlflow_where_they_are_not_wanted(story: Story, tmp_pa
     tracker.finish({}, {}, "", story.folder)
     assert (tmp_path / "elsewhere" / "runs.db").exists()
     assert not (tmp_path / "elsewhere" / "mlartifacts").exists()
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_a_run_that_is_taken_up_and_stops_early_is_not_running(
+    tracker: MlflowTracker, story: Story, status: Literal["FAILED", "KILLED"]
+) -> None:
+    """Stopped before its store was told that it goes on."""
+    tracker.start(story)
+    tracker.fail("KILLED", "interrupted", story.folder)
+    for reason in ("once more", "and again"):
+        tracker.start(replace(story, taken_up=0))
+        tracker.fail(status, reason, story.folder)
+        run = only_run(story)
+        assert (run.info.status, run.data.tags["error"]) == (status, reason)
+    tracker.start(replace(story, taken_up=0))
+    tracker.finish({}, {}, "", story.folder)
+    run = only_run(story)
+    assert run.info.status == "FINISHED"
+    assert "error" not in run.data.tags
+
+
+def test_a_run_that_is_stopped_while_it_is_created_is_not_created_twice(
+    tracker: MlflowTracker, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = MlflowClient.create_run
+
+    def interrupted(self: MlflowClient, *words: Any, **more: Any) -> Any:
+        create(self, *words, **more)
+        monkeypatch.setattr(MlflowClient, "create_run", create)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "create_run", interrupted)
+    monkeypatch.setattr(store, "is_usable_file", lambda *_: False)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.start(story)
+    tracker.fail("KILLED", "interrupted", story.folder)
+    assert only_run(story).info.status == "KILLED"

@@ -35,14 +35,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def begin(server: Server, here: Path, folder: str, *words: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "credo.cli", *words, f"hydra.run.dir={folder}", f"tracking.uri={server.uri}"]
+    command = [sys.executable, "-m", "credo", *words, f"hydra.run.dir={folder}", f"tracking.uri={server.uri}"]
     return subprocess.Popen(  # noqa: S603
         command, cwd=here, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
 def say(here: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "credo.cli", *words]
+    command = [sys.executable, "-m", "credo", *words]
     return subprocess.run(command, cwd=here, text=True, capture_output=True, check=False)  # noqa: S603
 
 

@@ -18,6 +18,7 @@ from hydra.utils import get_object
 from credo.code import loading, sources
 from credo.code.values import Values
 from credo.errors import ConfigError
+from credo.writing import replacing
 
 FOLDER = "code"
 """Where a run keeps the user's files."""
@@ -59,7 +60,8 @@ class Code:
         for place, source in self.sources.items():
             file = folder / FOLDER / place
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(source)
+            with replacing(file) as scratch:
+                scratch.write_bytes(source)
 
 
 NO_CODE: Mapping[str, Any] = Code().record()

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from credo import again
+from credo import again, writing
 from credo.comparison import runs
 from credo.errors import ConfigError
 from credo.report.numbers import counted
@@ -52,8 +52,8 @@ def write(comparison: "Comparison", folder: Path, named: Sequence[str]) -> tuple
 
     folder.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["credo", "compare", *map(str, named)])
-    (folder / PAGE).write_text(page.render(comparison, folder, command, Path.cwd()), encoding="utf-8")
-    table.frame(comparison).to_csv(folder / TABLE, index=False)
+    writing.write(folder / PAGE, page.render(comparison, folder, command, Path.cwd()))
+    writing.write(folder / TABLE, table.frame(comparison).to_csv(index=False))
     return folder / PAGE, folder / TABLE
 
 

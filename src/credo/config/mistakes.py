@@ -158,8 +158,12 @@ def no_folder(error: OSError, words: Iterable[str]) -> ConfigError:
     """The sentence for a folder that cannot be made; among the words typed may be the one that named it."""
     wanted = Path(str(error.filename))
     typed = [word for word in words if re.match(r"hydra\.(run|sweep)\.(dir|subdir)=", word)]
-    file = obstacle(wanted)
-    why = f"{file} is a file" if file else str(error.strerror).lower()
+    file, here = obstacle(wanted), Path.cwd()
+    why = (
+        f"{file.relative_to(here) if file.is_relative_to(here) else file} is a file"
+        if file
+        else str(error.strerror).lower()
+    )
     return ConfigError(f"{typed[-1] if typed else wanted}: this folder cannot be made, since {why}; name another")
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 
+from credo import writing
 from credo.contracts import Story, Verdict
 from credo.ranges import Count, count
 from credo.report import plots
 from credo.result import Result
+from credo.writing import replacing
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +57,11 @@ class HtmlReport:
         for word in (word for word in dict.fromkeys(self.plots) if plots.applies(word, evidence)):
             drawing, image = _drawn(word, evidence, self.dpi)
             if image:
-                (folder / f"{word}.png").write_bytes(image)
+                with replacing(folder / f"{word}.png") as scratch:
+                    scratch.write_bytes(image)
             drawings.append((drawing, image))
         page = story.folder / "report.html"
-        page.write_text(render(story, result, summary, verdict, metrics, drawings), encoding="utf-8")
+        writing.write(page, render(story, result, summary, verdict, metrics, drawings))
         return page
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from credo import writing
 from credo.errors import ConfigError
 from credo.report.numbers import counted, seconds
 from credo.sweep import jobs
@@ -177,8 +178,8 @@ def give(course: "Course") -> Account:
     csv, html = course.folder / "sweep.csv", course.folder / "report.html"
     compared, why = _compared(course)
     account = Account(course.folder, course.name, course.keys, table, (csv, html, *compared), course.found, why)
-    table.drop(columns="exit_code").to_csv(csv, index=False)
-    html.write_text(page.render(account), encoding="utf-8")
+    writing.write(csv, table.drop(columns="exit_code").to_csv(index=False))
+    writing.write(html, page.render(account))
     return account
 
 

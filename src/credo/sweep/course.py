@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
+from credo import lock, run_folder, writing
 from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
@@ -72,6 +73,7 @@ class Course:
         planned: all jobs so far.
         record: where the sweep is recorded.
         found: what a search found.
+        held: the sweep's folder, until the sweep is over.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class Course:
     planned: list[Planned] = field(default_factory=list)
     record: SweepRecord | None = None
     found: "Found | None" = None
+    held: run_folder.Held = field(default_factory=run_folder.Held)
     _begun: bool = field(default=False, init=False)
 
     def take(self, overrides: Sequence[Sequence[str]]) -> list[Planned]:
@@ -117,6 +120,7 @@ class Course:
         number = len(self.planned)
         place = subdirectory(self.composer.compose(words, number))
         self._require_own(place)
+        run_folder.require_free(self.folder / place, "hydra.sweep.subdir")
         self.planned.append(Planned(number, words, self.folder / place, extra))
 
     def _require_own(self, place: str) -> None:
@@ -129,7 +133,8 @@ class Course:
     def begin(self) -> None:
         """Record the sweep, if that is not done, and write its plan."""
         if not self._begun:
-            self._record()
+            with self.held.accepted(self.folder, "hydra.sweep.dir", begun=self.config.sweep.resume is not None):
+                self._record()
             self._begun = True
         self._write()
 
@@ -169,10 +174,8 @@ class Course:
         plan = [
             {"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned
         ]
-        scratch = self.folder / f".{FILE}"
         known = {"name": self.name, "keys": self.keys, "jobs": plan}
-        scratch.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-        scratch.replace(self.folder / FILE)
+        writing.write(self.folder / FILE, json.dumps(known, indent=2) + "\n")
 
     def launch(self, new: Sequence[Planned]) -> dict[int, Job]:
         """Run jobs; returns how each ended, by number. Jobs that a stop kept from beginning are missing."""
@@ -254,17 +257,25 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
     folder = Path(config.hydra.sweep.dir).absolute()
     if (file := mistakes.obstacle(folder)) is not None:
         raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
+    run_folder.require_own(config.hydra)
     for remark in mistakes.remarks(config.hydra):
         log.info(remark)
     name = " ".join(f"{key}={values}" for key, values in swept.items())
     course = Course(folder, launcher, config, composer, tuple(swept), name)
-    if config.sweep.resume is not None:
-        _read(course)
-    elif (folder / FILE).exists():
-        raise ConfigError(
-            f"hydra.sweep.dir: expected a new folder, but {folder} has a sweep; "
-            f"sweep.resume={shlex.quote(str(folder))} runs what it left"
-        )
+    with course.held:
+        if config.sweep.resume is not None:
+            _read(course)
+        elif (folder / FILE).exists():
+            raise ConfigError(
+                f"hydra.sweep.dir: expected a new folder, but {folder} has a sweep; "
+                f"sweep.resume={shlex.quote(str(folder))} runs what it left"
+            )
+        else:
+            run_folder.require_free(folder, "hydra.sweep.dir")
+        yield from _until_over(course)
+
+
+def _until_over(course: Course) -> Iterator[Course]:
     try:
         yield course
     except (KeyboardInterrupt, Interrupted):
@@ -280,6 +291,8 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
 
 def _read(course: Course) -> None:
     """Fill in what an earlier command planned."""
+    if (course.folder / FILE).exists():
+        course.held.enter_context(lock.held(course.folder))
     try:
         known: Any = json.loads((course.folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from credo import writing
+
 FILE = "job.json"
 STOP = "stop"
 """In the sweep's folder: no further job begins."""
@@ -95,9 +97,7 @@ class Job:
     def write(self, folder: Path) -> None:
         """Leave it in the job's folder, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / f".{FILE}"
-        scratch.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        scratch.replace(folder / FILE)
+        writing.write(folder / FILE, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def begun(overrides: Sequence[str]) -> Job:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from credo.errors import ConfigError
 from credo.provenance import without_password
 from credo.tracking import record, store, view
-from credo.tracking.journal import FILE, LOCK, Head, Journal, Record
+from credo.tracking.journal import FILE, Head, Journal, Record
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as Entity
@@ -30,8 +30,8 @@ OTHERS_PER_CALL = 100
 
 log = logging.getLogger("credo")
 
-OWN = ("checkpoint", FILE, f".{FILE}", LOCK)
-"""What stays in the run's folder."""
+OWN = ("checkpoint", FILE)
+"""What stays in the run's folder, beside all that is hidden but for its configuration."""
 
 
 @dataclass
@@ -47,6 +47,7 @@ class Delivery:
     journal: Journal
     run: "Run | None" = None
     warned: bool = False
+    _tried: bool = field(default=False, init=False)  # whether the run may be in the store without our knowledge
 
     @property
     def command(self) -> str:
@@ -85,7 +86,8 @@ class Delivery:
             Exception: what MLflow raised first.
         """
         if self.run is None:
-            self.run = _created_or_found(self.journal)
+            tried, self._tried = self._tried, True
+            self.run = _created_or_found(self.journal, tried)
         refused: Exception | None = None
         for kind, group in groupby(list(self.journal.waiting), itemgetter("kind")):
             records = list(group)
@@ -183,7 +185,11 @@ class Run:
     def _copy(self, names: Sequence[str] | None) -> None:
         """Copy what is named; otherwise all that is in the run's folder, but for what is of use only there."""
         for path in sorted(self.folder.iterdir()):
-            if path.name in OWN or (names is not None and path.name not in names):
+            if (
+                path.name in OWN
+                or (path.name.startswith(".") and path.name != ".hydra")
+                or (names is not None and path.name not in names)
+            ):
                 continue
             if path.is_dir():
                 self.client.log_artifacts(self.id, str(path), artifact_path=path.name)
@@ -212,13 +218,13 @@ class Run:
         self.client.create_model_version(name, source, self.id)
 
 
-def _created_or_found(journal: Journal) -> Run:
+def _created_or_found(journal: Journal, tried: bool) -> Run:
     """The run of a journal; one that was tried before may have been created without our knowledge."""
     head = journal.head
     where = store.locate(head.uri, Path(head.start_folder))
     client = store.connect(where)
     experiment = store.experiment(client, head.experiment, where.artifacts)
-    run = _found(client, experiment, head) if head.again or journal.is_kept else None
+    run = _found(client, experiment, head) if head.again or journal.is_kept or tried else None
     if run is None:
         tags = {tag.key: tag.value for tag in record.tags(head.tags)}
         run = client.create_run(experiment, head.began, tags=tags, run_name=head.name)

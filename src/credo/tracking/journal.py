@@ -6,12 +6,12 @@ appended to, so that a process which is killed loses nothing, and it is removed 
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from credo import writing
 from credo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,10 +72,12 @@ class Journal:
         return self._lock is not None
 
     def tell(self, kind: str, *, first: bool = False, **content: Any) -> None:
-        """Add a record behind all that wait; or before them, and in place of those of its kind."""
+        """Add a record behind all that wait; or in place of those of its kind, as early as the run goes on."""
         record = {"kind": kind, **content}
         if first:
-            self.waiting = [record, *(other for other in self.waiting if other["kind"] != kind)]
+            others = [other for other in self.waiting if other["kind"] != kind]
+            behind = max((place for place, other in enumerate(others, 1) if other["kind"] == "again"), default=0)
+            self.waiting = [*others[:behind], record, *others[behind:]]
         else:
             self.waiting.append(record)
         if self.is_kept:
@@ -116,10 +118,8 @@ class Journal:
             self._lock = None
 
     def _write(self) -> None:
-        scratch = self.folder / f".{FILE}"
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.writelines(map(_line, (asdict(self.head), *self.waiting)))
-        scratch.replace(self.folder / FILE)
+        text = "".join(map(_line, (asdict(self.head), *self.waiting)))
+        writing.write(self.folder / FILE, text, writing.PRIVATE)
 
 
 def read(folder: Path) -> Journal | None:

@@ -1,0 +1,23 @@
+"""The console command. It hears signals from here on, since what else it imports takes a second."""
+
+import sys
+
+from credo import signals
+from credo.errors import Interrupted
+
+
+def main() -> None:
+    """Run the command, and exit with its code."""
+    signals.leaving()
+    from credo import cli
+
+    try:
+        code = cli.command(sys.argv[1:])
+    except (KeyboardInterrupt, Interrupted):  # once more, while the first one was told
+        code = Interrupted.exit_code
+    signals.leaving(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
