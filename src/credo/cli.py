@@ -144,9 +144,11 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
     folder = Path(job.runtime.output_dir)
     try:
+        from credo import preflight
         from credo.sweep import search, together
 
         with signals.listening(), search.listening() as listeners:
+            preflight.refuse(config)
             from credo import app, checkpoint
 
             outcome = app.run(

@@ -5,9 +5,8 @@ import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
@@ -17,10 +16,13 @@ from credo.code import loading
 from credo.config import paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
-from credo.data.dataset import split
 from credo.errors import ConfigError
-from credo.models.base import Model
-from credo.models.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from credo.models.base import Model
+    from credo.models.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Parts:
     """The objects that a configuration names."""
 
     source: Source
-    model: Model
+    model: "Model"
     training: Training | None
     inference: Inference
     checkpoint_every: float | None
@@ -37,7 +39,7 @@ class Parts:
     tracker: Tracker
     report: Report
 
-    def problem(self, seed: int, free: Collection[str] = ()) -> tuple[Problem, xr.Dataset]:
+    def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
 
         Args:
@@ -47,6 +49,9 @@ class Parts:
         Raises:
             ConfigError: the data cannot be had, or does not fit the model.
         """
+        from credo.data.dataset import split
+        from credo.models.problem import Problem
+
         data = self.source.load(self.model, seed)
         train, test = split(data)
         problem = Problem(self.model.fitted(train), train, test, self.training)
@@ -64,8 +69,8 @@ def build(config: DictConfig) -> Parts:
         ConfigError: a part refuses its settings; the sentence names the key.
     """
     return Parts(
-        source=_make(config, "data", Source),
-        model=_make(config, "model", Model),
+        source=make_source(config),
+        model=make_model(config),
         training=_make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
         checkpoint_every=_seconds(config, "inference.checkpoint.every"),
@@ -78,8 +83,16 @@ def build(config: DictConfig) -> Parts:
     )
 
 
+def make_source(config: DictConfig) -> Source:
+    """Make the data source of a configuration alone."""
+    source: Source = _make(config, "data", Source)
+    return source
+
+
 def make_model(config: DictConfig) -> Any:
     """Make the model of a configuration alone."""
+    from credo.models.base import Model  # takes time to load
+
     return _make(config, "model", Model)
 
 
@@ -107,7 +120,7 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise _no_part(key, node, contract)
-    node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
+    node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
     _name_importable(node)

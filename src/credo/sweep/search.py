@@ -141,7 +141,9 @@ def study(
             load_if_exists=True,
         )
     except Exception as error:
-        raise ConfigError(f"hydra.sweeper.storage={storage}: cannot be opened ({reason(error)}); name a database, or leave it out") from error
+        raise ConfigError(
+            f"hydra.sweeper.storage={storage}: cannot be opened ({reason(error)}); name a database, or leave it out"
+        ) from error
     if [way.name.lower() for way in made.directions] != list(ways):
         raise ConfigError(f"objective: the study {name} in {storage} has other objectives; give another study_name")
     return made

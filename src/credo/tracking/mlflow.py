@@ -86,13 +86,13 @@ class MlflowTracker:
         if self.system_metrics:
             self._sampler = system.Sampler()
 
-    def check(self, start_folder: Path) -> None:
-        """Look at the settings alone, which is quick; `start` asks the store itself.
+    def precheck(self) -> None:
+        """Look at the settings alone; `start` asks the store itself.
 
         Raises:
             ConfigError: no store can be meant by them.
         """
-        self._located(start_folder)
+        self._located(Path.cwd())
 
     def _located(self, start_folder: Path) -> store.Store:
         if not self.experiment.strip() or len(self.experiment) > LONGEST_NAME:
