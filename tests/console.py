@@ -12,7 +12,6 @@ from pathlib import Path
 from unittest import mock
 
 import jax
-from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
@@ -49,11 +48,9 @@ def credo(*words: object, cwd: Path) -> Said:
     from credo import cli
 
     arguments = [str(word) for word in words]
-    # Hydra composes everything twice, first to learn its own mode, which is not set anywhere; once is enough here.
-    once = mock.patch.object(Hydra, "get_mode", return_value=None)
     # It shuts all handlers of the process down to set its own; absl's would close pytest's stderr.
     apart = mock.patch.object(logging, "_handlerList", [])
-    with _unchanged(cwd), once, apart, contextlib.chdir(cwd):
+    with _unchanged(cwd), apart, contextlib.chdir(cwd):
         sys.argv = ["credo", *arguments]
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             try:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 import credo
 from credo import run_folder, signals
 from credo.code import loading
-from credo.config import mistakes, paths, schema
+from credo.config import launch, mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
 from credo.sweep import jobs
 
@@ -57,8 +57,7 @@ def command(arguments: Sequence[str]) -> int:
             return 0
         if {"--help", "-h"} & set(arguments):
             return show_help([word for word in arguments if not word.startswith("-")])
-        sys.argv[1:] = _in_order(arguments)
-        return experiment()
+        return experiment(arguments)
     except CredoError as error:
         return _say(error)
     except mistakes.MISTAKES as error:
@@ -70,39 +69,12 @@ def command(arguments: Sequence[str]) -> int:
         return 0
 
 
-def _in_order(arguments: Sequence[str]) -> list[str]:
-    """The words typed, those that set something before the flags, among which Hydra's parser does not see them.
-
-    Raises:
-        ConfigError: there is no such flag, a word sets nothing, or `-m` has nothing to vary.
-    """
-    parser = get_args_parser()
-    parser.allow_abbrev = False  # --experiment is not --experimental-rerun
-    known, unknown = parser.parse_known_intermixed_args(arguments)
-    if unknown:
-        raise ConfigError(
-            f"{unknown[0]}: there is no such flag; values are set as KEY=VALUE (credo --help), and the flags are "
-            "Hydra's (credo --hydra-help)"
-        )
-    words: list[str] = known.overrides
-    if wrong := [word for word in words if word.find("=") < 1 and not word.startswith("~")]:
-        verb = wrong[0] if wrong[0] in VERBS else None
-        advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
-        raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
-    if known.multirun and not words:
-        raise ConfigError("-m: expected values to vary, one run each, as in credo -m inference=map,nuts")
-    flags = list(arguments)
-    for word in words:
-        flags.remove(word)
-    return [*words, *flags]
-
-
-def experiment() -> int:
+def experiment(arguments: Sequence[str]) -> int:
     """Let Hydra compose the configuration and run the jobs; returns the exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
+    typed = _typed(arguments)
     codes: list[int] = []
 
-    @hydra.main(config_path=_CONF, config_name="config", version_base="1.3")
     def job(config: DictConfig) -> float | list[float] | None:
         os.chdir(HydraConfig.get().runtime.cwd)  # where all paths start, whatever hydra.job.chdir says
         if HydraConfig.get().mode is RunMode.MULTIRUN:
@@ -112,13 +84,57 @@ def experiment() -> int:
         codes.append(run(config).exit_code)
         return None
 
+    if typed.cfg or typed.info or typed.hydra_help or typed.shell_completion:
+        sys.argv[1:] = _in_order(arguments, typed.overrides)
+        hydra.main(config_path=_CONF, config_name="config", version_base="1.3")(job)()
+        return 0
+    conf = str(Path(typed.config_path or _CONF).absolute())
     try:
-        job()
+        launch.run(typed.overrides, job, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
     except OSError as error:  # Hydra makes the folders
         if error.filename is None:
             raise
-        raise mistakes.no_folder(error, sys.argv[1:]) from error
+        raise mistakes.no_folder(error, typed.overrides) from error
     return next((code for code in codes if code), 0)
+
+
+def _typed(arguments: Sequence[str]) -> Any:
+    """What was typed, by Hydra's own parser; words that set something may stand between the flags.
+
+    Raises:
+        ConfigError: there is no such flag, a word sets nothing, or `-m` has nothing to vary.
+    """
+    parser = get_args_parser()
+    parser.allow_abbrev = False  # --experiment is not --experimental-rerun
+    known, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown or known.experimental_rerun:
+        flag = unknown[0] if unknown else "--experimental-rerun"
+        raise ConfigError(
+            f"{flag}: there is no such flag; values are set as KEY=VALUE (credo --help), and the flags are "
+            "Hydra's (credo --hydra-help)"
+        )
+    if wrong := [word for word in known.overrides if word.find("=") < 1 and not word.startswith("~")]:
+        verb = wrong[0] if wrong[0] in VERBS else None
+        advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
+        raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
+    shows = known.cfg or known.info or known.hydra_help or known.shell_completion
+    if (known.resolve or known.package) and not known.cfg:
+        raise ConfigError("--resolve and --package: expected --cfg with them, as in credo --cfg job --resolve")
+    if known.multirun and (known.run or shows):
+        raise ConfigError(
+            "-m: expected to run a sweep, but another flag asks for something else; leave one of them out"
+        )
+    if known.multirun and not known.overrides:
+        raise ConfigError("-m: expected values to vary, one run each, as in credo -m inference=map,nuts")
+    return known
+
+
+def _in_order(arguments: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The words that set something before the flags, among which Hydra's parser does not see them."""
+    flags = list(arguments)
+    for word in words:
+        flags.remove(word)
+    return [*words, *flags]
 
 
 def run(config: DictConfig, of: "Membership | None" = None, again: bool = False) -> "Ended":
@@ -130,9 +146,11 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     folder = Path(job.runtime.output_dir)
     try:
         run_folder.require_own(job)
+        from credo import preflight
         from credo.sweep import search, together
 
         with signals.listening(), search.listening() as listeners:
+            preflight.refuse(config)
             from credo import app, checkpoint
 
             outcome = app.run(

@@ -42,6 +42,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Early(Protocol):
+    """A source or a tracker that can judge its settings before anything else is loaded."""
+
+    def precheck(self) -> None:
+        """Raise `ConfigError` where a file, a column or an address is not there; quick, and from this folder."""
+        ...
+
+
+@runtime_checkable
 class Inference(Protocol):
     """How the unknowns are found (`conf/inference`)."""
 

@@ -5,9 +5,8 @@ import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import xarray as xr
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
@@ -17,11 +16,13 @@ from credo.code import loading
 from credo.config import numbers, paths
 from credo.config.mistakes import needed, no_such_key
 from credo.contracts import Diagnostic, Inference, Report, Source, Tracker, Training
-from credo.data.dataset import split
 from credo.errors import ConfigError
-from credo.models.base import Model
-from credo.models.failure import refused
-from credo.models.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from credo.models.base import Model
+    from credo.models.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Parts:
     """The objects that a configuration names."""
 
     source: Source
-    model: Model
+    model: "Model"
     training: Training | None
     inference: Inference
     checkpoint_every: float | None
@@ -38,7 +39,7 @@ class Parts:
     tracker: Tracker
     report: Report
 
-    def problem(self, seed: int, free: Collection[str] = ()) -> tuple[Problem, xr.Dataset]:
+    def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
 
         Args:
@@ -48,6 +49,9 @@ class Parts:
         Raises:
             ConfigError: the data cannot be had, or does not fit the model.
         """
+        from credo.data.dataset import split
+        from credo.models.problem import Problem
+
         data = self.source.load(self.model, seed)
         train, test = split(data)
         problem = Problem(self.model.fitted(train), train, test, self.training)
@@ -65,8 +69,8 @@ def build(config: DictConfig) -> Parts:
         ConfigError: a part refuses its settings; the sentence names the key.
     """
     return Parts(
-        source=_make(config, "data", Source),
-        model=_make(config, "model", Model),
+        source=make_source(config),
+        model=make_model(config),
         training=_make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
         checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
@@ -79,8 +83,16 @@ def build(config: DictConfig) -> Parts:
     )
 
 
+def make_source(config: DictConfig) -> Source:
+    """Make the data source of a configuration alone."""
+    source: Source = _make(config, "data", Source)
+    return source
+
+
 def make_model(config: DictConfig) -> Any:
     """Make the model of a configuration alone."""
+    from credo.models.base import Model  # takes time to load
+
     return _make(config, "model", Model)
 
 
@@ -103,7 +115,7 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
         raise _no_part(key, node, contract)
     own = cast("dict[str, Any]", OmegaConf.to_container(node, enum_to_str=True))
     numbers.require_all(key, {name: value for name, value in own.items() if name != without})
-    node = OmegaConf.select(copy.deepcopy(config), key)  # with its parents, whose names stand in errors
+    node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
     _name_importable(node)
@@ -151,6 +163,8 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
             f"started?{loading.hidden(cause)}"
         )
+    from credo.models.failure import refused  # takes time to load
+
     if (invalid := refused(cause)) is not None:
         name, expected = invalid
         value = OmegaConf.select(config, f"{key}.{name}", default=None)

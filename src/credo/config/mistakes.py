@@ -3,14 +3,14 @@
 import dataclasses
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -45,19 +45,36 @@ def explain(error: Exception) -> ConfigError:
         return ConfigError(f"{mark.name}, line {mark.line + 1}: not valid YAML ({error.problem})")
     if isinstance(error.__cause__, ConfigError):  # from a sweeper or a launcher of ours
         return error.__cause__
+    if isinstance(error, InstantiationException):
+        return _of_call(error)
     for cause in (error, error.__cause__, error.__context__):
         if isinstance(cause, OmegaConfBaseException):
             return _wrong_value(error, cause)
-    if several := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
-        whole = in_quotes(several[1])
-        return ConfigError(
-            f"{several[1]}: several values, one run each, need -m, as in credo -m {several[1]}"
-            + (f"; one value that has a comma is typed as {whole}" if whole else "")
-        )
-    if "Got NoneType" in str(error):
-        return ConfigError("null is no option of a group; expected a word, as in inference=nuts; credo --help")
+    for said, sentence in _COMPOSED.items():
+        if match := re.match(said, str(error)):
+            return ConfigError(sentence(*match.groups()))
     hint = re.search(r"Did you mean[^?]*\?", str(error))
     return ConfigError(_one_line(error) + (f"; {hint[0][:1].lower()}{hint[0][1:]}" if hint else ""))
+
+
+def _several(word: str) -> str:
+    whole = in_quotes(word)
+    return f"{word}: several values, one run each, need -m, as in credo -m {shlex.quote(word)}" + (
+        f"; one value that has a comma is typed as {whole}" if whole else ""
+    )
+
+
+def _several_of_hydra(word: str) -> str:
+    return f"{word}: expected one value, since a sweep has one configuration of Hydra's own"
+
+
+_COMPOSED: dict[str, Callable[..., str]] = {
+    r"Ambiguous value for argument '(.*)'": _several,
+    r"Sweep parameters '(.*)' requires --multirun": _several,
+    r"Sweeping over Hydra's configuration is not supported : '(.*)'": _several_of_hydra,
+    r"(?s).*Got NoneType": lambda: "null is no option of a group; expected a word, as in inference=nuts; credo --help",
+}
+"""What Hydra says of a composition, and what is said in its place."""
 
 
 def refuse(config: DictConfig) -> None:
@@ -74,13 +91,7 @@ def refuse(config: DictConfig) -> None:
     except OmegaConfBaseException as error:
         raise explain(error) from error
     _refuse_deleted(config)
-    for node in _nodes(config):
-        if not isinstance(schema := OmegaConf.get_type(node), type) or not dataclasses.is_dataclass(schema):
-            continue
-        known = [field.name for field in dataclasses.fields(schema)]
-        for key in node:
-            if key not in known:
-                raise no_such_key(_full_key(node), str(key), known)
+    require_known(config)
     if keys := sorted(OmegaConf.missing_keys(config)):
         raise needed(keys[0])
 
@@ -95,6 +106,21 @@ def _refuse_deleted(config: DictConfig) -> None:
             if field.default == MISSING and field.name not in node:
                 key = ".".join(filter(None, [_full_key(node), field.name]))
                 raise ConfigError(f"{key}: {_EXPECTED['does not support deletion']}")
+
+
+def require_known(config: DictConfig, *more: str) -> None:
+    """Refuse a key that `+` added to what has a schema, unless it is one of `more`.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for node in _nodes(config):
+        schema = OmegaConf.get_type(node)
+        if not isinstance(schema, type) or not dataclasses.is_dataclass(schema):
+            continue
+        known = [field.name for field in dataclasses.fields(schema)]
+        if strange := [str(key) for key in node if key not in (*known, *more)]:
+            raise no_such_key(_full_key(node), strange[0], known)
 
 
 def remarks(hydra: Any) -> list[str]:
@@ -116,6 +142,13 @@ def no_such_key(parent: str, key: str, known: Iterable[object]) -> ConfigError:
 def needed(key: str) -> ConfigError:
     """The sentence for a mandatory value that was not given."""
     return ConfigError(f"{key}: a value is needed, but none was given; add {key}=VALUE")
+
+
+def _of_call(error: InstantiationException) -> ConfigError:
+    """The sentence for a class that could not be made of its settings."""
+    place = re.search(r"full_key: (\S+)", str(error))
+    cause = error.__cause__ or error.__context__ or error
+    return ConfigError(f"{place[1] if place else 'config'}: {type(cause).__name__}: {_one_line(cause)}")
 
 
 def _unreadable(word: str) -> ConfigError:
@@ -198,19 +231,18 @@ def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError
 
 
 def _nodes(node: Any) -> Iterator[DictConfig]:
-    """All mappings of a configuration, from the top."""
-    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():  # noqa: SLF001 - its only name
+    """All mappings of a configuration, from the top; what stands for another part is passed by."""
+    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing() and not node._is_interpolation():  # noqa: SLF001 - their only names
         yield node
-        for key in node:
-            if not OmegaConf.is_missing(node, key):
-                yield from _nodes(node[key])
+        for _, value in node.items_ex(resolve=False):
+            yield from _nodes(value)
 
 
 def _full_key(node: DictConfig) -> str:
     return str(node._get_full_key(None))  # noqa: SLF001 - its only name
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     """The first line of the message, starting in lower case."""
     line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip().rstrip(".")
     return line[:1].lower() + line[1:]

@@ -1,6 +1,6 @@
 """A table in a text file, with the columns' names in its first row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from csv import Error, reader
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,15 @@ class Csv(TableFile):
     @override
     def read(self, path: Path) -> Mapping[str, Any]:
         return {str(name): column for name, column in self.table(path).items()}
+
+    @override
+    def names(self, path: Path) -> Sequence[str]:
+        try:
+            self._check_names(path)
+            head = pd.read_csv(path, sep=self._separator, skipinitialspace=True, nrows=0)
+        except (Error, ValueError, OSError) as error:  # pandas' and decoding errors are ValueErrors
+            raise unreadable(path, "CSV", error) from error
+        return [str(name) for name in head.columns]
 
     def table(self, path: Path) -> pd.DataFrame:
         """The file's columns.

@@ -13,7 +13,7 @@ from credo.data.entries import as_table, by_name
 from credo.data.holdout import hold_out
 from credo.data.nearest import nearest
 from credo.data.scaling import standardise
-from credo.data.table import from_table
+from credo.data.table import from_table, keys, require_distinct, roles
 from credo.errors import ConfigError
 from credo.ranges import Natural, Part
 
@@ -62,6 +62,24 @@ class TableFile(Source, abc.ABC):
         Raises:
             ConfigError: the file is not of the expected format.
         """
+
+    def names(self, path: Path) -> Sequence[str] | None:
+        """The columns' names, as far as the head of the file tells them; `None` where all of it must be read for that.
+
+        Raises:
+            ConfigError: the file is not of the expected format.
+        """
+        del path
+        return None
+
+    def precheck(self) -> None:
+        """Look whether the file is there, and in its head for the columns (see `contracts.Early`)."""
+        names = self.names(existing(self.path))
+        if self.target is None:
+            self._require_no_roles()
+        elif names is not None:
+            given = roles(_targets(self.target), self.context, self.group, self.sigma)
+            require_distinct(names, given | keys("data.features", self.features))
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

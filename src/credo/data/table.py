@@ -1,7 +1,7 @@
 """A table's columns as the variables of a model, by the roles that the configuration gives them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,14 +45,13 @@ def from_table(
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
             several targets have one column of standard errors.
     """
-    given = _keys("data.target", target) | _keys("data.context", context)
-    given |= _keys("data.group", group) | _keys("data.sigma", sigma)
-    _require_distinct(table, given)
+    given = roles(target, context, group, sigma)
+    require_distinct(table.columns, given)
     if len(table) < least:
         rows = "1 row" if len(table) == 1 else "no rows"
         raise ConfigError(f"data: the table has {rows}, but expected at least {least}; check the file")
     inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
-    _require_distinct(table, given | _keys("data.features", inputs))
+    require_distinct(table.columns, given | keys("data.features", inputs))
 
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
@@ -80,22 +79,34 @@ def from_table(
     return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
 
 
-def _keys(key: str, names: str | Sequence[str] | None) -> dict[str, str]:
+def roles(
+    target: str | Sequence[str], context: Sequence[str] | None, group: str | None, sigma: str | None
+) -> dict[str, str]:
+    """Configuration key -> column, of all roles but the features'."""
+    named = {"target": target, "context": context, "group": group, "sigma": sigma}
+    return {key: name for role, names in named.items() for key, name in keys(f"data.{role}", names).items()}
+
+
+def keys(key: str, names: str | Sequence[str] | None) -> dict[str, str]:
     """Configuration key -> column: `key` itself for one name, `key[I]` for those of a list."""
     if names is None:
         return {}
     return {key: names} if isinstance(names, str) else {f"{key}[{i}]": name for i, name in enumerate(names)}
 
 
-def _require_distinct(table: pd.DataFrame, roles: Mapping[str, str]) -> None:
-    """Each role's column (configuration key -> column) exists and has no other role."""
-    keys: dict[str, str] = {}
+def require_distinct(names: Iterable[str], roles: Mapping[str, str]) -> None:
+    """Refuse a role (configuration key -> column) whose column is not among `names`, or has another role.
+
+    Raises:
+        ConfigError: one is.
+    """
+    there, taken = set(names), dict[str, str]()
     for key, name in roles.items():
-        if name not in table.columns:
-            raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, table.columns)}")
-        if name in keys:
-            raise ConfigError(f"{key}: the column {name!r} is already used as {keys[name]}; name it once")
-        keys[name] = key
+        if name not in there:
+            raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, names)}")
+        if name in taken:
+            raise ConfigError(f"{key}: the column {name!r} is already used as {taken[name]}; name it once")
+        taken[name] = key
 
 
 def _numeric_columns(table: pd.DataFrame, taken: set[str], is_text_file: bool) -> list[str]:

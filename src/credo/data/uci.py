@@ -45,10 +45,17 @@ class Uci(Source):
     standardise: bool
     standardise_target: bool
 
-    @override
-    def load(self, model: "Model", seed: int) -> xr.Dataset:
+    def precheck(self) -> None:
+        """Look whether the files are there (see `contracts.Early`)."""
         if Path(self.path).expanduser().is_file():
             raise ConfigError(f"data.path: expected a folder, but {self.path} is a file; name the folder that holds it")
+        for name in ("data.txt", "index_features.txt", "index_target.txt"):
+            self._file(name)
+        self._test_file()
+
+    @override
+    def load(self, model: "Model", seed: int) -> xr.Dataset:
+        self.precheck()
         table = _table(self._file("data.txt"))
         rows, columns = table.shape
         features = _indices(self._file("index_features.txt"), "columns", columns)

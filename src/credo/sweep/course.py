@@ -124,6 +124,11 @@ class Course:
         self.planned.append(Planned(number, words, self.folder / place, extra))
 
     def _require_own(self, place: str) -> None:
+        if not (self.folder / place).resolve().is_relative_to(self.folder.resolve()):
+            raise ConfigError(
+                f"hydra.sweep.subdir: expected a folder inside the sweep's, but got {place}; set hydra.sweep.dir for "
+                "the sweep's own"
+            )
         if any(one.folder == self.folder / place for one in self.planned):
             raise ConfigError(
                 f"hydra.sweep.subdir: expected a folder for every job, but two would have {place}; put "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 
 from credo.errors import ConfigError, PrunedError
+from credo.tracking.store import reason, require_lasting
 
 if TYPE_CHECKING:
     import optuna
@@ -123,9 +124,11 @@ def study(
     """The study of this name, new or as it was left.
 
     Raises:
-        ConfigError: the storage cannot be opened, or the study there has other objectives.
+        ConfigError: the storage cannot be opened or does not last, or the study there has other objectives.
     """
     import optuna
+
+    require_lasting("hydra.sweeper.storage", storage)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -138,7 +141,9 @@ def study(
             load_if_exists=True,
         )
     except Exception as error:
-        raise ConfigError(f"hydra.sweeper.storage={storage}: cannot be opened ({error})") from error
+        raise ConfigError(
+            f"hydra.sweeper.storage={storage}: cannot be opened ({reason(error)}); name a database, or leave it out"
+        ) from error
     if [way.name.lower() for way in made.directions] != list(ways):
         raise ConfigError(f"objective: the study {name} in {storage} has other objectives; give another study_name")
     return made

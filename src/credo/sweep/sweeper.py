@@ -10,6 +10,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from credo.config import ignored
+from credo.errors import ConfigError
 from credo.sweep.composer import Composer
 
 
@@ -25,6 +27,10 @@ class Prepared(Sweeper):
     launcher: Launcher
 
     def __init__(self, params: Mapping[str, str] | None) -> None:
+        if not isinstance(params, Mapping | None):
+            raise ConfigError(
+                f"hydra.sweeper.params: expected keys and values, as in {{seed: '1,2'}}, but got {params}"
+            )
         self.params = dict(params or {})
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -39,10 +45,16 @@ class Prepared(Sweeper):
         return Composer(self.hydra_context.config_loader, self.config)
 
     def parsed(self, arguments: Sequence[str]) -> list[Override]:
-        """What was typed for the jobs, without what is said to the sweep itself."""
+        """What was typed for the jobs, without what is said to the sweep itself.
+
+        Raises:
+            ConfigError: a key has no values.
+        """
         typed = [*(f"{key}={values}" for key, values in self.params.items()), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        return [one for one in parser.parse_overrides(typed) if not one.key_or_group.startswith("sweep.")]
+        parsed = [one for one in parser.parse_overrides(typed) if not one.key_or_group.startswith("sweep.")]
+        ignored.require_values(parsed)
+        return parsed
 
 
 def swept(overrides: Sequence[Override]) -> dict[str, str]:

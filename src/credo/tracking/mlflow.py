@@ -34,6 +34,9 @@ SHARE_OF_FAILURES = 0.1
 PATIENCE = 5.0
 """Seconds after which a run in a local file is recorded while it goes on."""
 
+LONGEST_NAME = 500
+"""Of an experiment, in MLflow."""
+
 log = logging.getLogger("credo")
 
 
@@ -67,7 +70,7 @@ class MlflowTracker:
         Raises:
             ConfigError: the store cannot be used, the experiment was deleted, or the run has no model to register.
         """
-        where = store.locate(self.uri, story.start_folder)
+        where = self._located(story.start_folder)
         if self.artifacts:
             _refuse_store_inside(story.folder, where)
         if self.register is not None:
@@ -82,6 +85,22 @@ class MlflowTracker:
             self._begin(self._delivery, where)
         if self.system_metrics:
             self._sampler = system.Sampler()
+
+    def precheck(self) -> None:
+        """Look at the settings alone; `start` asks the store itself.
+
+        Raises:
+            ConfigError: no store can be meant by them.
+        """
+        self._located(Path.cwd())
+
+    def _located(self, start_folder: Path) -> store.Store:
+        if not self.experiment.strip() or len(self.experiment) > LONGEST_NAME:
+            raise ConfigError(
+                f"tracking.experiment: expected a name of at most {LONGEST_NAME} characters, but got "
+                f"{store.shortened(self.experiment, 60)!r}; name one"
+            )
+        return store.locate(self.uri, start_folder)
 
     def _journal(self, story: Story, where: store.Store) -> Journal:
         """What is known of the run by now; one that is taken up may have left records of before."""
@@ -171,7 +190,7 @@ class MlflowTracker:
         Raises:
             ConfigError: the store cannot be reached or written to, or the experiment was deleted.
         """
-        where = store.locate(self.uri, start_folder)
+        where = self._located(start_folder)
         own = {"folder": str(folder), "mlflow.source.type": "LOCAL", "mlflow.source.name": "credo -m"}
         words = {**tags, **self.tags, **own}
         head = Head(where.uri, str(start_folder), self.experiment, name, record.now(), words, again=True)
@@ -179,7 +198,7 @@ class MlflowTracker:
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
         """The folder of the newest finished run with this fingerprint; a server that is away knows of none."""
-        where = store.locate(self.uri, start_folder)
+        where = self._located(start_folder)
         try:
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)

@@ -10,6 +10,7 @@ The traps that this file knows (MLflow 3.17):
 
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import warnings
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from credo.data.nearest import nearest
 from credo.errors import ConfigError
 from credo.provenance import without_password
 from credo.tracking import view
@@ -64,23 +66,72 @@ def locate(uri: str | None, start_folder: Path) -> Store:
     """Find the store that `tracking.uri` means; relative SQLite paths start in `start_folder`.
 
     Raises:
-        ConfigError: the URI is a bare folder, which MLflow no longer writes to, or names no server.
+        ConfigError: the URI is a bare folder, which MLflow no longer writes to, a database that does not last, or names
+            no server or file.
     """
     start_folder = start_folder.absolute()
     uri = uri or "sqlite:///mlflow.db"
-    if uri.startswith("sqlite:///"):
-        path, mark, options = uri.removeprefix("sqlite:///").partition("?")
-        database = start_folder / path
-        return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
-    if "://" not in uri or uri.startswith("file:"):
+    require_lasting("tracking.uri", uri)
+    scheme, mark, rest = uri.partition("://")
+    kind = scheme.split("+")[0]
+    if not mark or kind == "file":
         raise ConfigError(
-            f"tracking.uri={uri}: expected the address of a server or a database, and MLflow no longer writes to plain "
-            f"folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or http://127.0.0.1:5000."
+            f"tracking.uri={without_password(uri)}: expected the address of a server or a database, and MLflow no "
+            f"longer writes to plain folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or "
+            "http://127.0.0.1:5000."
+        )
+    if kind == "sqlite":
+        return _file(uri, rest, start_folder)
+    if kind not in SCHEMES:
+        raise ConfigError(
+            f"tracking.uri={without_password(uri)}: expected an address that begins with "
+            f"{', '.join(f'{one}://' for one in SCHEMES)}, but got {scheme}://; {nearest(kind, SCHEMES)}"
         )
     store = Store(uri, None, None)
-    if store.is_server and not uri.split("://")[1].strip("/"):
+    if store.is_server and not rest.strip("/"):
         raise ConfigError(f"tracking.uri={uri}: expected the address of a server, as http://127.0.0.1:5000 is")
     return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
+
+
+SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+"""What MLflow keeps runs in."""
+
+OPTIONS = ("timeout", "detect_types", "isolation_level", "cached_statements")
+"""What may stand behind the `?` of a SQLite file; the driver passes others by."""
+
+
+def require_lasting(key: str, uri: str) -> None:
+    """Refuse a SQLite database that is in memory, or in a temporary file, and gone with the command.
+
+    Args:
+        key: of the configuration, where the address stands.
+        uri: as SQLAlchemy reads it.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if (found := re.fullmatch(r"sqlite(?:\+\w+)?://(?:/([^?]*))?(?:\?(.*))?", uri)) is None:
+        return
+    path, options = found[1] or "", found[2] or ""
+    if not path or ":memory:" in path or "mode=memory" in options:
+        raise ConfigError(
+            f"{key}={uri}: expected a database that lasts, but this one is in memory and lost with the command; name "
+            "a file, as in sqlite:///mlflow.db"
+        )
+
+
+def _file(uri: str, rest: str, start_folder: Path) -> Store:
+    """The store in a SQLite file; `rest` is the URI behind `sqlite://`."""
+    path, mark, options = rest.removeprefix("/").partition("?")
+    database = start_folder / path
+    if not rest.startswith("/") or path.startswith("file:") or database.is_dir():
+        raise ConfigError(f"tracking.uri={uri}: expected the path of a file, as in sqlite:///mlflow.db")
+    if strange := [one for one in options.split("&") if one and one.split("=")[0] not in OPTIONS]:
+        raise ConfigError(
+            f"tracking.uri={uri}: expected one of {', '.join(OPTIONS)} behind the question mark, but got "
+            f"{strange[0]}; leave it out"
+        )
+    return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
 
 
 def connect(store: Store) -> "MlflowClient":
@@ -165,10 +216,23 @@ def explained(store: Store) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the shortest true account of an error: the operating system's at its root, or its own first line."""
-    root = next((link for link in reversed(_chain(error)) if isinstance(link, OSError)), error)
-    said = getattr(root, "strerror", None) or str(root) or type(root).__name__
-    return without_password(said.strip().splitlines()[0])[:300].rstrip(".")
+    """Return the shortest true account of an error: the system's or the database's at its root, or its own first line.
+
+    SQLAlchemy tells what the database driver said (`orig`) with the statement, and how it came to be made.
+    """
+    chain = _chain(error)
+    told = [link for one in chain if isinstance(link := getattr(one, "orig", None), Exception)]
+    root = next((link for link in reversed(chain) if isinstance(link, OSError)), told[-1] if told else error)
+    said = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
+    return without_password(shortened(said.splitlines()[0])).rstrip(".")
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """A text of at most so many characters, that ends with a sentence, or with a word and an ellipsis."""
+    if len(text) <= most:
+        return text
+    end = text.rfind(". ", 0, most)
+    return text[: end + 1] if end > most // 3 else f"{text[: text.rfind(' ', 0, most)]} …"
 
 
 def is_away(error: BaseException) -> bool:

@@ -82,7 +82,8 @@ class OptunaSweeper(Prepared):
         ways = search.directions(objectives, self.direction)
         with search.quiet(), course.under_way(self.config, self.launcher, composer, swept(overrides)) as sweep:
             storage = self.storage or search.database(sweep.folder)
-            sweep.folder.mkdir(parents=True, exist_ok=True)
+            if self.storage is None:
+                sweep.folder.mkdir(parents=True, exist_ok=True)
             study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
             sweep.begin()
             self._take_up(sweep, study, storage)

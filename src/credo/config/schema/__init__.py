@@ -23,7 +23,7 @@ from credo.config.schema import (
     tracking,
     training,
 )
-from credo.config.schema.sweep import Sweep
+from credo.config.schema.sweep import PLUGINS, Sweep
 
 
 @dataclass
@@ -65,6 +65,7 @@ def register() -> None:
     """Make the schemas known to Hydra."""
     store = ConfigStore.instance()
     store.store(group="schema", name="credo", node=Credo)
-    for group, module in GROUPS.items():
-        for name, node in module.OPTIONS.items():
+    options: dict[str, dict[str, Any]] = {group: module.OPTIONS for group, module in GROUPS.items()} | PLUGINS
+    for group, nodes in options.items():
+        for name, node in nodes.items():
             store.store(group=f"schema/{group}", name=name, node=node)
