@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
@@ -31,6 +32,8 @@ from credo.models.failure import told
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
+from credo.runs import saved, signature
+from credo.runs.files import DamagedError
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -67,6 +70,7 @@ def run(
     listeners: tuple[Listener, ...] = (),
     inferred: Inferred | None = None,
     expected: Mapping[str, Any] | None = None,
+    is_own: bool = True,
 ) -> Outcome:
     """Run one experiment.
 
@@ -82,6 +86,7 @@ def run(
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
         expected: the record of the code that has to run.
+        is_own: whether the configuration is the user's own word, or trusted; a stranger's is not signed.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
@@ -104,8 +109,12 @@ def run(
             _refuse_unread(overrides)
             _adopt(config, problem.training, free)
         story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
-        if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
-            return _outcome_of(found, config.objective)
+        if (
+            _may_be_answered(config, sweep)
+            and not again
+            and (found := _answered(parts.tracker, story, config.objective))
+        ):
+            return found
         if code.unknown:
             terminal.show_unknown_code(code.unknown)
         keeper = _keeper(parts.checkpoint_every, story, taken_up)
@@ -113,6 +122,7 @@ def run(
         if taken_up:
             OmegaConf.save(config, folder / ".hydra" / "config.yaml")  # with more draws, perhaps
         story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
+        signature.begin(folder, own=is_own)
         parts.tracker.start(story)
     with _recorded(parts.tracker, folder):
         code.write(folder)
@@ -138,6 +148,7 @@ def run(
             page = parts.report.write(story, result, summary, late.added_to(verdict), numbers)
         verdict = late.added_to(verdict)
         _write_verdict(folder, summary, verdict)
+        signature.complete(folder, own=is_own)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         keeper.finish()
@@ -153,20 +164,23 @@ def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:
     return bool(OmegaConf.select(config, "sweep.skip_finished") or (sweep is not None and sweep.skip_finished))
 
 
-def _answered(tracker: Tracker, story: Story) -> Path | None:
-    """The folder of a finished run that asked the same, if it still has its answer and that is known."""
+def _answered(tracker: Tracker, story: Story, objective: Any) -> Outcome | None:
+    """What came of a finished run that asked the same, if it still has its answer and that is known."""
     if story.provenance["code"]["unknown"]:
         return None
     found = tracker.answered(story.provenance["fingerprint"], story.start_folder)
-    return found if found is not None and (found / "metrics.json").exists() else None
-
-
-def _outcome_of(found: Path, objective: Any) -> Outcome:
-    """What came of an earlier run."""
-    numbers = json.loads((found / "metrics.json").read_text())
+    if found is None or not (found / saved.METRICS).exists():
+        return None
+    try:
+        numbers, verdict = saved.metrics(found, ANEW), saved.verdict(found, ANEW)
+    except DamagedError as error:
+        sys.stderr.write(f"{error}\n")
+        return None
     terminal.show_answered(found)
-    verdict = json.loads((found / "verdict.json").read_text())["status"]
-    return Outcome(verdict, _objective(objective, numbers), 0, found)
+    return Outcome(verdict.status, _objective(objective, numbers), 0, found)
+
+
+ANEW = "this run is made in its place"
 
 
 def _story(
