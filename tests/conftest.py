@@ -32,6 +32,14 @@ def cpu(pytestconfig: pytest.Config) -> None:
     device.start("cpu", "float64", None, str(cache.mkdir("programs")))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs are signed by a key of the tests, not by the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("key")))
+        yield
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A cached program that another worker is just writing is compiled again, and is nobody's fault."""
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")

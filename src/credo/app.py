@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -34,6 +35,8 @@ from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
 from credo.run_folder import Held, keep, remove, require_free
+from credo.runs import saved, signature
+from credo.runs.files import DamagedError
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -72,6 +75,7 @@ def run(
     expected: Mapping[str, Any] | None = None,
     hydra: DictConfig | None = None,
     begun: Callable[[], None] = lambda: None,
+    is_own: bool = True,
 ) -> Outcome:
     """Run one experiment.
 
@@ -89,6 +93,7 @@ def run(
         expected: the record of the code that has to run.
         hydra: Hydra's own part of the configuration, to be kept; `None` where the folder has it.
         begun: what is done once the run is accepted and has its folder.
+        is_own: whether the configuration is the user's own word, or trusted; a stranger's is not signed.
 
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
@@ -118,8 +123,12 @@ def run(
         _refuse_unread(overrides)
         _adopt(config, problem.training, free)
     story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
-    if _may_be_answered(config, sweep) and not again and (found := _answered(parts.tracker, story)) is not None:
-        return _outcome_of(found, plain["objective"])
+    if (
+        _may_be_answered(config, sweep)
+        and not again
+        and (found := _answered(parts.tracker, story, plain["objective"])) is not None
+    ):
+        return found
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
     keeper = _keeper(parts.checkpoint_every, story, taken_up)
@@ -129,6 +138,7 @@ def run(
     with held.accepted(folder, key, begun=not is_new, allowed=may_have):
         keep(folder, composed, hydra)
         code.write(folder)
+        signature.begin(folder, own=is_own)
         with _recorded(parts.tracker, folder, errors=False):
             parts.tracker.start(story)
     with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
@@ -155,6 +165,7 @@ def run(
             page = parts.report.write(story, result, summary, late.added_to(verdict), numbers)
         verdict = late.added_to(verdict)
         _write_verdict(folder, summary, verdict)
+        signature.complete(folder, own=is_own)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         _finish(keeper, late)
@@ -172,20 +183,23 @@ def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:
     return bool(OmegaConf.select(config, "sweep.skip_finished") or (sweep is not None and sweep.skip_finished))
 
 
-def _answered(tracker: Tracker, story: Story) -> Path | None:
-    """The folder of a finished run that asked the same, if it still has its answer and that is known."""
+def _answered(tracker: Tracker, story: Story, objective: Any) -> Outcome | None:
+    """What came of a finished run that asked the same, if it still has its answer and that is known."""
     if story.provenance["code"]["unknown"]:
         return None
     found = tracker.answered(story.provenance["fingerprint"], story.start_folder)
-    return found if found is not None and (found / "metrics.json").exists() else None
-
-
-def _outcome_of(found: Path, objective: Any) -> Outcome:
-    """What came of an earlier run."""
-    numbers = json.loads((found / "metrics.json").read_text())
+    if found is None or not (found / saved.METRICS).exists():
+        return None
+    try:
+        numbers, verdict = saved.metrics(found, ANEW), saved.verdict(found, ANEW)
+    except DamagedError as error:
+        sys.stderr.write(f"{error}\n")
+        return None
     terminal.show_answered(found)
-    verdict = json.loads((found / "verdict.json").read_text())["status"]
-    return Outcome(verdict, objectives.values(objective, numbers), 0, found)
+    return Outcome(verdict.status, objectives.values(objective, numbers), 0, found)
+
+
+ANEW = "this run is made in its place"
 
 
 def _story(

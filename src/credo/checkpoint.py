@@ -1,20 +1,24 @@
 """A run's state on disk, so that it can be taken up again after it was killed, or made longer when it is done.
 
 `checkpoint/` in the run's folder has `blocks-0.npz`, `blocks-1.npz`, ... (draws, each file once) and `state.npz` (all
-else, replaced atomically). The blocks of a run whose draws would not fit into memory are written as they come, one
-array per file in the folders `shelf-0`, `shelf-1`, ... A finished run keeps its last state alone: its draws are in
-`posterior.nc`.
+else, replaced atomically), which has the checksums of these files and of itself. `before.npz` is the state of the save
+before, from which the run goes on where the last one is damaged. The blocks of a run whose draws would not fit into
+memory are written as they come, one array per file in the folders `shelf-0`, `shelf-1`, ... A finished run keeps its
+last state alone: its draws are in `posterior.nc`.
 """
 
+import hashlib
 import json
+import re
 import shutil
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -22,10 +26,52 @@ from credo.code.record import NO_CODE
 from credo.code.record import require_same as require_same_code
 from credo.contracts import Kept
 from credo.errors import ConfigError, RunError
-from credo.models.names import SITE
+from credo.runs import files, saved, signature
+from credo.runs.files import DamagedError
 from credo.writing import replacing
 
 MOST_NAMED = 5
+STATE, BEFORE = "state.npz", "before.npz"
+PLACE = re.compile(r"blocks-\d+\.npz|shelf-\d+")
+NEW = "the run cannot go on without it; begin a new run of the same"
+LONGER = "the answer can still be read, but no draws can be added to it; begin a new run with more draws"
+
+
+class _Told(TypedDict):
+    phase: str
+    done: int
+    total: NotRequired[int]
+
+
+class _Numbers(TypedDict):
+    course: list[_Told]
+    done: NotRequired[int]
+    evaluations: NotRequired[int]
+    divergences: NotRequired[int]
+    next_look: NotRequired[float]
+    ended: NotRequired[str | None]
+    seconds: NotRequired[dict[str, float]]
+    programs: NotRequired[int]
+
+
+class Head(TypedDict):
+    """What the checkpoint of a run says of it.
+
+    Attributes:
+        question: what must be the same for the run to be taken up.
+        numbers: counters and the course so far.
+        files: names of files and shelves with blocks, in order.
+        checksums: SHA-256 by file; a shelf has one of all its files. Earlier versions left none.
+        finished: whether the results are written.
+        extensions: how many times the run was made longer after its end.
+    """
+
+    question: dict[str, Any]
+    numbers: _Numbers
+    files: list[str]
+    checksums: NotRequired[dict[str, str]]
+    finished: bool
+    extensions: int
 
 
 class Shelved(Mapping[str, np.ndarray]):
@@ -33,14 +79,14 @@ class Shelved(Mapping[str, np.ndarray]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._names: list[str] = json.loads((folder / "names.json").read_text())
+        self._names: list[str] = files.plain_json(folder / "names.json", list[str], NEW)
 
     def __getitem__(self, name: str) -> np.ndarray:
         try:
             number = self._names.index(name)
         except ValueError:
             raise KeyError(name) from None
-        return np.asarray(np.load(self.folder / f"{number}.npy", mmap_mode="r"))
+        return np.asarray(np.load(self.folder / f"{number}.npy", mmap_mode="r", allow_pickle=False))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -67,10 +113,12 @@ class Checkpoint:
     resumed: bool = False
     extensions: int = 0
     _saved: float = field(default_factory=time.monotonic, init=False)
-    _files: list[str] = field(default_factory=list, init=False)  # names of files and shelves, in order
+    _files: dict[str, str] = field(default_factory=dict, init=False)  # files and shelves, in order, with checksums
     _written: int = field(default=0, init=False)  # how many blocks are in them
     _shelves: int = field(default=0, init=False)
     _last: Kept | None = field(default=None, init=False)
+    _found: "Found | None" = field(default=None, init=False)
+    _keeps: bool = field(default=True, init=False)  # whether the last state is whole, and kept as the one before
 
     @property
     def folder(self) -> Path:
@@ -78,37 +126,37 @@ class Checkpoint:
         return self.run / "checkpoint"
 
     def check(self) -> None:
-        """Read how far the run is, if it is taken up.
+        """Read all that is on disk, if the run is taken up, so that nothing of it fails later.
 
         Raises:
-            ConfigError: the question or the code is another one; the sentence names what differs.
+            ConfigError: a file is damaged, or the question or the code is another one; the sentence names what differs.
         """
-        if self.resumed:
-            head = read_head(self.run)
-            before, now = head["question"], json.loads(json.dumps(self.question, default=str))
-            require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
-            _require_same(before, now)
-            self.extensions = head["extensions"] + head["finished"]
+        if not self.resumed:
+            return
+        head = head_of(self.run)
+        before, now = head["question"], json.loads(json.dumps(self.question, default=str))
+        require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
+        _require_same(before, now)
+        self._found = found = read(self.run)
+        self.extensions = found.head["extensions"] + found.head["finished"]
+        if found.instead_of is not None:
+            sys.stderr.write(
+                f"{found.instead_of.file} {found.instead_of.why}; the run goes on from the save before it\n"
+            )
 
     def load(self) -> Kept | None:
         """What is on disk, if the run is taken up; of a finished run its draws and its end, from which it goes on."""
-        if not self.resumed:
+        if (found := self._found) is None:
             return None
-        head = read_head(self.run)
-        arrays = _arrays(self.folder / "state.npz")
-        del arrays["head"]
-        if head["finished"]:
-            kept = Kept(arrays, {**head["numbers"], "ended": None}, [_finished_draws(self.run / "posterior.nc")])
+        self._found, self._keeps = None, found.instead_of is None
+        if found.head["finished"]:
+            kept = Kept(found.arrays, {**found.head["numbers"], "ended": None}, found.blocks)
             self.save(kept)
             return kept
-        self._files = head["files"]
-        blocks = [self._block(name) for name in self._files]
-        self._written = len(blocks)
-        self._shelves = sum(isinstance(block, Shelved) for block in blocks)
-        return Kept(arrays, head["numbers"], blocks)
-
-    def _block(self, name: str) -> Mapping[str, np.ndarray]:
-        return Shelved(self.folder / name) if name.startswith("shelf") else _arrays(self.folder / name)
+        self._files = found.checksums
+        self._written = len(found.blocks)
+        self._shelves = sum(isinstance(block, Shelved) for block in found.blocks)
+        return Kept(found.arrays, dict(found.head["numbers"]), found.blocks)
 
     def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Write a block, and read from it what is asked for.
@@ -141,17 +189,18 @@ class Checkpoint:
     def _save(self, kept: Kept) -> None:
         with self._explained():
             self.folder.mkdir(exist_ok=True)
-        files = list(self._files)
+        known = dict(self._files)
         for shelved, blocks in groupby(kept.blocks[self._written :], lambda block: isinstance(block, Shelved)):
             if shelved:
-                files += [block.folder.name for block in blocks if isinstance(block, Shelved)]
+                known |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Shelved)}
                 continue
             loose = list(blocks)
             joined = {name: np.concatenate([block[name] for block in loose], axis=1) for name in loose[0]}
-            files.append(f"blocks-{len(files)}.npz")
-            self._write(self.folder / files[-1], joined)
-        self._write_state(kept, files, finished=False)
-        self._files, self._written = files, len(kept.blocks)
+            file = self.folder / f"blocks-{len(known)}.npz"
+            self._write(file, joined)
+            known[file.name] = _checksum(file)
+        self._write_state(kept, known, finished=False)
+        self._files, self._written = known, len(kept.blocks)
         self._saved = time.monotonic()
 
     def done(self, kept: Kept) -> None:
@@ -176,20 +225,29 @@ class Checkpoint:
             return
         with self._explained():
             self.folder.mkdir(exist_ok=True)
-        self._write_state(self._last, [], finished=True)
-        for file in self.folder.glob("blocks-*.npz"):
-            file.unlink()
+        self._write_state(self._last, {}, finished=True)
+        for file in (self.folder / BEFORE, *self.folder.glob("blocks-*.npz")):
+            file.unlink(missing_ok=True)
         for shelf in self.folder.glob("shelf-*"):
             shutil.rmtree(shelf)
 
-    def _write_state(self, kept: Kept, files: list[str], *, finished: bool) -> None:
-        head = {"question": self.question, "numbers": kept.numbers, "files": files, "finished": finished}
-        text = np.array(json.dumps(head | {"extensions": self.extensions}, default=str))
-        self._write(self.folder / "state.npz", {**kept.arrays, "head": text})
+    def _write_state(self, kept: Kept, known: Mapping[str, str], *, finished: bool) -> None:
+        head = {
+            "question": self.question,
+            "numbers": kept.numbers,
+            "files": list(known),
+            "checksums": dict(known),
+            "finished": finished,
+            "extensions": self.extensions,
+        }
+        arrays = {**kept.arrays, "head": np.array(json.dumps(head, default=str))}
+        arrays["checksum"] = np.array(_checksum_of(arrays))
+        self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps else None)
+        self._keeps = True
 
-    def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-        """A file as a whole or not at all, even where the power fails."""
-        with self._explained(), replacing(path, durable=True) as scratch, scratch.open("wb") as file:
+    def _write(self, path: Path, arrays: Mapping[str, np.ndarray], before: Path | None = None) -> None:
+        """A file as a whole or not at all, even where the power fails; the one before it is kept under its own name."""
+        with self._explained(), replacing(path, durable=True, before=before) as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
     @contextmanager
@@ -204,43 +262,130 @@ class Checkpoint:
             ) from error
 
 
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that is whole.
+
+    Attributes:
+        head: what it says of the run.
+        arrays: the state, by name.
+        blocks: what is finished, in order.
+        checksums: of the files of the blocks, in order.
+        instead_of: what is wrong with a later one, if there is one.
+    """
+
+    head: Head
+    arrays: Mapping[str, np.ndarray]
+    blocks: list[Mapping[str, np.ndarray]]
+    checksums: dict[str, str]
+    instead_of: DamagedError | None = None
+
+
 def is_open(run: Path) -> bool:
     """Whether the run in this folder was cut off and can be taken up."""
-    return (run / "checkpoint" / "state.npz").exists() and not read_head(run)["finished"]
+    return _is_there(run) and not head_of(run)["finished"]
 
 
-def read_head(run: Path) -> dict[str, Any]:
-    """What the checkpoint of a run says of it: `question, numbers, files, finished, extensions`.
+def _is_there(run: Path) -> bool:
+    return any((run / "checkpoint" / name).exists() for name in (STATE, BEFORE))
+
+
+def head_of(run: Path) -> Head:
+    """What the last checkpoint of a run says of it, or the one before where that cannot be read.
 
     Raises:
-        ConfigError: there is no checkpoint.
+        ConfigError: there is no checkpoint, or none that can be read.
     """
-    try:
-        with np.load(run / "checkpoint" / "state.npz") as state:
-            return dict(json.loads(str(state["head"])))
-    except FileNotFoundError:
+    return _first_whole(run, lambda file: _state(file)[0])[0]
+
+
+def read(run: Path) -> Found:
+    """The last checkpoint of a run that is whole, with its blocks.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found, damage = _first_whole(run, _found)
+    return found if damage is None else replace(found, instead_of=damage)
+
+
+def _first_whole[T](run: Path, take: Callable[[Path], T]) -> tuple[T, DamagedError | None]:
+    """What is taken from the last checkpoint, or from the one before, with what is wrong with the last."""
+    if not _is_there(run):
         raise ConfigError(
             f"{run} has no checkpoint to go on from: it was stopped before the first, or ran with "
             "inference.checkpoint.every=null; run it again"
-        ) from None
+        )
+    last, before = (run / "checkpoint" / name for name in (STATE, BEFORE))
+    try:
+        return take(last), None
+    except DamagedError as damage:
+        if not before.exists():
+            raise
+        try:
+            return take(before), damage
+        except DamagedError as other:
+            raise DamagedError(damage.file, f"{damage.why}, and {other.file} {other.why}", damage.works) from other
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as file:
-        return dict(file)
+def _state(file: Path) -> tuple[Head, dict[str, np.ndarray]]:
+    """The head and the arrays of a state, verified."""
+    arrays = files.arrays(file, NEW)
+    with files.reading(file, NEW):
+        if "checksum" in arrays and str(arrays.pop("checksum")) != _checksum_of(arrays):
+            raise DamagedError(file, "is damaged (its checksum is another one)", NEW)
+        if "head" not in arrays:
+            raise DamagedError(file, "is damaged (it has no head)", NEW)
+        head = json.loads(str(arrays.pop("head")))
+    files.fitting(file, head, Head, NEW)
+    if strange := [name for name in head["files"] if not PLACE.fullmatch(name)]:
+        raise DamagedError(file, f"is damaged ({strange[0]!r} is no file of a checkpoint)", NEW)
+    return head, arrays
 
 
-def _finished_draws(path: Path) -> dict[str, np.ndarray]:
-    """The draws of a finished run as one block."""
-    import xarray as xr
+def _found(file: Path) -> Found:
+    """A checkpoint with its blocks, verified."""
+    head, arrays = _state(file)
+    run, checksums = file.parent.parent, head.get("checksums", {})
+    if head["finished"]:
+        return Found(head, arrays, [saved.draws(run, LONGER)], {})
+    known = {name: _checksum_if_right(file.parent / name, checksums.get(name)) for name in head["files"]}
+    return Found(head, arrays, [_block(file.parent / name) for name in known], known)
 
-    with xr.open_datatree(path, engine="netcdf4") as tree:
-        return {
-            f"{group}/{array.attrs.get(SITE, name)}": array.to_numpy()
-            for group, part in tree.children.items()
-            for name, array in part.data_vars.items()
-            if array.dims[:2] == ("chain", "draw")
-        }
+
+def _checksum_if_right(place: Path, known: str | None) -> str:
+    with files.reading(place, NEW):
+        checksum = _checksum(place)
+    if known not in (None, checksum):
+        raise DamagedError(place, "is damaged (its checksum is another one)", NEW)
+    return checksum
+
+
+def _block(place: Path) -> Mapping[str, np.ndarray]:
+    if not place.name.startswith("shelf"):
+        return files.arrays(place, NEW)
+    block = Shelved(place)
+    for number, name in enumerate(block):  # nothing is read but what the arrays are like
+        with files.reading(place / f"{number}.npy", NEW):
+            block[name]
+    return block
+
+
+def _checksum(place: Path) -> str:
+    """The SHA-256 of a file, or of all files of a shelf."""
+    if place.is_file():
+        return signature.digest(place)
+    each = "".join(f"{file.name} {signature.digest(file)}\n" for file in sorted(place.iterdir()))
+    return hashlib.sha256(each.encode()).hexdigest()
+
+
+def _checksum_of(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _require_same(before: Any, now: Any) -> None:

@@ -30,6 +30,7 @@ from credo import run_folder, signals
 from credo.code import loading
 from credo.config import launch, mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.runs import signature, trust
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
@@ -250,25 +251,28 @@ def extend(arguments: Sequence[str]) -> int:
 
 def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    _make_importable(run.start_folder)
+    run.start()
+    _make_importable(run.folder_of_code)
     from credo import app
 
-    return app.run(run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True).exit_code
+    return app.run(
+        run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True, is_own=run.is_own
+    ).exit_code
 
 
 def predict(arguments: Sequence[str]) -> int:
     """`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout."""
     from credo import again, export
 
-    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+    words, trusted = trust.said(arguments)
+    if len(words) != 2 or any(word.startswith("-") for word in words):
         raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
     from credo.data.file import existing
 
-    file, folder = existing(arguments[1]), again.folder(arguments[0])
+    file, folder = existing(words[1]), again.folder(words[0])
     table = export.rows(folder, file)
-    _make_importable(Path.cwd())
-    _tell_of_other_code(folder)
-    export.load(folder)(table).to_csv(sys.stdout, index=False)
+    _prepare(folder, trusted=trusted)
+    export.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
     return 0
 
 
@@ -276,19 +280,22 @@ def export_model(arguments: Sequence[str]) -> int:
     """`credo export RUN FOLDER`: a run's model as an MLflow model, which others can load and serve."""
     from credo import again, export
 
-    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+    words, trusted = trust.said(arguments)
+    if len(words) != 2 or any(word.startswith("-") for word in words):
         raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
-    _make_importable(Path.cwd())
-    folder = again.folder(arguments[0])
-    _tell_of_other_code(folder)
-    export.to_mlflow(folder, Path(arguments[1]))
-    sys.stdout.write(f"serve it: mlflow models serve -m {arguments[1]} --host 127.0.0.1 --env-manager local\n")
+    folder = again.folder(words[0])
+    _prepare(folder, trusted=trusted)
+    export.to_mlflow(folder, Path(words[1]), trusted=trusted)
+    sys.stdout.write(f"serve it: mlflow models serve -m {words[1]} --host 127.0.0.1 --env-manager local\n")
     return 0
 
 
-def _tell_of_other_code(run: Path) -> None:
+def _prepare(run: Path, *, trusted: bool) -> None:
+    """Let a run's model be made of modules of the user's own, if it is the user's run; tell what of them changed."""
     from credo.code import record
 
+    is_own = trusted or signature.is_own(run)
+    _make_importable(Path.cwd() if is_own else paths.built_in())
     if edited := record.edited(record.of_run(run), Path.cwd()):
         sys.stderr.write(f"OTHER CODE {', '.join(edited)} changed since the run; the present code is used\n")
 
@@ -304,9 +311,10 @@ def sync(arguments: Sequence[str]) -> int:
     """`credo sync RUN [RUN ...]`: deliver what an MLflow server that was away does not have of runs yet."""
     from credo.tracking import sync
 
-    runs = sync.folders(arguments)
-    _make_importable(Path.cwd())
-    sync.deliver(runs)
+    words, trusted = trust.said(arguments)
+    runs = sync.folders(words)
+    _make_importable(Path.cwd() if trusted or all(map(signature.is_own, runs)) else paths.built_in())
+    sync.deliver(runs, trusted=trusted)
     if not runs:
         sys.stdout.write("nothing to deliver: MLflow has all that it was told of these runs\n")
     return 0
@@ -319,6 +327,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     plan = reproduction.planned(arguments, datetime.now())
     run = plan.run
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    run.start()
     with plan.folder_of_code() as code:
         _make_importable(code)
         from credo import app
@@ -331,6 +340,7 @@ def reproduce(arguments: Sequence[str]) -> int:
             run.start_folder,
             expected=plan.expected,
             hydra=run.hydra,
+            is_own=run.is_own,
         )
     found = reproduction.compared(plan.before, run.folder)
     terminal.show_reproduction(found, plan.first)
@@ -387,6 +397,7 @@ Choose a word per group, and set any value by its key:
   credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
   credo reproduce RUN                       the same run once more: is the answer the same to the bit?
   credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
+  credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
   credo predict RUN FILE.csv                what a trained network says of new rows
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo sync RUN                            deliver what an MLflow server that was away has not got of a run

@@ -17,13 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import writing
 from credo.errors import ConfigError
+from credo.runs import files, saved, signature, trust
 
 if TYPE_CHECKING:
     from credo.models.predict import Predictive
     from credo.models.problem import Problem
     from credo.result import Result
 
-_FOLDER = "model"
+FILES = ("weights.npz", "model.yaml", "learned.npz", "columns.json")
+"""What a run leaves in `model/`."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     """Write the model of a run into its folder, if it is a conditional one; no other is written."""
     if not hasattr(problem.model, "exported") or "network" not in result.tree.children:
         return
-    place = folder / _FOLDER
+    place = folder / saved.MODEL
     place.mkdir(exist_ok=True)
     weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
@@ -103,27 +105,61 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
 
 def is_exported(folder: Path) -> bool:
     """Whether a run left a model in its folder."""
-    return (folder / _FOLDER / "weights.npz").exists()
+    return (folder / saved.MODEL / "weights.npz").exists()
 
 
-def load(folder: Path) -> Exported:
+def load(folder: Path, *, trusted: bool = False) -> Exported:
     """The model of a run, from its folder or from the folder `model` alone.
 
+    Args:
+        folder: of either.
+        trusted: whether what it names may run, whoever wrote it.
+
     Raises:
-        ConfigError: the folder is no run's, or its model cannot predict.
+        ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
     """
     from credo.config.build import make_model
     from credo.models.predict import Predictive
 
-    place = folder if (folder / "weights.npz").exists() else folder / _FOLDER
-    if not (place / "weights.npz").exists():
-        raise ConfigError(f"{folder} has no {_FOLDER}/weights.npz: only runs of model=mdn can predict new rows")
-    config = OmegaConf.load(place / "model.yaml")
-    assert isinstance(config, DictConfig)  # noqa: S101 -- as `save` wrote it
-    weights, learned = (_arrays(place / f"{name}.npz") for name in ("weights", "learned"))
-    names = json.loads((place / "columns.json").read_text())
-    columns = {key: tuple(names[key]) for key in ("features", "contexts", "targets")}
-    return Exported(Predictive(make_model(config).restored(learned), weights), **columns)
+    place = _place(folder)
+    config, weights, learned, columns = saved.network(place)
+    if not trusted and not signature.is_own(place.parent):
+        config = trust.require_harmless(config, place / "model.yaml")
+    model = make_model(config)
+    if not hasattr(model, "restored"):
+        raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
+    with files.reading(place / "learned.npz", saved.ANEW):
+        model = model.restored(learned)
+    with files.reading(place / "weights.npz", saved.ANEW):
+        exported = Exported(Predictive(model, weights), *(tuple(columns[key]) for key in saved.COLUMNS))
+        _require_fitting(exported)
+    return exported
+
+
+def _require_fitting(exported: Exported) -> None:
+    """Raise `ValueError`, or what JAX raises, where weights, what was learned and columns are not of one model."""
+    import jax
+
+    draws, model = exported.predictive.draws, exported.predictive.model
+    if len({len(values) for values in draws.values()}) != 1:
+        raise ValueError("its arrays have different numbers of draws")
+    one = {name: values[0] for name, values in draws.items()}
+    x, context = (np.zeros((1, len(names))) if names else None for names in (exported.features, exported.contexts))
+    means = jax.eval_shape(lambda: model.conditional(one, x, context).mean)  # type: ignore[arg-type]
+    if means.shape[-1] != len(exported.targets):
+        raise ValueError(f"{means.shape[-1]} targets, but {len(exported.targets)} columns")
+
+
+def _place(folder: Path) -> Path:
+    """The folder of the model.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
+    if not any((place / name).exists() for name in FILES):
+        raise ConfigError(f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows")
+    return place
 
 
 def rows(folder: Path, file: Path) -> pd.DataFrame:
@@ -134,8 +170,7 @@ def rows(folder: Path, file: Path) -> pd.DataFrame:
     """
     from credo.data.file import unreadable
 
-    config = folder / ".hydra" / "config.yaml"
-    data: Any = OmegaConf.select(OmegaConf.load(config), "data") if config.exists() else {}
+    data = saved.data(folder) if saved.exists(folder) else {}
     written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
     written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
     try:
@@ -148,15 +183,18 @@ _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
 
 
-def to_mlflow(folder: Path, place: Path) -> None:
+def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
     """Write the run's model as an MLflow model, for `mlflow models serve` or `mlflow.pyfunc.load_model`.
+
+    An MLflow model that names code of the user's own says in its `MLmodel` that this may run.
 
     Raises:
         ConfigError: as `load`; or there is something at `place` already.
     """
-    exported = load(folder)
+    exported = load(folder, trusted=trusted)
     if place.exists():
         raise ConfigError(f"{place} exists already; name a new folder")
+    settings = OmegaConf.to_container(saved.network(_place(folder))[0])
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
         import mlflow.pyfunc
@@ -167,7 +205,8 @@ def to_mlflow(folder: Path, place: Path) -> None:
         mlflow.pyfunc.save_model(
             str(place),
             python_model=str(Path(__file__).with_name("served.py")),
-            artifacts={"model": str(folder / _FOLDER)},
+            artifacts={"model": str(_place(folder))},
+            model_config={"trust": trust.names_foreign(settings)},
             signature=ModelSignature(inputs=inputs),
             pip_requirements=["credo"],
         )
@@ -181,8 +220,3 @@ def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
         return [variable]
     names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]
     return [str(name) for name in names]
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)

@@ -15,9 +15,11 @@ from typing import Any
 from credo import again
 from credo.code import loading, record
 from credo.errors import ConfigError
+from credo.runs import saved, trust
+from credo.runs.saved import Provenance
 
 USAGE = (
-    "credo reproduce: expected one run, by its folder or its MLflow id, and perhaps --code=recorded, as in "
+    "credo reproduce: expected one run, by its folder or its MLflow id, and perhaps --code=recorded or --trust, as in "
     "credo reproduce outputs/2026-01-31/12-00"
 )
 CODES = ("present", "recorded")
@@ -46,19 +48,19 @@ class Planned:
 
     first: Path
     run: again.Run
-    before: Mapping[str, Any]
+    before: Provenance
     code: Mapping[str, bytes] | None = None
 
     @property
     def expected(self) -> Mapping[str, Any] | None:
         """The record of the code that has to run, if it is not what is present."""
-        return None if self.code is None else self.before["code"]
+        return None if self.code is None else self.before.get("code")
 
     @contextmanager
     def folder_of_code(self) -> Iterator[Path]:
         """The folder whose modules run: where credo was started, or one with the recorded files alone."""
         if self.code is None:
-            yield self.run.start_folder
+            yield self.run.folder_of_code
             return
         sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != self.run.start_folder.resolve()]
         with tempfile.TemporaryDirectory(prefix="credo-code-", ignore_cleanup_errors=True) as scratch:
@@ -90,19 +92,21 @@ def planned(arguments: Sequence[str], now: datetime) -> Planned:
     Raises:
         ConfigError: there is no such run, it did not finish, or its recorded code is not complete.
     """
-    words, which = _chosen(arguments)
+    said, trusted = trust.said(arguments)
+    words, which = _chosen(said)
     if len(words) != 1 or words[0].startswith("-"):
         raise ConfigError(USAGE)
-    here, first = Path.cwd(), again.read(again.folder(words[0]))
-    try:
-        before = json.loads((first.folder / "provenance.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{words[0]} did not finish, so that there is nothing to reproduce") from None
+    place = again.folder(words[0])
+    if saved.exists(place) and not (place / saved.PROVENANCE).exists():
+        raise ConfigError(f"{words[0]} did not finish, so that there is nothing to reproduce")
+    first = again.read(place, trusted=trusted or which == "recorded", recorded_anew=True)
+    before = saved.provenance(place, saved.AGAIN_WITHOUT)
     code = record.recorded(first.folder, before.get("code")) if which == "recorded" else None
     config = copy.deepcopy(first.config)
     config.tracking = {"_target_": "credo.tracking.none.NoTracker"}
     config.seed = before["seed"]
-    folder = here / "reproductions" / f"{now:%Y-%m-%d_%H-%M-%S}_{re.sub(r'[^A-Za-z0-9_.-]+', '-', first.folder.name)}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", first.folder.name)
+    folder = Path.cwd() / "reproductions" / f"{now:%Y-%m-%d_%H-%M-%S}_{name}"
     return Planned(first.folder, replace(first, config=config, folder=folder), before, code)
 
 
@@ -120,13 +124,14 @@ def _chosen(arguments: Sequence[str]) -> tuple[list[str], str]:
     return words, which
 
 
-def compared(before: Mapping[str, Any], folder: Path) -> Comparison:
+def compared(before: Provenance, folder: Path) -> Comparison:
     """The first run's provenance beside that of its reproduction in `folder`."""
-    now = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    now = saved.provenance(folder)
     hashes = before.get("draws_hash"), now["draws_hash"]
     same = None if hashes[0] is None else hashes[0] == hashes[1]
-    edited = tuple(record.differences(before["code"], now["code"])) if "code" in before else ()
-    doubts = tuple(f"unknown, {said}" for said in record.doubts(before.get("code"), now["code"]))
+    known, present = before.get("code"), now["code"] or record.NO_CODE
+    edited = () if known is None else tuple(record.differences(known, present))
+    doubts = tuple(f"unknown, {said}" for said in record.doubts(known, present))
     code = tuple(f"code: {said}" for said in (*edited, *doubts))
     return Comparison(same, (*code, *_differences(before, now)), edited)
 

@@ -15,7 +15,8 @@ class Served(PythonModel):
         """Read the model."""
         from credo import export
 
-        self.exported = export.load(Path(context.artifacts["model"]))
+        trusted = bool((context.model_config or {}).get("trust"))
+        self.exported = export.load(Path(context.artifacts["model"]), trusted=trusted)
 
     def predict(
         self,

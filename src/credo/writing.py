@@ -14,13 +14,14 @@ PROBE = 2**20
 
 
 @contextmanager
-def replacing(path: Path, mode: int | None = None, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, mode: int | None = None, durable: bool = False, before: Path | None = None) -> Iterator[Path]:
     """The scratch file to write: it takes the place of `path` where the block ends well, and is gone otherwise.
 
     Args:
         path: of the file, whose folder exists.
         mode: the permissions of the file; `None` for what the system gives a new one.
         durable: whether the file is whole even where the power fails.
+        before: where what stood there is kept; `None` where it is not.
 
     Raises:
         OSError: the disk is full, say; it names `path`, and what stood there before is untouched.
@@ -34,6 +35,8 @@ def replacing(path: Path, mode: int | None = None, durable: bool = False) -> Ite
         if durable:
             with scratch.open("rb+") as file:
                 os.fsync(file.fileno())
+        if before is not None and path.exists():
+            path.replace(before)
         scratch.replace(path)
     except Exception as error:
         trouble = _asked(scratch) or (error if isinstance(error, OSError) else None)

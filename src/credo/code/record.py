@@ -206,11 +206,9 @@ def _has_hash(file: Path, known: str) -> bool:
 
 def of_run(run: Path) -> Mapping[str, Any] | None:
     """The record of a finished run's code; `None` where there is none."""
-    try:
-        known: Mapping[str, Any] | None = json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("code")
-    except FileNotFoundError:
-        return None
-    return known
+    from credo.runs import saved
+
+    return saved.provenance(run).get("code") if (run / saved.PROVENANCE).exists() else None
 
 
 def doubts(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Iterator[str]:

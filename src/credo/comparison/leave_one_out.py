@@ -17,9 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from credo.comparison.runs import Run
-
-FILE = "loo.csv"
-"""What a run leaves of it."""
+from credo.runs import saved
 
 THRESHOLD = 0.7
 """The largest Pareto k that is reliable, with many draws."""
@@ -60,14 +58,14 @@ class LeftOut:
 
 def of(runs: Sequence[Run]) -> LeftOut | None:
     """Leave out every observation of the runs of one configuration; `None` where one of them does not allow it."""
-    if not all((run.folder / FILE).exists() for run in runs):
+    if not all((run.folder / saved.LEFT_OUT).exists() for run in runs):
         return None
     found = [_of_run(run) for run in runs]
     return _mean(found) if all(one.sites == found[0].sites for one in found) else None
 
 
 def _of_run(run: Run) -> LeftOut:
-    rows = pd.read_csv(run.folder / FILE)
+    rows = saved.left_out(run.folder, saved.BESIDES)
     sites = {str(name): int(count) for name, count in rows["site"].value_counts(sort=False).items()}
     draws = int(run.metrics["draws"])
     elpd, p, k = rows["elpd"].to_numpy(), rows["p"].to_numpy(), rows["pareto_k"].to_numpy()

@@ -1,7 +1,5 @@
 """Finished and unfinished runs, read from the folders that they left."""
 
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +11,14 @@ from omegaconf import OmegaConf
 from credo import again
 from credo.contracts import Check, Verdict
 from credo.errors import ConfigError
+from credo.runs import saved
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-CONFIG = Path(".hydra", "config.yaml")
-FILES = ("metrics.json", "verdict.json", "provenance.json", "summary.csv", "posterior.nc")
+FILES = (saved.METRICS, saved.VERDICT, saved.PROVENANCE, saved.SUMMARY, saved.DRAWS)
 """What a run leaves when it has finished."""
 
 
@@ -71,17 +69,11 @@ class Run:
 
     def values(self, site: str) -> "np.ndarray | None":
         """What a site observed, NaN where nothing was; `None` where that is not kept."""
-        import xarray as xr
-
-        with xr.open_datatree(self.folder / "posterior.nc") as tree:
-            kept = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
-            return kept[site].to_numpy() if site in kept else None
+        return saved.observed(self.folder, site)
 
     def summary(self) -> "pd.DataFrame":
         """One row per scalar of the posterior, by its name."""
-        import pandas as pd
-
-        return pd.read_csv(self.folder / "summary.csv", index_col="variable")
+        return saved.summary(self.folder, saved.BESIDES)
 
 
 def find(words: Iterable[str]) -> list[Run]:
@@ -96,11 +88,11 @@ def find(words: Iterable[str]) -> list[Run]:
 
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds runs and is none itself."""
-    return not (folder / CONFIG).exists() and bool(_below(folder))
+    return not saved.exists(folder) and bool(_below(folder))
 
 
 def _places(folder: Path) -> list[Path]:
-    if (folder / CONFIG).exists():
+    if saved.exists(folder):
         return [folder.resolve()]
     if found := _below(folder):
         return found
@@ -112,7 +104,7 @@ def _places(folder: Path) -> list[Path]:
 
 def _below(folder: Path) -> list[Path]:
     """The folders of the runs in a sweep, in the order of their numbers."""
-    found = {file.parent.parent.resolve() for file in folder.rglob(str(CONFIG))}
+    found = {file.parent.parent.resolve() for file in folder.rglob(str(saved.CONFIG))}
     outermost = [place for place in found if not found & set(place.parents)]
     return sorted(outermost, key=lambda place: [_natural(part) for part in place.parts])
 
@@ -122,41 +114,32 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def read(folder: Path) -> Run:
-    """The run in a folder; that of an earlier run with the same answer where a sweep skipped it."""
+def read(folder: Path, *, follow: bool = True) -> Run:
+    """The run in a folder; that of an earlier run with the same answer where a sweep skipped it.
+
+    Args:
+        folder: of the run.
+        follow: whether to go where a sweep found the answer.
+
+    Raises:
+        DamagedError: a file of it is not as the run left it.
+    """
     job = jobs.read(folder)
-    if job is not None and job.state == "SKIPPED" and (Path(job.reason) / CONFIG).exists():
-        return read(Path(job.reason))
-    config = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(folder / CONFIG)))
-    choices = _choices(folder / ".hydra" / "hydra.yaml")
+    if follow and job is not None and job.state == "SKIPPED" and saved.exists(Path(job.reason)):
+        return read(Path(job.reason), follow=False)
+    config = cast("dict[str, Any]", OmegaConf.to_container(saved.configuration(folder)))
+    choices = saved.choices(folder)
     if not all((folder / file).exists() for file in FILES):
         state = "not finished" if job is None or job.state == "FINISHED" else job.state
         return Run(folder, config, choices, state, "" if job is None else job.reason)
-    provenance = _json(folder / "provenance.json")
+    provenance = saved.provenance(folder, saved.BESIDES)
+    saved.require_draws(folder, saved.BESIDES)
     return Run(
         folder,
         config,
         choices,
         data_hash=str(provenance["data_hash"]),
-        observed=provenance.get("observed"),
-        verdict=_verdict(_json(folder / "verdict.json")),
-        metrics={
-            name: math.nan if value is None else float(value) for name, value in _json(folder / "metrics.json").items()
-        },
+        observed=cast("Mapping[str, Mapping[str, Any]] | None", provenance.get("observed")),
+        verdict=saved.verdict(folder, saved.BESIDES),
+        metrics=saved.metrics(folder, saved.BESIDES),
     )
-
-
-def _choices(file: Path) -> dict[str, str]:
-    """The words chosen; none where a copy of the run's folder lacks them."""
-    if not file.exists():
-        return {}
-    return {str(group): str(word) for group, word in OmegaConf.load(file).hydra.runtime.choices.items()}
-
-
-def _verdict(known: Mapping[str, Any]) -> Verdict:
-    return Verdict(known["status"], tuple(Check(**check) for check in known["checks"]))
-
-
-def _json(file: Path) -> Mapping[str, Any]:
-    known: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return known

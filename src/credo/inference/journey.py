@@ -80,13 +80,14 @@ _START = "start/"
 """Before the names of latents, among the arrays that a keeper keeps."""
 
 _COUNTERS = ("done", "course", "evaluations", "divergences", "next_look", "ended")
+_KEPT = (*_COUNTERS, "seconds", "programs")
 
 
 def restored(kept: Kept, shape: Any) -> Position:
     """The position that was kept; `shape` is a state's structure."""
     z, trail = kept.arrays.get("z"), kept.arrays.get("trail")
     start = {name.removeprefix(_START): array for name, array in kept.arrays.items() if name.startswith(_START)}
-    numbers: dict[str, Any] = dict(kept.numbers)
+    numbers: dict[str, Any] = {name: kept.numbers[name] for name in _KEPT if name in kept.numbers}
     return Position(unpacked(kept.arrays, shape), start, z=z, trail=trail, blocks=tuple(kept.blocks), **numbers)
 
 

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from credo.errors import RunError
+
 
 def packed(states: Any) -> dict[str, np.ndarray]:
     """The leaves of a pytree: `state/0`, `state/1`, ..."""
@@ -14,6 +16,18 @@ def packed(states: Any) -> dict[str, np.ndarray]:
 
 
 def unpacked(arrays: Mapping[str, np.ndarray], shape: Any) -> Any:
-    """The pytree again; `shape` has its structure."""
+    """The pytree again; `shape` has its structure.
+
+    Raises:
+        RunError: the arrays are not those of such a state.
+    """
     leaves, structure = jax.tree.flatten(shape)
+    for i, leaf in enumerate(leaves):
+        kept = arrays.get(f"state/{i}")
+        if kept is None or kept.shape != leaf.shape or kept.dtype != leaf.dtype:
+            got = "none" if kept is None else f"{kept.dtype}{list(kept.shape)}"
+            raise RunError(
+                f"the checkpoint is not of this run: expected {leaf.dtype}{list(leaf.shape)} for state/{i}, but got "
+                f"{got}; begin a new run of the same"
+            )
     return jax.tree.unflatten(structure, [jnp.asarray(arrays[f"state/{i}"]) for i in range(len(leaves))])

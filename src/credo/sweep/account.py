@@ -1,11 +1,10 @@
 """The account of a sweep: how its jobs ended and what they found, as a table, a page, and on the terminal."""
 
 import itertools
-import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from rich.text import Text
 from credo import writing
 from credo.errors import ConfigError
 from credo.report.numbers import counted, seconds
+from credo.runs import saved
 from credo.sweep import jobs
 from credo.terminal import STYLES, Screen
 
@@ -164,7 +164,8 @@ class Account:
 
     def unfinished(self) -> list[tuple[str, str]]:
         """Number, state and swept values of each job that has no answer, and why."""
-        bad = self.table[~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate]
+        unread = (self.table["state"] == "FINISHED") & (self.table["reason"] != "")
+        bad = self.table[~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate | unread]
         return [(f"{row['job']}", str(row["reason"])) for _, row in bad.iterrows() if row["reason"]]
 
 
@@ -206,19 +207,29 @@ def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
     values = {jobs.key_of(word): word.split("=", 1)[-1] for word in one.overrides}
     took = None if job is None or job.ended is None else job.ended - job.began
     place = one.folder if job is None or job.state != "SKIPPED" else Path(job.reason)
-    finds = {} if job is None or job.state not in jobs.ANSWERED else _metrics(place)
+    finds, verdict, damage = ({}, None, "") if job is None or job.state not in jobs.ANSWERED else _found(place)
     return {
         "job": number,
         "state": LEFT if job is None else job.state,
-        "verdict": _verdict(place) if finds else None,
+        "verdict": verdict,
         **{key: values.get(key) for key in keys},
         **_objectives(job),
         **finds,
         "seconds": took,
         "exit_code": None if job is None else job.exit_code,
-        "reason": "" if job is None else job.reason,
+        "reason": damage or ("" if job is None else job.reason),
         "folder": str(one.folder),
     }
+
+
+def _found(run: Path) -> tuple[dict[str, float], str | None, str]:
+    """The metrics and the verdict of a job that has an answer; or why they cannot be read."""
+    if not (run / saved.METRICS).exists():
+        return {}, None, ""
+    try:
+        return saved.metrics(run, saved.ANEW), saved.verdict(run, saved.ANEW).status, ""
+    except ConfigError as error:
+        return {}, None, str(error)
 
 
 def _objectives(job: Any) -> dict[str, float | None]:
@@ -226,17 +237,6 @@ def _objectives(job: Any) -> dict[str, float | None]:
     if values is None or len(values) < 2:
         return {"objective": None if not values else values[0]}
     return {f"objective{'' if i == 0 else f'_{i + 1}'}": value for i, value in enumerate(values)}
-
-
-def _metrics(folder: Path) -> dict[str, float]:
-    file = folder / "metrics.json"
-    known: Mapping[str, float | None] = json.loads(file.read_text()) if file.exists() else {}
-    return {name: math.nan if value is None else value for name, value in known.items()}
-
-
-def _verdict(folder: Path) -> str | None:
-    file = folder / "verdict.json"
-    return str(json.loads(file.read_text())["status"]) if file.exists() else None
 
 
 def _number(value: float) -> str:

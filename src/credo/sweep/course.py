@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
@@ -25,6 +25,7 @@ from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
 from credo.errors import ConfigError, CredoError, Interrupted, SweepError
+from credo.runs import files, signature, trust
 from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
 from credo.sweep.jobs import Job, Membership
@@ -180,7 +181,8 @@ class Course:
             {"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned
         ]
         known = {"name": self.name, "keys": self.keys, "jobs": plan}
-        writing.write(self.folder / FILE, json.dumps(known, indent=2) + "\n")
+        signed = known | {"signature": signature.word(known)}
+        writing.write(self.folder / FILE, json.dumps(signed, indent=2) + "\n")
 
     def launch(self, new: Sequence[Planned]) -> dict[int, Job]:
         """Run jobs; returns how each ended, by number. Jobs that a stop kept from beginning are missing."""
@@ -294,19 +296,41 @@ def _until_over(course: Course) -> Iterator[Course]:
     course.close()
 
 
+class _Job(TypedDict):
+    overrides: list[str]
+    folder: str
+
+
+class _Plan(TypedDict):
+    name: str
+    keys: list[str]
+    jobs: list[_Job]
+
+
 def _read(course: Course) -> None:
-    """Fill in what an earlier command planned."""
-    if (course.folder / FILE).exists():
-        course.held.enter_context(lock.held(course.folder))
-    try:
-        known: Any = json.loads((course.folder / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"sweep.resume: expected the folder of a sweep, and {course.folder} has no {FILE}") from None
+    """Fill in what an earlier command planned; a plan that is a stranger's may not name code.
+
+    Raises:
+        ConfigError: there is none, it is damaged, or it names code that would run.
+    """
+    file = course.folder / FILE
+    if not file.exists():
+        raise ConfigError(f"sweep.resume: expected the folder of a sweep, and {course.folder} has no {FILE}")
+    course.held.enter_context(lock.held(course.folder))
+    works = "the jobs' own folders can still be read and compared; begin a new sweep"
+    known: Any = files.plain_json(file, _Plan, works)
+    said = known.pop("signature", None)
     course.name, course.keys = known["name"], tuple(known["keys"])
-    course.planned = [
-        Planned(number, tuple(one["overrides"]), course.folder / one["folder"])
-        for number, one in enumerate(known["jobs"])
-    ]
+    for number, one in enumerate(known["jobs"]):
+        place = (course.folder / one["folder"]).resolve()
+        if not place.is_relative_to(course.folder.resolve()) or place == course.folder.resolve():
+            raise files.DamagedError(file, f"is damaged (jobs[{number}].folder={one['folder']!r} is outside)", works)
+        course.planned.append(Planned(number, tuple(one["overrides"]), course.folder / one["folder"]))
+    if not signature.is_own_word(known, said):
+        typed = set(course.config.hydra.overrides.task)
+        words = [word for one in course.planned if not _is_done(one) for word in one.overrides]
+        with files.reading(file, works):
+            trust.require_harmless_words((word for word in dict.fromkeys(words) if word not in typed), file)
     _require_same_code(course)
     (course.folder / jobs.STOP).unlink(missing_ok=True)
 

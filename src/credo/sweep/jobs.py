@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from credo import writing
+from credo.runs import files
 
 FILE = "job.json"
 STOP = "stop"
@@ -112,15 +113,40 @@ def ended(
     return replace(job, state=state, exit_code=exit_code, reason=reason, objective=objective, ended=time.time())
 
 
+class _Known(TypedDict):
+    overrides: list[str]
+    state: State
+    exit_code: int | None
+    reason: str
+    objective: list[float] | None
+    began: float
+    ended: float | None
+    host: str
+    pid: int
+
+
 def read(folder: Path) -> Job | None:
-    """How the job of a folder stands; `None` where none began."""
-    try:
-        known: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """How the job of a folder stands; `None` where none began.
+
+    Raises:
+        DamagedError: its file cannot be read.
+    """
+    file = folder / FILE
+    if not file.exists():
         return None
+    works = "the job's other files can still be read; remove this one, and sweep.resume runs the job again"
+    known: _Known = files.plain_json(file, _Known, works)
     objective = known["objective"]
     return Job(
-        **known | {"overrides": tuple(known["overrides"]), "objective": None if objective is None else tuple(objective)}
+        tuple(known["overrides"]),
+        known["state"],
+        known["exit_code"],
+        known["reason"],
+        None if objective is None else tuple(objective),
+        known["began"],
+        known["ended"],
+        known["host"],
+        known["pid"],
     )
 
 

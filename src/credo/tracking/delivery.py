@@ -116,6 +116,7 @@ class Run:
         artifacts: where MLflow has them.
         params: the names of the params that it has.
         known: metrics with their steps that it had before it was taken up.
+        trusted: whether the user trusts whoever wrote the folder.
     """
 
     client: "MlflowClient"
@@ -125,6 +126,7 @@ class Run:
     artifacts: str
     params: set[str]
     known: set[tuple[str, int]] = field(default_factory=set)
+    trusted: bool = False
 
     def tell(self, kind: str, records: Sequence[Record]) -> None:
         """Tell MLflow records of one kind."""
@@ -213,7 +215,7 @@ class Run:
         if any(one.source == source for one in versions):
             return
         with tempfile.TemporaryDirectory(prefix="credo-") as scratch:
-            export.to_mlflow(self.folder, Path(scratch) / "model")
+            export.to_mlflow(self.folder, Path(scratch) / "model", trusted=self.trusted)
             self.client.log_artifacts(self.id, f"{scratch}/model", artifact_path=f"registered/{version}")
         self.client.create_model_version(name, source, self.id)
 
@@ -229,7 +231,8 @@ def _created_or_found(journal: Journal, tried: bool) -> Run:
         tags = {tag.key: tag.value for tag in record.tags(head.tags)}
         run = client.create_run(experiment, head.began, tags=tags, run_name=head.name)
     place = view.place(where.uri, where.is_server, experiment, run.info.run_id)
-    return Run(client, run.info.run_id, place, journal.folder, run.info.artifact_uri, set(run.data.params))
+    params = set(run.data.params)
+    return Run(client, run.info.run_id, place, journal.folder, run.info.artifact_uri, params, trusted=journal.trusted)
 
 
 def _found(client: "MlflowClient", experiment: str, head: Head) -> "Entity | None":

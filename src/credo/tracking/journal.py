@@ -9,10 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from credo import writing
 from credo.errors import ConfigError
+from credo.provenance import without_password
+from credo.runs import files, signature, trust
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -59,11 +61,13 @@ class Journal:
         folder: the run's folder.
         head: by what the run is created.
         waiting: what the store does not have yet, in the order told.
+        trusted: whether the user trusts whoever wrote the run's folder.
     """
 
     folder: Path
     head: Head
     waiting: list[Record] = field(default_factory=list)
+    trusted: bool = False
     _lock: "BaseFileLock | None" = field(default=None, repr=False)
 
     @property
@@ -118,24 +122,77 @@ class Journal:
             self._lock = None
 
     def _write(self) -> None:
-        text = "".join(map(_line, (asdict(self.head), *self.waiting)))
+        head = asdict(self.head)
+        text = "".join(map(_line, (head | {"signature": signature.word(head)}, *self.waiting)))
         writing.write(self.folder / FILE, text, writing.PRIVATE)
 
 
-def read(folder: Path) -> Journal | None:
+def read(folder: Path, *, trusted: bool = False) -> Journal | None:
     """The journal that an earlier process left in a run's folder; `None` where everything was delivered.
+
+    Args:
+        folder: of the run.
+        trusted: whether its records go where it says, whoever wrote it.
 
     Raises:
         InUseError: that process, or another one, still records this run.
+        ConfigError: the file is damaged, or it is a stranger's and says where the records go.
     """
     if not (folder / FILE).exists():
         return None
     lock = _locked(folder)
-    whole = (folder / FILE).read_text(encoding="ascii").split("\n")[:-1]  # a process that was killed left half a line
-    head, *waiting = map(json.loads, whole)
-    journal = Journal(folder, Head(**head), waiting, lock)
-    journal._write()  # noqa: SLF001 - without the half line
+    try:
+        head, waiting, is_own = _parsed(folder / FILE)
+        if not (trusted or is_own or trust.is_own_store(head.uri)):
+            raise ConfigError(
+                f"{folder / FILE} would send the records to {without_password(head.uri)}; {trust.NOT_OWN} to credo sync"
+            )
+        journal = Journal(folder, head, waiting, trusted, lock)
+        journal._write()  # noqa: SLF001 - without the half line
+    except BaseException:
+        lock.release()
+        raise
     return journal
+
+
+def _parsed(file: Path) -> tuple[Head, list[Record], bool]:
+    """The head, the records, and whether the user's own credo wrote the head."""
+    works = "the run's folder has all its files; remove this one if nothing of it is to be delivered any more"
+    with files.reading(file, works):
+        whole = files.text(file).split("\n")[:-1]  # a process that was killed left half a line
+        head, *waiting = [files.fitting(file, json.loads(line), dict[str, Any], works) for line in whole]
+    said = head.pop("signature", None)
+    files.fitting(file, head, _Head, works)
+    for record in waiting:
+        files.fitting(file, record, _Record, works)
+    return Head(**{name: head[name] for name in _Head.__annotations__}), waiting, signature.is_own_word(head, said)
+
+
+class _Head(TypedDict):
+    uri: str
+    start_folder: str
+    experiment: str
+    name: str
+    began: int
+    tags: dict[str, str]
+    again: bool
+
+
+class _Record(TypedDict):
+    """What records of all kinds have; see `credo.tracking.delivery`."""
+
+    kind: Literal["again", "log", "dataset", "files", "register", "end", "lost"]
+    params: NotRequired[dict[str, Any]]
+    metrics: NotRequired[dict[str, float]]
+    tags: NotRequired[dict[str, str]]
+    step: NotRequired[int]
+    time: NotRequired[int | None]
+    dataset: NotRequired[dict[str, Any]]
+    names: NotRequired[list[str] | None]
+    name: NotRequired[str]
+    version: NotRequired[int]
+    status: NotRequired[str]
+    error: NotRequired[str]
 
 
 def _line(record: Record) -> str:

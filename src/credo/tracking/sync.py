@@ -30,8 +30,12 @@ def folders(arguments: Sequence[str]) -> list[Path]:
     return sorted({file.parent for folder in named for file in folder.rglob(journal.FILE)})
 
 
-def deliver(runs: Sequence[Path]) -> None:
+def deliver(runs: Sequence[Path], *, trusted: bool = False) -> None:
     """Deliver what waits in the folders of runs, and say where each is; a store that is away is asked once.
+
+    Args:
+        runs: the folders.
+        trusted: whether the records go where a folder says, whoever wrote it.
 
     Raises:
         RunError: something was not delivered; it goes on waiting.
@@ -40,7 +44,7 @@ def deliver(runs: Sequence[Path]) -> None:
     troubles: list[str] = []
     for folder in runs:
         try:
-            place = _delivered(folder, away)
+            place = _delivered(folder, away, trusted=trusted)
         except ConfigError as error:
             troubles.append(str(error))
         else:
@@ -49,8 +53,8 @@ def deliver(runs: Sequence[Path]) -> None:
         raise RunError(f"credo sync: {len(troubles)} of {len(runs)} runs still wait in their folders: {troubles[0]}")
 
 
-def _delivered(folder: Path, away: set[str]) -> str:
-    told = journal.read(folder)
+def _delivered(folder: Path, away: set[str], *, trusted: bool) -> str:
+    told = journal.read(folder, trusted=trusted)
     if told is None:
         raise ConfigError(f"{folder}: another credo sync was quicker")
     try:

@@ -1,0 +1,160 @@
+"""Files of a run, each read by its kind; whatever is wrong with one is said in one sentence that names it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from credo.errors import ConfigError
+from credo.runs.shape import misfit
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+MOST_TEXT = 2**28
+"""Bytes of a text file that are read; those that a run leaves are far smaller."""
+
+
+class DamagedError(ConfigError):
+    """A file of a run is not as credo left it.
+
+    Attributes:
+        file: which.
+        why: what is wrong with it, as a predicate.
+        works: what is possible without it, and what to do.
+    """
+
+    def __init__(self, file: Path, why: str, works: str) -> None:
+        super().__init__(f"{file} {why}; {works}")
+        self.file, self.why, self.works = file, why, works
+
+
+@contextmanager
+def reading(file: Path, works: str) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file.
+
+    Args:
+        file: what is read.
+        works: what is possible without it, and what to do.
+
+    Raises:
+        DamagedError: it is not there, cannot be read, or is not what it should be.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except FileNotFoundError:
+        raise DamagedError(file, "is missing", works) from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise DamagedError(file, f"cannot be read ({str(error.strerror).lower()})", works) from error
+    except Exception as error:  # a damaged file makes its library raise anything at all
+        raise DamagedError(file, f"is damaged ({_short(error)})", works) from error
+
+
+def _short(error: Exception) -> str:
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def plain_json(file: Path, shape: Any, works: str) -> Any:
+    """What a JSON file holds.
+
+    Args:
+        file: which.
+        shape: its type (see `shape.misfit`).
+        works: what is possible without it.
+
+    Raises:
+        DamagedError: it is missing, no JSON, or of another shape.
+    """
+    with reading(file, works):
+        value = json.loads(text(file))
+    return fitting(file, value, shape, works)
+
+
+def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
+    """What a YAML file holds; its interpolations lead nowhere yet.
+
+    Raises:
+        DamagedError: it is missing, no YAML, or of another shape.
+    """
+    with reading(file, works):
+        said = text(file)
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(said, Loader=yaml.CSafeLoader)):
+            raise DamagedError(file, "is damaged (it has aliases, which credo does not write)", works)
+        config = OmegaConf.create(said)
+        fitting(file, OmegaConf.to_container(config), shape, works)
+    assert isinstance(config, DictConfig)  # noqa: S101 -- all shapes are of keys and values
+    return config
+
+
+def fitting(file: Path, value: Any, shape: Any, works: str) -> Any:
+    """A value of a file, if it has its shape.
+
+    Raises:
+        DamagedError: it does not.
+    """
+    if wrong := misfit(value, shape):
+        raise DamagedError(file, f"is damaged ({wrong})", works)
+    return value
+
+
+def text(file: Path) -> str:
+    """A file's text."""
+    if file.stat().st_size > MOST_TEXT:
+        raise ValueError("it is too large")
+    return file.read_text(encoding="utf-8")
+
+
+def arrays(file: Path, works: str) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, whose own checksums are verified as they are read.
+
+    Raises:
+        DamagedError: it is missing, or no such file.
+    """
+    with reading(file, works), np.load(file, allow_pickle=False) as known:
+        return {name: np.asarray(known[name]) for name in known.files}
+
+
+def table(file: Path, columns: Sequence[str], works: str, index: str | None = None) -> "pd.DataFrame":
+    """A CSV file.
+
+    Args:
+        file: which.
+        columns: those that it has to have, of numbers.
+        works: what is possible without it.
+        index: a column of names.
+
+    Raises:
+        DamagedError: it is missing, no table, or lacks a column.
+    """
+    import pandas as pd
+
+    with reading(file, works):
+        rows = pd.read_csv(file, index_col=index)
+        if missing := [name for name in columns if name not in rows]:
+            raise DamagedError(file, f"is damaged (it has no column {missing[0]})", works)
+        if wrong := [name for name in columns if not pd.api.types.is_numeric_dtype(rows[name])]:
+            raise DamagedError(file, f"is damaged (its column {wrong[0]} holds what is no number)", works)
+    return rows
+
+
+@contextmanager
+def tree(file: Path, works: str) -> Iterator["xr.DataTree"]:
+    """A netCDF file that is open as long as it is read.
+
+    Raises:
+        DamagedError: it is missing, or what is read of it is not there.
+    """
+    import xarray as xr
+
+    with reading(file, works), xr.open_datatree(file, engine="netcdf4") as opened:
+        yield opened
