@@ -239,7 +239,7 @@ def predict(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
-    from credo.data.file import existing
+    from credo.data.places import existing
 
     file, folder = existing(arguments[1]), again.folder(arguments[0])
     table = export.rows(folder, file)
