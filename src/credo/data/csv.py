@@ -42,10 +42,11 @@ class Csv(TableFile):
             if mark is not None and len(mark) != 1 and (key, mark) != ("separator", "\\t"):
                 advice = {"separator": "',' or ';' or a tab", "decimal": "'.' or ','"}.get(key, "one, or null")
                 raise ConfigError(f"data.{key}: expected one character, but got {mark!r}; use {advice}")
-            plain = mark is None or (mark.isascii() and not mark.isalnum()) and mark not in '"\r\n\0'
-            if not plain and mark != "\\t":
+            if mark is not None and (
+                mark.isalnum() or mark in '"\r\n\0' or not (mark.isascii() or key == "thousands")
+            ):
                 raise ConfigError(
-                    f"data.{key}: {mark!r} cannot stand there; expected a mark such as ',' ';' '.' '|' or a blank"
+                    f"data.{key}: expected a mark, such as a comma or a blank, but got {mark!r}; use another"
                 )
         if self.decimal == self.thousands:
             raise ConfigError(f"data.thousands: {self.thousands!r} is data.decimal, too; set one of them to another")

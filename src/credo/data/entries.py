@@ -118,7 +118,7 @@ def as_table(entries: Mapping[str, Any]) -> pd.DataFrame:
 
 def _columns(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pd.Series):
-        return {name: value}
+        return {name: value.array}  # without its index, which takes time to compare with that of others
     array = _rectangular(name, value)
     if array.ndim == 0:
         return {}
