@@ -267,7 +267,7 @@ def predict(arguments: Sequence[str]) -> int:
     words, trusted = trust.said(arguments)
     if len(words) != 2 or any(word.startswith("-") for word in words):
         raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
-    from credo.data.file import existing
+    from credo.data.places import existing
 
     file, folder = existing(words[1]), again.folder(words[0])
     table = export.rows(folder, file)

@@ -168,15 +168,13 @@ def rows(folder: Path, file: Path) -> pd.DataFrame:
     Raises:
         ConfigError: it is no CSV file.
     """
-    from credo.data.file import unreadable
+    from credo.data.places import reading
 
     data = saved.data(folder) if saved.exists(folder) else {}
     written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
     written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
-    try:
-        return pd.read_csv(file, skipinitialspace=True, **written)
-    except (ValueError, OSError) as error:
-        raise unreadable(file, "CSV", error) from error
+    with reading(file, "CSV"):
+        return pd.read_csv(file, skipinitialspace=True, compression=None, **written)
 
 
 _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}

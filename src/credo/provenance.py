@@ -37,7 +37,15 @@ PACKAGES = (
 LISTENERS = ("tracking", "report")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
 
-NO_QUESTION = (*LISTENERS, "name", "objective", "sweep", "device.compilation_cache", "inference.checkpoint")
+NO_QUESTION = (
+    *LISTENERS,
+    "name",
+    "objective",
+    "sweep",
+    "data.max_gb",
+    "device.compilation_cache",
+    "inference.checkpoint",
+)
 """Keys with which a configuration asks the same question."""
 
 DIFF_LIMIT = 200_000

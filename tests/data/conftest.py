@@ -19,6 +19,7 @@ DEFAULTS = {
     "standardise_target": False,
     "test_fraction": 0.0,
     "split_seed": 0,
+    "max_gb": 8.0,
 }
 
 

@@ -166,7 +166,7 @@ ROLES = {"target": "score"}
         ),
         ("y,x\n1,2\n", {}, "data: the table has 1 row, but expected at least 2; check the file"),
         ("y,x\n", {}, "data: the table has no rows, but expected at least 2; check the file"),
-        ("", {}, "data.path: expected a CSV file, but "),
+        ("", {}, "data.path: "),
         (b"\xff\xfey\n\x00", {}, "data.path: expected a CSV file, but "),
         ("y,y\n1,2\n3,4\n", {}, "data.path: there are two columns 'y' in "),
         (",y\n1,2\n2,4\n", {}, "data.features: column 1 of the file has no name (row numbers?)"),

@@ -1,7 +1,8 @@
 """A table in a text file, with the columns' names in its first row."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from csv import Error, reader
+from csv import reader
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, override
@@ -9,7 +10,8 @@ from typing import Any, ClassVar, override
 import pandas as pd
 
 from credo.config.mistakes import in_quotes
-from credo.data.file import TableFile, unreadable
+from credo.data import whole
+from credo.data.file import TableFile
 from credo.data.numerals import Numerals
 from credo.errors import ConfigError
 
@@ -27,6 +29,7 @@ class Csv(TableFile):
         thousands: the character between groups of three digits, or `None`.
     """
 
+    form: ClassVar[str] = "CSV"
     is_text_file: ClassVar[bool] = True
 
     separator: str
@@ -39,6 +42,10 @@ class Csv(TableFile):
             if mark is not None and len(mark) != 1 and (key, mark) != ("separator", "\\t"):
                 advice = {"separator": "',' or ';' or a tab", "decimal": "'.' or ','"}.get(key, "one, or null")
                 raise ConfigError(f"data.{key}: expected one character, but got {mark!r}; use {advice}")
+            if mark is not None and (mark.isalnum() or mark in '"\r\n\0' or not (mark.isascii() or key == "thousands")):
+                raise ConfigError(
+                    f"data.{key}: expected a mark, such as a comma or a blank, but got {mark!r}; use another"
+                )
         if self.decimal == self.thousands:
             raise ConfigError(f"data.thousands: {self.thousands!r} is data.decimal, too; set one of them to another")
 
@@ -48,11 +55,8 @@ class Csv(TableFile):
 
     @override
     def names(self, path: Path) -> Sequence[str]:
-        try:
-            self._check_names(path)
-            head = pd.read_csv(path, sep=self._separator, skipinitialspace=True, nrows=0)
-        except (Error, ValueError, OSError) as error:  # pandas' and decoding errors are ValueErrors
-            raise unreadable(path, "CSV", error) from error
+        self._check_names(path)
+        head = pd.read_csv(path, sep=self._separator, skipinitialspace=True, nrows=0)
         return [str(name) for name in head.columns]
 
     def table(self, path: Path) -> pd.DataFrame:
@@ -61,15 +65,32 @@ class Csv(TableFile):
         Raises:
             ConfigError: it is no such file, or a number is not written as the configuration says.
         """
-        try:
-            self._check_names(path)
-            table = pd.read_csv(
-                path, sep=self._separator, skipinitialspace=True, decimal=self.decimal, thousands=self.thousands
-            )
-            if self.thousands is not None:
-                self._check_thousands(table, path)
-        except (Error, ValueError, OSError) as error:  # pandas' and decoding errors are ValueErrors
-            raise unreadable(path, "CSV", error) from error
+        self._check_names(path)
+        table = self._as_read(path)
+        if self.thousands is not None:
+            self._check_thousands(table, path)
+        numbers = table.select_dtypes("float")
+        large = list(numbers.columns[(numbers.abs() > whole.EXACT).any()])
+        written = self._as_read(path, usecols=large, dtype=str) if large else table
+        for name in large:
+            digits = written[name].str.replace(self.thousands or " ", "", regex=False)
+            if whole.first_lost(digits) is not None:  # pandas would read two of them as one
+                table[name] = digits
+        return table
+
+    def _as_read(self, path: Path, **more: Any) -> pd.DataFrame:
+        table = pd.read_csv(
+            path,
+            sep=self._separator,
+            skipinitialspace=True,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            compression=None,
+            low_memory=False,
+            **more,
+        )
+        if not isinstance(table.index, pd.RangeIndex):
+            raise ConfigError(f"data.path: rows of {path} have more values than there are names; name every column")
         return table
 
     @property
@@ -85,8 +106,9 @@ class Csv(TableFile):
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = filter(None, reader(file, delimiter=self._separator, skipinitialspace=True))
             names, values = next(rows, []), next(rows, [])
-        if twice := [name for i, name in enumerate(names) if name and name in names[:i]]:
-            raise ConfigError(f"data.path: there are two columns {twice[0]!r} in {path}; rename one")
+        name, times = Counter(filter(None, names)).most_common(1)[0] if any(names) else ("", 0)
+        if times > 1:
+            raise ConfigError(f"data.path: there are two columns {name!r} in {path}; rename one")
         if len(names) == 1 and names[0] != self.target:
             self._check_separator(names[0], self._separator.join(values), path)
         if len(values) > len(names):
@@ -111,7 +133,7 @@ class Csv(TableFile):
     def _check_thousands(self, table: pd.DataFrame, path: Path) -> None:
         """Pandas would read 2,5 as 25."""
         way = Numerals(self.decimal, self.thousands)
-        written = pd.read_csv(path, sep=self._separator, skipinitialspace=True, dtype=str)
+        written = self._as_read(path, dtype=str)
         for name, column in table.items():
             texts = written[name].dropna()
             if column.dtype.kind in "iuf" and not (right := texts.map(way.reads)).all():

@@ -5,7 +5,7 @@ Rows are counted from 1 in messages and from 0 in coordinates.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from credo.errors import ConfigError
 
 ROWS = "obs"
 """The dimension of the rows."""
+
+MOST_DIMS = 29
+"""NetCDF holds 32, of which draws have two and a model's own may have another."""
 
 TRUTH = "truth"
 """The attribute `role` of variables that are kept from the model: the parameters that generated the data."""
@@ -36,6 +39,10 @@ def make(
     for name, (names, values) in variables.items():
         if name in dims:
             raise ConfigError(f"data: the name {name!r} is taken by a dimension; give the variable another name")
+        if len(names) > MOST_DIMS:
+            raise ConfigError(
+                f"data: variable {name!r} has {len(names)} dimensions, but expected at most {MOST_DIMS}; reshape it"
+            )
         array = numeric(values, f"variable {name!r}")
         require_finite(array, f"variable {name!r}")
         checked[name] = (tuple(names), array)
@@ -78,6 +85,21 @@ def require_finite(values: np.ndarray, what: str) -> None:
             number, pronoun = ("1", "it") if count == 1 else (str(count), "them")
             plural = "" if count == 1 else "s"
             raise ConfigError(f"data: {what} has {number} {word} value{plural}{where}; {advice} {pronoun}")
+
+
+def require_writable(names: Iterable[str], what: str) -> None:
+    """Refuse names that a run's files do not take: with NUL, or half a character (a lone surrogate).
+
+    Raises:
+        ConfigError: there is one; `what` is said before it.
+    """
+    for name in names:
+        try:
+            is_writable = "\0" not in name and bool(name.encode() or True)
+        except UnicodeEncodeError:
+            is_writable = False
+        if not is_writable:
+            raise ConfigError(f"{what} {name!r}, which no text file takes; rename it")
 
 
 def fingerprint(dataset: xr.Dataset) -> str:

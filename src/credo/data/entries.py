@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from credo.data import whole
 from credo.data.dataset import ROWS, make
 from credo.data.numerals import advice
 from credo.errors import ConfigError
@@ -47,6 +48,11 @@ def _array(name: str, value: Any, is_text_file: bool) -> np.ndarray:
             "rename it in the file"
         )
     array = _rectangular(name, value)
+    if (lost := _lost(value, array)) is not None:
+        raise ConfigError(
+            f"data.path: {name!r} holds {_short(lost)}, a whole number that no number here holds exactly; write it as "
+            "1.5e+30 is written if it is a measurement, or code it as 0, 1, 2, ... if it is a label"
+        )
     if array.dtype.kind == "O":
         items = [np.nan if item is None else item for item in array.flat]
         array = np.asarray(items).reshape(array.shape)
@@ -62,10 +68,23 @@ def _rectangular(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except ValueError as error:
+        if "maximum" in str(error) and "dimension" in str(error):
+            raise ConfigError(
+                f"data.path: {name!r} holds too many lists inside each other; expected a table"
+            ) from error
         raise ConfigError(
             f"data.path: {name!r} holds lists of unequal lengths, but expected a rectangular array; store it as one "
             "list and a second one that tells where each value belongs"
         ) from error
+
+
+def _lost(value: Any, array: np.ndarray) -> Any:
+    """The first whole number of a file's value that its array does not hold exactly, if any."""
+    if isinstance(value, np.ndarray) or array.dtype.kind not in "fOU":
+        return None
+    items = list(value) if isinstance(value, pd.Series) else list(np.asarray(value, dtype=object).flat)
+    place = whole.first_lost(items)
+    return None if place is None else items[place]
 
 
 def _short(value: Any) -> str:
@@ -99,12 +118,19 @@ def as_table(entries: Mapping[str, Any]) -> pd.DataFrame:
 
 def _columns(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pd.Series):
-        return {name: value}
+        return {name: value.array}  # without its index, which takes time to compare with that of others
     array = _rectangular(name, value)
     if array.ndim == 0:
         return {}
     if array.ndim == 1:
-        return {name: value}
+        return {name: pd.Series(value, dtype=object) if _lost(value, array) is not None else value}
+    if array.size == 0:
+        raise ConfigError(f"data.path: {name!r} is empty, of shape {array.shape}; expected values, or remove it")
+    if array.ndim == 2 and (lost := _lost(value, array)) is not None:
+        raise ConfigError(
+            f"data.path: {name!r} holds {_short(lost)}, a whole number that a float64 does not hold exactly; "
+            f"{whole.ADVICE}"
+        )
     if array.ndim == 2:
         return {f"{name}_{j}": array[:, j] for j in range(array.shape[1])}
     raise ConfigError(

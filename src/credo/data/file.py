@@ -2,20 +2,21 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import xarray as xr
 
 from credo.contracts import Source
+from credo.data.dataset import require_writable
 from credo.data.entries import as_table, by_name
 from credo.data.holdout import hold_out
-from credo.data.nearest import nearest
+from credo.data.places import GIGABYTE, existing, fits, reading
 from credo.data.scaling import standardise
 from credo.data.table import from_table, keys, require_distinct, roles
 from credo.errors import ConfigError
-from credo.ranges import Natural, Part
+from credo.ranges import Natural, Part, Positive
 
 if TYPE_CHECKING:
     from credo.models.base import Model
@@ -39,7 +40,11 @@ class TableFile(Source, abc.ABC):
         standardise_target: whether every target does, too.
         test_fraction: the share of the rows that is held out.
         split_seed: the seed that chooses them.
+        max_gb: how many gigabytes the file's values may take in memory.
     """
+
+    form: ClassVar[str]
+    """What the file's format is called."""
 
     is_text_file: ClassVar[bool] = False
     """Whether the configuration says how numbers are written in the file."""
@@ -54,36 +59,64 @@ class TableFile(Source, abc.ABC):
     standardise_target: bool
     test_fraction: Part
     split_seed: Natural
+    max_gb: Positive = field(default=8.0, kw_only=True)
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:
         """The file's columns, or other entries, by name.
 
         Raises:
-            ConfigError: the file is not of the expected format.
+            Exception: the file is not of the expected format; see `reading`.
         """
 
     def names(self, path: Path) -> Sequence[str] | None:
         """The columns' names, as far as the head of the file tells them; `None` where all of it must be read for that.
 
         Raises:
-            ConfigError: the file is not of the expected format.
+            Exception: the file is not of the expected format; see `reading`.
         """
         del path
         return None
 
     def precheck(self) -> None:
         """Look whether the file is there, and in its head for the columns (see `contracts.Early`)."""
-        names = self.names(existing(self.path))
+        file = existing(self.path)
+        self.require_room(file, file.stat().st_size)
+        with reading(file, self.form):
+            names = self.names(file)
         if self.target is None:
             self._require_no_roles()
         elif names is not None:
             given = roles(_targets(self.target), self.context, self.group, self.sigma)
             require_distinct(names, given | keys("data.features", self.features))
 
+    def require_room(self, path: Path, size: int) -> None:
+        """Refuse what takes more memory than it may; called before it is read.
+
+        Args:
+            path: the file.
+            size: how many bytes its values take, as it says itself.
+
+        Raises:
+            ConfigError: they are too many.
+        """
+        if not fits(size, self.max_gb):
+            raise ConfigError(
+                f"data.max_gb={self.max_gb:g}: the values of {path} take {size / GIGABYTE:,.1f} GB; raise data.max_gb "
+                "if this machine has so much memory, or use fewer of them"
+            )
+
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:
-        entries = self.read(existing(self.path))
+        file = existing(self.path)
+        self.require_room(file, file.stat().st_size)
+        with reading(file, self.form):
+            entries = self.read(file)
+            require_writable(entries, f"data.path: {file} has the name")
+            return self._arranged(entries, model)
+
+    def _arranged(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
+        """The entries by their roles."""
         if self.target is None:
             self._require_no_roles()
             return by_name(entries, is_text_file=self.is_text_file)
@@ -120,28 +153,3 @@ def _targets(target: Any) -> str | list[str]:
             "data.target=[y,z]"
         )
     return list(map(str, names)) if several else str(target)
-
-
-def existing(path: str) -> Path:
-    """The file at `path`.
-
-    Raises:
-        ConfigError: it does not exist or is a folder; the sentence tells near names.
-    """
-    file = Path(path).expanduser().absolute()
-    if file.is_file():
-        return file
-    if file.is_dir():
-        raise ConfigError(f"data.path: expected a file, but {file} is a folder; add the file's name")
-    folder = next(parent for parent in file.parents if parent.is_dir())
-    wanted = file.relative_to(folder).parts[0]
-    advice = nearest(wanted, sorted(entry.name for entry in folder.iterdir()))
-    raise ConfigError(f"data.path: the file {file} does not exist; in {folder}, {advice}")
-
-
-def unreadable(path: Path, form: str, error: Exception) -> ConfigError:
-    """The error for a file that is not of the expected format."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return ConfigError(
-        f"data.path: expected a {form} file, but {path} cannot be read as one ({reason}); check its contents"
-    )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from credo.data.dataset import split
+from credo.data.dataset import require_finite, split
 from credo.errors import ConfigError
 
 
@@ -40,14 +40,20 @@ _WORDS = {"x": "feature", "context": "context", "y": "target"}
 def _standardised(dataset: xr.Dataset, name: str, key: str) -> tuple[xr.Dataset, dict[str, Any]]:
     """The data set with the variable `name` [obs] or [obs, column] standardised, and how to go back."""
     labels = {str(dim): list(map(str, dataset[dim].to_numpy())) for dim in dataset[name].dims[1:]}
-    train = split(dataset)[0][name].to_numpy()
+    train = split(dataset)[0][name].to_numpy().astype(float)
     columns = train.reshape(len(train), -1)
-    if (constant := np.ptp(columns, axis=0) == 0).any():
+    if (constant := columns.max(0) == columns.min(0)).any():
         which = "".join(f" {names[constant.argmax()]!r}" for names in labels.values())
         raise ConfigError(
             f"{key}: the {_WORDS[name]}{which} is constant on the {len(columns)} training rows and cannot be "
             f"standardised; leave it out, or set {key}=false"
         )
-    mean, sd = (moment.reshape(train.shape[1:]) for moment in (columns.mean(0), columns.std(0)))
-    dataset = dataset.assign({name: (dataset[name] - mean) / sd})
+    # Powers of two change no bit of a moment; without them squares of 1e200 overflow, and those of 1e-200 vanish.
+    exponent = np.frexp(np.abs(columns).max(0))[1]
+    small = np.ldexp(columns, -exponent)
+    mean, sd, exponent = (each.reshape(train.shape[1:]) for each in (small.mean(0), small.std(0), exponent))
+    values = (np.ldexp(dataset[name].to_numpy().astype(float), -exponent) - mean) / sd
+    require_finite(values, f"{key}: the standardised {_WORDS[name]}")
+    mean, sd = np.ldexp(mean, exponent), np.ldexp(sd, exponent)
+    dataset = dataset.assign({name: dataset[name].copy(data=values)})
     return dataset, labels | {"mean": mean.tolist(), "sd": sd.tolist()}

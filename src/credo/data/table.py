@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.data.dataset import ROWS, make, numeric, require_finite
+from credo.data import whole
+from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
 from credo.data.nearest import nearest
 from credo.data.numerals import advice
 from credo.errors import ConfigError
+
+LONGEST = 60
+"""Characters of a value that stand in a sentence."""
 
 
 def from_table(
@@ -74,7 +80,8 @@ def from_table(
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
         variables["sigma"] = ((ROWS,), _standard_errors(table, sigma, target, is_text_file))
-    others = [name for name in table.columns if name not in {*given.values(), *inputs}] if features is None else []
+    used = {*given.values(), *inputs}
+    others = [name for name in table.columns if name not in used] if features is None else []
     left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
     return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
 
@@ -120,8 +127,9 @@ def _numeric_columns(table: pd.DataFrame, taken: set[str], is_text_file: bool) -
             f"data.features: column {table.columns.get_loc(unnamed[0]) + 1} of the file has no name (row numbers?); "
             "name it, remove it, or list the features"
         )
+    known = {*taken, *names}
     for name in table.columns:
-        if name not in {*taken, *names} and (do := advice(table[name], is_text_file=is_text_file)):
+        if name not in known and (do := advice(table[name], is_text_file=is_text_file)):
             raise ConfigError(
                 f"data.features: column {name!r} holds {_odd(table[name])} as text; {do}, or list the features"
             )
@@ -130,7 +138,13 @@ def _numeric_columns(table: pd.DataFrame, taken: set[str], is_text_file: bool) -
 
 def _odd(column: pd.Series) -> str:
     """A value that is no plain number, as it is written."""
-    return repr(str(column[_parsed(column).isna() & column.notna()].iloc[0]))
+    return short(column[_parsed(column).isna() & column.notna()].iloc[0])
+
+
+def short(value: Any) -> str:
+    """A value as it stands in a sentence."""
+    text = repr(str(value))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _is_numeric(column: pd.Series) -> bool:
@@ -141,8 +155,11 @@ def _is_numeric(column: pd.Series) -> bool:
 
 def _parsed(column: pd.Series) -> pd.Series:
     """The column as numbers, missing where a value is none; a date is none."""
-    is_time = column.dtype.kind in "mM"
-    return pd.to_numeric(column.astype(str) if is_time else column, errors="coerce")
+    if column.dtype.kind in "mM":
+        column = column.astype(str)
+    elif column.dtype == object:
+        column = column.where([isinstance(value, str | int | float | Decimal) for value in column])
+    return pd.to_numeric(column, errors="coerce")
 
 
 def _numbers(table: pd.DataFrame, name: str, key: str, is_text_file: bool) -> np.ndarray:
@@ -153,7 +170,12 @@ def _numbers(table: pd.DataFrame, name: str, key: str, is_text_file: bool) -> np
         row = int(wrong.argmax())
         do = advice(column, is_text_file=is_text_file) or "correct the value or use other columns"
         raise ConfigError(
-            f"{key}: column {name!r} holds {str(column.iloc[row])!r} in row {row + 1}, but expected a number; {do}"
+            f"{key}: column {name!r} holds {short(column.iloc[row])} in row {row + 1}, but expected a number; {do}"
+        )
+    if (lost := whole.first_lost_of(column, parsed)) is not None:
+        raise ConfigError(
+            f"{key}: column {name!r} holds {short(column.iloc[lost])} in row {lost + 1}, a whole number that a float64 "
+            f"does not hold exactly; {whole.ADVICE}"
         )
     has_missing = bool(parsed.isna().any())
     values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
@@ -164,6 +186,11 @@ def _numbers(table: pd.DataFrame, name: str, key: str, is_text_file: bool) -> np
 
 def _columns(table: pd.DataFrame, names: Sequence[str], key: str, is_text_file: bool) -> np.ndarray:
     """The columns as finite numbers [obs, column]."""
+    known = table[list(names)]
+    if known.dtypes.isin([np.dtype(float), np.dtype(int)]).all():
+        values = np.ascontiguousarray(known.to_numpy())  # a hundred thousand columns one by one take minutes
+        if values.size and (np.abs(values) <= whole.EXACT).all():
+            return values
     return np.stack([_numbers(table, name, key, is_text_file) for name in names], axis=1)
 
 
@@ -171,8 +198,14 @@ def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
     require_finite(np.where(column.isna(), np.nan, 0.0), f"column {name!r}")
+    if column.dtype == object and not all(isinstance(value, str | int | float | Decimal | date) for value in column):
+        raise ConfigError(
+            f"data.group: column {name!r} holds lists or objects, but expected labels; use another column"
+        )
     codes, labels = pd.factorize(column, sort=True)
-    return codes, [str(label) for label in labels]
+    names = [str(label) for label in labels]
+    require_writable(names, f"data.group: column {name!r} has the label")
+    return codes, names
 
 
 def _standard_errors(table: pd.DataFrame, name: str, target: str | Sequence[str], is_text_file: bool) -> np.ndarray:

@@ -15,8 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from credo.contracts import Source
-from credo.data.file import existing, unreadable
 from credo.data.holdout import mark
+from credo.data.places import existing, place, reading
 from credo.data.scaling import standardise
 from credo.data.table import from_table
 from credo.errors import ConfigError
@@ -47,7 +47,7 @@ class Uci(Source):
 
     def precheck(self) -> None:
         """Look whether the files are there (see `contracts.Early`)."""
-        if Path(self.path).expanduser().is_file():
+        if place(self.path).is_file():
             raise ConfigError(f"data.path: expected a folder, but {self.path} is a file; name the folder that holds it")
         for name in ("data.txt", "index_features.txt", "index_target.txt"):
             self._file(name)
@@ -78,7 +78,7 @@ class Uci(Source):
         return existing(str(Path(self.path) / name))
 
     def _test_file(self) -> Path:
-        folder = Path(self.path).expanduser()
+        folder = place(self.path)
         known = {file.stem.removeprefix("index_test_") for file in folder.glob("index_test_*.txt")}
         if str(self.split) not in known:
             there = ", ".join(sorted(known, key=lambda split: (len(split), split)))
@@ -91,13 +91,11 @@ class Uci(Source):
 
 def _table(path: Path) -> np.ndarray:
     """The numbers [row, column] of a file."""
-    try:
+    with reading(path, "whitespace-separated"):
         lines = path.read_text().splitlines()
         if not any(map(str.strip, lines)):
             raise ValueError("it is empty")
         return np.loadtxt(lines, ndmin=2, comments=None)
-    except (ValueError, OSError) as error:
-        raise unreadable(path, "whitespace-separated", error) from error
 
 
 def _indices(path: Path, what: str, size: int) -> list[int]:
@@ -106,10 +104,8 @@ def _indices(path: Path, what: str, size: int) -> list[int]:
     Raises:
         ConfigError: it lists none, one twice, or something else.
     """
-    try:
+    with reading(path, "text"):
         words = path.read_text().split() or ["nothing"]
-    except (ValueError, OSError) as error:
-        raise unreadable(path, "text", error) from error
     numbers: dict[int, str] = {}
     for word in words:
         number = _index(word, size)

@@ -296,6 +296,8 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
         raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
+    for name, values in arrays.items():
+        _require_in_range(name, values)
     program = BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
     return BoundModel(program.model, program.arrays, program.sizes, _latent_params(program))
 
@@ -393,6 +395,19 @@ def _array(variable: xr.DataArray) -> np.ndarray:
     if values.dtype.kind == "b":
         return values.astype(int)
     return values.astype(float) if values.dtype.kind == "f" else values
+
+
+def _require_in_range(name: str, values: np.ndarray) -> None:
+    """Refuse what overflows in the run's precision."""
+    if jax.config.jax_enable_x64:
+        return
+    limits = np.finfo(np.float32) if values.dtype.kind == "f" else np.iinfo(np.int32)
+    if (beyond := (values > float(limits.max)) | (values < float(limits.min))).any():
+        row = f" in row {np.argwhere(beyond)[0, 0] + 1}" if values.ndim else ""
+        raise ConfigError(
+            f"device.precision=float32: the data's {name!r} holds {values[beyond].flat[0]:g}{row}, but numbers of this "
+            f"precision end at {float(limits.max):.3g}; scale the data, or set device.precision=float64"
+        )
 
 
 def site_of(message: Message) -> Site:

@@ -58,6 +58,7 @@ class TableFile:
     standardise_target: bool = MISSING
     test_fraction: float = MISSING
     split_seed: int = MISSING
+    max_gb: float = MISSING
 
 
 @dataclass
