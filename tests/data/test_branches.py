@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from credo.data.branches import NOISE, Branches
-from credo.errors import ConfigError
 from credo.models.base import Model
 
 
@@ -28,8 +27,3 @@ def test_the_rows_are_those_of_the_split_seed(model: Model) -> None:
     assert one.identical(same)
     assert not one.identical(other)
     assert (one["split"] == "test").sum() == 15
-
-
-def test_too_few_rows() -> None:
-    with pytest.raises(ConfigError, match=r"^data\.rows: expected at least 2, but got 1$"):
-        Branches(1, 0.0, 0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from credo.data.correlated_gaussians import CorrelatedGaussians
-from credo.errors import ConfigError
 from credo.models.base import Model
 
 
@@ -42,17 +41,3 @@ def test_ends_and_names(model: Model) -> None:
     assert data["target"].values.tolist() == ["y1", "y2"]
     assert (data["split"] == "test").sum() == 2
     assert data.identical(CorrelatedGaussians(2, 50.0, 10, 0.2, 1).load(model, 7))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ((0, 1.0, 10), r"^data\.dim: expected at least 1, but got 0$"),
-        ((2, 1.0, 1), r"^data\.rows: expected at least 2, but got 1$"),
-        ((2, -1.0, 10), r"^data\.mi: expected a mutual information of at least 0 nats, but got -1\.0$"),
-        ((2, float("inf"), 10), r"^data\.mi: .* got inf$"),
-    ],
-)
-def test_refusals(settings: tuple[int, float, int], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        CorrelatedGaussians(*settings, 0.0, 0)

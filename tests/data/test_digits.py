@@ -59,9 +59,7 @@ def test_some_digits_and_rows(model: Model) -> None:
     [
         ({"scale": "grey"}, r"^data\.scale: expected one of unit, binary, but got 'grey'$"),
         ({"scale": "binary", "dequantise": True}, r"^data\.dequantise: .*; set data\.scale=unit or data\.dequantise="),
-        ({"digits": [10]}, r"^data\.digits: expected digits from 0 to 9, or null, but got \[10\]$"),
         ({"digits": []}, r"^data\.digits: .* \[\]$"),
-        ({"rows": 1}, r"^data\.rows: expected at least 2, or null for all, but got 1$"),
         ({"rows": 2000}, r"^data\.rows: expected at most the 1797 images there are, but got 2000$"),
     ],
 )

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from credo.data.lopsided import LOG_SD, SD, SHARE, Lopsided, density
-from credo.errors import ConfigError
 from credo.models.base import Model
 
 
@@ -29,8 +28,3 @@ def test_the_rows(model: Model) -> None:
 def test_the_density_is_one(x: float) -> None:
     y = np.linspace(-3, 6, 200_001)
     assert np.trapezoid(density(y, np.array(x)), y) == pytest.approx(1.0, abs=1e-6)
-
-
-def test_too_few_rows() -> None:
-    with pytest.raises(ConfigError, match=r"^data\.rows: expected at least 2, but got 1$"):
-        Lopsided(1, 0.0, 0)

@@ -129,11 +129,7 @@ def test_draws_that_are_no_data(observed, truth, sentence):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"rows": 1}, "data.rows: expected at least 2, but got 1"),
-        ({"features": 0}, "data.features: expected at least 1, but got 0"),
-        ({"groups": 0}, "data.groups: expected at least 1, but got 0"),
         ({"groups": 11}, "data.groups: expected at most data.rows=10, but got 11"),
-        ({"sigma": 0.0}, "data.sigma: expected a standard error above 0, but got 0.0"),
     ],
 )
 def test_refuses(settings, sentence):

@@ -136,8 +136,6 @@ def test_a_picture_has_one_channel(shape: tuple[int, ...], picture: tuple[int, i
 
 REFUSED = {
     "shape": ({"shape": (3,)}, r"^shape: expected height and width, or channels, height and width, but got \[3\]$"),
-    "hidden": ({"hidden": -1}, r"^hidden: expected at least 0 units, but got -1$"),
-    "tail": ({"pixels": "real", "tail": 0.0}, r"^tail: expected a positive width, or null for none, but got 0\.0$"),
     "infinite": ({"pixels": "real", "tail": None}, r"^tail: without a tail Z is infinite"),
     "bounds": ({"pixels": "real", "bounds": (1.0, 0.0)}, r"^bounds: expected low < high, .* but got \[1\.0, 0\.0\]$"),
     "blocks": ({"shape": (3, 3), "pool": 2}, r"pooling by 2 leaves nothing"),

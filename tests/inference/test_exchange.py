@@ -188,18 +188,3 @@ def test_what_needs_z_is_refused_where_exchange_is_not(word: str, method: Callab
     exchange().check(of)
     with pytest.raises(ConfigError, match=rf"^inference={word}.*; use inference=exchange for the posterior"):
         method(word).check(of)
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"transitions": 1}, "transitions: expected at least 2, but got 1"),
-        ({"scale": 0.0}, "scale: expected a positive number, but got 0.0"),
-        ({"target_accept": 1.0}, "target_accept: expected a number between 0 and 1, but got 1.0"),
-        ({"chains": 0}, "chains: expected a whole number of at least 1, got 0"),
-    ],
-)
-def test_settings_out_of_range_are_refused(settings: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        exchange(**settings)
-    assert str(refused.value) == sentence

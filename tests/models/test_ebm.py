@@ -514,7 +514,6 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
     "odd": (Polynomial, {"powers": (2, 3)}, "powers: expected an even highest power, or Z is infinite, but got [2, 3]"),
     "unsorted": (Polynomial, {"powers": (4, 2)}, "powers: expected different powers from 1, ascending, but got [4, 2]"),
     "twice": (Polynomial, {"powers": (2, 2)}, "powers: expected different powers from 1, ascending, but got [2, 2]"),
-    "constant": (Polynomial, {"powers": (0, 2)}, "powers: expected different powers from 1, ascending, but got [0, 2]"),
     "no powers": (Polynomial, {"powers": ()}, "powers: expected different powers from 1, ascending, but got []"),
     "nothing unknown": (
         Ising,
@@ -532,7 +531,6 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
             "null; set model.energy.inverse_temperature=1"
         ),
     ),
-    "kinds": (Potts, {"kinds": 1}, "kinds: expected at least 2, but got 1"),
     "potts": (
         Potts,
         {"couplings": None},
@@ -542,21 +540,17 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
         ),
     ),
     "visible": (Rbm, {"visible": "x"}, "visible: expected one of bernoulli, gaussian, but got 'x'"),
-    "hidden units": (Rbm, {"hidden": 0}, "hidden: expected at least 1 unit, but got 0"),
-    "size": (Rbm, {"size": 0}, "size: expected at least 1 unit, but got 0"),
     "activation": (
         Neural,
         {"activation": "x"},
         "activation: expected one of mish, tanh, relu, gelu, silu, identity, but got 'x'",
     ),
     "dtype": (Neural, {"dtype": "int8"}, "dtype: expected one of float32, float64, but got 'int8'"),
-    "hidden": (Neural, {"hidden": (4, 0)}, "hidden: expected widths of at least 1, but got [4, 0]"),
     "no tail": (
         Neural,
         {"tail": None},
         "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds",
     ),
-    "tail": (Neural, {"tail": -1.0}, "tail: expected a positive width, or null for none, but got -1.0"),
     "turned": (
         Neural,
         {"bounds": ((1, 0),)},

@@ -369,13 +369,11 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"low": 0, "high": 3},
         "low, high: only discretized_logistic has ends, but the family is gaussian",
     ),
-    "hidden": ({"hidden": [4, 0]}, r"hidden: expected widths of at least 1, but got \[4, 0\]"),
     "groups": ({"norm": "group", "groups": 4}, r"groups: expected a number that divides \[6, 6\], but got 4"),
     "film without a layer": (
         {"context": "film", "hidden": []},
         "hidden: film modulates hidden layers, but there are none; give it one",
     ),
-    "context_hidden": ({"context": "film", "context_hidden": [0]}, "context_hidden: expected widths of at least 1.*"),
 }
 
 

@@ -263,13 +263,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "nuts": (lambda: Nuts(1, 0.1).of(ENERGIES["potts"]()), r"nuts moves real numbers"),
     "given": (lambda: Hmc(1, 0.1, leapfrogs=2).of(Given(ENERGIES["rbm"](), ())), r"hmc .* BernoulliRbm are discrete"),  # type: ignore[arg-type]
     "inner": (lambda: Tempering(1, Mala(1, 0.1), (1.0, 0.5)).of(ENERGIES["ising"]()), r"mala moves real"),
-    "steps": (lambda: Gibbs(0), r"steps: expected at least 1"),
-    "step_size": (lambda: Mala(1, 0.0), r"step_size: expected a positive number, but got 0"),
-    "noise": (lambda: Langevin(1, 0.1, noise=-1.0), r"noise: expected at least 0"),
-    "clip": (lambda: Langevin(1, 0.1, clip=0.0), r"clip: expected a positive number or null"),
-    "leapfrogs": (lambda: Hmc(1, 0.1, leapfrogs=0), r"leapfrogs: expected at least 1"),
-    "jitter": (lambda: Hmc(1, 0.1, leapfrogs=1, jitter=1.0), r"jitter: expected at least 0 and less than 1"),
-    "depth": (lambda: Nuts(1, 0.1, max_tree_depth=0), r"max_tree_depth"),
     "ladder": (lambda: Tempering(1, Gibbs(1), (0.9, 0.5)), r"ladder: expected at least two .* from 1 downwards"),
     "inexact": (lambda: Tempering(1, Langevin(1, 0.1), (1.0, 0.5)), r"leaves exp\(-E\) as it is, but got langevin"),
     "rising": (lambda: Tempering(1, Gibbs(1), (1.0, 0.5, 0.6)), r"ladder"),

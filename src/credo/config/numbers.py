@@ -93,10 +93,10 @@ def require_all(key: str, part: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names the key, what its class declares, and what came.
     """
-    hints = _hints(str(part["_target_"]))
+    declared = hints(str(part["_target_"]))
     for name, value in part.items():
         if name != "_target_":
-            require(f"{key}.{name}", value, hints.get(str(name), Any))
+            require(f"{key}.{name}", value, declared.get(str(name), Any))
 
 
 def require(key: str, value: Any, hint: Any) -> None:
@@ -174,11 +174,14 @@ def _element(hint: Any, place: int | str) -> Any:
     return of[0]
 
 
-def _hints(target: str) -> dict[str, Any]:
+def hints(target: str) -> dict[str, Any]:
     """The type hints of what a part is made by: of a class's fields and its `__init__`, or of a function."""
-    found: dict[str, Any] = {}
-    with suppress(Exception):  # what cannot be imported is told as it is made
+    try:
         made: Any = get_object(loading.importable(target))
-        for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]
+    except Exception:  # noqa: BLE001 - whatever it is, it is told as the part is made
+        return {}
+    found: dict[str, Any] = {}
+    for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]
+        with suppress(NameError, TypeError):  # names for type checkers alone, and what has no hints
             found |= get_type_hints(place, include_extras=True)
     return found

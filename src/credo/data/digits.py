@@ -61,7 +61,7 @@ class Digits(Source):
                 "set data.scale=unit or data.dequantise=false"
             )
         if self.digits is not None and not self.digits:
-            raise ConfigError("data.digits: expected digits from 0 to 9, or null, but got none")
+            raise ConfigError("data.digits: expected digits from 0 to 9, or null, but got []")
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

@@ -84,7 +84,9 @@ class Neural(Continuous):
         for pair in self.bounds or ():
             numbers = len(pair) == 2 and all(isinstance(end, float) for end in pair)
             if not numbers or not pair[0] < pair[1]:
-                raise ConfigError(f"bounds: expected pairs low < high of numbers, but got {list(self.bounds or ())}")
+                raise ConfigError(
+                    f"bounds: expected pairs low < high of finite numbers, but got {list(self.bounds or ())}"
+                )
 
     def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
         """With the moments of the rows."""
