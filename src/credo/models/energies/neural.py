@@ -80,7 +80,7 @@ class Neural(Continuous):
             raise ConfigError(f"hidden: expected widths of at least 1, but got {list(self.hidden)}")
         if self.tail is None and self.bounds is None:
             raise ConfigError(
-                "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds"
+                "tail: without a tail Z is infinite over the whole space; give it a width, or set energy.bounds"
             )
         if self.tail is not None and not self.tail > 0:
             raise ConfigError(f"tail: expected a positive width, or null for none, but got {self.tail}")
@@ -95,8 +95,7 @@ class Neural(Continuous):
         """With the moments of the rows."""
         if self.bounds is not None and len(self.bounds) not in (1, y.shape[1]):
             raise ConfigError(
-                f"model.energy.bounds: expected one pair, or one for each of {y.shape[1]} numbers, but got "
-                f"{len(self.bounds)}"
+                f"energy.bounds: expected one pair, or one for each of {y.shape[1]} numbers, but got {len(self.bounds)}"
             )
         return super().fitted(y, x, context)
 
