@@ -2,7 +2,11 @@
 
 import logging
 import os
-from collections.abc import Mapping
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,8 @@ from credo.errors import ConfigError
 
 PLATFORMS = ("auto", "cpu", "gpu")
 PRECISIONS = ("auto", "float32", "float64")
+
+log = logging.getLogger("credo")
 
 
 def start(platform: str, precision: str, num_devices: int | None, compilation_cache: str | None) -> Mapping[str, Any]:
@@ -19,7 +25,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
         platform: `auto` takes a GPU if there is one; `cpu`; `gpu`.
         precision: `float32`, `float64`, or `auto`: `float64` on a CPU, else `float32`.
         num_devices: how many devices to use; on a CPU, into how many to divide it. `None` for all GPUs, or one CPU.
-        compilation_cache: a folder for compiled programs, or `None`.
+        compilation_cache: a folder for compiled programs, or `None`; one that cannot be used costs time, not the run.
 
     Returns:
         What there is now: `platform`, `devices`, `precision`.
@@ -39,10 +45,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     if platform != "gpu" and num_devices is not None:
         _divide_cpu(jax, num_devices)
     if compilation_cache is not None:
-        folder = Path(compilation_cache).expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        _keep_programs(jax, compilation_cache)
     backend = jax.default_backend()
     if platform == "gpu" and backend != "gpu":
         there = ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices())
@@ -58,6 +61,63 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
     jax.config.update("jax_enable_x64", chosen == "float64")
     return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+
+
+def _keep_programs(jax: Any, wanted: str) -> None:
+    """Let JAX keep compiled programs in a folder, or say in one sentence why it cannot."""
+    if not wanted.strip():
+        raise ConfigError("device.compilation_cache: expected a folder or null, but got nothing; use null for none")
+    try:
+        folder = Path(wanted).expanduser()
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        tempfile.TemporaryFile(dir=there).close()  # JAX makes the folder itself, once there is a program
+    except (OSError, RuntimeError) as error:  # a RuntimeError where nobody knows the home folder
+        _say_unkept(wanted, getattr(error, "strerror", None) or str(error))
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    _tell_once(folder)
+
+
+@cache
+def _say_unkept(wanted: str, why: str) -> None:
+    log.warning(
+        "device.compilation_cache=%s: programs cannot be kept there (%s), so that every run compiles its own; name "
+        "another folder, or null for none",
+        wanted,
+        why[:1].lower() + why[1:].rstrip("."),
+    )
+
+
+def _tell_once(folder: Path) -> None:
+    """Say once what JAX warns of for every program that it cannot read or write; other warnings stay as they are."""
+    show = warnings.showwarning
+    if isinstance(show, partial) and show.func is _show:
+        return
+    warnings.showwarning = partial(_show, show, folder)
+
+
+def _show(
+    show: Callable[..., None], folder: Path, message: Warning | str, category: type[Warning], *rest: Any, **more: Any
+) -> None:
+    if found := re.match(
+        r"Error (read|writ)ing persistent compilation cache entry .*?': (.*)", str(message), re.DOTALL
+    ):
+        _say_broken(folder, found[1])
+    else:
+        show(message, category, *rest, **more)
+
+
+@cache
+def _say_broken(folder: Path, verb: str) -> None:
+    done = {"read": "be read", "writ": "be written"}[verb]
+    log.warning(
+        "device.compilation_cache=%s: programs there cannot %s, so that they are compiled again; delete the folder, or "
+        "name another",
+        folder,
+        done,
+    )
 
 
 def _divide_cpu(jax: Any, num_devices: int) -> None:

@@ -38,3 +38,11 @@ class Interrupted(BaseException):
     """The run was told to stop (SIGINT, SIGTERM); a `BaseException`, so that no handler of errors swallows it."""
 
     exit_code = 130
+
+
+def shortened(text: str, most: int = 300) -> str:
+    """A text of at most so many characters, that ends with a sentence, or with a word and an ellipsis."""
+    if len(text) <= most:
+        return text
+    end = text.rfind(". ", 0, most)
+    return text[: end + 1] if end > most // 3 else f"{text[: text.rfind(' ', 0, most)]} …"

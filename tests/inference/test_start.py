@@ -189,18 +189,21 @@ def test_chains_begin_there(word: str, problem: Problem, infer: Infer) -> None:
     ("settings", "said"),
     [
         ({"start": "here"}, r"^start: expected one of auto, jitter, prior, map, values, but got 'here'"),
-        ({"start_values": {"loc": 1.0}}, r"^start_values: they are read with start=values, but start is auto"),
+        (
+            {"start_values": {"loc": 1.0}},
+            r"^inference\.start_values: they are read with start=values, but start is auto",
+        ),
         (
             {"start": "values", "start_values": {"mu": 1.0}},
-            r"^start_values: expected latents among loc, sigma, but got 'mu'",
+            r"^inference\.start_values: expected latents among loc, sigma, but got 'mu'",
         ),
         (
             {"start": "values", "start_values": {"loc": [1.0, 2.0]}},
-            r"^start_values\.loc: expected the shape \(\), but got \(2,\)",
+            r"^inference\.start_values\.loc: expected the shape \(\), but got \(2,\)",
         ),
         (
             {"start": "values", "start_values": {"sigma": -1.0}},
-            r"^start_values\.sigma: sigma must be a positive number, but got -1\.0",
+            r"^inference\.start_values\.sigma: sigma must be a positive number, but got -1\.0",
         ),
     ],
 )

@@ -425,27 +425,27 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
     "polynomial": (
         family(Polynomial),
         rows(SEVEN),
-        "data: model.energy has states of 1 numbers, but y has 7; choose other data, or another energy",
+        "data: energy has states of 1 numbers, but y has 7; choose other data, or another energy",
     ),
     "ising": (
         family(Ising),
         rows(SEVEN),
-        "data: model.energy has states of 16 numbers, but y has 7; choose other data, or another energy",
+        "data: energy has states of 16 numbers, but y has 7; choose other data, or another energy",
     ),
     "potts": (
         family(Potts),
         rows(SEVEN),
-        "data: model.energy has states of 9 numbers, but y has 7; choose other data, or another energy",
+        "data: energy has states of 9 numbers, but y has 7; choose other data, or another energy",
     ),
     "rbm": (
         family(Rbm, size=6),
         rows(SEVEN),
-        "data: model.energy has states of 6 numbers, but y has 7; choose other data, or another energy",
+        "data: energy has states of 6 numbers, but y has 7; choose other data, or another energy",
     ),
     "image": (
         family(Image, shape=(2, 2), channels=(2,), kernel=1),
         rows(SEVEN),
-        "data: model.energy has states of 4 numbers, but y has 7; choose other data, or another energy",
+        "data: energy has states of 4 numbers, but y has 7; choose other data, or another energy",
     ),
     "spins of 0 and 1": (
         family(Ising, shape=(7,)),
@@ -475,14 +475,14 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         family(Image, shape=(1, 7), channels=(2,), kernel=1, pool=1),
         rows(SEVEN + 0.5),
         (
-            "model.energy.pixels: binary pixels are 0 or 1, but the data has other values; use real, or data of binary "
+            "energy.pixels: binary pixels are 0 or 1, but the data has other values; use real, or data of binary "
             "pixels (data.scale=binary)"
         ),
     ),
     "bounds": (
         family(Neural, bounds=((0, 1), (0, 1))),
         rows(SEVEN),
-        "model.energy.bounds: expected one pair, or one for each of 7 numbers, but got 2",
+        "energy.bounds: expected one pair, or one for each of 7 numbers, but got 2",
     ),
     "no x": (
         family(Conditional),
@@ -528,7 +528,7 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
         {"couplings": None},
         (
             "inverse_temperature: it multiplies the couplings, so that only one of both can be inferred, but both are "
-            "null; set model.energy.inverse_temperature=1"
+            "null; set energy.inverse_temperature=1"
         ),
     ),
     "potts": (
@@ -549,7 +549,7 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
     "no tail": (
         Neural,
         {"tail": None},
-        "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds",
+        "tail: without a tail Z is infinite over the whole space; give it a width, or set energy.bounds",
     ),
     "turned": (
         Neural,

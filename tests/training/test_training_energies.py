@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
         lambda: problem(neural(**BOUNDED), training(ScoreMatching)),
         (
             "training=score_matching needs a density without bounds, as it sees nothing of a jump at them; set "
-            "model.energy.bounds=null and model.energy.tail=2, or use training=nce"
+            "energy.bounds=null and energy.tail=2, or use training=nce"
         ),
     ),
     "exact": (lambda: problem(neural(), training(Exact), normaliser="none"), f"training=exact {INTRACTABLE}"),
@@ -274,7 +274,7 @@ REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
     ),
     "uniform without bounds": (
         lambda: problem(neural(), training(Nce, noise="uniform")),
-        "training.noise: uniform needs model.energy.bounds, but there are none; use kde",
+        "training.noise: uniform needs energy.bounds, but there are none; use kde",
     ),
     "batch": (
         lambda: problem(neural(), training(Pcd, batch_size=49)),

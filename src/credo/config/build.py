@@ -93,7 +93,14 @@ def make_model(config: DictConfig) -> Any:
     """Make the model of a configuration alone."""
     from credo.models.base import Model  # takes time to load
 
-    return _make(config, "model", Model)
+    try:
+        return _make(config, "model", Model)
+    except ConfigError as error:
+        raise ConfigError(_OF_MODEL.sub(r"\1", str(error))) from error
+
+
+_OF_MODEL = re.compile(r"\bmodel\.(energy|sampler)\b")
+"""Parts of a model that have their own place in the configuration, where they are typed (`energy: ${energy}`)."""
 
 
 def make_inference(config: DictConfig) -> Inference:
@@ -173,7 +180,10 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
         return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
         return needed(f"{key}.{missing[1]}")
-    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {cause}")
+    if "blocklisted" in str(cause):
+        return ConfigError(f"{key}._target_: {target} can run any code, and is never called; name a class of your own")
+    said = " ".join(str(cause).split())
+    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

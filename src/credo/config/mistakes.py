@@ -221,6 +221,8 @@ def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError
     if re.search(r"not in|is not in struct", str(cause)):
         parent, _, last = key.rpartition(".")
         siblings = cause.parent_node.keys() if isinstance(cause.parent_node, DictConfig) else ()
+        if beside := re.fullmatch(r"model\.(energy|sampler)", parent):
+            return ConfigError(f"{key}: there is no such key; it is set by {beside[1]}.{last}{where}")
         return ConfigError(f"{no_such_key(parent, last, siblings)}{where}")
     if unset := re.search(r"Environment variable '(\w+)' not found", str(cause)):
         return ConfigError(f"{key}: the environment variable {unset[1]} is not set; export it, or type a value{where}")
@@ -242,7 +244,12 @@ def _full_key(node: DictConfig) -> str:
     return str(node._get_full_key(None))  # noqa: SLF001 - its only name
 
 
+_NOTES = re.compile(r"\s*(full_key|object_type|reference_type|key)\s*[:=]")
+"""How lines begin that tell of the place in a configuration."""
+
+
 def _one_line(error: BaseException) -> str:
-    """The first line of the message, starting in lower case."""
-    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip().rstrip(".")
+    """The first paragraph of the message as one line, without notes on the place, starting in lower case."""
+    said = [line.strip() for line in str(error).strip().split("\n\n")[0].splitlines() if not _NOTES.match(line)]
+    line = " ".join(filter(None, said)).rstrip(".") or type(error).__name__
     return line[:1].lower() + line[1:]

@@ -110,10 +110,12 @@ class PointEstimate(eqx.Module):
             return
         rows = problem.data.sizes.get(problem.row_dim, 0)
         if self.batch_size > rows:
-            raise ConfigError(f"batch_size: expected at most the {rows} rows, but got {self.batch_size}")
+            raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {self.batch_size}")
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
-                raise ConfigError(f"batch_size: the latent {site.name} has a value per row; use batch_size=null")
+                raise ConfigError(
+                    f"inference.batch_size: the latent {site.name} has a value per row; use inference.batch_size=null"
+                )
 
     def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
         """Find the mode.

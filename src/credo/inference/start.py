@@ -192,7 +192,7 @@ def _climbed(program: Program, z: Values) -> Values:
 def require_possible(problem: Problem, how: str, values: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for an unknown word, or for values that the latents cannot have."""
     if how not in WORDS:
-        raise ConfigError(f"start: expected one of {', '.join(WORDS)}, but got {how!r}")
+        raise ConfigError(f"inference.start: expected one of {', '.join(WORDS)}, but got {how!r}")
     sites = {site.name: site for site in problem.latents}
     if how == "values" and not values:
         latents = ", ".join(sites) or "none"
@@ -200,14 +200,16 @@ def require_possible(problem: Problem, how: str, values: Mapping[str, Any]) -> N
             f"inference.start_values: start=values needs values of latents ({latents}), but there are none"
         )
     if how != "values" and values:
-        raise ConfigError(f"start_values: they are read with start=values, but start is {how}")
+        raise ConfigError(f"inference.start_values: they are read with start=values, but start is {how}")
     for name, value in values.items():
         if name not in sites:
-            raise ConfigError(f"start_values: expected latents among {', '.join(sites)}, but got {name!r}")
+            raise ConfigError(f"inference.start_values: expected latents among {', '.join(sites)}, but got {name!r}")
         if np.shape(value) != sites[name].shape:
-            raise ConfigError(f"start_values.{name}: expected the shape {sites[name].shape}, but got {np.shape(value)}")
+            raise ConfigError(
+                f"inference.start_values.{name}: expected the shape {sites[name].shape}, but got {np.shape(value)}"
+            )
         if not isinstance(sites[name].constraint, jax.core.Tracer) and not np.all(sites[name].constraint(value)):
-            raise ConfigError(f"start_values.{name}: {name} must be {sites[name].support}, but got {value}")
+            raise ConfigError(f"inference.start_values.{name}: {name} must be {sites[name].support}, but got {value}")
 
 
 def not_found(problem: Problem, which: str, point: Values) -> RunError:

@@ -24,7 +24,7 @@ from credo import lock, run_folder, writing
 from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
-from credo.errors import ConfigError, CredoError, Interrupted, SweepError
+from credo.errors import ConfigError, CredoError, Interrupted, SweepError, shortened
 from credo.runs import files, signature, trust
 from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
@@ -392,5 +392,5 @@ def _declare_lost(one: Planned, trouble: Exception | None) -> None:
     """Say of a job that began and did not say how it ended that it failed."""
     job = one.stands()
     if job is not None and not job.is_over:
-        first = " ".join(str(trouble or "").split()).split(". ")[0][:200]
+        first = shortened(" ".join(str(trouble or "").split()).split(". ")[0], 200)
         jobs.ended(job, "FAILED", 1, f"{VANISHED}: {first}" if first else VANISHED).write(one.folder)

@@ -18,7 +18,7 @@ from typing import Literal
 from credo import export
 from credo.code import loading
 from credo.contracts import Story, SweepRecord
-from credo.errors import ConfigError
+from credo.errors import ConfigError, shortened
 from credo.tracking import journal, parent, record, store, system
 from credo.tracking.delivery import Delivery
 from credo.tracking.journal import Head, Journal
@@ -98,7 +98,7 @@ class MlflowTracker:
         if not self.experiment.strip() or len(self.experiment) > LONGEST_NAME:
             raise ConfigError(
                 f"tracking.experiment: expected a name of at most {LONGEST_NAME} characters, but got "
-                f"{store.shortened(self.experiment, 60)!r}; name one"
+                f"{shortened(self.experiment, 60)!r}; name one"
             )
         return store.locate(self.uri, start_folder)
 

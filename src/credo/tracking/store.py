@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credo.data.nearest import nearest
-from credo.errors import ConfigError
+from credo.errors import ConfigError, shortened
 from credo.provenance import without_password
 from credo.tracking import view
 
@@ -225,14 +225,6 @@ def reason(error: BaseException) -> str:
     root = next((link for link in reversed(chain) if isinstance(link, OSError)), told[-1] if told else error)
     said = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
     return without_password(shortened(said.splitlines()[0])).rstrip(".")
-
-
-def shortened(text: str, most: int = 300) -> str:
-    """A text of at most so many characters, that ends with a sentence, or with a word and an ellipsis."""
-    if len(text) <= most:
-        return text
-    end = text.rfind(". ", 0, most)
-    return text[: end + 1] if end > most // 3 else f"{text[: text.rfind(' ', 0, most)]} …"
 
 
 def is_away(error: BaseException) -> bool:

@@ -49,7 +49,7 @@ class Infonce(OfEnergies):
         super().check(problem)
         if not problem.model.energy.conditional:  # type: ignore[attr-defined]
             raise ConfigError(
-                "training=infonce tells pairs of x and y from others, but model.energy is an energy of y alone; use "
+                "training=infonce tells pairs of x and y from others, but energy is an energy of y alone; use "
                 "energy=critic or energy=conditional"
             )
         if self.batch_size < 2:

@@ -99,7 +99,7 @@ class Nce(OfEnergies):
         if self.noise == "local" and not (family.conditional and self.form == "ranking"):
             raise ConfigError("training.noise: local is for training.form=ranking of a conditional energy; use kde")
         if self.noise == "uniform" and not np.isfinite(family.box).all():
-            raise ConfigError("training.noise: uniform needs model.energy.bounds, but there are none; use kde")
+            raise ConfigError("training.noise: uniform needs energy.bounds, but there are none; use kde")
 
     def begin(self, program: BoundModel, key: Array) -> Any:
         """The noise, learned from the training rows."""

@@ -52,7 +52,7 @@ class ScoreMatching(OfEnergies):
         if np.isfinite(getattr(family, "box", ())).any():
             raise ConfigError(
                 "training=score_matching needs a density without bounds, as it sees nothing of a jump at them; set "
-                "model.energy.bounds=null and model.energy.tail=2, or use training=nce"
+                "energy.bounds=null and energy.tail=2, or use training=nce"
             )
 
     def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:

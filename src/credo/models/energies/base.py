@@ -66,7 +66,7 @@ class Family(eqx.Module):
         """
         if self.dim is not None and y.shape[1] != self.dim:
             raise ConfigError(
-                f"data: model.energy has states of {self.dim} numbers, but y has {y.shape[1]}; choose other data, or "
+                f"data: energy has states of {self.dim} numbers, but y has {y.shape[1]}; choose other data, or "
                 "another energy"
             )
         return self

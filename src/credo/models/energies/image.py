@@ -80,7 +80,7 @@ class Image(Continuous):
             raise ConfigError(f"bounds: expected low < high, or null, but got {list(self.bounds)}")
         if not self.binary and self.tail is None and self.bounds is None:
             raise ConfigError(
-                "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds"
+                "tail: without a tail Z is infinite over the whole space; give it a width, or set energy.bounds"
             )
         if not self.binary and self.hidden:
             raise ConfigError(f"hidden: expected 0 for real pixels, but got {self.hidden}; or set pixels=binary")
@@ -129,7 +129,7 @@ class Image(Continuous):
         """With the moments of the rows."""
         if self.binary and not np.isin(y, BinaryImage.values).all():
             raise ConfigError(
-                "model.energy.pixels: binary pixels are 0 or 1, but the data has other values; use real, or data of "
+                "energy.pixels: binary pixels are 0 or 1, but the data has other values; use real, or data of "
                 "binary pixels (data.scale=binary)"
             )
         return super().fitted(y, x, context)

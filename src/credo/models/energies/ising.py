@@ -73,7 +73,7 @@ class Ising(Units):
         if couplings is None and inverse_temperature is None:
             raise ConfigError(
                 "inverse_temperature: it multiplies the couplings, so that only one of both can be inferred, but both "
-                "are null; set model.energy.inverse_temperature=1"
+                "are null; set energy.inverse_temperature=1"
             )
 
     @property

@@ -79,7 +79,7 @@ class Neural(Continuous):
             raise ConfigError(f"dtype: expected one of {', '.join(DTYPES)}, but got {self.dtype!r}")
         if self.tail is None and self.bounds is None:
             raise ConfigError(
-                "tail: without a tail Z is infinite over the whole space; give it a width, or set model.energy.bounds"
+                "tail: without a tail Z is infinite over the whole space; give it a width, or set energy.bounds"
             )
         for pair in self.bounds or ():
             numbers = len(pair) == 2 and all(isinstance(end, float) for end in pair)
@@ -92,8 +92,7 @@ class Neural(Continuous):
         """With the moments of the rows."""
         if self.bounds is not None and len(self.bounds) not in (1, y.shape[1]):
             raise ConfigError(
-                f"model.energy.bounds: expected one pair, or one for each of {y.shape[1]} numbers, but got "
-                f"{len(self.bounds)}"
+                f"energy.bounds: expected one pair, or one for each of {y.shape[1]} numbers, but got {len(self.bounds)}"
             )
         return super().fitted(y, x, context)
 
