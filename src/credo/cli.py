@@ -45,11 +45,11 @@ def command(arguments: Sequence[str]) -> int:
 
     These are 0 (ran), 1 (failed), 2 (wrong configuration), 3 (failed verdict) and 130 (stopped).
     """
-    schema.register()
-    paths.register()
-    run_folder.register()
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
+        schema.register()
+        paths.register()
+        run_folder.register()
         if arguments and arguments[0] in VERBS:
             return VERBS[arguments[0]](arguments[1:])
         if "--version" in arguments:
