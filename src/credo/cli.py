@@ -127,8 +127,8 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     start_folder = Path(job.runtime.cwd)
     _make_importable(start_folder)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
-    folder = Path(job.runtime.output_dir)
     try:
+        folder = run_folder.chosen(job)
         run_folder.require_own(job)
         from credo.sweep import search, together
 
