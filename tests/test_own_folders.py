@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from omegaconf import OmegaConf
@@ -15,6 +16,7 @@ from omegaconf import OmegaConf
 from console import FEW, PYTHON, QUIET, credo
 from credo import lock
 from credo.errors import ConfigError
+from credo.tracking.none import NoTracker
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=mh", *FEW["mh"], *QUIET)
 POINT = ("data=coin_flips", "model=bernoulli", "inference=map", *QUIET)
@@ -112,6 +114,17 @@ def test_the_lock_of_a_process_that_was_killed_keeps_nobody_out(tmp_path: Path) 
 def test_the_folder_is_free_after_the_run(there: Path) -> None:
     said = credo("extend", "run", "--draws", "10", cwd=there)
     assert said.code == 0, said.err
+    assert OmegaConf.load(there / "run" / ".hydra" / "config.yaml").inference.draws == 20
+
+
+def test_a_run_is_not_made_longer_by_halves(there: Path) -> None:
+    def refused(*_: object) -> None:
+        raise ConfigError("tracking.uri: away")
+
+    before = contents(there)
+    with mock.patch.object(NoTracker, "start", refused):
+        assert credo("extend", "run", "--draws", "10", cwd=there).err == "credo: tracking.uri: away\n"
+    assert contents(there).keys() == before.keys()
     assert OmegaConf.load(there / "run" / ".hydra" / "config.yaml").inference.draws == 20
 
 

@@ -42,6 +42,23 @@ def test_a_refused_run_leaves_no_folder(place: str, wrong: str, tmp_path: Path) 
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("hydra.run.dir=???", "hydra.run.dir: a value is needed"),
+        ("hydra.run.dir=null", "hydra.run.dir: expected a value, but got null"),
+        ("hydra.run.dir=", "hydra.run.dir: expected a folder, but got ''"),
+        ("hydra.run.dir=${nope}", "hydra.run.dir: interpolation key 'nope' not found"),
+    ],
+)
+def test_a_folder_is_named(word: str, said: str, tmp_path: Path) -> None:
+    told = credo(*COINS, word, cwd=tmp_path)
+    assert told.code == 2
+    assert told.err.startswith(f"credo: {said}"), told.err
+    assert told.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_hydras_log_file_is_in_the_folder(tmp_path: Path) -> None:
     words = (*COINS, "hydra/job_logging=default")
     assert credo(*words, "inference.steps=0", cwd=tmp_path).code == 2

@@ -2,9 +2,11 @@
 
     make kills
 
-Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling: the draws must be equal to the
-bit, MLflow must have one run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint
-(a tmpfs of a few megabytes): the run ends with one sentence, and goes on when there is room.
+Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling; then while a run that was killed
+is taken up, and while the draws are written to `posterior.nc`: the draws must be equal to the bit, MLflow must have one
+run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint (a tmpfs of a few
+megabytes): the run ends with one sentence, and goes on when there is room. (`tests/test_rising_disk.py` has a full disk
+at every file that a run writes.)
 """
 
 import contextlib
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +59,12 @@ def main() -> None:
             method = list(METHODS)[i % 4]
             lines.append(kill(folder, method, i, dice.random()))
             print(lines[-1], flush=True)  # noqa: T201 - a script's output
+        for method in METHODS:
+            lines.append(kill_twice(folder, method, len(lines), dice.random()))
+            print(lines[-1], flush=True)  # noqa: T201
+        for method in ("nuts", "hmc", "mh"):
+            lines.append(kill_writing(folder, method, len(lines)))
+            print(lines[-1], flush=True)  # noqa: T201
         lines.append(fill(folder))
         print(lines[-1])  # noqa: T201
     (HERE / "kills.md").write_text(page(lines))
@@ -70,20 +79,63 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def kill(folder: Path, method: str, number: int, share: float) -> str:
     """Start a run, kill it when it has kept a share of its steps, and take it up again."""
     name = f"cut_{number}"
+    begin(folder, method, name, lambda: kept(folder / name) >= share * STEPS[method])
+    steps = kept(folder / name)
+    return taken_up(folder, method, name, f"{phase(method, steps)}, {steps:,} of {STEPS[method]:,}")
+
+
+def kill_twice(folder: Path, method: str, number: int, share: float) -> str:
+    """Kill a run early, take it up, kill that when it has gone a share of the way that is left, and take it up again.
+
+    Where the share is small, it is killed before it has compiled anything.
+    """
+    name = f"cut_{number}"
+    begin(folder, method, name, lambda: kept(folder / name) >= STEPS[method] / 20)
+    first = kept(folder / name)
+    until = first + share * (STEPS[method] - first) / 2
+    kill_when(folder, ["resume", name], lambda: kept(folder / name) >= until)
+    where = f"{phase(method, first)}, {first:,} of {STEPS[method]:,}, and resuming, at {kept(folder / name):,}"
+    return taken_up(folder, method, name, where)
+
+
+def kill_writing(folder: Path, method: str, number: int) -> str:
+    """Kill a run while its draws are written."""
+    name = f"cut_{number}"
+    part = folder / name / ".posterior.nc.part"
+    begin(folder, method, name, part.exists)
+    where = f"writing posterior.nc, at {part.stat().st_size:,} bytes" if part.exists() else "too late"
+    return taken_up(folder, method, name, where)
+
+
+def begin(folder: Path, method: str, name: str, ripe: Callable[[], bool]) -> None:
+    """Start a run, and kill it when it is ripe."""
     words = (*METHODS[method], CACHE, "inference.checkpoint.every=0.02", f"hydra.run.dir={name}")
+    kill_when(folder, words, ripe)
+
+
+def kill_when(folder: Path, words: Sequence[str], ripe: Callable[[], bool]) -> None:
+    """Start a command, and kill it when it is ripe."""
     with subprocess.Popen(  # noqa: S603 - our own command
         [CREDO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        while process.poll() is None and kept(folder / name) < share * STEPS[method]:
-            time.sleep(0.002)
+        while process.poll() is None and not ripe():
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
-    steps = kept(folder / name)
-    phase = "optimising" if method == "map" else "warm-up" if steps < WARMUP else "sampling"
+
+
+def phase(method: str, steps: int) -> str:
+    """In which part of its way a run was."""
+    return "optimising" if method == "map" else "warm-up" if steps < WARMUP else "sampling"
+
+
+def taken_up(folder: Path, method: str, name: str, where: str) -> str:
+    """Take a run up that was killed, and hold it against one that was not."""
     before = not (folder / name / "posterior.nc").exists()
     again = run(folder, "resume", name)
     same = before and again.returncode == 0 and same_draws(folder / f"whole_{method}", folder / name)
     once = recorded(folder, f"whole_{method}") == recorded(folder, name)
-    return f"| {number + 1} | {method} | {phase}, {steps:,} of {STEPS[method]:,} | {word(same)} | {word(once)} |"
+    number = int(name.removeprefix("cut_")) + 1
+    return f"| {number} | {method} | {where} | {word(same)} | {word(once)} |"
 
 
 def kept(folder: Path) -> int:

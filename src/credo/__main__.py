@@ -13,7 +13,8 @@ def main() -> None:
 
     try:
         code = cli.command(sys.argv[1:])
-    except (KeyboardInterrupt, Interrupted):  # once more, while the first one was told
+    except (KeyboardInterrupt, Interrupted) as error:  # just before the command hears it, or once more
+        sys.stderr.write(f"credo: {error or 'interrupted'}\n")
         code = Interrupted.exit_code
     signals.leaving(code)
     sys.exit(code)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,11 +101,8 @@ def run(
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    key = "hydra.run.dir" if sweep is None else "hydra.sweep.subdir"
-    may_have = () if sweep is None else (jobs.FILE,)
-    is_new = not (taken_up or again)
-    if is_new:
-        require_free(folder, key, may_have)
+    if not (taken_up or again):
+        require_free(folder, *_place(sweep))
     composed = copy.deepcopy(config)  # with its interpolations, which may lead to what is secret
     refuse(config)
     place = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
@@ -134,13 +132,7 @@ def run(
     keeper = _keeper(parts.checkpoint_every, story, taken_up)
     keeper.check()
     story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
-    held = Held()
-    with held.accepted(folder, key, begun=not is_new, allowed=may_have):
-        keep(folder, composed, hydra)
-        code.write(folder)
-        signature.begin(folder, own=is_own)
-        with _recorded(parts.tracker, folder, errors=False):
-            parts.tracker.start(story)
+    held = _begin(parts.tracker, story, code, partial(_keep_signed, folder, composed, hydra, is_own))
     with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
         begun()
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
@@ -177,6 +169,35 @@ def run(
     else:
         terminal.show_job(story, result, verdict)
     return Outcome(verdict.status, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
+
+
+def _place(sweep: Membership | None) -> tuple[str, tuple[str, ...]]:
+    """The key that chose the folder of a run, and what may be in a new one."""
+    return ("hydra.run.dir", ()) if sweep is None else ("hydra.sweep.subdir", (jobs.FILE,))
+
+
+def _keep_signed(folder: Path, composed: DictConfig, hydra: DictConfig | None, is_own: bool) -> None:
+    keep(folder, composed, hydra)
+    signature.begin(folder, own=is_own)
+
+
+def _begin(tracker: Tracker, story: Story, code: Code, configuration: Callable[[], None]) -> Held:
+    """Make the folder of a run, with its configuration and code, and record it; returns the hold on the folder.
+
+    A run that is begun keeps the configuration that it has until all others are content.
+    """
+    held, is_new = Held(), story.taken_up is None
+    key, allowed = _place(story.sweep)
+    with held.accepted(story.folder, key, begun=not is_new, allowed=allowed):
+        if is_new:
+            configuration()
+        code.write(story.folder)
+        with _recorded(tracker, story.folder, errors=False):
+            tracker.start(story)
+        if not is_new:
+            with _recorded(tracker, story.folder):
+                configuration()
+    return held
 
 
 def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:

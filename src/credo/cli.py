@@ -46,11 +46,11 @@ def command(arguments: Sequence[str]) -> int:
 
     These are 0 (ran), 1 (failed), 2 (wrong configuration), 3 (failed verdict) and 130 (stopped).
     """
-    schema.register()
-    paths.register()
-    run_folder.register()
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
+        schema.register()
+        paths.register()
+        run_folder.register()
         if arguments and arguments[0] in VERBS:
             return VERBS[arguments[0]](arguments[1:])
         if "--version" in arguments:
@@ -144,8 +144,8 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     start_folder = Path(job.runtime.cwd)
     _make_importable(start_folder)
     typed = cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))
-    folder = Path(job.runtime.output_dir)
     try:
+        folder = run_folder.chosen(job)
         run_folder.require_own(job)
         from credo import preflight
         from credo.sweep import search, together

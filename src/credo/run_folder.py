@@ -16,10 +16,12 @@ from hydra.conf import HydraConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from credo import lock, writing
-from credo.config.mistakes import no_folder
+from credo.config.mistakes import explain, needed, no_folder
 from credo.errors import ConfigError
 
 CONFIG = Path(".hydra")
@@ -69,8 +71,28 @@ class Unmade(Callback):
         with flag_override(config.hydra, ["struct", "readonly"], [False, False]):
             for key in ("run", "output_subdir", "job_logging"):
                 config.hydra[key] = self._asked[key]
-            config.hydra.runtime.output_dir = os.path.abspath(str(config.hydra.run.dir))  # noqa: PTH100 - as Hydra does
+            with suppress(ConfigError):  # which is said where it can be
+                config.hydra.runtime.output_dir = str(chosen(config.hydra))
         HydraConfig.instance().set_config(config)
+
+
+def chosen(hydra: Any) -> Path:
+    """The folder of a run, or of a job of a sweep.
+
+    Raises:
+        ConfigError: `hydra.run.dir` names none.
+    """
+    if hydra.mode is RunMode.MULTIRUN:
+        return Path(hydra.runtime.output_dir)
+    try:
+        named = str(hydra.run.dir)
+    except MissingMandatoryValue:
+        raise needed("hydra.run.dir") from None
+    except OmegaConfBaseException as error:
+        raise explain(error) from error
+    if not named.strip():
+        raise ConfigError(f"hydra.run.dir: expected a folder, but got {named!r}")
+    return Path(os.path.abspath(named))  # noqa: PTH100 - as Hydra does
 
 
 def register() -> None:
