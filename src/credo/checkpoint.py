@@ -44,7 +44,7 @@ class _Told(TypedDict):
 
 
 class _Numbers(TypedDict):
-    course: list[_Told]
+    course: NotRequired[list[_Told]]
     done: NotRequired[int]
     evaluations: NotRequired[int]
     divergences: NotRequired[int]

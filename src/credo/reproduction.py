@@ -113,8 +113,8 @@ def planned(arguments: Sequence[str], now: datetime) -> Planned:
     hydra = folder / ".hydra"
     hydra.mkdir(parents=True)
     OmegaConf.save(config, hydra / "config.yaml")
-    for name in ("hydra.yaml", "overrides.yaml"):
-        (hydra / name).write_text((first.folder / ".hydra" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    OmegaConf.save(first.hydra, hydra / "hydra.yaml")
+    OmegaConf.save(OmegaConf.create(list(first.overrides)), hydra / "overrides.yaml")
     return Planned(first.folder, replace(first, config=config, folder=folder), before, code)
 
 

@@ -143,7 +143,7 @@ class PointEstimate(eqx.Module):
             if not np.any(np.asarray(now.states.finite)):
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
-            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), kept.numbers["course"])
+            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), kept.numbers.get("course", ()))
             for entry in now.course:
                 self._tell(listener, entry)
 
