@@ -118,6 +118,10 @@ def experiment() -> int:
         if error.filename is None:
             raise
         raise mistakes.no_folder(error, sys.argv[1:]) from error
+    except RuntimeError as error:
+        if (sentence := mistakes.no_plugin(error, sys.argv[1:])) is None:
+            raise
+        raise sentence from error
     return next((code for code in codes if code), 0)
 
 

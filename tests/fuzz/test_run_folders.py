@@ -36,6 +36,9 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "sync": ("sync", "point"),
     "sweep.resume": ("-m", "sweep.resume=sweep"),
 }
+READERS = ("reproduce", "compare", "predict", "export", "sync")
+"""Verbs that write no file of a run anew."""
+
 CONFIGURATION = (".hydra", "sweep.json", "job.json")
 """What a user may edit, and what may therefore ask for something else."""
 
@@ -130,10 +133,11 @@ def candidates(folders: Folders, verb: str) -> list[Path]:
     return sorted(file.relative_to(folders.whole) for place in named for file in place.rglob("*") if file.is_file())
 
 
-def mutated(draw: Callable[[Any], Any], folders: Folders, file: Path) -> str:
+def mutated(draw: Callable[[Any], Any], folders: Folders, verb: str, file: Path) -> str:
     """Damage a file, and say how."""
     target, raw = folders.here / file, (folders.here / file).read_bytes()
-    kinds = ["cut", "empty", "flip", "flip", "remove", "folder", "noise", "swap", "line"]
+    kinds = ["cut", "empty", "flip", "flip", "remove", "noise", "swap", "line"]
+    kinds += ["folder"] if verb in READERS else []
     kinds += ["value"] * 6 if file.suffix in (".json", ".yaml", ".jsonl") else []
     kind: str = draw(st.sampled_from(kinds))
     where = draw(st.floats(0, 0.9999))
@@ -211,7 +215,7 @@ def test_a_damaged_folder_never_ends_in_a_traceback(folders: Folders, data: st.D
     verb = data.draw(st.sampled_from(sorted(VERBS)), label="verb")
     file = data.draw(st.sampled_from(candidates(folders, verb)), label="file")
     folders.restore()
-    how = mutated(data.draw, folders, file)
+    how = mutated(data.draw, folders, verb, file)
     before = content(folders.here)
     try:
         said = credo(*VERBS[verb], cwd=folders.here)

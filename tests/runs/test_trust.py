@@ -288,3 +288,18 @@ def test_a_strangers_sweep_names_no_code(tmp_path: Path) -> None:
     assert "is outside" in credo("-m", "sweep.resume=sweep", cwd=tmp_path).err
     plan.write_text(json.dumps({key: value for key, value in known.items() if key != "signature"}))
     assert credo("-m", "sweep.resume=sweep", cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "seed=0,1", "hydra.launcher._target_=os.system"),
+        ("-m", "seed=0,1", "hydra.sweeper._target_=os.system"),
+        ("-m", "seed=0,1", "hydra.launcher._target_=hydra_plugins.hydra_credo.nothing.X"),
+    ],
+)
+def test_hydra_runs_nothing_else_either(words: tuple[str, ...], tmp_path: Path) -> None:
+    said = credo(*words, cwd=tmp_path)
+    assert (said.code, said.err.count("credo: ")) == (2, 1), said
+    assert said.err.startswith(f"credo: {words[-1]}: expected a launcher or a sweeper"), said
+    assert list(tmp_path.iterdir()) == []
