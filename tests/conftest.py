@@ -40,6 +40,14 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of all kinds, to be copied."""
+    from folders import all_kinds
+
+    return all_kinds(tmp_path_factory.mktemp("runs"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A cached program that another worker is just writing is compiled again, and is nobody's fault."""
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")

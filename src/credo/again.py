@@ -132,6 +132,7 @@ def read(place: Path, *, trusted: bool, recorded_anew: bool = False) -> Run:
     plain: Any = OmegaConf.to_container(hydra)
     said = plain["hydra"]
     started = Path(said["runtime"]["cwd"])
+    _refuse_kept_code(place, started)
     is_own = trusted or signature.is_own(place)
     if not is_own:
         if recorded_anew:
@@ -149,8 +150,7 @@ def read(place: Path, *, trusted: bool, recorded_anew: bool = False) -> Run:
     )
 
 
-def _start(place: Path, started: Path, *, is_own: bool, anywhere: bool) -> Path:
-    """Where the configuration's paths start: where they did, or here where that is gone or nobody can tell."""
+def _refuse_kept_code(place: Path, started: Path) -> None:
     with files.reading(place / saved.HYDRA, saved.AGAIN_WITHOUT):
         resolved = started.resolve()
     if (place / record.FOLDER).resolve() in (resolved, *resolved.parents):
@@ -158,10 +158,12 @@ def _start(place: Path, started: Path, *, is_own: bool, anywhere: bool) -> Path:
             f"{place}/{saved.HYDRA}: the run says that it was started in the code that it kept, which runs by "
             "credo reproduce RUN --code=recorded alone, in folders that you trust"
         )
+
+
+def _start(place: Path, started: Path, *, is_own: bool, anywhere: bool) -> Path:
+    """Where the configuration's paths start: where they did, or here where that is gone or nobody can tell."""
     here = Path.cwd()
-    if resolved == here.resolve():
-        return started
-    if started.is_dir() and is_own:
+    if started.resolve() == here.resolve() or (started.is_dir() and is_own):
         return started
     if started.is_dir() and not anywhere:
         raise ConfigError(

@@ -44,7 +44,7 @@ class _Told(TypedDict):
 
 
 class _Numbers(TypedDict):
-    course: list[_Told]
+    course: NotRequired[list[_Told]]
     done: NotRequired[int]
     evaluations: NotRequired[int]
     divergences: NotRequired[int]
@@ -242,7 +242,8 @@ class Checkpoint:
         }
         arrays = {**kept.arrays, "head": np.array(json.dumps(head, default=str))}
         arrays["checksum"] = np.array(_checksum_of(arrays))
-        self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps else None)
+        is_news = not known or known != self._files  # otherwise the one before may do without a block that this needs
+        self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps and is_news else None)
         self._keeps = True
 
     def _write(self, path: Path, arrays: Mapping[str, np.ndarray], before: Path | None = None) -> None:

@@ -96,6 +96,10 @@ def experiment(arguments: Sequence[str]) -> int:
         if error.filename is None:
             raise
         raise mistakes.no_folder(error, typed.overrides) from error
+    except RuntimeError as error:
+        if (sentence := mistakes.no_plugin(error, typed.overrides)) is None:
+            raise
+        raise sentence from error
     return next((code for code in codes if code), 0)
 
 

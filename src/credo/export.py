@@ -122,9 +122,10 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     from credo.models.predict import Predictive
 
     place = _place(folder)
-    config, weights, learned, columns = saved.network(place)
+    config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
+    weights, learned, columns = saved.network(place)
     model = make_model(config)
     if not hasattr(model, "restored"):
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
@@ -192,7 +193,7 @@ def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
     exported = load(folder, trusted=trusted)
     if place.exists():
         raise ConfigError(f"{place} exists already; name a new folder")
-    settings = OmegaConf.to_container(saved.network(_place(folder))[0])
+    settings = OmegaConf.to_container(saved.model(_place(folder)))
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
         import mlflow.pyfunc

@@ -134,6 +134,7 @@ def read(folder: Path, *, follow: bool = True) -> Run:
         return Run(folder, config, choices, state, "" if job is None else job.reason)
     provenance = saved.provenance(folder, saved.BESIDES)
     saved.require_draws(folder, saved.BESIDES)
+    saved.summary(folder, saved.BESIDES)
     return Run(
         folder,
         config,

@@ -200,6 +200,17 @@ def no_folder(error: OSError, words: Iterable[str]) -> ConfigError:
     return ConfigError(f"{typed[-1] if typed else wanted}: this folder cannot be made, since {why}; name another")
 
 
+def no_plugin(error: RuntimeError, words: Iterable[str]) -> ConfigError | None:
+    """The sentence for a launcher or sweeper that Hydra does not take: it runs those of `hydra_plugins` alone."""
+    found = re.match(r"(?:Invalid|Unknown) plugin (?:class : )?'([^']*)'", str(error))
+    if found is None:
+        return None
+    typed = next((word for word in words if word.endswith(f"={found[1]}")), found[1])
+    return ConfigError(
+        f"{typed}: expected a launcher or a sweeper that is installed as a plug-in of Hydra; credo --help"
+    )
+
+
 def obstacle(folder: Path) -> Path | None:
     """The file that stands where a folder is to be made, if there is one."""
     return next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None)

@@ -149,7 +149,8 @@ class PointEstimate(eqx.Module):
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
             told = kept.numbers
-            now = Position(unpacked(kept.arrays, jax.eval_shape(begin)), told["course"], told.get("began", -np.inf))
+            state = unpacked(kept.arrays, jax.eval_shape(begin))
+            now = Position(state, told.get("course", ()), told.get("began", -np.inf))
             for entry in now.course:
                 self._tell(listener, entry)
 

@@ -120,7 +120,7 @@ def arrays(file: Path, works: str) -> dict[str, np.ndarray]:
     Raises:
         DamagedError: it is missing, or no such file.
     """
-    with reading(file, works), np.load(file, allow_pickle=False) as known:
+    with reading(file, works), file.open("rb") as opened, np.load(opened, allow_pickle=False) as known:
         return {name: np.asarray(known[name]) for name in known.files}
 
 

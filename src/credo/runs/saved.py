@@ -259,12 +259,15 @@ def observed(run: Path, site: str) -> np.ndarray | None:
         return kept[site].to_numpy() if site in kept else None
 
 
-def network(place: Path) -> tuple[DictConfig, dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, list[str]]]:
-    """A model that can predict, from its folder: settings, draws of its weights, what it learned, and its columns."""
-    run = place.parent
+def model(place: Path) -> DictConfig:
+    """The settings of a model that can predict, from its folder."""
+    return files.plain_yaml(place / "model.yaml", _Model, ANEW)
+
+
+def network(place: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, list[str]]]:
+    """What else a model that can predict is made of: draws of its weights, what it learned, and its columns."""
     for name in ("model.yaml", "weights.npz", "learned.npz", "columns.json"):
-        signature.require_whole(place / name, run, ANEW)
-    config = files.plain_yaml(place / "model.yaml", _Model, ANEW)
+        signature.require_whole(place / name, place.parent, ANEW)
     weights, learned = (files.arrays(place / f"{name}.npz", ANEW) for name in ("weights", "learned"))
     columns: Mapping[str, list[str]] = files.plain_json(place / "columns.json", _Columns, ANEW)
-    return config, weights, learned, columns
+    return weights, learned, columns

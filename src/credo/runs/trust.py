@@ -69,7 +69,7 @@ def require_harmless_words(words: Iterable[str], file: Path) -> None:
         holder = {"_target_": PROGRAM, key.rpartition(".")[2]: value}
         inner = [(key, holder, key.rpartition(".")[2]), *_leaves(value, key)]
         why = next(filter(None, (_reach(*one) for one in inner)), "")
-        if why or key in (CACHE, "device", "tracking") or key.split(".")[0] == "hydra":
+        if why or key.split(".")[0] == "hydra" or any(at == CACHE and held[name] for at, held, name in inner):
             raise ConfigError(
                 f"{file}: {override.input_line} {why or 'is more than a job of a sweep needs'}, and your credo did not "
                 "write this file as it is; type this word again beside sweep.resume, if you trust it"

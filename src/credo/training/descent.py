@@ -247,7 +247,7 @@ class Descent(eqx.Module):
         begin = Call(_begin, self, problem.bound, jax.random.split(key, self.members))
         kept = keeper.load()
         now = (yield begin) if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
-        course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers["course"])
+        course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers.get("course", ()))
         for entry in course:
             _tell(listener, entry)
         count, measure = 1, self.measure(problem.bound)
