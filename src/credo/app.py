@@ -31,6 +31,7 @@ from credo.models.failure import told
 from credo.models.problem import Problem
 from credo.question import describe
 from credo.result import Result
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -188,9 +189,9 @@ def _story(
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
         name=(config.name or words) if sweep is None else jobs.name(overrides, sweep.keys),
-        config=plain,
+        config=masked(plain),
         choices=choices,
-        overrides=overrides,
+        overrides=masked(overrides),
         folder=folder,
         start_folder=start_folder,
         provenance={**came_from, "code": made_of, "device": dict(place), "fingerprint": named},
@@ -393,7 +394,7 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
     others = ",".join(
         word for word in methods if word != choices["inference"] and keys <= set(paths.settings("inference", word))
     )
-    kept = [word for word in overrides if not re.match(r"[+~]*(inference|hydra)\b", word)]
+    kept = [word for word in masked(overrides) if not re.match(r"[+~]*(inference|hydra)\b", word)]
     sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
     return (*([sweep] if others else []), "credo --help")
 

@@ -29,6 +29,8 @@ from credo import signals
 from credo.code import loading
 from credo.config import mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.escape import visible
+from credo.secrets import masked
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     except CredoError as error:
         return Ended(_say(error), reason=str(error), state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
-        traceback.print_exc()
+        sys.stderr.write(masked(traceback.format_exc()))
         return Ended(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
     if outcome.answered is not None:
         return Ended(0, outcome.objective, str(outcome.answered), "SKIPPED")
@@ -319,7 +321,9 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _say(error: BaseException, code: int | None = None) -> int:
-    sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
+    sentence = visible(masked(" ".join(str(error).split()))).removeprefix(
+        "credo "
+    )  # `credo init: ...` has its name already
     sys.stderr.write(f"credo: {sentence or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)
 

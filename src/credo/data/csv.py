@@ -42,9 +42,7 @@ class Csv(TableFile):
             if mark is not None and len(mark) != 1 and (key, mark) != ("separator", "\\t"):
                 advice = {"separator": "',' or ';' or a tab", "decimal": "'.' or ','"}.get(key, "one, or null")
                 raise ConfigError(f"data.{key}: expected one character, but got {mark!r}; use {advice}")
-            if mark is not None and (
-                mark.isalnum() or mark in '"\r\n\0' or not (mark.isascii() or key == "thousands")
-            ):
+            if mark is not None and (mark.isalnum() or mark in '"\r\n\0' or not (mark.isascii() or key == "thousands")):
                 raise ConfigError(
                     f"data.{key}: expected a mark, such as a comma or a blank, but got {mark!r}; use another"
                 )

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +24,7 @@ from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
 from credo.errors import ConfigError, CredoError, Interrupted, SweepError
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
 from credo.sweep.jobs import Job, Membership
@@ -93,6 +94,8 @@ class Course:
         Raises:
             HydraException: one of them cannot be composed; nothing was written.
         """
+        typed = {masked(tuple(words)): tuple(words) for words in overrides}
+        self.planned = [replace(one, overrides=typed.get(one.overrides, one.overrides)) for one in self.planned]
         known = {one.overrides for one in self.planned}
         keys = {tuple(map(jobs.key_of, words)) for words in known}
         if strange := [words for words in overrides if keys and tuple(map(jobs.key_of, words)) not in keys]:
@@ -170,7 +173,7 @@ class Course:
             {"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned
         ]
         scratch = self.folder / f".{FILE}"
-        known = {"name": self.name, "keys": self.keys, "jobs": plan}
+        known = masked({"name": self.name, "keys": self.keys, "jobs": plan})
         scratch.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
         scratch.replace(self.folder / FILE)
 
@@ -256,7 +259,7 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
         raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
     for remark in mistakes.remarks(config.hydra):
         log.info(remark)
-    name = " ".join(f"{key}={values}" for key, values in swept.items())
+    name = " ".join(masked(f"{key}={values}") for key, values in swept.items())
     course = Course(folder, launcher, config, composer, tuple(swept), name)
     if config.sweep.resume is not None:
         _read(course)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credo.errors import ConfigError
+from credo.secrets import masked
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -33,7 +34,7 @@ class Head:
     """By what a run is created, or found where it was.
 
     Attributes:
-        uri: the store; it may hold a password.
+        uri: the store; in the file it is without its password, which the environment has on another day.
         start_folder: the folder in which credo was started.
         experiment: the name of MLflow's experiment.
         name: the run's name.
@@ -139,7 +140,7 @@ def read(folder: Path) -> Journal | None:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(record) + "\n"
+    return json.dumps(masked(record)) + "\n"
 
 
 def _locked(folder: Path) -> "BaseFileLock":

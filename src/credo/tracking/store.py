@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credo.errors import ConfigError
-from credo.provenance import without_password
+from credo.secrets import masked, restored
 from credo.tracking import view
 
 if TYPE_CHECKING:
@@ -64,22 +64,23 @@ def locate(uri: str | None, start_folder: Path) -> Store:
     """Find the store that `tracking.uri` means; relative SQLite paths start in `start_folder`.
 
     Raises:
-        ConfigError: the URI is a bare folder, which MLflow no longer writes to, or names no server.
+        ConfigError: the URI is a bare folder, which MLflow no longer writes to, names no server, or was saved without
+            its password, which the environment has not either.
     """
     start_folder = start_folder.absolute()
-    uri = uri or "sqlite:///mlflow.db"
+    uri = restored(uri or "sqlite:///mlflow.db")
     if uri.startswith("sqlite:///"):
         path, mark, options = uri.removeprefix("sqlite:///").partition("?")
         database = start_folder / path
         return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
     if "://" not in uri or uri.startswith("file:"):
         raise ConfigError(
-            f"tracking.uri={uri}: expected the address of a server or a database, and MLflow no longer writes to plain "
+            f"tracking.uri={masked(uri)}: expected the address of a server or a database, and MLflow no longer writes to plain "
             f"folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or http://127.0.0.1:5000."
         )
     store = Store(uri, None, None)
     if store.is_server and not uri.split("://")[1].strip("/"):
-        raise ConfigError(f"tracking.uri={uri}: expected the address of a server, as http://127.0.0.1:5000 is")
+        raise ConfigError(f"tracking.uri={masked(uri)}: expected the address of a server, as http://127.0.0.1:5000 is")
     return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
 
 
@@ -136,7 +137,9 @@ def folder_of(run: str, start_folder: Path) -> Path:
         try:
             folder = client.get_run(run).data.tags.get("folder")
         except Exception as error:
-            raise ConfigError(f"{where.uri} has no run {run} ({reason(error)}); give the run's folder") from error
+            raise ConfigError(
+                f"{masked(where.uri)} has no run {run} ({reason(error)}); give the run's folder"
+            ) from error
     if folder is None:
         raise ConfigError(f"the run {run} has no tag `folder`: it is not one of credo's")
     return Path(folder)
@@ -150,7 +153,7 @@ def explained(store: Store) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        start = f"tracking.uri={without_password(store.uri)}"
+        start = f"tracking.uri={masked(store.uri)}"
         if store.is_server:
             message = (
                 f"{start}: expected an MLflow server to record the run, and got '{reason(error)}'; start it "
@@ -168,7 +171,7 @@ def reason(error: BaseException) -> str:
     """Return the shortest true account of an error: the operating system's at its root, or its own first line."""
     root = next((link for link in reversed(_chain(error)) if isinstance(link, OSError)), error)
     said = getattr(root, "strerror", None) or str(root) or type(root).__name__
-    return without_password(said.strip().splitlines()[0])[:300].rstrip(".")
+    return masked(said.strip().splitlines()[0])[:300].rstrip(".")
 
 
 def is_away(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from credo import again
 from credo.errors import ConfigError, RunError
-from credo.provenance import without_password
+from credo.secrets import masked
 from credo.tracking import journal, store
 from credo.tracking.delivery import Delivery
 
@@ -55,7 +55,7 @@ def _delivered(folder: Path, away: set[str]) -> str:
         raise ConfigError(f"{folder}: another credo sync was quicker")
     try:
         if told.head.uri in away:
-            raise ConfigError(f"tracking.uri={without_password(told.head.uri)} is away")
+            raise ConfigError(f"tracking.uri={masked(told.head.uri)} is away")
         return Delivery(told).deliver().place
     except ConfigError:
         raise
@@ -63,7 +63,7 @@ def _delivered(folder: Path, away: set[str]) -> str:
         if store.is_away(error):
             away.add(told.head.uri)
         raise ConfigError(
-            f"tracking.uri={without_password(told.head.uri)}: MLflow did not take the records of {folder} "
+            f"tracking.uri={masked(told.head.uri)}: MLflow did not take the records of {folder} "
             f"({store.reason(error)}); start it, or mend this, and type the same again"
         ) from error
     finally:
