@@ -205,7 +205,7 @@ def initialise(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise ConfigError("credo init: expected one folder, as in credo init my_experiments")
-    folder = Path(arguments[0])
+    folder = Path(arguments[0] or " ")  # an empty name would be the folder where credo was started
     for file in starter.create(folder):
         sys.stdout.write(f"  {file}\n")
     sys.stdout.write(f"\nNext:\n  cd {folder}\n  credo experiment=my_experiment\n")
@@ -321,10 +321,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _say(error: BaseException, code: int | None = None) -> int:
-    sentence = visible(masked(" ".join(str(error).split()))).removeprefix(
-        "credo "
-    )  # `credo init: ...` has its name already
-    sys.stderr.write(f"credo: {sentence or 'interrupted'}\n")
+    sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
+    sys.stderr.write(f"credo: {visible(masked(sentence)) or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)
 
 

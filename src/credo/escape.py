@@ -10,7 +10,7 @@ _LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def visible(text: str) -> str:
-    """A text whose control characters are written out, as `\\x1b`: a terminal would obey them.
+    """A text whose control characters are written out by their numbers: a terminal would obey them.
 
     Line breaks and tabs stay. Marks that turn the direction of writing, and half characters, are written out as well.
     """
@@ -18,7 +18,7 @@ def visible(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """A text as one line of markdown that shows it, outside of fences: no image, link, HTML, heading or table of its own.
+    """A text as one line of markdown that shows it, outside of fences: no image, link or HTML of its own.
 
     Underscores within words stay; markdown takes them for letters.
     """

@@ -32,7 +32,7 @@ from credo.sweep.jobs import Job, Membership
 if TYPE_CHECKING:
     from credo.sweep.search import Found
 
-FILE = "sweep.json"
+FILE = jobs.SWEEP
 VANISHED = "the process ended without a word (killed, or out of memory)"
 
 log = logging.getLogger(__name__)

@@ -16,6 +16,9 @@ from typing import Any, Literal
 from credo.secrets import masked
 
 FILE = "job.json"
+SWEEP = "sweep.json"
+"""In the sweep's folder: its plan."""
+
 STOP = "stop"
 """In the sweep's folder: no further job begins."""
 
