@@ -75,8 +75,9 @@ def locate(uri: str | None, start_folder: Path) -> Store:
         return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
     if "://" not in uri or uri.startswith("file:"):
         raise ConfigError(
-            f"tracking.uri={masked(uri)}: expected the address of a server or a database, and MLflow no longer writes to "
-            f"plain folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or http://127.0.0.1:5000."
+            f"tracking.uri={masked(uri)}: expected the address of a server or a database, and MLflow no longer writes "
+            f"to plain folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or "
+            "http://127.0.0.1:5000."
         )
     store = Store(uri, None, None)
     if store.is_server and not uri.split("://")[1].strip("/"):
