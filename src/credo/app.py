@@ -38,6 +38,7 @@ from credo.result import Result
 from credo.run_folder import Held, keep, remove, require_free
 from credo.runs import saved, signature
 from credo.runs.files import DamagedError
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.sweep.jobs import Membership
 from credo.sweep.together import Inferred
@@ -242,9 +243,9 @@ def _story(
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
         name=(config.name or words) if sweep is None else jobs.name(overrides, sweep.keys),
-        config=plain,
+        config=masked(plain),
         choices=choices,
-        overrides=overrides,
+        overrides=masked(overrides),
         folder=folder,
         start_folder=start_folder,
         provenance={**came_from, "code": made_of, "device": dict(place), "fingerprint": named},
@@ -445,7 +446,7 @@ def _next(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Probl
     others = ",".join(
         word for word in methods if word != choices["inference"] and keys <= set(paths.settings("inference", word))
     )
-    kept = [word for word in overrides if not re.match(r"[+~]*(inference|hydra)\b", word)]
+    kept = [word for word in masked(overrides) if not re.match(r"[+~]*(inference|hydra)\b", word)]
     sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
     return (*([sweep] if others else []), "credo --help")
 

@@ -45,6 +45,7 @@ class _Told(TypedDict):
 
 class _Numbers(TypedDict):
     course: NotRequired[list[_Told]]
+    began: NotRequired[float]
     done: NotRequired[int]
     evaluations: NotRequired[int]
     divergences: NotRequired[int]

@@ -30,7 +30,9 @@ from credo import run_folder, signals
 from credo.code import loading
 from credo.config import launch, mistakes, paths, schema
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.escape import visible
 from credo.runs import signature, trust
+from credo.secrets import masked
 from credo.sweep import jobs
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     except CredoError as error:
         return Ended(_say(error), reason=str(error), state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
-        traceback.print_exc()
+        sys.stderr.write(masked(traceback.format_exc()))
         return Ended(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
     if outcome.answered is not None:
         return Ended(0, outcome.objective, str(outcome.answered), "SKIPPED")
@@ -230,7 +232,7 @@ def initialise(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise ConfigError("credo init: expected one folder, as in credo init my_experiments")
-    folder = Path(arguments[0])
+    folder = Path(arguments[0] or " ")  # an empty name would be the folder where credo was started
     for file in starter.create(folder):
         sys.stdout.write(f"  {file}\n")
     sys.stdout.write(f"\nNext:\n  cd {folder}\n  credo experiment=my_experiment\n")
@@ -365,7 +367,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def _say(error: BaseException, code: int | None = None) -> int:
     sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
-    sys.stderr.write(f"credo: {sentence or 'interrupted'}\n")
+    sys.stderr.write(f"credo: {visible(masked(sentence)) or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)
 
 

@@ -5,6 +5,7 @@ import shlex
 import pandas as pd
 
 from credo.contracts import Check, Story, Verdict
+from credo.escape import fenced, markdown
 from credo.report import scores, table
 from credo.report.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.report.numbers import counted
@@ -26,22 +27,19 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             "",
             *reasons,
             "",
-            *_fenced(command),
+            *fenced(command),
             "",
-            *(_fenced(_scores(found)) if (found := scores.rows(result)) else ()),
-            *(_fenced(_table(result, summary, verdict)) if result.kind != "trained" else ()),
+            *(fenced(_scores(found)) if (found := scores.rows(result)) else ()),
+            *(fenced(_table(result, summary, verdict)) if result.kind != "trained" else ()),
             "",
-            *_fenced(story.question["model"]),
+            *fenced(story.question["model"]),
         ]
     )
 
 
 def _reason(check: Check) -> str:
-    return f"- **{check.name}** {' '.join(filter(None, (check.status, measured(check))))}: {check.advice}"
-
-
-def _fenced(text: str) -> list[str]:
-    return ["```", text, "```"]
+    status = " ".join(filter(None, (check.status, measured(check))))
+    return f"- **{markdown(check.name)}** {markdown(status)}: {markdown(check.advice)}"
 
 
 def _scores(found: list[tuple[str, str, str]]) -> str:
@@ -54,7 +52,10 @@ def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
     columns = table.columns(result.kind)
     rows = table.records(summary, MOST_ROWS, {check.name: check.threshold for check in verdict.checks})
     lines = [["", *(column.title for column in columns)]]
-    lines += [[str(row["variable"]), *(table.cell(row, column, result.kind) for column in columns)] for row in rows]
+    lines += [
+        [" ".join(str(row["variable"]).split()), *(table.cell(row, column, result.kind) for column in columns)]
+        for row in rows
+    ]
     first, *widths = (max(map(len, cells)) for cells in zip(*lines, strict=True))
     text = [
         "  ".join([line[0].ljust(first), *(cell.rjust(width) for cell, width in zip(line[1:], widths, strict=True))])

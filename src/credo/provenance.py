@@ -17,6 +17,7 @@ from typing import Any
 
 import credo
 from credo import writing
+from credo.secrets import masked
 
 PACKAGES = (
     "jax",
@@ -70,7 +71,7 @@ def collect(seed: int, data_hash: str, start_folder: Path) -> dict[str, Any]:
         "seed": seed,
         "data_hash": data_hash,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [without_password(word) for word in sys.argv],
+        "command": masked(sys.argv),
         "versions": {"credo": credo.__version__} | {package: _version(package) for package in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -83,7 +84,7 @@ def collect(seed: int, data_hash: str, start_folder: Path) -> dict[str, Any]:
 
 def write(provenance: Mapping[str, Any], path: Path) -> None:
     """Write `provenance` as JSON that a person can read."""
-    writing.write(path, json.dumps(provenance, indent=2, default=str) + "\n")
+    writing.write(path, json.dumps(masked(provenance), indent=2, default=str) + "\n")
 
 
 def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None = None) -> str:
@@ -145,11 +146,6 @@ def repository(folder: Path) -> dict[str, Any] | None:
         "diff": _cut(diff) if diff else None,
         "untracked": re.findall(r"^\? (.*)$", status, flags=re.MULTILINE)[:100],
     }
-
-
-def without_password(text: str) -> str:
-    """Hide the user and password of any address in `text`: `http://me:secret@host` becomes `http://***@host`."""
-    return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -23,6 +23,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from credo import lock, writing
 from credo.config.mistakes import explain, needed, no_folder
 from credo.errors import ConfigError
+from credo.secrets import masked
 
 CONFIG = Path(".hydra")
 """Where in its folder a run has its configuration: `config.yaml`, `hydra.yaml` and `overrides.yaml`."""
@@ -117,7 +118,7 @@ def require_own(hydra: Any) -> None:
 
 def text(node: DictConfig | ListConfig) -> str:
     """A part of the configuration as it is kept: what all files of `.hydra` are made by."""
-    return OmegaConf.to_yaml(node)
+    return OmegaConf.to_yaml(masked(OmegaConf.to_container(node, resolve=False, enum_to_str=True)))
 
 
 def keep(folder: Path, config: DictConfig, hydra: DictConfig | None = None) -> None:

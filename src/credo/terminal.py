@@ -5,19 +5,21 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 from credo.contracts import Story, Verdict
+from credo.escape import visible
 from credo.report import table
 from credo.report.checks import HEADLINES, counts, ended, measured
 from credo.report.numbers import counted, seconds
@@ -43,7 +45,15 @@ LINE_SECONDS = 3.0
 
 
 class Screen(Console):
-    """A console whose reader may go, as in `credo | head`, or disk be full: the run goes on and says no more there."""
+    """A console that shows control characters in names, and whose reader may go, as in `credo | head`.
+
+    The run goes on then, and where the disk is full, and says no more there.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render; a terminal would obey control characters that a name has."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
     def _check_buffer(self) -> None:
         try:

@@ -4,7 +4,6 @@
 """
 
 import base64
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from credo.comparison import plots, words
 from credo.comparison.configurations import Configuration
 from credo.comparison.table import Comparison
+from credo.escape import link
 from credo.report.image import png
 from credo.report.numbers import counted
 from credo.report.page import Picture
@@ -66,7 +66,7 @@ def sections(comparison: Comparison, folder: Path) -> Markup:
 def _links(line: Configuration, folder: Path) -> list[tuple[str, str]]:
     """Seed and address of each run's own page, as seen from this one."""
     pages = [(str(run.seed), run.folder / "report.html") for run in line.runs]
-    return [(seed, Path(os.path.relpath(page, folder)).as_posix()) for seed, page in pages if page.exists()]
+    return [(seed, link(page, folder)) for seed, page in pages if page.exists()]
 
 
 def _environment() -> "Environment":

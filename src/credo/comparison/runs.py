@@ -1,6 +1,5 @@
 """Finished and unfinished runs, read from the folders that they left."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from omegaconf import OmegaConf
 from credo import again
 from credo.contracts import Check, Verdict
 from credo.errors import ConfigError
+from credo.folders import beneath
 from credo.runs import saved
 from credo.sweep import jobs
 
@@ -88,13 +88,13 @@ def find(words: Iterable[str]) -> list[Run]:
 
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds runs and is none itself."""
-    return not saved.exists(folder) and bool(_below(folder))
+    return folder.is_dir() and not saved.exists(folder) and bool(_below(folder))
 
 
 def _places(folder: Path) -> list[Path]:
     if saved.exists(folder):
         return [folder.resolve()]
-    if found := _below(folder):
+    if folder.is_dir() and (found := _below(folder)):
         return found
     raise ConfigError(
         f"credo compare: expected the folders or MLflow ids of runs, or the folder of a sweep, but {folder} "
@@ -104,14 +104,7 @@ def _places(folder: Path) -> list[Path]:
 
 def _below(folder: Path) -> list[Path]:
     """The folders of the runs in a sweep, in the order of their numbers."""
-    found = {file.parent.parent.resolve() for file in folder.rglob(str(saved.CONFIG))}
-    outermost = [place for place in found if not found & set(place.parents)]
-    return sorted(outermost, key=lambda place: [_natural(part) for part in place.parts])
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """An order in which 10 comes after 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return beneath(folder, saved.exists)
 
 
 def read(folder: Path, *, follow: bool = True) -> Run:

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from math import inf, isnan
+from pkgutil import resolve_name
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from credo.code import loading
@@ -177,7 +177,7 @@ def _element(hint: Any, place: int | str) -> Any:
 def hints(target: str) -> dict[str, Any]:
     """The type hints of what a part is made by: of a class's fields and its `__init__`, or of a function."""
     try:
-        made: Any = get_object(loading.importable(target))
+        made: Any = resolve_name(loading.importable(target))
     except Exception:  # noqa: BLE001 - whatever it is, it is told as the part is made
         return {}
     found: dict[str, Any] = {}

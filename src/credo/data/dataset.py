@@ -19,6 +19,8 @@ ROWS = "obs"
 MOST_DIMS = 29
 """NetCDF holds 32, of which draws have two and a model's own may have another."""
 
+LONGEST_NAME = 500
+
 TRUTH = "truth"
 """The attribute `role` of variables that are kept from the model: the parameters that generated the data."""
 
@@ -88,18 +90,19 @@ def require_finite(values: np.ndarray, what: str) -> None:
 
 
 def require_writable(names: Iterable[str], what: str) -> None:
-    """Refuse names that a run's files do not take: with NUL, or half a character (a lone surrogate).
+    """Refuse names that a run's files do not take: with NUL, half a character (a lone surrogate), or without end.
 
     Raises:
         ConfigError: there is one; `what` is said before it.
     """
     for name in names:
         try:
-            is_writable = "\0" not in name and bool(name.encode() or True)
+            is_writable = "\0" not in name and len(name.encode()) <= LONGEST_NAME
         except UnicodeEncodeError:
             is_writable = False
         if not is_writable:
-            raise ConfigError(f"{what} {name!r}, which no text file takes; rename it")
+            start = name if len(name) <= 60 else f"{name[:60]}..."
+            raise ConfigError(f"{what} {start!r}, but expected at most {LONGEST_NAME} characters of text; rename it")
 
 
 def fingerprint(dataset: xr.Dataset) -> str:

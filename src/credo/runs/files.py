@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,6 +13,7 @@ from credo.errors import ConfigError
 from credo.runs.shape import misfit
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import xarray as xr
 
@@ -114,12 +114,14 @@ def text(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def arrays(file: Path, works: str) -> dict[str, np.ndarray]:
+def arrays(file: Path, works: str) -> "dict[str, np.ndarray]":
     """The arrays of an npz file, whose own checksums are verified as they are read.
 
     Raises:
         DamagedError: it is missing, or no such file.
     """
+    import numpy as np  # takes time to load
+
     with reading(file, works), file.open("rb") as opened, np.load(opened, allow_pickle=False) as known:
         return {name: np.asarray(known[name]) for name in known.files}
 
@@ -136,6 +138,7 @@ def table(file: Path, columns: Sequence[str], works: str, index: str | None = No
     Raises:
         DamagedError: it is missing, no table, or lacks a column.
     """
+    import numpy as np
     import pandas as pd
 
     with reading(file, works):

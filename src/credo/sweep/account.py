@@ -14,8 +14,10 @@ from rich.text import Text
 
 from credo import writing
 from credo.errors import ConfigError
+from credo.escape import markdown
 from credo.report.numbers import counted, seconds
 from credo.runs import saved
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.terminal import STYLES, Screen
 
@@ -126,8 +128,8 @@ class Account:
     def note(self) -> str:
         """The table in markdown."""
         shown = self.shown()
-        head = "| " + " | ".join(shown.columns) + " |\n" + "| --- " * len(shown.columns) + "|"
-        rows = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in shown.to_numpy()]
+        head = "| " + " | ".join(map(markdown, shown.columns)) + " |\n" + "| --- " * len(shown.columns) + "|"
+        rows = ["| " + " | ".join(markdown(str(cell)) for cell in row) + " |" for row in shown.to_numpy()]
         return "\n".join([head, *rows[:MOST_ROWS], *([f"\n{len(rows) - MOST_ROWS} more"] if rows[MOST_ROWS:] else [])])
 
     def shown(self) -> "pd.DataFrame":
@@ -204,7 +206,7 @@ def _compared(course: "Course") -> tuple[tuple[Path, ...], str]:
 
 def _row(number: int, one: Any, keys: Sequence[str]) -> dict[str, Any]:
     job = one.stands()
-    values = {jobs.key_of(word): word.split("=", 1)[-1] for word in one.overrides}
+    values = {jobs.key_of(word): word.split("=", 1)[-1] for word in masked(one.overrides)}
     took = None if job is None or job.ended is None else job.ended - job.began
     place = one.folder if job is None or job.state != "SKIPPED" else Path(job.reason)
     finds, verdict, damage = ({}, None, "") if job is None or job.state not in jobs.ANSWERED else _found(place)

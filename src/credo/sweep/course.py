@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -26,6 +26,7 @@ from credo.config import mistakes
 from credo.contracts import SweepRecord
 from credo.errors import ConfigError, CredoError, Interrupted, SweepError, shortened
 from credo.runs import files, signature, trust
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
 from credo.sweep.jobs import Job, Membership
@@ -33,7 +34,7 @@ from credo.sweep.jobs import Job, Membership
 if TYPE_CHECKING:
     from credo.sweep.search import Found
 
-FILE = "sweep.json"
+FILE = jobs.SWEEP
 VANISHED = "the process ended without a word (killed, or out of memory)"
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class Course:
         Raises:
             HydraException: one of them cannot be composed; nothing was written.
         """
+        typed = {masked(tuple(words)): tuple(words) for words in overrides}
+        self.planned = [replace(one, overrides=typed.get(one.overrides, one.overrides)) for one in self.planned]
         known = {one.overrides for one in self.planned}
         keys = {tuple(map(jobs.key_of, words)) for words in known}
         if strange := [words for words in overrides if keys and tuple(map(jobs.key_of, words)) not in keys]:
@@ -180,7 +183,7 @@ class Course:
         plan = [
             {"overrides": one.overrides, "folder": str(one.folder.relative_to(self.folder))} for one in self.planned
         ]
-        known = {"name": self.name, "keys": self.keys, "jobs": plan}
+        known = masked({"name": self.name, "keys": self.keys, "jobs": plan})
         signed = known | {"signature": signature.word(known)}
         writing.write(self.folder / FILE, json.dumps(signed, indent=2) + "\n")
 
@@ -267,7 +270,7 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
     run_folder.require_own(config.hydra)
     for remark in mistakes.remarks(config.hydra):
         log.info(remark)
-    name = " ".join(f"{key}={values}" for key, values in swept.items())
+    name = " ".join(masked(f"{key}={values}") for key, values in swept.items())
     course = Course(folder, launcher, config, composer, tuple(swept), name)
     with course.held:
         if config.sweep.resume is not None:

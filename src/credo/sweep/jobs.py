@@ -15,8 +15,12 @@ from typing import Literal, TypedDict
 
 from credo import writing
 from credo.runs import files
+from credo.secrets import masked
 
 FILE = "job.json"
+SWEEP = "sweep.json"
+"""In the sweep's folder: its plan."""
+
 STOP = "stop"
 """In the sweep's folder: no further job begins."""
 
@@ -103,14 +107,14 @@ class Job:
 
 def begun(overrides: Sequence[str]) -> Job:
     """A job that begins in this process."""
-    return Job(tuple(overrides), "RUNNING", began=time.time(), host=platform.node(), pid=os.getpid())
+    return Job(masked(tuple(overrides)), "RUNNING", began=time.time(), host=platform.node(), pid=os.getpid())
 
 
 def ended(
     job: Job, state: State, exit_code: int | None = None, reason: str = "", objective: tuple[float, ...] | None = None
 ) -> Job:
     """A job that is over."""
-    return replace(job, state=state, exit_code=exit_code, reason=reason, objective=objective, ended=time.time())
+    return replace(job, state=state, exit_code=exit_code, reason=masked(reason), objective=objective, ended=time.time())
 
 
 class _Known(TypedDict):
@@ -158,6 +162,7 @@ def key_of(override: str) -> str:
 def name(overrides: Sequence[str], keys: Sequence[str]) -> str:
     """What makes a job another one than its neighbours, as typed but for the beginnings of long keys."""
     short = shortened(keys)
+    overrides = masked(list(overrides))
     own = [
         f"{short[key]}={word.split('=', 1)[1]}" for word in overrides if (key := key_of(word)) in short and "=" in word
     ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from credo.escape import link
 from credo.report.drawing import Drawing
 from credo.report.image import png
 from credo.report.lettering import width as width_of
@@ -64,7 +65,7 @@ def _link(account: "Account", row: "pd.Series[Any]") -> str:
     from pathlib import Path
 
     page = Path(row["folder"]) / "report.html"
-    return str(page.relative_to(account.folder)) if page.exists() else ""
+    return link(page, account.folder) if page.exists() else ""
 
 
 def draw(account: "Account") -> Drawing | None:

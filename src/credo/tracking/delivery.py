@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from credo.errors import ConfigError
-from credo.provenance import without_password
+from credo.secrets import masked
 from credo.tracking import record, store, view
 from credo.tracking.journal import FILE, Head, Journal, Record
 
@@ -76,7 +76,7 @@ class Delivery:
             kept = f"they could not be kept in its folder either ({trouble})"
         if not self.warned:
             said = "tracking.uri=%s: MLflow did not take the records of the run (%s); the run goes on, and %s"
-            log.warning(said, without_password(self.journal.head.uri), store.reason(error), kept)
+            log.warning(said, masked(self.journal.head.uri), store.reason(error), kept)
         self.warned = True
 
     def deliver(self) -> "Run":

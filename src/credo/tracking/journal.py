@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from credo import writing
 from credo.errors import ConfigError
-from credo.provenance import without_password
 from credo.runs import files, signature, trust
+from credo.secrets import masked
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -35,7 +35,7 @@ class Head:
     """By what a run is created, or found where it was.
 
     Attributes:
-        uri: the store; it may hold a password.
+        uri: the store; in the file it is without its password, which the environment has on another day.
         start_folder: the folder in which credo was started.
         experiment: the name of MLflow's experiment.
         name: the run's name.
@@ -122,7 +122,7 @@ class Journal:
             self._lock = None
 
     def _write(self) -> None:
-        head = asdict(self.head)
+        head = masked(asdict(self.head))
         text = "".join(map(_line, (head | {"signature": signature.word(head)}, *self.waiting)))
         writing.write(self.folder / FILE, text, writing.PRIVATE)
 
@@ -145,7 +145,7 @@ def read(folder: Path, *, trusted: bool = False) -> Journal | None:
         head, waiting, is_own = _parsed(folder / FILE)
         if not (trusted or is_own or trust.is_own_store(head.uri)):
             raise ConfigError(
-                f"{folder / FILE} would send the records to {without_password(head.uri)}; {trust.NOT_OWN} to credo sync"
+                f"{folder / FILE} would send the records to {masked(head.uri)}; {trust.NOT_OWN} to credo sync"
             )
         journal = Journal(folder, head, waiting, trusted, lock)
         journal._write()  # noqa: SLF001 - without the half line
@@ -196,7 +196,7 @@ class _Record(TypedDict):
 
 
 def _line(record: Record) -> str:
-    return json.dumps(record) + "\n"
+    return json.dumps(masked(record)) + "\n"
 
 
 def _locked(folder: Path) -> "BaseFileLock":

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from credo.provenance import LISTENERS
+from credo.secrets import masked
 
 NAME_LIMIT = 250
 PARAM_LIMIT = 6_000
@@ -82,4 +83,5 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _spelling(value: Any) -> str:
+    value = masked(value)
     return value if isinstance(value, str) and value else json.dumps(value, default=str)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from credo.errors import ConfigError
-from credo.provenance import without_password
+from credo.secrets import masked
 from credo.tracking import journal, record, store
 from credo.tracking.delivery import Delivery, Run
 from credo.tracking.journal import Head, InUseError, Journal
@@ -49,7 +49,7 @@ class Parent:
         """Record the end of a job that could not do so: it was refused, or its process vanished."""
         words = {
             record.PARENT: self.id,
-            "overrides": without_password(shlex.join(job.overrides)),
+            "overrides": shlex.join(masked(job.overrides)),
             "folder": str(folder),
             "mlflow.source.name": "credo",
         }

@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from credo.contracts import Story
-from credo.provenance import without_password
+from credo.secrets import masked
 from credo.sweep import jobs
 from credo.tracking.names import TAG_LIMIT, accepted, cut
 
@@ -29,7 +29,7 @@ def tags(words: Mapping[str, object]) -> "list[RunTag]":
     from mlflow.entities import RunTag
 
     names = accepted(words)
-    return [RunTag(names[name], cut(str(value), TAG_LIMIT)) for name, value in words.items()]
+    return [RunTag(names[name], cut(masked(str(value)), TAG_LIMIT)) for name, value in words.items()]
 
 
 def params(words: Mapping[str, str], known: Container[str] = ()) -> "list[Param]":
@@ -86,7 +86,7 @@ def origin(story: Story) -> dict[str, str]:
 
 def typed(overrides: Sequence[str], swept: Sequence[str]) -> str:
     """What was typed, first what makes a job another one than its neighbours, as columns of a table are narrow."""
-    return without_password(shlex.join(sorted(overrides, key=lambda word: jobs.key_of(word) not in swept)))
+    return shlex.join(sorted(masked(overrides), key=lambda word: jobs.key_of(word) not in swept))
 
 
 def dataset(story: Story) -> dict[str, str]:

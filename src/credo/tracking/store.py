@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from credo.data.nearest import nearest
 from credo.errors import ConfigError, shortened
-from credo.provenance import without_password
+from credo.secrets import masked, restored
 from credo.tracking import view
 
 if TYPE_CHECKING:
@@ -66,17 +66,17 @@ def locate(uri: str | None, start_folder: Path) -> Store:
     """Find the store that `tracking.uri` means; relative SQLite paths start in `start_folder`.
 
     Raises:
-        ConfigError: the URI is a bare folder, which MLflow no longer writes to, a database that does not last, or names
-            no server or file.
+        ConfigError: the URI is a bare folder, which MLflow no longer writes to, a database that does not last, names no
+            server or file, or was saved without its password, which the environment has not either.
     """
     start_folder = start_folder.absolute()
-    uri = uri or "sqlite:///mlflow.db"
+    uri = restored(uri or "sqlite:///mlflow.db")
     require_lasting("tracking.uri", uri)
     scheme, mark, rest = uri.partition("://")
     kind = scheme.split("+")[0]
     if not mark or kind == "file":
         raise ConfigError(
-            f"tracking.uri={without_password(uri)}: expected the address of a server or a database, and MLflow no "
+            f"tracking.uri={masked(uri)}: expected the address of a server or a database, and MLflow no "
             f"longer writes to plain folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or "
             "http://127.0.0.1:5000."
         )
@@ -84,12 +84,12 @@ def locate(uri: str | None, start_folder: Path) -> Store:
         return _file(uri, rest, start_folder)
     if kind not in SCHEMES:
         raise ConfigError(
-            f"tracking.uri={without_password(uri)}: expected an address that begins with "
+            f"tracking.uri={masked(uri)}: expected an address that begins with "
             f"{', '.join(f'{one}://' for one in SCHEMES)}, but got {scheme}://; {nearest(kind, SCHEMES)}"
         )
     store = Store(uri, None, None)
     if store.is_server and not rest.strip("/"):
-        raise ConfigError(f"tracking.uri={uri}: expected the address of a server, as http://127.0.0.1:5000 is")
+        raise ConfigError(f"tracking.uri={masked(uri)}: expected the address of a server, as http://127.0.0.1:5000 is")
     return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
 
 
@@ -187,7 +187,9 @@ def folder_of(run: str, start_folder: Path) -> Path:
         try:
             folder = client.get_run(run).data.tags.get("folder")
         except Exception as error:
-            raise ConfigError(f"{where.uri} has no run {run} ({reason(error)}); give the run's folder") from error
+            raise ConfigError(
+                f"{masked(where.uri)} has no run {run} ({reason(error)}); give the run's folder"
+            ) from error
     if folder is None:
         raise ConfigError(f"the run {run} has no tag `folder`: it is not one of credo's")
     return Path(folder)
@@ -201,7 +203,7 @@ def explained(store: Store) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        start = f"tracking.uri={without_password(store.uri)}"
+        start = f"tracking.uri={masked(store.uri)}"
         if store.is_server:
             message = (
                 f"{start}: expected an MLflow server to record the run, and got '{reason(error)}'; start it "
@@ -224,7 +226,7 @@ def reason(error: BaseException) -> str:
     told = [link for one in chain if isinstance(link := getattr(one, "orig", None), Exception)]
     root = next((link for link in reversed(chain) if isinstance(link, OSError)), told[-1] if told else error)
     said = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
-    return without_password(shortened(said.splitlines()[0])).rstrip(".")
+    return masked(shortened(said.splitlines()[0])).rstrip(".")
 
 
 def is_away(error: BaseException) -> bool:

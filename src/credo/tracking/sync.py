@@ -6,7 +6,9 @@ from pathlib import Path
 
 from credo import again
 from credo.errors import ConfigError, RunError
-from credo.provenance import without_password
+from credo.folders import beneath
+from credo.secrets import masked
+from credo.sweep.jobs import SWEEP
 from credo.tracking import journal, store
 from credo.tracking.delivery import Delivery
 
@@ -23,11 +25,20 @@ def folders(arguments: Sequence[str]) -> list[Path]:
     """
     if not arguments or any(word.startswith("-") for word in arguments):
         raise ConfigError(USAGE)
-    named = [again.folder(word) for word in arguments]
-    for folder in named:
-        if not any(next(folder.rglob(name), None) for name in (".hydra", journal.FILE)):
+    found: list[Path] = []
+    for folder in map(again.folder, arguments):
+        runs = beneath(folder, _is_run)
+        if (folder / journal.FILE).exists():  # a sweep has records of its own, beside those of its jobs
+            runs.insert(0, folder.resolve())
+        if not runs:
             raise ConfigError(f"{folder} is no folder of a run: there is no .hydra in it or beneath it")
-    return sorted({file.parent for folder in named for file in folder.rglob(journal.FILE)})
+        found += runs
+    return [place for place in dict.fromkeys(found) if (place / journal.FILE).exists()]
+
+
+def _is_run(place: Path) -> bool:
+    """A job that was refused has records without a configuration; a sweep has them, too, and holds runs."""
+    return (place / ".hydra").exists() or ((place / journal.FILE).exists() and not (place / SWEEP).exists())
 
 
 def deliver(runs: Sequence[Path], *, trusted: bool = False) -> None:
@@ -59,7 +70,7 @@ def _delivered(folder: Path, away: set[str], *, trusted: bool) -> str:
         raise ConfigError(f"{folder}: another credo sync was quicker")
     try:
         if told.head.uri in away:
-            raise ConfigError(f"tracking.uri={without_password(told.head.uri)} is away")
+            raise ConfigError(f"tracking.uri={masked(told.head.uri)} is away")
         return Delivery(told).deliver().place
     except ConfigError:
         raise
@@ -67,7 +78,7 @@ def _delivered(folder: Path, away: set[str], *, trusted: bool) -> str:
         if store.is_away(error):
             away.add(told.head.uri)
         raise ConfigError(
-            f"tracking.uri={without_password(told.head.uri)}: MLflow did not take the records of {folder} "
+            f"tracking.uri={masked(told.head.uri)}: MLflow did not take the records of {folder} "
             f"({store.reason(error)}); start it, or mend this, and type the same again"
         ) from error
     finally:

@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 
-from credo.provenance import without_password
+from credo.secrets import masked
 
 KEY = "credo"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -50,7 +50,7 @@ def page(server: str, experiment: str, run: str) -> str:
 
 def place(uri: str, is_server: bool, experiment: str, run: str) -> str:
     """Say where a run is found; for a local store also how to look into it."""
-    uri = without_password(uri)
+    uri = masked(uri)
     server = uri.rstrip("/") if is_server else "http://127.0.0.1:5000"
     lines = [page(server, experiment, run), f"all runs: {table(server, experiment)}"]
     if not is_server:
