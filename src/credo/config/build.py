@@ -175,6 +175,8 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
     if (invalid := refused(cause)) is not None:
         name, expected = invalid
         value = OmegaConf.select(config, f"{key}.{name}", default=None)
+        if value is None:
+            return ConfigError(f"{key}: {target} makes a distribution whose {name} is not {expected}")
         return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
         return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)

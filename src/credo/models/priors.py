@@ -11,6 +11,7 @@ from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
+from credo.ranges import Positive
 
 _SUPPORTS = {
     "real": constraints.real,
@@ -81,7 +82,7 @@ def laplace(loc: float, scale: float) -> dist.Distribution:
     return dist.Laplace(loc=loc, scale=scale)
 
 
-def pareto(scale: float, alpha: float) -> dist.Distribution:
+def pareto(scale: float, alpha: Positive) -> dist.Distribution:
     """Pareto on (scale, inf) with density proportional to x^-(alpha + 1)."""
     return dist.Pareto(scale=scale, alpha=alpha)
 
