@@ -138,7 +138,6 @@ def table(file: Path, columns: Sequence[str], works: str, index: str | None = No
     Raises:
         DamagedError: it is missing, no table, or lacks a column.
     """
-    import numpy as np
     import pandas as pd
 
     with reading(file, works):
