@@ -38,15 +38,21 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import jax
-
+    jax = _loaded()
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if platform != "gpu" and num_devices is not None:
         _divide_cpu(jax, num_devices)
     if compilation_cache is not None:
         _keep_programs(jax, compilation_cache)
-    backend = jax.default_backend()
+    try:
+        backend = jax.default_backend()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        raise ConfigError(
+            f"device.platform={platform}: JAX cannot start ({_first_line(error)}); "
+            + (f"the environment asks for JAX_PLATFORMS={asked}, so unset it" if asked else "choose device=cpu")
+        ) from error
     if platform == "gpu" and backend != "gpu":
         there = ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices())
         raise ConfigError(
@@ -61,6 +67,21 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
     jax.config.update("jax_enable_x64", chosen == "float64")
     return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+
+
+def _loaded() -> Any:
+    """JAX, which reads its environment as it is loaded."""
+    try:
+        import jax
+    except ValueError as error:
+        raise ConfigError(
+            f"JAX cannot read a variable of the environment ({_first_line(error)}); correct it, or unset it"
+        ) from error
+    return jax
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def _keep_programs(jax: Any, wanted: str) -> None:

@@ -364,10 +364,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "dtype": ({"dtype": "float16"}, "dtype: expected one of float32, float64, but got 'float16'"),
     "floor": ({"floor": -1.0}, r"floor: expected a number of at least 0, but got -1\.0"),
     "low": ({"family": "discretized_logistic", "low": 3}, "high: expected low < high, or neither .* 3 and None"),
-    "low of another family": ({"low": 0}, "low, high: only discretized_logistic has ends, but the family is gaussian"),
+    "low of another family": ({"low": 0}, "low: only discretized_logistic has ends, but the family is gaussian"),
     "high of another family": (
         {"low": 0, "high": 3},
-        "low, high: only discretized_logistic has ends, but the family is gaussian",
+        "low: only discretized_logistic has ends, but the family is gaussian",
     ),
     "groups": ({"norm": "group", "groups": 4}, r"groups: expected a number that divides \[6, 6\], but got 4"),
     "film without a layer": (

@@ -163,7 +163,7 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
     ][-1]
     cause = next((e for e in causes if isinstance(e, ConfigError)), causes[-1])
     if isinstance(cause, ConfigError):
-        return ConfigError(str(cause) if str(cause).startswith(key) else f"{key}.{cause}")
+        return ConfigError(_placed(str(cause), key, OmegaConf.select(config, key)))
     target = OmegaConf.select(config, f"{key}._target_")
     if str(error).startswith("Error locating"):
         return ConfigError(
@@ -186,6 +186,20 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
         return ConfigError(f"{key}._target_: {target} can run any code, and is never called; name a class of your own")
     said = " ".join(str(cause).split())
     return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
+
+
+def _placed(sentence: str, key: str, part: Any) -> str:
+    """A part's own sentence with a key that can be typed.
+
+    It begins with the part's key, with the end of that, with one of its settings, or with what the part is made of.
+    """
+    end = key.rpartition(".")[2]
+    if re.match(rf"{re.escape(key)}\b", sentence):
+        return sentence
+    if re.match(rf"{end}[.:=\[]", sentence):
+        return f"{key}{sentence.removeprefix(end)}"
+    begin = re.match(r"\w+(?=[.:=\[])", sentence)
+    return f"{key}: {sentence}" if begin and OmegaConf.is_dict(part) and begin[0] not in part else f"{key}.{sentence}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

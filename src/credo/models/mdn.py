@@ -134,7 +134,8 @@ class Mdn(Model):
         if self.context == "film" and not self.hidden:
             raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
         if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
-            raise ConfigError(f"low, high: only discretized_logistic has ends, but the family is {self.family}")
+            end = "high" if self.low is None else "low"
+            raise ConfigError(f"{end}: only discretized_logistic has ends, but the family is {self.family}")
         memory.require(f"model.components={self.components}", _AT_ONCE * self.components)
         raw_size(self._family(floor=self._floor), self.mixing, self.components, 1)
         _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))

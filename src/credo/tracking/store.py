@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,10 +83,9 @@ def locate(uri: str | None, start_folder: Path) -> Store:
         )
     if kind == "sqlite":
         return _file(uri, rest, start_folder)
-    if kind not in SCHEMES:
+    if kind not in (known := [*SCHEMES, *(one.name for one in entry_points(group="mlflow.tracking_store"))]):
         raise ConfigError(
-            f"tracking.uri={masked(uri)}: expected an address that begins with "
-            f"{', '.join(f'{one}://' for one in SCHEMES)}, but got {scheme}://; {nearest(kind, SCHEMES)}"
+            f"tracking.uri={masked(uri)}: {scheme} is no kind of store of MLflow; {nearest(kind, known)}"
         )
     store = Store(uri, None, None)
     if store.is_server and not rest.strip("/"):
