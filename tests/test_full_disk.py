@@ -110,6 +110,20 @@ def test_no_room_for_what_is_not_needed(name: str, part: str, tmp_path: Path) ->
     assert not (run / ("report.html" if part == "report" else name)).exists()
 
 
+def test_no_room_for_the_account_of_a_sweep(tmp_path: Path) -> None:
+    point = ("data=coin_flips", "model=bernoulli", "inference=map", *QUIET)
+    with full("sweep.csv"):
+        said = credo("-m", *point, "seed=1,2", "sweep.compare=false", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert said.code == 1
+    assert said.err.splitlines()[-1] == (
+        f"credo: {tmp_path}/sweep/sweep.csv could not be written (No space left on device); the jobs have their "
+        f"answers: make room, then credo -m sweep.resume={tmp_path}/sweep"
+    )
+    again = credo("-m", *point, "seed=1,2", "sweep.compare=false", f"sweep.resume={tmp_path}/sweep", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert (tmp_path / "sweep" / "sweep.csv").exists()
+
+
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from unittest import mock
 
 import pytest
 from omegaconf import OmegaConf
 
 from console import FEW, PYTHON, QUIET, credo
-from credo import lock
+from credo import app, lock
 from credo.errors import ConfigError
 from credo.tracking.none import NoTracker
 
@@ -109,6 +111,30 @@ def test_the_lock_of_a_process_that_was_killed_keeps_nobody_out(tmp_path: Path) 
         pass
     with lock.held(tmp_path), lock.held(tmp_path):  # the killed one's name still stood in it
         assert (tmp_path / lock.FILE).read_text() == f"process {os.getpid()} on {platform.node()}\n"
+
+
+def test_a_run_holds_its_folder_while_it_goes_on(tmp_path: Path) -> None:
+    infer, told = app._infer, []
+
+    def other() -> None:
+        try:
+            with lock.held(tmp_path / "run"):
+                pass
+        except ConfigError as error:
+            told.append(str(error))
+
+    def asked(*words: Any) -> Any:
+        thread = Thread(target=other)
+        thread.start()
+        thread.join()
+        return infer(*words)
+
+    with mock.patch.object(app, "_infer", asked):
+        assert credo(*POINT, "hydra.run.dir=run", cwd=tmp_path).code == 0
+    assert len(told) == 1
+    assert f"the run goes on in process {os.getpid()}" in told[0]
+    other()
+    assert len(told) == 1
 
 
 def test_the_folder_is_free_after_the_run(there: Path) -> None:
