@@ -77,6 +77,19 @@ def test_no_room_for_a_result(name: str, tmp_path: Path, whole: xr.DataTree) -> 
     assert all((run / other).exists() for other in RESULTS)
 
 
+def test_no_room_to_go_on(tmp_path: Path) -> None:
+    """The run is as it was."""
+    assert credo(*SCHOOLS, "hydra.run.dir=run", cwd=tmp_path).code == 0
+    with full("config.yaml"):
+        said = credo("extend", "run", "--draws", "10", cwd=tmp_path)
+    assert (said.code, said.err) == (
+        2,
+        f"credo: {tmp_path}/run: the run cannot write to its folder (no space left on device); mend this first\n",
+    )
+    assert credo("extend", "run", "--draws", "10", cwd=tmp_path).code == 0
+    assert draws(tmp_path / "run")["posterior"].sizes["draw"] == 20
+
+
 def test_no_room_for_the_draws_anywhere(tmp_path: Path) -> None:
     with full("posterior.nc", "state.npz"):
         said = credo(*SCHOOLS, "hydra.run.dir=run", cwd=tmp_path)
