@@ -77,6 +77,19 @@ def test_no_room_for_a_result(name: str, tmp_path: Path, whole: xr.DataTree) -> 
     assert all((run / other).exists() for other in RESULTS)
 
 
+def test_no_room_to_go_on(tmp_path: Path) -> None:
+    """The run is as it was."""
+    assert credo(*SCHOOLS, "hydra.run.dir=run", cwd=tmp_path).code == 0
+    with full("config.yaml"):
+        said = credo("extend", "run", "--draws", "10", cwd=tmp_path)
+    assert (said.code, said.err) == (
+        2,
+        f"credo: {tmp_path}/run: the run cannot write to its folder (no space left on device); mend this first\n",
+    )
+    assert credo("extend", "run", "--draws", "10", cwd=tmp_path).code == 0
+    assert draws(tmp_path / "run")["posterior"].sizes["draw"] == 20
+
+
 def test_no_room_for_the_draws_anywhere(tmp_path: Path) -> None:
     with full("posterior.nc", "state.npz"):
         said = credo(*SCHOOLS, "hydra.run.dir=run", cwd=tmp_path)
@@ -108,6 +121,20 @@ def test_no_room_for_what_is_not_needed(name: str, part: str, tmp_path: Path) ->
     assert checks[part]["status"] == "not checked"
     assert f"{name} could not be written (No space left on device)" in checks[part]["advice"]
     assert not (run / ("report.html" if part == "report" else name)).exists()
+
+
+def test_no_room_for_the_account_of_a_sweep(tmp_path: Path) -> None:
+    point = ("data=coin_flips", "model=bernoulli", "inference=map", *QUIET)
+    with full("sweep.csv"):
+        said = credo("-m", *point, "seed=1,2", "sweep.compare=false", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert said.code == 1
+    assert said.err.splitlines()[-1] == (
+        f"credo: {tmp_path}/sweep/sweep.csv could not be written (No space left on device); the jobs have their "
+        f"answers: make room, then credo -m sweep.resume={tmp_path}/sweep"
+    )
+    again = credo("-m", *point, "seed=1,2", "sweep.compare=false", f"sweep.resume={tmp_path}/sweep", cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert (tmp_path / "sweep" / "sweep.csv").exists()
 
 
 LIMITED = """

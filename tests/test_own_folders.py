@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from unittest import mock
 
 import pytest
 from omegaconf import OmegaConf
 
 from console import FEW, PYTHON, QUIET, credo
-from credo import lock
+from credo import app, lock
 from credo.errors import ConfigError
 from credo.tracking.none import NoTracker
 
@@ -111,6 +113,30 @@ def test_the_lock_of_a_process_that_was_killed_keeps_nobody_out(tmp_path: Path) 
         assert (tmp_path / lock.FILE).read_text() == f"process {os.getpid()} on {platform.node()}\n"
 
 
+def test_a_run_holds_its_folder_while_it_goes_on(tmp_path: Path) -> None:
+    infer, told = app._infer, []
+
+    def other() -> None:
+        try:
+            with lock.held(tmp_path / "run"):
+                pass
+        except ConfigError as error:
+            told.append(str(error))
+
+    def asked(*words: Any) -> Any:
+        thread = Thread(target=other)
+        thread.start()
+        thread.join()
+        return infer(*words)
+
+    with mock.patch.object(app, "_infer", asked):
+        assert credo(*POINT, "hydra.run.dir=run", cwd=tmp_path).code == 0
+    assert len(told) == 1
+    assert f"the run goes on in process {os.getpid()}" in told[0]
+    other()
+    assert len(told) == 1
+
+
 def test_the_folder_is_free_after_the_run(there: Path) -> None:
     said = credo("extend", "run", "--draws", "10", cwd=there)
     assert said.code == 0, said.err
@@ -124,7 +150,8 @@ def test_a_run_is_not_made_longer_by_halves(there: Path) -> None:
     before = contents(there)
     with mock.patch.object(NoTracker, "start", refused):
         assert credo("extend", "run", "--draws", "10", cwd=there).err == "credo: tracking.uri: away\n"
-    assert contents(there).keys() == before.keys()
+    now = contents(there)
+    assert {file: text for file, (text, _) in now.items()} == {file: text for file, (text, _) in before.items()}
     assert OmegaConf.load(there / "run" / ".hydra" / "config.yaml").inference.draws == 20
 
 

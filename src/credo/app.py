@@ -183,21 +183,14 @@ def _keep_signed(folder: Path, composed: DictConfig, hydra: DictConfig | None, i
 
 
 def _begin(tracker: Tracker, story: Story, code: Code, configuration: Callable[[], None]) -> Held:
-    """Make the folder of a run, with its configuration and code, and record it; returns the hold on the folder.
-
-    A run that is begun keeps the configuration that it has until all others are content.
-    """
-    held, is_new = Held(), story.taken_up is None
+    """Make the folder of a run, with its configuration and code, and record it; returns the hold on the folder."""
+    held = Held()
     key, allowed = _place(story.sweep)
-    with held.accepted(story.folder, key, begun=not is_new, allowed=allowed):
-        if is_new:
-            configuration()
+    with held.accepted(story.folder, key, begun=story.taken_up is not None, allowed=allowed):
+        configuration()
         code.write(story.folder)
         with _recorded(tracker, story.folder, errors=False):
             tracker.start(story)
-        if not is_new:
-            with _recorded(tracker, story.folder):
-                configuration()
     return held
 
 

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -29,7 +30,7 @@ import credo
 from credo import run_folder, signals
 from credo.code import loading
 from credo.config import launch, mistakes, paths, schema
-from credo.errors import ConfigError, CredoError, Interrupted, PrunedError
+from credo.errors import ConfigError, CredoError, Interrupted, PrunedError, RunError
 from credo.escape import visible
 from credo.runs import signature, trust
 from credo.secrets import masked
@@ -70,6 +71,10 @@ def command(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough, as in `credo --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _say(RunError(f"{error.filename}: {str(error.strerror).lower()}"))
 
 
 def experiment(arguments: Sequence[str]) -> int:
@@ -367,7 +372,8 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def _say(error: BaseException, code: int | None = None) -> int:
     sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
-    sys.stderr.write(f"credo: {visible(masked(sentence)) or 'interrupted'}\n")
+    with suppress(OSError):  # a full disk, to which it is redirected
+        sys.stderr.write(f"credo: {visible(masked(sentence)) or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)
 
 

@@ -35,7 +35,7 @@ class SweepError(CredoError):
 
 
 class Interrupted(BaseException):
-    """The run was told to stop (SIGINT, SIGTERM); a `BaseException`, so that no handler of errors swallows it."""
+    """The run was told to stop (SIGINT, SIGTERM, SIGHUP); a `BaseException`: no handler of errors swallows it."""
 
     exit_code = 130
 

@@ -166,6 +166,8 @@ class Held(ExitStack):
     def accepted(self, folder: Path, key: str, *, begun: bool, allowed: Collection[str] = ()) -> Iterator[None]:
         """Make the folder of a run, and hold it; where what follows fails, there is nothing of it any more.
 
+        The folder of a run that was begun before has its former configuration again, then.
+
         Args:
             folder: of the run.
             key: which chose it.
@@ -177,6 +179,8 @@ class Held(ExitStack):
         """
         new = [place for place in (folder, *folder.parents) if not place.exists()]
         ours: list[str] = []
+        config = folder / CONFIG / "config.yaml"
+        former = config.read_text(encoding="utf-8") if begun and config.exists() else None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             unlocked = not (folder / lock.FILE).exists()
@@ -189,13 +193,21 @@ class Held(ExitStack):
         except BaseException as error:
             for name in ours:
                 remove(folder / name)
+            if former is not None:
+                with suppress(OSError):
+                    writing.write(config, former, writing.PRIVATE)
             self.close()
             for place in new:
                 with suppress(OSError):
                     place.rmdir()
-            if isinstance(error, OSError):
-                raise no_folder(error, sys.argv[1:]) from error
-            raise
+            if not isinstance(error, OSError):
+                raise
+            if begun:
+                reason = str(error.strerror or error).lower()
+                raise ConfigError(
+                    f"{folder}: the run cannot write to its folder ({reason}); mend this first"
+                ) from error
+            raise no_folder(error, sys.argv[1:]) from error
 
 
 def remove(path: Path) -> None:

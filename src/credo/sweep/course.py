@@ -24,7 +24,7 @@ from credo import lock, run_folder, writing
 from credo.code import record
 from credo.config import mistakes
 from credo.contracts import SweepRecord
-from credo.errors import ConfigError, CredoError, Interrupted, SweepError, shortened
+from credo.errors import ConfigError, CredoError, Interrupted, RunError, SweepError, shortened
 from credo.runs import files, signature, trust
 from credo.secrets import masked
 from credo.sweep import jobs
@@ -236,7 +236,10 @@ class Course:
         for one in self.planned if self.record is not None else ():
             if (job := one.stands()) is not None and not job.is_done and self.record is not None:
                 self.record.settle(self.run_name(one), job, one.folder)
-        given = account.give(self)
+        try:
+            given = account.give(self)
+        except OSError as error:
+            raise self._untold(error) from error
         if self.record is not None:
             status: Literal["KILLED", "FAILED", "FINISHED"]
             status = "KILLED" if interrupted else "FAILED" if given.failed == len(self.planned) else "FINISHED"
@@ -244,6 +247,16 @@ class Course:
         account.show(given, None if self.record is None else self.record.place)
         if given.undone and not interrupted:
             raise SweepError(given.sentence, given.undone)
+
+    def _untold(self, error: OSError) -> RunError:
+        """The sentence, and the record, of a sweep whose account cannot be written."""
+        sentence = (
+            f"{error.filename} could not be written ({error.strerror}); the jobs have their answers: make room, then "
+            f"credo -m sweep.resume={shlex.quote(str(self.folder))}"
+        )
+        if self.record is not None:
+            self.record.end("FAILED", {}, {"error": sentence}, "", ())
+        return RunError(sentence)
 
     def run_name(self, one: Planned) -> str:
         """What a job's run is called: what makes it another one than its neighbours."""
