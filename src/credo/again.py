@@ -109,7 +109,13 @@ def held(arguments: Sequence[str]) -> Iterator[None]:
 
 def folder(word: str) -> Path:
     """A run's folder, from its path or from its id in MLflow."""
-    if Path(word).is_dir() or not re.fullmatch(r"[0-9a-f]{32}", word):
+    try:
+        is_folder = Path(word).is_dir()
+    except (OSError, ValueError) as error:  # its name is too long, say
+        raise ConfigError(
+            f"{word[:80]} can be no run's folder ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    if is_folder or not re.fullmatch(r"[0-9a-f]{32}", word):
         return Path(word).absolute()
     from credo.tracking import store
 

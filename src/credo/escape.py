@@ -23,11 +23,12 @@ def markdown(text: str) -> str:
     Underscores within words stay; markdown takes them for letters.
     """
     line = _LINE.sub(" ", text)
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = line.replace("&", "&amp;").replace("<", "&lt;")
     line = re.sub(r"([\\`*\[\]!|~{}])", r"\\\1", line)
-    line = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", line)
+    line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)
     line = re.sub(r"(?i)\b(www)\.", r"\1\\.", line).replace("://", "\\://")
-    return re.sub(r"^(\s*)([#+-]|\d+(?=\.))", r"\1\\\2" if re.match(r"\s*[#+-]", line) else r"\1\2\\", line)
+    line = re.sub(r"^(\s*)([#+>-])", r"\1\\\2", line)
+    return re.sub(r"^(\s*\d+)([.)])", r"\1\\\2", line)
 
 
 def fenced(text: str) -> list[str]:

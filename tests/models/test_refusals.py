@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,7 +13,8 @@ from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
-from credo.models.problem import Problem
+from credo.models.normal_inverse_gamma import NormalInverseGamma
+from credo.models.problem import Problem, bind
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
 
@@ -94,3 +96,15 @@ def test_a_missing_prior() -> None:
 def test_impossible_settings(make: Any, sentence: str) -> None:
     with pytest.raises(ConfigError, match=f"^{sentence}"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "shown"),
+    [([1.0, 1e39], float, r"holds 1e\+39 in row 2"), ([1, -(2**40)], int, r"holds -1\.09951e\+12 in row 2")],
+)
+def test_numbers_that_overflow_in_the_precision_of_the_run(values: list[float], dtype: type, shown: str) -> None:
+    model = Gaussian({"loc": REAL}, 1.0, (0, 1))
+    with jax.enable_x64(False), pytest.raises(ConfigError, match=rf"device\.precision=float32: the data's 'y' {shown}"):
+        bind(model, data(np.array(values, dtype)))
+    with jax.enable_x64(True):
+        bind(model, data(np.array(values, dtype)))

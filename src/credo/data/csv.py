@@ -70,7 +70,7 @@ class Csv(TableFile):
         if self.thousands is not None:
             self._check_thousands(table, path)
         numbers = table.select_dtypes("float")
-        large = list(numbers.columns[(numbers.abs() > whole.EXACT).any()])
+        large = list(numbers.columns[(numbers.abs() >= whole.EXACT).any()])
         written = self._as_read(path, usecols=large, dtype=str) if large else table
         for name in large:
             digits = written[name].str.replace(self.thousands or " ", "", regex=False)

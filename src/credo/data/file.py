@@ -102,8 +102,8 @@ class TableFile(Source, abc.ABC):
         """
         if not fits(size, self.max_gb):
             raise ConfigError(
-                f"data.max_gb={self.max_gb:g}: the values of {path} take {size / GIGABYTE:,.1f} GB; raise data.max_gb "
-                "if this machine has so much memory, or use fewer of them"
+                f"data.max_gb={self.max_gb:g}: the values of {path} take {round(size / GIGABYTE, 3):,g} GB; raise "
+                "data.max_gb if this machine has so much memory, or use fewer of them"
             )
 
     @override

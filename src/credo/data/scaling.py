@@ -52,7 +52,8 @@ def _standardised(dataset: xr.Dataset, name: str, key: str) -> tuple[xr.Dataset,
     exponent = np.frexp(np.abs(columns).max(0))[1]
     small = np.ldexp(columns, -exponent)
     mean, sd, exponent = (each.reshape(train.shape[1:]) for each in (small.mean(0), small.std(0), exponent))
-    values = (np.ldexp(dataset[name].to_numpy().astype(float), -exponent) - mean) / sd
+    with np.errstate(over="ignore"):  # of a held-out row, which is refused
+        values = (np.ldexp(dataset[name].to_numpy().astype(float), -exponent) - mean) / sd
     require_finite(values, f"{key}: the standardised {_WORDS[name]}")
     mean, sd = np.ldexp(mean, exponent), np.ldexp(sd, exponent)
     dataset = dataset.assign({name: dataset[name].copy(data=values)})

@@ -39,7 +39,7 @@ def first_lost_of(column: pd.Series, numbers: pd.Series) -> int | None:
     """As `first_lost`, of a column whose values are these `numbers`; only large ones can be lost."""
     if column.dtype.kind == "f":
         return None
-    large = np.flatnonzero((numbers.abs() > EXACT).to_numpy(dtype=bool, na_value=False))
+    large = np.flatnonzero((numbers.abs() >= EXACT).to_numpy(dtype=bool, na_value=False))
     found = first_lost(column.iloc[large])
     return None if found is None else int(large[found])
 

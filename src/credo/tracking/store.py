@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from credo.data.nearest import nearest
 from credo.errors import ConfigError, shortened
-from credo.secrets import masked, restored
+from credo.secrets import HIDDEN, masked, restored
 from credo.tracking import view
 
 if TYPE_CHECKING:
@@ -88,9 +89,25 @@ def locate(uri: str | None, start_folder: Path) -> Store:
             f"tracking.uri={masked(uri)}: {scheme} is no kind of store of MLflow; {nearest(kind, known)}"
         )
     store = Store(uri, None, None)
-    if store.is_server and not rest.strip("/"):
-        raise ConfigError(f"tracking.uri={masked(uri)}: expected the address of a server, as http://127.0.0.1:5000 is")
+    if store.is_server:
+        _require_host(uri)
     return store if store.is_server else Store(uri, None, start_folder / "mlartifacts")
+
+
+def _require_host(uri: str) -> None:
+    """Refuse an address in which no server is found; parsers would take a part of a password for one, and say it."""
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if masked(uri).find(f"://{HIDDEN}@") > 0 and (host is None or "@" not in parts.netloc):
+        raise ConfigError(
+            f"tracking.uri={masked(uri)}: the password has a character that an address takes only as a number, as %2F "
+            "is for /; write it so, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if host is None:
+        raise ConfigError(f"tracking.uri={masked(uri)}: expected the address of a server, as http://127.0.0.1:5000 is")
 
 
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
