@@ -13,7 +13,6 @@ from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
-from credo.models.normal_inverse_gamma import NormalInverseGamma
 from credo.models.problem import Problem, bind
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform

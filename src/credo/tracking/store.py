@@ -85,9 +85,7 @@ def locate(uri: str | None, start_folder: Path) -> Store:
     if kind == "sqlite":
         return _file(uri, rest, start_folder)
     if kind not in (known := [*SCHEMES, *(one.name for one in entry_points(group="mlflow.tracking_store"))]):
-        raise ConfigError(
-            f"tracking.uri={masked(uri)}: {scheme} is no kind of store of MLflow; {nearest(kind, known)}"
-        )
+        raise ConfigError(f"tracking.uri={masked(uri)}: {scheme} is no kind of store of MLflow; {nearest(kind, known)}")
     store = Store(uri, None, None)
     if store.is_server:
         _require_host(uri)
