@@ -20,6 +20,7 @@ def test_the_configuration_is_kept_as_it_was_composed_and_private(
     assert place.stat().st_mode & 0o777 == 0o700
     assert {file.name: file.stat().st_mode & 0o777 for file in place.iterdir()} == {
         "config.yaml": 0o600,
+        "signature.json": 0o600,
         "hydra.yaml": 0o600,
         "overrides.yaml": 0o600,
     }
@@ -47,7 +48,7 @@ def test_a_refused_run_leaves_no_folder(place: str, wrong: str, tmp_path: Path) 
     [
         ("hydra.run.dir=???", "hydra.run.dir: a value is needed"),
         ("hydra.run.dir=null", "hydra.run.dir: expected a value, but got null"),
-        ("hydra.run.dir=", "hydra.run.dir: expected a folder, but got ''"),
+        ("hydra.run.dir=", "hydra.run.dir: a value is needed"),
         ("hydra.run.dir=${nope}", "hydra.run.dir: interpolation key 'nope' not found"),
     ],
 )

@@ -104,10 +104,7 @@ def test_what_is_too_much_is_refused_before_it_is_read(load, source):
         load(source, bomb, max_gb=0.02)
 
 
-def test_the_limit_is_a_number_above_0(load):
-    for limit in (0, -1, float("nan")):
-        with pytest.raises(ConfigError, match=r"data\.max_gb: expected a number above 0"):
-            load(Csv, "y\n1\n2\n", max_gb=limit)
+def test_the_limit_is_told(load):
     with pytest.raises(ConfigError, match=r"data\.max_gb=1e-06"):
         load(Csv, "y\n" + "1\n" * 1000, max_gb=1e-6)
 

@@ -35,7 +35,6 @@ def test_no_file_and_no_word_tells_it(ran: tuple[Path, Said]) -> None:
     assert not telling(folder, "run/[!.]*/**/*")
 
 
-@pytest.mark.xfail(strict=True, reason="what writes .hydra has to call credo.secrets.masked")
 def test_the_configuration_that_is_kept_does_not_tell_it(ran: tuple[Path, Said]) -> None:
     assert not telling(ran[0], "run/.hydra/*")
 
