@@ -88,6 +88,7 @@ def _in_order(arguments: Sequence[str]) -> list[str]:
         verb = wrong[0] if wrong[0] in VERBS else None
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
+    mistakes.refuse_numbers_as_words(words)
     if known.multirun and not words:
         raise ConfigError("-m: expected values to vary, one run each, as in credo -m inference=map,nuts")
     flags = list(arguments)
