@@ -41,6 +41,7 @@ REFUSED = {
     "objective=nan": "objective: expected a number, but got nan",
     "objective=[]": "objective: expected the name of a metric, a list of names, or null",
     "inference=[nan]": "inference=[nan]: expected words, the options of a group, but got nan",
+    f"tracking._target_={LONG}": f"tracking._target_: {LONG} cannot be imported",
     f"inference={LONG}": f"inference={LONG}: there is no such option",
     f"inference.start={LONG}": "start: expected one of",
 }
