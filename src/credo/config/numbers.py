@@ -11,7 +11,7 @@ from math import inf, isnan
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
+from hydra._internal.utils import _locate
 from omegaconf import DictConfig, OmegaConf
 
 from credo.code import loading
@@ -177,7 +177,7 @@ def _element(hint: Any, place: int | str) -> Any:
 def hints(target: str) -> dict[str, Any]:
     """The type hints of what a part is made by: of a class's fields and its `__init__`, or of a function."""
     try:
-        made: Any = get_object(loading.importable(target))
+        made: Any = _locate(loading.importable(target))
     except Exception:  # noqa: BLE001 - whatever it is, it is told as the part is made
         return {}
     found: dict[str, Any] = {}
