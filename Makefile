@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs ray check format sweep ui cases hashes references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-digits ebm-speed infonce sweeps bench lock wheel pictures clean
+.PHONY: help setup run test proofs fuzz ray check format sweep ui cases hashes references sbibm kills stopping metrics resources uci film amortised mdn-methods mdn-speed ais ebm-density ebm-regression rbm ebm-digits ebm-speed infonce sweeps bench lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: setup ## the tests
 
 proofs: setup ## the slow tests: references, statistical laws
 	@$(PYTHON) -m pytest -q -n 2 -m slow
+
+FUZZ ?= 3000
+fuzz: setup ## thousands of broken inputs, FUZZ=N of each kind, against the promise of one sentence
+	@CREDO_FUZZ=$(FUZZ) $(PYTHON) -m pytest -q -s tests/fuzz
 
 ray: setup ## the sweep by Ray, which wants older packages, in an environment of its own
 	@$(VENV)/bin/uv venv -q --clear -p $(PYTHON) $(VENV)/ray

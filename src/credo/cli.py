@@ -129,6 +129,7 @@ def _typed(arguments: Sequence[str]) -> Any:
         verb = wrong[0] if wrong[0] in VERBS else None
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
+    mistakes.refuse_numbers_as_words(known.overrides)
     shows = known.cfg or known.info or known.hydra_help or known.shell_completion
     if (known.resolve or known.package) and not known.cfg:
         raise ConfigError("--resolve and --package: expected --cfg with them, as in credo --cfg job --resolve")

@@ -11,6 +11,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+LONGEST = 250
+"""No file's name is longer, and so no module's."""
+
 USER = "credo_user"
 """A package that holds the modules of the folder where credo was started."""
 
@@ -102,7 +105,7 @@ def _start_folder() -> Path | None:
 def _has(folder: Path, reference: str) -> bool:
     """Whether a module in the folder is meant: `a.b.C` may be in `a.py`, `a/b.py` or `a/b/__init__.py`."""
     parts = reference.split(".")
-    if not all(part.isidentifier() for part in parts):
+    if not all(part.isidentifier() and len(part) < LONGEST for part in parts):
         return False
     places = [folder.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
     return any(place.with_suffix(".py").is_file() or (place / "__init__.py").is_file() for place in places)

@@ -1,5 +1,6 @@
 """What Hydra and OmegaConf say of a wrong configuration, in one sentence with the nearest name."""
 
+import contextlib
 import dataclasses
 import re
 import shlex
@@ -121,6 +122,19 @@ def require_known(config: DictConfig, *more: str) -> None:
         known = [field.name for field in dataclasses.fields(schema)]
         if strange := [str(key) for key in node if key not in (*known, *more)]:
             raise no_such_key(_full_key(node), strange[0], known)
+
+
+def refuse_numbers_as_words(words: Iterable[str]) -> None:
+    """Refuse `inference=[nan]`: the options of a group are words, of which Hydra takes a list for granted."""
+    for word in words:
+        key, _, value = word.partition("=")
+        if value[:1] != "[" or "." in key:
+            continue
+        with contextlib.suppress(HydraException):  # what cannot be read is told as it is composed
+            listed = OverridesParser.create().parse_override(word).value()
+            strange = [one for one in listed if not isinstance(one, str)] if isinstance(listed, list) else []
+            if strange and key.lstrip("+").partition("@")[0] in paths.groups():
+                raise ConfigError(f"{word}: expected words, the options of a group, but got {strange[0]}; credo --help")
 
 
 def remarks(hydra: Any) -> list[str]:

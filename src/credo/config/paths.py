@@ -42,6 +42,12 @@ def foreign() -> Path | None:
     return None if is_own else file
 
 
+def groups() -> set[str]:
+    """The groups of the configuration, the user's own as well."""
+    inside = {file.name for folder in folders() for file in (folder / "conf").glob("*") if file.is_dir()}
+    return inside | {"experiment"}
+
+
 def of_word(group: str, word: str) -> Path | None:
     """The file of a word: `experiments/WORD.yaml` or `conf/GROUP/WORD.yaml` of the first folder that has it."""
     where = "experiments" if group == "experiment" else f"conf/{group}"

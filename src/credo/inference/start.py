@@ -197,7 +197,7 @@ def require_possible(problem: Problem, how: str, values: Mapping[str, Any]) -> N
     if how == "values" and not values:
         latents = ", ".join(sites) or "none"
         raise ConfigError(
-            f"inference.start_values: start=values needs values of latents ({latents}), but there are none"
+            f"inference.start_values: expected values of latents ({latents}) for start=values, but got none"
         )
     if how != "values" and values:
         raise ConfigError(f"inference.start_values: they are read with start=values, but start is {how}")
