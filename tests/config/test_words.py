@@ -110,7 +110,7 @@ CASES = {
     "an energy": (("model=ebm", "data=two_moons", "energy=neural", "energy.tail=-1"), r"energy\.tail: expected "),
     "a batch": (
         (*COINS, "inference.optimiser=adam", "inference.batch_size=400"),
-        r"inference\.batch_size: expected a number from 1 to the 10 rows",
+        r"inference\.batch_size: expected .* the 10 rows",
     ),
     "a target that runs anything": (
         (*COINS, "report._target_=subprocess.Popen"),

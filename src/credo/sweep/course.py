@@ -110,6 +110,8 @@ class Course:
         for words in (tuple(words) for words in overrides):
             if words not in known:
                 self._plan(words)
+        if not self.planned:
+            raise ConfigError("-m: expected at least one run, but what is typed gives none")
         self.begin()
         asked = {tuple(words) for words in overrides} or known
         return [one for one in self.planned if one.overrides in asked and not _is_done(one)]

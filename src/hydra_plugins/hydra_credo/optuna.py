@@ -85,6 +85,11 @@ class OptunaSweeper(Prepared):
             if self.storage is None:
                 sweep.folder.mkdir(parents=True, exist_ok=True)
             study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
+            if not sweep.planned and (done := _done(study)) >= self.n_trials:
+                raise ConfigError(
+                    f"hydra.sweeper.n_trials: expected more than the {done} trials that the study {study.study_name} "
+                    f"has already, but got {self.n_trials}; ask for more, or for another study_name"
+                )
             sweep.begin()
             self._take_up(sweep, study, storage)
             while (left := self.n_trials - _done(study)) > 0 and not sweep.is_stopped:
