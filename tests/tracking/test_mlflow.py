@@ -69,7 +69,7 @@ def test_a_finished_run_can_be_read_back(tracker: MlflowTracker, story: Story) -
         "data_hash": "ab" * 32,
         "git_commit": "c0ffee",
         "git_dirty": "true",
-        "overrides": "model.prior.loc.scale=5.0 tracking.uri=http://***@host",
+        "overrides": "model.prior.loc.scale=5.0 'tracking.uri=http://***@host'",
         "paper": "draft",
         "mlflow.user": "ada",
         "mlflow.source.name": "credo",

@@ -58,7 +58,7 @@ class TableFile(Source, abc.ABC):
     standardise_target: bool
     test_fraction: float
     split_seed: int
-    max_gb: float = field(default=8.0, kw_only=True)
+    max_gb: float = field(default=2.0, kw_only=True)
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:

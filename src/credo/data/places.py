@@ -60,7 +60,7 @@ def fits(size: float, limit: float) -> bool:
         ConfigError: the limit is no positive number.
     """
     if not limit > 0:
-        raise ConfigError(f"data.max_gb: expected a number above 0, but got {limit}; data.max_gb=8 is the default")
+        raise ConfigError(f"data.max_gb: expected a number above 0, but got {limit}; data.max_gb=2 is the default")
     return size <= limit * GIGABYTE
 
 
