@@ -94,8 +94,8 @@ def test_no_name_steers_the_terminal(name):
 
 
 def test_a_link_is_one_within_the_folder(tmp_path):
-    assert link(tmp_path / "javascript:alert(1)" / "report.html", tmp_path) == "./javascript%3Aalert%281%29/report.html"
-    assert link(tmp_path / "a#b?c" / "report.html", tmp_path / "d") == "./../a%23b%3Fc/report.html"
+    assert link(tmp_path / "javascript:alert(1)" / "report.html", tmp_path) == "javascript%3Aalert%281%29/report.html"
+    assert link(tmp_path / "a#b?c" / "report.html", tmp_path / "d") == "../a%23b%3Fc/report.html"
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,8 @@ def require_inert(text: str) -> None:
     found = Tags(text)
     assert not {"script", "iframe", "object", "embed", "base", "form"} & set(found.tags)
     assert not found.runs
-    assert all(place.startswith(("data:image/png;base64,", "#", "./")) for place in found.loads), found.loads
+    loads = [place for place in found.loads if not place.startswith(("data:image/png;base64,", "#"))]
+    assert all(re.fullmatch(r"[\w%/-]+/report\.html", place) for place in loads), loads  # has no scheme
     assert HOSTILE[1] in found.text
 
 

@@ -230,13 +230,13 @@ def _story(
     sweep: Membership | None,
 ) -> Story:
     data_hash, made_of = dataset.fingerprint(data), code.record()
-    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    plain = masked(cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True)))
     named = provenance.fingerprint(plain, data_hash, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     return Story(
-        name=(config.name or words) if sweep is None else jobs.name(overrides, sweep.keys),
-        config=masked(plain),
+        name=masked(config.name or words) if sweep is None else jobs.name(overrides, sweep.keys),
+        config=plain,
         choices=choices,
         overrides=masked(overrides),
         folder=folder,

@@ -39,4 +39,4 @@ def fenced(text: str) -> list[str]:
 
 def link(page: Path, folder: Path) -> str:
     """The address of a page as seen from another in a folder; none is taken for a script, or cut at a `#`."""
-    return "./" + quote(Path(os.path.relpath(page, folder)).as_posix(), errors="surrogateescape")
+    return quote(Path(os.path.relpath(page, folder)).as_posix(), errors="surrogateescape")

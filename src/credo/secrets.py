@@ -6,12 +6,14 @@ variables of `hydra.job.env_set` that are named like some. Rather a harmless `@`
 password may hold `/` and `@` itself.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, cast, override
 
 from credo.errors import ConfigError
+from credo.escape import visible
 
 HIDDEN = "***"
 
@@ -55,6 +57,14 @@ def _entry(key: Any, value: Any) -> Any:
     if key == "env_set" and isinstance(value, Mapping):
         return {name: HIDDEN if item and _NAMED.fullmatch(str(name)) else masked(item) for name, item in value.items()}
     return masked(value)
+
+
+class Formatter(logging.Formatter):
+    """Lines of a log without secrets, and without what a terminal would obey: launchers say what was typed."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(masked(super().format(record)))
 
 
 def restored(uri: str) -> str:

@@ -234,10 +234,17 @@ def test_a_server_that_is_away_has_answered_nothing(server: FakeServer, story: S
     assert tracker.answered("a question", story.start_folder) == story.folder
 
 
+def as_of_a_sweep(folder: Path) -> None:
+    """A sweep's folder has a plan, and no configuration of a run."""
+    shutil.rmtree(folder / ".hydra")
+    (folder / "sweep.json").write_text("{}")
+
+
 def test_a_sweep_whose_server_goes_away_is_kept_with_its_lost_jobs(
     server: FakeServer, story: Story, tracker: MlflowTracker, warnings_of: Callable[[], list[str]]
 ) -> None:
     """The jobs that recorded themselves are as they were, though the sweep settles them, too."""
+    as_of_a_sweep(story.folder)
     folders = {name: story.folder / name for name in ("answered", "vanished", "refused")}
     for folder in folders.values():
         (folder / ".hydra").mkdir(parents=True)
@@ -293,6 +300,7 @@ def test_two_syncs_create_one_run(server: FakeServer, story: Story) -> None:
 def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(
     server: FakeServer, story: Story, tmp_path: Path
 ) -> None:
+    as_of_a_sweep(story.folder)
     jobs = [story.folder / str(number) for number in range(2)]
     shutil.rmtree(story.folder / ".hydra")
     with away(server):
@@ -324,6 +332,7 @@ def test_sync_while_the_server_is_still_away_loses_nothing(server: FakeServer, s
 
 
 def test_a_server_that_is_away_is_asked_once_for_all_runs(server: FakeServer, story: Story, tmp_path: Path) -> None:
+    as_of_a_sweep(story.folder)
     server.is_up = False
     shutil.rmtree(story.folder / ".hydra")
     for number in range(3):

@@ -1,9 +1,13 @@
 """Passwords and tokens are in nothing that is written, and a run finds its store again without them."""
 
-import pytest
+import logging
 
+import pytest
+from omegaconf import OmegaConf
+
+from credo.config import paths
 from credo.errors import ConfigError
-from credo.secrets import masked, restored
+from credo.secrets import Formatter, masked, restored
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,17 @@ def test_goes_through_containers():
 def test_masking_twice_is_masking_once():
     once = masked("http://me:hu/s@h@host/?token=hush")
     assert masked(once) == once
+
+
+def test_a_line_of_a_log():
+    record = logging.LogRecord("hydra", logging.INFO, "", 0, "\t#0 : name=%s", ("\x1b[31m http://me:hush@host",), None)
+    assert Formatter("%(message)s").format(record) == "\t#0 : name=\\x1b[31m http://***@host"
+
+
+def test_both_logs_have_it():
+    for name in ("hydra_logging", "job_logging"):
+        known = OmegaConf.load(paths.built_in() / "conf" / "hydra" / name / "credo.yaml")
+        assert known.formatters.plain["()"] == "credo.secrets.Formatter"
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class TableFile(Source, abc.ABC):
     standardise_target: bool
     test_fraction: Part
     split_seed: Natural
-    max_gb: Positive = field(default=8.0, kw_only=True)
+    max_gb: Positive = field(default=2.0, kw_only=True)
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:

@@ -22,10 +22,7 @@ def hold_out(dataset: xr.Dataset, fraction: float, seed: int, least: int = 2) ->
     count = round(fraction * total)
     if fraction and not count:
         raise ConfigError(f"data.test_fraction: {fraction} of {total} rows holds out none; use a larger fraction, or 0")
-    groups = dataset["group"].to_numpy() if "group" in dataset else np.zeros(total, int)
-    order = np.random.default_rng(seed).permutation(total)
-    _, kept = np.unique(groups[order], return_index=True)
-    free = np.delete(order, kept)
+    free = _free(dataset, seed) if fraction else np.arange(total)
     if total - count < least or count > free.size:
         few = "two" if least == 2 else "one"
         need = f"one row per group and {few} in all" if "group" in dataset else f"{few} row{'s' * (least > 1)}"
@@ -36,6 +33,15 @@ def hold_out(dataset: xr.Dataset, fraction: float, seed: int, least: int = 2) ->
     if not fraction:
         return dataset
     return mark(dataset, free[:count])
+
+
+def _free(dataset: xr.Dataset, seed: int) -> np.ndarray:
+    """The places [row] of the rows that may be held out, in a random order: all but one per group."""
+    total = dataset.sizes[ROWS]
+    groups = dataset["group"].to_numpy() if "group" in dataset else np.zeros(total, int)
+    order = np.random.default_rng(seed).permutation(total)
+    _, kept = np.unique(groups[order], return_index=True)
+    return np.delete(order, kept)
 
 
 def mark(dataset: xr.Dataset, test: np.ndarray) -> xr.Dataset:
