@@ -84,9 +84,9 @@ def refuse(config: DictConfig) -> None:
     Raises:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
+    objective.names(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
     try:
         numbers.refuse(config)
-        objective.names(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)
     except OmegaConfBaseException as error:
