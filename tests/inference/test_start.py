@@ -188,7 +188,7 @@ def test_chains_begin_there(word: str, problem: Problem, infer: Infer) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"start": "here"}, r"^start: expected one of auto, jitter, prior, map, values, but got 'here'"),
+        ({"start": "here"}, r"^inference\.start: expected one of auto, jitter, prior, map, values, but got 'here'"),
         (
             {"start_values": {"loc": 1.0}},
             r"^inference\.start_values: they are read with start=values, but start is auto",
