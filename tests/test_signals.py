@@ -46,3 +46,17 @@ def test_nothing_is_left_behind() -> None:
         signal.raise_signal(signal.SIGINT)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     signals.check()
+
+
+def test_what_c_code_makes_of_it_is_not_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """In the middle of an import, pandas' own says `ImportError`, which nobody can catch."""
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ImportError("could not import module")
+
+    with signals.listening():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        Broken()
+    assert capfd.readouterr() == ("", "")

@@ -454,6 +454,9 @@ def _recorded(tracker: Tracker, folder: Path, errors: bool = True) -> Iterator[N
         tracker.fail("KILLED", str(error) or "interrupted", folder)
         raise
     except Exception as error:
+        if (stopped := signals.received()) is not None:  # of which something made another error
+            tracker.fail("KILLED", str(stopped) or "interrupted", folder)
+            raise stopped from error
         if errors:
             tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
         raise

@@ -2,7 +2,8 @@
 
 Before there is anything to end (`leaving`), they end the process itself. From then on (`listening`) they are raised
 where they arrive. Python ignores what is raised in callbacks and destructors (JAX has one in every garbage collection),
-so they are raised again by `check`, between two blocks of the inference.
+so they are raised again by `check`: between two blocks of the inference, and before an error is told, since C code that
+imports something makes an `ImportError` of them.
 """
 
 import os
@@ -49,7 +50,7 @@ def listening() -> Iterator[None]:
     except ValueError:  # not in the main thread: a launcher's worker; signals are the launcher's to handle
         before = {}
     hook = sys.unraisablehook
-    sys.unraisablehook = lambda ignored: None if ignored.exc_value in _received else hook(ignored)
+    sys.unraisablehook = lambda ignored: None if _received else hook(ignored)  # C code makes others of it, too
     try:
         yield
     finally:
@@ -59,10 +60,15 @@ def listening() -> Iterator[None]:
         _received.clear()
 
 
+def received() -> BaseException | None:
+    """What was raised for a signal, if there was one."""
+    return _received[0] if _received else None
+
+
 def check() -> None:
     """Raise what was received and has not stopped the run yet."""
-    if _received:
-        raise _received[0]
+    if (error := received()) is not None:
+        raise error
 
 
 def _heard() -> list[signal.Signals]:

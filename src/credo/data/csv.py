@@ -56,7 +56,7 @@ class Csv(TableFile):
     @override
     def names(self, path: Path) -> Sequence[str]:
         self._check_names(path)
-        head = pd.read_csv(path, sep=self._separator, skipinitialspace=True, nrows=0)
+        head = pd.read_csv(path, sep=self._separator, skipinitialspace=True, nrows=0, compression=None)
         return [str(name) for name in head.columns]
 
     def table(self, path: Path) -> pd.DataFrame:
