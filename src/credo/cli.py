@@ -186,12 +186,8 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
         signals.check()
         return Ended(_say(error), reason=str(error), state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
-<<<<<<< HEAD
-        sys.stderr.write(masked(traceback.format_exc()))
-=======
         signals.check()
-        traceback.print_exc()
->>>>>>> w-life
+        sys.stderr.write(masked(traceback.format_exc()))
         return Ended(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
     if outcome.answered is not None:
         return Ended(0, outcome.objective, str(outcome.answered), "SKIPPED")
