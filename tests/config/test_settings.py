@@ -38,7 +38,7 @@ REFUSED = {
     "objective=posterior/mean/q": "objective: this run will have no metric 'posterior/mean/q'",
     "objective=1": "objective: expected the name of a metric, a list of names, or null, as in objective=elpd_loo",
     "objective=true": "objective: expected the name of a metric, a list of names, or null",
-    "objective=nan": "objective: expected a number, but got nan",
+    "objective=nan": "objective: expected the name of a metric, a list of names, or null",
     "objective=[]": "objective: expected the name of a metric, a list of names, or null",
     "inference=[nan]": "inference=[nan]: expected words, the options of a group, but got nan",
     f"tracking._target_={LONG}": f"tracking._target_: {LONG} cannot be imported",
