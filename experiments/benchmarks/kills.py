@@ -25,7 +25,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from credo.checkpoint import read_head
+from credo.checkpoint import head_of
 from credo.errors import ConfigError
 
 HERE = Path(__file__).parent
@@ -141,7 +141,7 @@ def taken_up(folder: Path, method: str, name: str, where: str) -> str:
 def kept(folder: Path) -> int:
     """The steps (warm-up and draws, or of the optimiser) in the checkpoint of a run."""
     try:
-        numbers = read_head(folder)["numbers"]
+        numbers = head_of(folder)["numbers"]
     except ConfigError:
         return 0
     return int(numbers["done"] if "done" in numbers else numbers["course"][-1]["done"])
