@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from console import FEW
-from credo import metrics
+from credo import metrics, objective
 from credo.config import paths, schema
 from credo.config.build import Parts, build
 from credo.config.mistakes import refuse
@@ -179,7 +179,9 @@ def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, 
     result = chosen.run(problem, jax.random.PRNGKey(0), listener)
     summary = summarise(result)
     assert verdict.judge(parts(data, model).diagnostics, result, summary).status in {"passed", "failed", "not checked"}
-    return metrics.collect(result, summary)
+    numbers = metrics.collect(result, summary)
+    objective.require_possible([name for name in numbers if not name.startswith("posterior/")], chosen, problem)
+    return numbers
 
 
 def allowed(model: str, method: str) -> bool:
