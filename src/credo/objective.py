@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 STATISTICS = ("mean", "sd", "q5", "q50", "q95")
 """What there is of a scalar of the posterior, as in `posterior/mean/tau`."""
 
-_COST = ("gradients", "density_evaluations", "programs", "seconds/total")
+_COST = ("gradients", "density_evaluations", "programs", "seconds/compile", "seconds/total")
 _DRAWS = ("r_hat_max", "ess_bulk_min", "ess_tail_min", "ess_per_second", "draws", "acceptance_rate")
 _LEFT_OUT = ("elpd_loo", "elpd_loo_se", "p_loo", "pareto_k_max")
 _MODE = ("log_density", "gradient_norm", "starts_converged")
@@ -41,11 +41,16 @@ def names(asked: Any) -> tuple[str, ...]:
 
 
 def require_possible(asked: Any, method: Inference, problem: "Problem") -> None:
-    """Refuse an objective that this method cannot have of this model.
+    """Refuse an objective that this method cannot have of this model; what a user's own method has is not known before.
 
     Raises:
         ConfigError: names the metric, and the nearest one that there will be.
     """
+    from credo.inference.chains import Chains  # takes time to load
+    from credo.inference.optimise import PointEstimate
+
+    if not isinstance(method, Chains | PointEstimate):
+        return
     known = sorted({*_known(method, problem)})
     for name in names(asked):
         if name in known or _is_of_posterior(name, problem):
