@@ -4,19 +4,21 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from console import Said, credo
-from credo import checkpoint
+from credo import app, checkpoint
 from credo.contracts import Kept
 from credo.errors import RunError
 from credo.inference.state import unpacked
 from credo.runs import files, saved, signature
 from credo.runs.shape import misfit
-from folders import NETWORK, POINT, finished, rows
+from folders import NETWORK, finished, rows
 
 
 @pytest.fixture
@@ -178,14 +180,21 @@ def test_other_shapes_are_named(file: str, text: str, words: tuple[object, ...],
     assert f"{folder / 'my-draws' / file} is damaged" in said.err
 
 
-def test_what_a_finished_run_does_not_tell_any_more_is_run_again(tmp_path: Path) -> None:
-    words = (*POINT[:-3], "report=none", POINT[-1], "sweep.skip_finished=true")
-    assert credo(*words, "hydra.run.dir=first", cwd=tmp_path).code == 0
-    assert "first" in credo(*words, "hydra.run.dir=second", cwd=tmp_path).out
-    (tmp_path / "first" / "metrics.json").write_text("[]")
-    said = credo(*words, "hydra.run.dir=third", cwd=tmp_path)
-    assert (said.code, (tmp_path / "third" / "posterior.nc").exists()) == (0, True), said
-    assert "first/metrics.json is damaged" in said.err
+def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`sweep.skip_finished=true` runs again what a damaged run would have answered."""
+
+    class Knows:
+        def answered(self, fingerprint: str, start_folder: Path) -> Path:
+            return start_folder / fingerprint
+
+    asked: Any = SimpleNamespace(provenance={"code": {"unknown": []}, "fingerprint": "my-draws"}, start_folder=folder)
+    tracker: Any = Knows()
+    found = app._answered(tracker, asked, "draws")
+    assert found is not None
+    assert (found.verdict, found.objective) == (saved.verdict(folder / "draws").status, (60.0,))
+    flip(folder / "my-draws" / "metrics.json")
+    assert app._answered(tracker, asked, None) is None
+    assert "my-draws/metrics.json is damaged" in capsys.readouterr().err
 
 
 def test_a_state_of_another_method_is_refused() -> None:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
 from console import Said, credo
 from credo.config import paths, schema
+from credo.errors import ConfigError
 from credo.runs import saved, signature, trust
 from folders import POINT, SHORT, finished
 
@@ -88,17 +90,42 @@ def test_a_crafted_configuration_runs_nothing(name: str, folder: Path, monkeypat
     arm(mark)
     monkeypatch.syspath_prepend(mark.parent)
     node = targets(mark)[name]
-    for run in ("cut", "draws"):
-        craft(folder / run / ".hydra" / "config.yaml", lambda known: known.update(model=node, name="os.mkdir"))
+    craft(folder / "cut" / ".hydra" / "config.yaml", lambda known: known.update(model=node, name="os.mkdir"))
     refused(credo("resume", "cut", cwd=folder), mark)
+    craft(folder / "network" / "model" / "model.yaml", lambda known: known.update(model=node))
+    refused(credo("predict", "network", "rows.csv", cwd=folder), mark)
+
+
+@pytest.mark.parametrize("name", ["pickle", "by name"])
+def test_no_verb_runs_it(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = folder.parent / "marks" / MARK
+    arm(mark)
+    monkeypatch.syspath_prepend(mark.parent)
+    node = targets(mark)[name]
+    craft(folder / "draws" / ".hydra" / "config.yaml", lambda known: known.update(model=node))
     refused(credo("extend", "draws", "--draws", 10, cwd=folder), mark)
     refused(credo("reproduce", "draws", cwd=folder), mark)
     assert not (folder / "reproductions").exists()
+    assert credo("compare", "draws", "point", "--out", "page", cwd=folder).code in (0, 2)
+    assert not mark.exists()
     craft(folder / "network" / "model" / "model.yaml", lambda known: known.update(model=node))
-    refused(credo("predict", "network", "rows.csv", cwd=folder), mark)
     refused(credo("predict", "network/model", "rows.csv", cwd=folder), mark)
-    refused(credo("export", "network", "model", cwd=folder), mark)
-    assert not (folder / "model").exists()
+    refused(credo("export", "network", "served", cwd=folder), mark)
+    assert not (folder / "served").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*AnyType")  # MLflow's, of its own types
+def test_a_served_model_runs_nothing_but_what_was_exported(folder: Path) -> None:
+    import mlflow
+
+    assert credo("export", "network", "served", cwd=folder).code == 0
+    assert len(mlflow.pyfunc.load_model(str(folder / "served")).predict(pd.DataFrame({"a": [0.5]}))) == 1
+    mark = folder.parent / MARK
+    node = {"_target_": "os.mkdir", "_args_": [str(mark)]}
+    craft(folder / "served" / "artifacts" / "model" / "model.yaml", lambda known: known.update(model=node))
+    with pytest.raises(ConfigError, match="names code that would run"):
+        mlflow.pyfunc.load_model(str(folder / "served"))
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize("section", ["data", "inference", "training", "tracking", "report", "diagnostics.checks.mine"])

@@ -76,6 +76,7 @@ class Course:
         record: where the sweep is recorded.
         found: what a search found.
         held: the sweep's folder, until the sweep is over.
+        is_own: whether the user's own credo wrote the sweep that is taken up.
     """
 
     folder: Path
@@ -88,6 +89,7 @@ class Course:
     record: SweepRecord | None = None
     found: "Found | None" = None
     held: run_folder.Held = field(default_factory=run_folder.Held)
+    is_own: bool = True
     _begun: bool = field(default=False, init=False)
 
     def take(self, overrides: Sequence[Sequence[str]]) -> list[Planned]:
@@ -344,7 +346,8 @@ def _read(course: Course) -> None:
         if not place.is_relative_to(course.folder.resolve()) or place == course.folder.resolve():
             raise files.DamagedError(file, f"is damaged (jobs[{number}].folder={one['folder']!r} is outside)", works)
         course.planned.append(Planned(number, tuple(one["overrides"]), course.folder / one["folder"]))
-    if not signature.is_own_word(known, said):
+    course.is_own = signature.is_own_word(known, said)
+    if not course.is_own:
         typed = set(course.config.hydra.overrides.task)
         words = [word for one in course.planned if not _is_done(one) for word in one.overrides]
         with files.reading(file, works):

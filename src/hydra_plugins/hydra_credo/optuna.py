@@ -62,6 +62,7 @@ class OptunaSweeper(Prepared):
             self.sampler = search.made_sampler(sampler, seed)
         except ImportError as error:
             raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
+        self.pickles = sampler == "cmaes"
         search.made_pruner(pruner)
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -81,6 +82,12 @@ class OptunaSweeper(Prepared):
         objectives = _objectives(composer.compose([f for f in fixed if f.startswith(("objective=", "experiment="))], 0))
         ways = search.directions(objectives, self.direction)
         with search.quiet(), course.under_way(self.config, self.launcher, composer, swept(overrides)) as sweep:
+            if self.pickles and self.storage is None and not sweep.is_own:
+                raise ConfigError(
+                    "hydra.sweeper.sampler=cmaes: expected a sweep that your credo wrote, since this sampler reads "
+                    f"pickles from its database, which run whatever they hold; {sweep.folder} is not known to be one; "
+                    "begin a new sweep, or choose another sampler"
+                )
             storage = self.storage or search.database(sweep.folder)
             if self.storage is None:
                 sweep.folder.mkdir(parents=True, exist_ok=True)
