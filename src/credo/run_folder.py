@@ -179,8 +179,8 @@ class Held(ExitStack):
         """
         new = [place for place in (folder, *folder.parents) if not place.exists()]
         ours: list[str] = []
-        config = folder / CONFIG / "config.yaml"
-        former = config.read_text(encoding="utf-8") if begun and config.exists() else None
+        changed = [folder / CONFIG / name for name in ("config.yaml", "signature.json")]
+        former = {file: file.read_text(encoding="utf-8") for file in changed if begun and file.exists()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             unlocked = not (folder / lock.FILE).exists()
@@ -193,9 +193,9 @@ class Held(ExitStack):
         except BaseException as error:
             for name in ours:
                 remove(folder / name)
-            if former is not None:
+            for file, text_before in former.items():
                 with suppress(OSError):
-                    writing.write(config, former, writing.PRIVATE)
+                    writing.write(file, text_before, writing.PRIVATE)
             self.close()
             for place in new:
                 with suppress(OSError):

@@ -70,7 +70,7 @@ def test_shelves_and_loose_blocks_come_back_in_order(tmp_path: Path) -> None:
     more = again.shelve({"x": WHOLE})
     again.done(Kept({}, {}, [*found.blocks, more]))
     assert sorted(file.name for file in (tmp_path / "checkpoint").iterdir()) == [
-        "blocks-0.npz", "blocks-2.npz", "shelf-0", "shelf-1", "state.npz",
+        "before.npz", "blocks-0.npz", "blocks-2.npz", "shelf-0", "shelf-1", "state.npz",
     ]  # fmt: skip
     again.finish()
     assert [file.name for file in (tmp_path / "checkpoint").iterdir()] == ["state.npz"]

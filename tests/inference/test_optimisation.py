@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
+from credo.config import numbers
 from credo.contracts import Inference
 from credo.errors import ConfigError, RunError
 from credo.models import priors
@@ -188,9 +189,9 @@ def test_adam_lands_on_the_mode(batch_size: int | None, mode: Result, infer: Inf
     assert np.allclose(objective, mode.tree["optimisation"]["objective"].max(), atol=0.02)  # of all rows
 
 
-@pytest.mark.parametrize("batch_size", [0, 1001, -5])
-def test_an_impossible_batch_is_named(batch_size: int, infer: Infer) -> None:
-    with pytest.raises(ConfigError, match=rf"^batch_size: .* 1 to the 1000 rows, but got {batch_size}$"):
+def test_an_impossible_batch_is_named(infer: Infer) -> None:
+    batch_size = 1001
+    with pytest.raises(ConfigError, match=r"^inference\.batch_size: expected at most the 1000 rows, but got 1001$"):
         infer(regression(seed=1), "map", optimiser="adam", batch_size=batch_size)
 
 
@@ -201,17 +202,31 @@ def test_a_batch_needs_adam(method: Callable[..., Inference]) -> None:
 
 def test_a_latent_per_row_cannot_be_cut(infer: Infer) -> None:
     prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0)}
-    with pytest.raises(ConfigError, match=r"^batch_size: the latent z has a value per row; use batch_size=null$"):
+    with pytest.raises(ConfigError, match=r"^inference\.batch_size: the latent z has .*batch_size=null$"):
         infer(Problem(Hierarchical(prior, False), SCHOOLS), "map", optimiser="adam", batch_size=4)
+
+
+def settle(method: Callable[..., Inference], word: str, setting: str, value: Any) -> None:
+    """What a configuration with this setting goes through: the method is made, and its numbers are asked."""
+    kind = type(method(word, **{setting: value}))
+    numbers.require_all("inference", {"_target_": f"{kind.__module__}.{kind.__name__}", setting: value})
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("optimiser", "sgd"), ("starts", 0), ("steps", 0), ("tolerance", 0.0), ("learning_rate", -1.0), ("space", "log")],
+    [
+        ("optimiser", "sgd"),
+        ("starts", 0),
+        ("steps", 0),
+        ("tolerance", 0.0),
+        ("learning_rate", -1.0),
+        ("batch_size", 0),
+        ("space", "log"),
+    ],
 )
 def test_impossible_settings_are_named(setting: str, value: Any, method: Callable[..., Inference]) -> None:
-    with pytest.raises(ConfigError, match=rf"^{setting}: expected .* got '?{value}"):
-        method("map", **{setting: value})
+    with pytest.raises(ConfigError, match=rf"{setting}: expected .* got '?{value}"):
+        settle(method, "map", setting, value)
 
 
 class Recorded:

@@ -295,7 +295,7 @@ def test_a_strangers_sweep_names_no_code(tmp_path: Path) -> None:
     plan = tmp_path / "sweep" / "sweep.json"
     known = json.loads(plan.read_text())
     mark = tmp_path / MARK
-    (tmp_path / "sweep" / "1" / "job.json").unlink()
+    shutil.rmtree(tmp_path / "sweep" / "1")  # a job that was never begun
     for word in (
         "model.function=os:mkdir",
         "+model.prior.p._target_=os.mkdir",
@@ -314,7 +314,8 @@ def test_a_strangers_sweep_names_no_code(tmp_path: Path) -> None:
     plan.write_text(json.dumps(known | {"jobs": jobs}))
     assert "is outside" in credo("-m", "sweep.resume=sweep", cwd=tmp_path).err
     plan.write_text(json.dumps({key: value for key, value in known.items() if key != "signature"}))
-    assert credo("-m", "sweep.resume=sweep", cwd=tmp_path).code == 0
+    said = credo("-m", "sweep.resume=sweep", cwd=tmp_path)
+    assert said.code == 0, said
 
 
 @pytest.mark.parametrize(
@@ -328,5 +329,6 @@ def test_a_strangers_sweep_names_no_code(tmp_path: Path) -> None:
 def test_hydra_runs_nothing_else_either(words: tuple[str, ...], tmp_path: Path) -> None:
     said = credo(*words, cwd=tmp_path)
     assert (said.code, said.err.count("credo: ")) == (2, 1), said
-    assert said.err.startswith(f"credo: {words[-1]}: expected a launcher or a sweeper"), said
+    assert said.err.startswith(f"credo: {words[-1].partition('=')[0]}"), said
+    assert ": expected " in said.err
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from fakes import URI, FakeServer, account, files
 from console import credo
 from credo.contracts import Story
 from credo.errors import ConfigError, RunError
-from credo.sweep.jobs import SWEEP, Job, State
+from credo.sweep.jobs import Job, State
 from credo.tracking import journal, sync
 from credo.tracking.mlflow import MlflowTracker
 
@@ -248,8 +248,6 @@ def test_a_sweep_whose_server_goes_away_is_kept_with_its_lost_jobs(
     folders = {name: story.folder / name for name in ("answered", "vanished", "refused")}
     for folder in folders.values():
         (folder / ".hydra").mkdir(parents=True)
-    shutil.rmtree(story.folder / ".hydra")  # a sweep has none
-    (story.folder / SWEEP).write_text("{}")
     (story.folder / "sweep.csv").write_text("job,state\n")
     sweep = tracker.begin_sweep("draws=1,2,3", {"sweep": "today"}, story.folder, story.start_folder)
     for name in ("answered", "vanished"):
@@ -302,7 +300,6 @@ def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(
 ) -> None:
     as_of_a_sweep(story.folder)
     jobs = [story.folder / str(number) for number in range(2)]
-    shutil.rmtree(story.folder / ".hydra")
     with away(server):
         for folder in jobs:
             (folder / ".hydra").mkdir(parents=True)
@@ -334,7 +331,6 @@ def test_sync_while_the_server_is_still_away_loses_nothing(server: FakeServer, s
 def test_a_server_that_is_away_is_asked_once_for_all_runs(server: FakeServer, story: Story, tmp_path: Path) -> None:
     as_of_a_sweep(story.folder)
     server.is_up = False
-    shutil.rmtree(story.folder / ".hydra")
     for number in range(3):
         (story.folder / str(number) / ".hydra").mkdir(parents=True)
         experiment(replace(story, folder=story.folder / str(number)))

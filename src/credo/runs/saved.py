@@ -78,7 +78,14 @@ class _HydraFile(TypedDict):
     hydra: _HydraPart
 
 
-class _RuntimeWhole(_Runtime):
+class _Choices(TypedDict):
+    data: str
+    model: str
+    inference: str
+
+
+class _RuntimeWhole(TypedDict):
+    choices: _Choices
     cwd: str
 
 
