@@ -236,9 +236,7 @@ def require_right(folders: Folders, verb: str, file: Path, said: Said, before: M
         assert sum(line.startswith("credo: ") for line in said.err.splitlines()) == 1, said
     if said.code == 2:
         assert content(folders.here) == before, said
-    is_spare = (
-        file.name == "loo.csv" and not (folders.here / file).exists()
-    )  # computed again, but for a column of counts
+    is_spare = file.name == "loo.csv" and not (folders.here / file).exists()
     is_answer = not is_spare and not any(part in CONFIGURATION for part in file.parts)
     if said.code == 0 and is_answer and verb != "sweep.resume":
         assert answer(folders.here, verb, said) == folders.answers[verb], said
