@@ -195,6 +195,12 @@ def test_an_impossible_batch_is_named(infer: Infer) -> None:
         infer(regression(seed=1), "map", optimiser="adam", batch_size=batch_size)
 
 
+@pytest.mark.parametrize("batch_size", [0, -5])
+def test_a_batch_has_rows(batch_size: int) -> None:
+    with pytest.raises(ConfigError, match=rf"^inference\.batch_size: expected .* but got {batch_size}$"):
+        numbers.require_all("inference", {"_target_": "credo.inference.map.Map", "batch_size": batch_size})
+
+
 def test_a_batch_needs_adam(method: Callable[..., Inference]) -> None:
     with pytest.raises(ConfigError, match=r"^batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs$"):
         method("map", batch_size=10)
@@ -220,7 +226,6 @@ def settle(method: Callable[..., Inference], word: str, setting: str, value: Any
         ("steps", 0),
         ("tolerance", 0.0),
         ("learning_rate", -1.0),
-        ("batch_size", 0),
         ("space", "log"),
     ],
 )
