@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import FEW, QUIET, credo
+from credo.sweep import search
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], *QUIET)
 ONE_RUN = {
@@ -114,11 +115,11 @@ def test_a_sweep_without_jobs_is_recorded_nowhere(tmp_path: Path) -> None:
 def test_a_search_that_is_over_is_no_sweep(tmp_path: Path) -> None:
     optuna = pytest.importorskip("optuna")
     storage = f"sqlite:///{tmp_path / 'study.db'}"
-    study = optuna.create_study(storage=storage, study_name="mine", direction="minimize")
+    study = search.study(storage, "mine", ["minimize"], optuna.samplers.RandomSampler(), None)  # closes its connections
     study.add_trial(optuna.trial.create_trial(value=1.0))
     words = ("hydra.sweeper.study_name=mine", f"hydra.sweeper.storage={storage}", "hydra.sweeper.n_trials=1")
-    search = ("hydra/sweeper=optuna", "objective=seconds/total", "model.prior.p.concentration1=interval(1,2)")
-    said = credo("-m", *COINS, *search, *words, cwd=tmp_path)
+    asked = ("hydra/sweeper=optuna", "objective=seconds/total", "model.prior.p.concentration1=interval(1,2)")
+    said = credo("-m", *COINS, *asked, *words, cwd=tmp_path)
     assert said.code == 2, said
     assert "credo: hydra.sweeper.n_trials: expected more than the 1 trials" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["study.db"]
