@@ -117,7 +117,7 @@ def run(
     problem, data = parts.problem(config.seed, free)
     parts.inference.check(problem)
     verdicts.require_possible(parts.diagnostics, problem)
-    objectives.require_possible(plain["objective"], parts.inference, problem)
+    objectives.require_possible(plain.get("objective"), parts.inference, problem)
     if parts.training is not None:
         _refuse_unread(overrides)
         _adopt(config, problem.training, free)
@@ -125,7 +125,7 @@ def run(
     if (
         _may_be_answered(config, sweep)
         and not again
-        and (found := _answered(parts.tracker, story, plain["objective"])) is not None
+        and (found := _answered(parts.tracker, story, plain.get("objective"))) is not None
     ):
         return found
     if code.unknown:
@@ -147,7 +147,7 @@ def run(
         if sweep is None:
             terminal.show_answer(story, result, summary, verdict)
         numbers = _numbers(result, summary, late)
-        objective = objectives.values(plain["objective"], numbers)
+        objective = objectives.values(plain.get("objective"), numbers)
         if inferred is not None:
             story = replace(story, provenance={**story.provenance, "jobs_by_one_program": inferred.jobs})
         _write(folder, story, result, numbers, late)
@@ -163,7 +163,7 @@ def run(
         tracked = parts.tracker.finish(numbers, tags, note.write(story, result, summary, verdict), folder)
         _finish(keeper, late)
     terminal.show_lacking([why for why in late.found.values() if why not in shown])
-    for name in objectives.unknown(plain["objective"], numbers):
+    for name in objectives.unknown(plain.get("objective"), numbers):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if sweep is None:
         terminal.show_places(story, page, tracked, _next(choices, overrides, problem))
