@@ -370,3 +370,17 @@ def test_a_folder_with_a_quote_is_found_again(server: FakeServer, story: Story) 
     sync.deliver([folder])
     (run,) = server.runs
     assert run.data.metrics["draws"] == 40
+
+
+def test_a_path_in_a_strangers_journal_starts_where_it_is_judged(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path below the present folder is no leave to write below another one."""
+    head = {"uri": "sqlite:///mlflow.db", "start_folder": "/srv/elsewhere", "experiment": "credo", "name": "x"}
+    text = json.dumps(head | {"began": 1, "tags": {}, "again": False})
+    (story.folder / journal.FILE).write_text(f"{text}\n")
+    monkeypatch.chdir(tmp_path)
+    told = journal.read(story.folder)
+    assert told is not None
+    told.close()
+    assert told.head.start_folder == str(tmp_path)

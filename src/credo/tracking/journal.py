@@ -7,7 +7,7 @@ appended to, so that a process which is killed loses nothing, and it is removed 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
@@ -147,6 +147,8 @@ def read(folder: Path, *, trusted: bool = False) -> Journal | None:
             raise ConfigError(
                 f"{folder / FILE} would send the records to {masked(head.uri)}; {trust.NOT_OWN} to credo sync"
             )
+        if not (trusted or is_own):
+            head = replace(head, start_folder=str(Path.cwd()))  # by which a path in the address is judged
         journal = Journal(folder, head, waiting, trusted, lock)
         journal._write()  # noqa: SLF001 - without the half line
     except BaseException:
