@@ -12,6 +12,7 @@ from console import QUIET, Said
 from credo.data.csv import Csv
 from credo.data.parquet import Parquet
 from credo.errors import ConfigError
+from tables import TABLE, TEXT
 
 WATCHED = ("jax", "numpyro", "arviz_stats", "mlflow", "matplotlib")
 RUN = f"""
@@ -93,18 +94,7 @@ def test_the_environment_is_refused_in_a_sentence(variable: str, value: str, sen
         assert part in first
 
 
-SETTINGS: dict[str, object] = {
-    "target": "y",
-    "features": None,
-    "context": None,
-    "group": None,
-    "sigma": None,
-    "standardise": False,
-    "standardise_target": False,
-    "test_fraction": 0.0,
-    "split_seed": 0,
-}
-TEXT: dict[str, object] = {"separator": ",", "decimal": ".", "thousands": None}
+SETTINGS = TABLE | {"target": "y"}
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,9 @@ import xarray as xr
 
 from credo.data.csv import Csv
 from credo.data.file import TableFile
+from tables import TABLE, TEXT
 
-DEFAULTS = {
-    "features": None,
-    "context": None,
-    "group": None,
-    "sigma": None,
-    "standardise": False,
-    "standardise_target": False,
-    "test_fraction": 0.0,
-    "split_seed": 0,
-    "max_gb": 8.0,
-}
+DEFAULTS = TABLE | {"max_gb": 8.0}
 
 
 @pytest.fixture
@@ -31,7 +22,7 @@ def load(tmp_path: Path) -> Callable[..., xr.Dataset]:
         path = tmp_path / "file"
         if content is not None:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-        extra = {"separator": ",", "decimal": ".", "thousands": None} if source is Csv else {}
+        extra = TEXT if source is Csv else {}
         known = {field.name for field in dataclasses.fields(source)}
         options = DEFAULTS | extra | {"path": str(path), "target": "y"} | keys
         assert set(options) == known

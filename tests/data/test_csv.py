@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import DEFAULTS
 from credo.data.csv import Csv
 from credo.data.dataset import fingerprint, split
 from credo.data.json import Json
 from credo.errors import ConfigError
+from tables import TABLE, TEXT
 
 SCHOOLS = (
     "name,income,age,score,se,area\nA,1.5,30,2,1,north\nB,2.5,40,3,2,south\nC,3.5,20,5,1,north\nD,0.5,50,1,2,east\n"
@@ -414,7 +414,7 @@ class OneRow:
 
 def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
     (tmp_path / "lattice.csv").write_text("a,b\n1,-1\n")
-    keys = DEFAULTS | {"target": ["a", "b"], "separator": ",", "decimal": ".", "thousands": None}
+    keys = TABLE | {"target": ["a", "b"], **TEXT}
     source = Csv(**keys, path=str(tmp_path / "lattice.csv"))
     np.testing.assert_array_equal(source.load(OneRow(), 0)["y"], [[1, -1]])
     with pytest.raises(ConfigError, match=r"^data: the table has 1 row, but expected at least 2; check the file"):

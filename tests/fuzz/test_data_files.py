@@ -29,6 +29,7 @@ from credo.data.json import Json
 from credo.data.npz import Npz
 from credo.data.parquet import Parquet
 from credo.errors import ConfigError
+from tables import TABLE, TEXT
 
 CASES = int(os.environ.get("CREDO_FUZZ", "600"))
 COMMANDS = max(CASES // 100, 6)
@@ -37,18 +38,7 @@ COMMANDS = max(CASES // 100, 6)
 FUZZ = partial(settings, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 SOURCES: dict[str, type[TableFile]] = {"csv": Csv, "json": Json, "npz": Npz, "parquet": Parquet}
-DEFAULTS: dict[str, Any] = {
-    "features": None,
-    "context": None,
-    "group": None,
-    "sigma": None,
-    "standardise": False,
-    "standardise_target": False,
-    "test_fraction": 0.0,
-    "split_seed": 0,
-    "max_gb": 0.01,
-}
-TEXT = {"separator": ",", "decimal": ".", "thousands": None}
+DEFAULTS = TABLE | {"max_gb": 0.01}
 
 ODD: list[Any] = [
     *(
