@@ -76,7 +76,7 @@ def run(
     inferred: Inferred | None = None,
     expected: Mapping[str, Any] | None = None,
     hydra: DictConfig | None = None,
-    begun: Callable[[], None] = lambda: None,
+    on_accepted: Callable[[], None] = lambda: None,
     is_own: bool = True,
 ) -> Outcome:
     """Run one experiment.
@@ -94,7 +94,7 @@ def run(
         inferred: the inference, where it was done together with those of other jobs.
         expected: the record of the code that has to run.
         hydra: Hydra's own part of the configuration, to be kept; `None` where the folder has it.
-        begun: what is done once the run is accepted and has its folder.
+        on_accepted: called once the run is accepted and has its folder.
         is_own: whether the configuration is the user's own word, or trusted; a stranger's is not signed.
 
     Raises:
@@ -135,7 +135,7 @@ def run(
     story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
     held = _begin(parts.tracker, story, code, partial(_keep_signed, folder, composed, hydra, is_own))
     with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
-        begun()
+        on_accepted()
         result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
         _archive(result, folder)
         late = Late()
@@ -186,7 +186,7 @@ def _begin(tracker: Tracker, story: Story, code: Code, configuration: Callable[[
     """Make the folder of a run, with its configuration and code, and record it; returns the hold on the folder."""
     held = Held()
     key, allowed = _place(story.sweep)
-    with held.accepted(story.folder, key, begun=story.taken_up is not None, allowed=allowed):
+    with held.accepted(story.folder, key, exists=story.taken_up is not None, allowed=allowed):
         configuration()
         code.write(story.folder)
         with _recorded(tracker, story.folder, errors=False):

@@ -59,7 +59,7 @@ class Head(TypedDict):
     """What the checkpoint of a run says of it.
 
     Attributes:
-        question: what must be the same for the run to be taken up.
+        question: what must be the same for the run to be resumed.
         numbers: counters and the course so far.
         files: names of files and shelves with blocks, in order.
         checksums: SHA-256 by file; a shelf has one of all its files. Earlier versions left none.
@@ -127,7 +127,7 @@ class Checkpoint:
         return self.run / "checkpoint"
 
     def check(self) -> None:
-        """Read all that is on disk, if the run is taken up, so that nothing of it fails later.
+        """Read the whole checkpoint of a run that is resumed, so that none of it fails later.
 
         Raises:
             ConfigError: a file is damaged, or the question or the code is another one; the sentence names what differs.

@@ -178,7 +178,7 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
                 listeners=listeners,
                 inferred=together.given(),
                 hydra=cast("DictConfig", HydraConfig.instance().cfg),
-                begun=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
+                on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
             )
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")

@@ -35,7 +35,7 @@ class SweepError(CredoError):
 
 
 class Interrupted(BaseException):
-    """The run was told to stop (SIGINT, SIGTERM, SIGHUP); a `BaseException`: no handler of errors swallows it."""
+    """A signal stopped the run (SIGINT, SIGTERM, SIGHUP); a `BaseException`: no handler of errors swallows it."""
 
     exit_code = 130
 

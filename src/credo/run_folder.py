@@ -163,15 +163,15 @@ class Held(ExitStack):
     """The folder of a run that goes on, until the run is over."""
 
     @contextmanager
-    def accepted(self, folder: Path, key: str, *, begun: bool, allowed: Collection[str] = ()) -> Iterator[None]:
+    def accepted(self, folder: Path, key: str, *, exists: bool, allowed: Collection[str] = ()) -> Iterator[None]:
         """Make the folder of a run, and hold it; where what follows fails, there is nothing of it any more.
 
-        The folder of a run that was begun before has its former configuration again, then.
+        A folder that was there before gets its former configuration back.
 
         Args:
             folder: of the run.
             key: which chose it.
-            begun: whether the run was begun before, and its folder is there.
+            exists: whether the run has this folder already.
             allowed: what may be in a new one.
 
         Raises:
@@ -180,12 +180,12 @@ class Held(ExitStack):
         new = [place for place in (folder, *folder.parents) if not place.exists()]
         ours: list[str] = []
         changed = [folder / CONFIG / name for name in ("config.yaml", "signature.json")]
-        former = {file: file.read_text(encoding="utf-8") for file in changed if begun and file.exists()}
+        former = {file: file.read_text(encoding="utf-8") for file in changed if exists and file.exists()}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             unlocked = not (folder / lock.FILE).exists()
             self.enter_context(lock.held(folder))
-            if not begun:
+            if not exists:
                 ours = [lock.FILE] if unlocked else []
                 require_free(folder, key, allowed)
                 ours += [name for name in EARLY if not (folder / name).exists()]
@@ -202,7 +202,7 @@ class Held(ExitStack):
                     place.rmdir()
             if not isinstance(error, OSError):
                 raise
-            if begun:
+            if exists:
                 reason = str(error.strerror or error).lower()
                 raise ConfigError(
                     f"{folder}: the run cannot write to its folder ({reason}); mend this first"

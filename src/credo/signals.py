@@ -2,8 +2,8 @@
 
 Before there is anything to end (`leaving`), they end the process itself. From then on (`listening`) they are raised
 where they arrive. Python ignores what is raised in callbacks and destructors (JAX has one in every garbage collection),
-so they are raised again by `check`: between two blocks of the inference, and before an error is told, since C code that
-imports something makes an `ImportError` of them.
+so they are raised again by `check`: between two blocks of the inference, and before an error is reported, since C code
+that imports something makes an `ImportError` of them.
 """
 
 import os
@@ -25,7 +25,7 @@ def leaving(code: int | None = None) -> None:
     """From now on a signal ends the process at once: there is nothing to end, or nothing left to do.
 
     Args:
-        code: the exit code of a command that is over; `None` where it has not begun, which is said in a sentence.
+        code: the exit code of a command that is over; `None` before it starts, when a sentence says what happened.
     """
 
     def leave(number: int, frame: FrameType | None) -> None:

@@ -75,7 +75,7 @@ _COMPOSED: dict[str, Callable[..., str]] = {
     r"Sweeping over Hydra's configuration is not supported : '(.*)'": _several_of_hydra,
     r"(?s).*Got NoneType": lambda: "null is no option of a group; expected a word, as in inference=nuts; credo --help",
 }
-"""What Hydra says of a composition, and what is said in its place."""
+"""What Hydra says of a composition, and the sentence that replaces it."""
 
 
 def refuse(config: DictConfig) -> None:
@@ -98,7 +98,7 @@ def refuse(config: DictConfig) -> None:
 
 
 def _refuse_deleted(config: DictConfig) -> None:
-    """Refuse a configuration without a key of credo's own sections; what a class lacks is told as it is made."""
+    """Refuse a configuration that lacks a key of credo's own sections; a class refuses by itself what it lacks."""
     for node in _nodes(config):
         schema = OmegaConf.get_type(node)
         if not isinstance(schema, type) or not dataclasses.is_dataclass(schema) or hasattr(schema, "_target_"):
@@ -130,7 +130,7 @@ def refuse_numbers_as_words(words: Iterable[str]) -> None:
         key, _, value = word.partition("=")
         if value[:1] != "[" or "." in key:
             continue
-        with contextlib.suppress(HydraException):  # what cannot be read is told as it is composed
+        with contextlib.suppress(HydraException):  # Hydra explains what it cannot read
             listed = OverridesParser.create().parse_override(word).value()
             strange = [one for one in listed if not isinstance(one, str)] if isinstance(listed, list) else []
             if strange and key.lstrip("+").partition("@")[0] in paths.groups():

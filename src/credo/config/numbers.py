@@ -1,7 +1,7 @@
 """Are the numbers of a configuration what its settings can be? The one place that asks.
 
 Each part's class says so itself (see `credo.ranges`), a user's own as ours; `SECTIONS` says it of the settings that
-belong to no class. Where nothing is said a number is finite, and a whole one fits 64 bits.
+belong to no class. Where nothing is declared a number is finite, and a whole one fits 64 bits.
 """
 
 import sys
@@ -178,7 +178,7 @@ def hints(target: str) -> dict[str, Any]:
     """The type hints of what a part is made by: of a class's fields and its `__init__`, or of a function."""
     try:
         made: Any = resolve_name(loading.importable(target))
-    except Exception:  # noqa: BLE001 - whatever it is, it is told as the part is made
+    except Exception:  # noqa: BLE001 - making the part reports it
         return {}
     found: dict[str, Any] = {}
     for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Where a data file is, whether it can be read, and what is said where it cannot."""
+"""Where a data file is, whether it can be read, and why it cannot."""
 
 import errno
 import os

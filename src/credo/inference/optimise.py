@@ -148,9 +148,8 @@ class PointEstimate(eqx.Module):
             if not now.finite.any():
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
-            told = kept.numbers
-            state = unpacked(kept.arrays, jax.eval_shape(begin))
-            now = Position(state, told.get("course", ()), told.get("began", -np.inf))
+            numbers, state = kept.numbers, unpacked(kept.arrays, jax.eval_shape(begin))
+            now = Position(state, numbers.get("course", ()), numbers.get("began", -np.inf))
             for entry in now.course:
                 self._tell(listener, entry)
 

@@ -1,10 +1,10 @@
-"""Files of a run, each read by its kind; whatever is wrong with one is said in one sentence that names it."""
+"""Files of a run, each read by its kind; one sentence names the file and what is wrong with it."""
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -92,8 +92,7 @@ def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
             raise DamagedError(file, "is damaged (it has aliases, which credo does not write)", works)
         config = OmegaConf.create(said)
         fitting(file, OmegaConf.to_container(config), shape, works)
-    assert isinstance(config, DictConfig)  # noqa: S101 -- all shapes are of keys and values
-    return config
+    return cast("DictConfig", config)  # all shapes are of keys and values
 
 
 def fitting(file: Path, value: Any, shape: Any, works: str) -> Any:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -53,9 +53,7 @@ def require_harmless(config: DictConfig, file: Path) -> DictConfig:
             raise ConfigError(f"{file}: {key}={holder[name]} {why}; {NOT_OWN}")
     if isinstance(plain.get("device"), dict) and plain["device"].get("compilation_cache") is not None:
         plain["device"]["compilation_cache"] = paths.settings("device", "auto")["compilation_cache"]
-    harmless = OmegaConf.create(plain)
-    assert isinstance(harmless, DictConfig)  # noqa: S101 -- as the configuration is
-    return harmless
+    return cast("DictConfig", OmegaConf.create(plain))
 
 
 def require_harmless_words(words: Iterable[str], file: Path) -> None:

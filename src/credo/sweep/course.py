@@ -146,7 +146,7 @@ class Course:
     def begin(self) -> None:
         """Record the sweep, if that is not done, and write its plan."""
         if not self._begun:
-            with self.held.accepted(self.folder, "hydra.sweep.dir", begun=self.config.sweep.resume is not None):
+            with self.held.accepted(self.folder, "hydra.sweep.dir", exists=self.config.sweep.resume is not None):
                 self._record()
             self._begun = True
         self._write()

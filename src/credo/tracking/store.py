@@ -238,8 +238,8 @@ def reason(error: BaseException) -> str:
     SQLAlchemy tells what the database driver said (`orig`) with the statement, and how it came to be made.
     """
     chain = _chain(error)
-    told = [link for one in chain if isinstance(link := getattr(one, "orig", None), Exception)]
-    root = next((link for link in reversed(chain) if isinstance(link, OSError)), told[-1] if told else error)
+    of_driver = [link for one in chain if isinstance(link := getattr(one, "orig", None), Exception)]
+    root = next((link for link in reversed(chain) if isinstance(link, OSError)), of_driver[-1] if of_driver else error)
     said = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
     return masked(shortened(said.splitlines()[0])).rstrip(".")
 
