@@ -151,7 +151,9 @@ def parquet(table: Columns) -> bytes:
     columns = []
     for _, values in table:
         try:
-            columns.append(pa.array(values[:length]))
+            column = pa.array(values[:length])
+            write_table(pa.table([column], names=["y"]), io.BytesIO())  # which refuses structures without fields
+            columns.append(column)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             columns.append(pa.array([ascii(value) for value in values[:length]]))
     names = [name.encode("utf-8", "replace").decode() for name, _ in table]
