@@ -52,7 +52,7 @@ sweep: setup ## the same question by four methods, comparable in MLflow
 
 ui: setup ## MLflow on 127.0.0.1 with this folder's runs
 	@test -f mlflow.db || { echo "no runs in this folder yet: make run" >&2; exit 1; }
-	@$(PYTHON) -m credo.tracking.view 127.0.0.1:$(PORT)
+	@$(PYTHON) -m credo.tracking.mlflow.view 127.0.0.1:$(PORT)
 	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
 		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 

@@ -11,10 +11,10 @@ import pytest
 from arviz_stats.base import array_stats
 from omegaconf import OmegaConf
 
-from credo import device
-from credo.contracts import Inference, Listener
+from credo.experiment import device
+from credo.inference.base import Inference, Listener
+from credo.inference.result import Result
 from credo.models.problem import Problem
-from credo.result import Result
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -81,11 +81,11 @@ def quiet() -> Listener:
 @pytest.fixture(scope="session")
 def method() -> Callable[..., Inference]:
     """An inference method with the settings of its YAML: `method("nuts", draws=500)`."""
-    from credo.inference.hmc import Hmc
-    from credo.inference.map import Map
-    from credo.inference.mh import Mh
-    from credo.inference.mle import Mle
-    from credo.inference.nuts import Nuts
+    from credo.inference.mcmc.kernels.hmc import Hmc
+    from credo.inference.mcmc.kernels.mh import Mh
+    from credo.inference.mcmc.kernels.nuts import Nuts
+    from credo.inference.point.map import Map
+    from credo.inference.point.mle import Mle
 
     classes: dict[str, Any] = {one.method: one for one in (Hmc, Map, Mh, Mle, Nuts)}
 

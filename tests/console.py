@@ -45,7 +45,7 @@ class Said:
 
 def credo(*words: object, cwd: Path) -> Said:
     """Run the command in this process, from `cwd`, and leave the process as it was."""
-    from credo import cli
+    from credo.cli import main
 
     arguments = [str(word) for word in words]
     # It shuts all handlers of the process down to set its own; absl's would close pytest's stderr.
@@ -54,7 +54,7 @@ def credo(*words: object, cwd: Path) -> Said:
         sys.argv = ["credo", *arguments]
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
             try:
-                code = cli.command(arguments)
+                code = main.command(arguments)
             except SystemExit as end:
                 code = int(end.code or 0)
     return Said(code, out.getvalue(), err.getvalue())

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from console import QUIET, Said, credo
-from credo import signals
+from credo.experiment import signals
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=mh", "inference.chains=2", "inference.warmup=20")
 SHORT = (*COINS, "inference.draws=60", "inference.block=10", *QUIET)

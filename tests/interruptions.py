@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from credo.contracts import Kept
+from credo.inference.base import Kept
 
 
 class Memory:

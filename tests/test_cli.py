@@ -31,7 +31,7 @@ def programs(pytestconfig: pytest.Config) -> str:
 def light(*words: str, cwd: Path, **environment: str) -> Said:
     """Run the command in a process that says at its end which heavy packages it has imported."""
     code = (
-        "import sys; from credo.cli import command\n"
+        "import sys; from credo.cli.main import command\n"
         "try: code = command(sys.argv[1:])\n"
         "except SystemExit as end: code = end.code or 0\n"
         f"print('imported', [name for name in {HEAVY} if name in sys.modules], file=sys.stderr); sys.exit(code)"

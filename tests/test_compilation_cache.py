@@ -9,8 +9,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from credo import device
 from credo.errors import ConfigError
+from credo.experiment import device
 
 
 @pytest.fixture(autouse=True)

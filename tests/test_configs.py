@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from console import FEW, QUIET, credo
 from credo.config import paths, schema
-from credo.config.build import build
-from credo.config.mistakes import refuse
+from credo.config.messages import refuse
 from credo.errors import ConfigError
+from credo.experiment.parts import build
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"

@@ -11,7 +11,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from console import credo, credo_process
-from credo.config.mistakes import in_quotes
+from credo.config.messages import in_quotes
 
 MODELS = """
 import jax.numpy as jnp
@@ -101,7 +101,7 @@ CASES = {
     "key in a file": ("experiment=misspelt", r"inference\.drws: .*did you mean 'draws'\? \(in experiment/misspelt\)"),
     "check without a class": (
         "+diagnostics.checks.rhat.threshold=1",
-        r"checks\.rhat: expected a _target_ that names its class, a credo\.contracts\.Diagnostic",
+        r"checks\.rhat: expected a _target_ that names its class, a credo\.diagnostics\.base\.Diagnostic",
     ),
     "check of no class": ("+diagnostics.checks.mine=3", r"checks\.mine: expected a _target_ .*, but got 3"),
     "class that is not there": (
@@ -109,7 +109,7 @@ CASES = {
         r"mine\._target_: mine\.Check cannot be",
     ),
     "class of another kind": (
-        "inference._target_=credo.report.none.NoReport",
+        "inference._target_=credo.report.run.none.NoReport",
         r"inference\.chains: there is no such key",
     ),
     # values

@@ -13,18 +13,19 @@ import xarray as xr
 from markdown_it import MarkdownIt
 from rich.text import Text
 
-from credo import note
-from credo.comparison import page as comparison_page
-from credo.comparison.runs import Run
-from credo.comparison.table import compare
-from credo.contracts import Check, Story, Verdict
+from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
 from credo.escape import fenced, link, markdown, visible
-from credo.report.page import render
-from credo.result import Cost, Result, Status
-from credo.sweep import page as sweep_page
-from credo.sweep.account import Account
-from credo.terminal import Screen, show_answer, show_places
+from credo.inference.result import Cost, Result, Status
+from credo.report.comparison import page as comparison_page
+from credo.report.comparison.runs import Run
+from credo.report.comparison.table import compare
+from credo.report.run import description
+from credo.report.run.page import render
+from credo.report.sweep import page as sweep_page
+from credo.report.terminal.run import Screen, show_answer, show_places
+from credo.runs.record import Story
+from credo.sweep.summary import Account
 
 HOSTILE = [
     "![x](http://evil.example/x.png)",
@@ -133,7 +134,7 @@ VERDICT = Verdict(
 
 
 def test_the_note_in_mlflow(story, result):
-    found = Tags(MARKDOWN.render(note.write(story, result, summarise(result), VERDICT)))
+    found = Tags(MARKDOWN.render(description.write(story, result, summarise(result), VERDICT)))
     assert set(found.tags) <= set(INERT)
     assert not found.loads
 

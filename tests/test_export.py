@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from console import Said, credo
-from credo import export
 from credo.errors import ConfigError
+from credo.models import export
 
 TRAIN = ("data=csv", "data.path=rows.csv", "data.target=[u,v]", "data.context=[c]", "model=mdn", "inference=mle")
 SMALL = ("model.hidden=[8]", "model.components=2", "training.epochs=20", "training.members=2", "training.batch_size=16")

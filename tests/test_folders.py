@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from console import credo
+from credo.cli import sync
+from credo.cli.starter import create
 from credo.errors import ConfigError
-from credo.folders import beneath
-from credo.starter import create
-from credo.tracking import sync
+from credo.runs.walk import beneath
 
 
 def run(place: Path) -> Path:
@@ -62,7 +62,7 @@ def test_links_are_not_followed_except_the_one_that_was_named(tmp_path, monkeypa
 
 def test_folders_without_number_are_not_all_looked_into(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("credo.folders.MOST", 10)
+    monkeypatch.setattr("credo.runs.walk.MOST", 10)
     for number in range(20):
         (tmp_path / "outputs" / str(number)).mkdir(parents=True)
     with pytest.raises(ConfigError, match="is no folder of runs"):

@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from console import FEW, QUIET, credo
-from credo import export
 from credo.errors import Interrupted
-from credo.report.none import NoReport
+from credo.models import export
+from credo.report.run.none import NoReport
 
 ASKED = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET)
 
@@ -38,7 +38,7 @@ def test_the_draws_are_there_before_anything_else(tmp_path: Path) -> None:
     def stopped(*_: Any) -> None:
         raise Interrupted("stopped")
 
-    from credo import app
+    from credo.experiment import run as app
 
     with mock.patch.object(app, "summarise", stopped):
         credo(*ASKED, cwd=tmp_path)

@@ -159,7 +159,7 @@ def test_an_own_configuration_that_builds_on_credos_wins(foreign: Path) -> None:
 def test_the_file_of_a_word_that_is_no_part_is_named(foreign: Path) -> None:
     said = credo("data=mnist", "model=bernoulli", *QUIET, cwd=foreign)
     file = foreign / "conf" / "data" / "mnist.yaml"
-    sentence = f"data=mnist: expected a _target_ that names its class, a credo.contracts.Source, but {file} has none;"
+    sentence = f"data=mnist: expected a _target_ that names its class, a credo.data.base.Source, but {file} has none;"
     assert said.err.splitlines()[1:] == [f"credo: {sentence} choose another word, or add one"]
     assert said.code == 2
     assert not list(foreign.glob("outputs"))

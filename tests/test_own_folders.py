@@ -16,8 +16,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from console import FEW, PYTHON, QUIET, credo
-from credo import app, lock
 from credo.errors import ConfigError
+from credo.experiment import run as app
+from credo.runs import lock
 from credo.tracking.none import NoTracker
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=mh", *FEW["mh"], *QUIET)

@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 
 from console import FEW
-from credo import metrics, objective
 from credo.config import paths, schema
-from credo.config.build import Parts, build
-from credo.config.mistakes import refuse
-from credo.contracts import Inference, Listener
-from credo.diagnostics import verdict
+from credo.config.messages import refuse
+from credo.diagnostics import metrics, verdict
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
+from credo.experiment import objective
+from credo.experiment.parts import Parts, build
+from credo.inference.base import Inference, Listener
 from credo.models.problem import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(data: str, model: str) -> 
 
 
 def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, float]:
-    """What `app.run` does with a pair, but for the files: infer, summarise, judge, count."""
+    """What `experiment.run.run` does with a pair, but for the files: infer, summarise, judge, count."""
     problem = bound(data, model)
     chosen = inference(method)
     chosen.check(problem)

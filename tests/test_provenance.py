@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from credo import provenance
+from credo.runs import provenance
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def said(settings: dict[str, Any], target: str = f"{__name__}.Own") -> str:
         ({"rest": math.nan}, "model.rest: expected a number, but got nan"),
         ({"end": math.nan}, "model.end: expected a number, but got nan"),
         (
-            {"anything": {"_target_": "credo.samplers.mala.Mala", "step_size": -1.0}},
+            {"anything": {"_target_": "credo.energies.samplers.mala.Mala", "step_size": -1.0}},
             "model.anything.step_size: expected a positive number, but got -1.0",
         ),
     ],
@@ -148,7 +148,7 @@ TARGETS = sorted(
         if str(getattr(node, "_target_", "???")) != "???" and not str(node._target_).startswith("credo.models.priors.")
     }
     | {str(node._target_) for node in schema.diagnostics.built_in().values()}
-    | {"credo.inference.stop.Stop"}
+    | {"credo.inference.mcmc.stop.Stop"}
 )
 LEFT_TO_CLASS = {"couplings", "fields", "low", "high", "farthest"}
 """Numbers of any sign, and what else each class judges."""

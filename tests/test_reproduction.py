@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from console import FEW, QUIET, credo
-from credo import archive
+from credo.runs import netcdf
 
 RUN = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET, "hydra.run.dir=first")
 
@@ -71,21 +71,21 @@ def test_the_hash_is_that_of_all_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     def tree(x: np.ndarray, name: str = "x") -> xr.DataTree:
         return xr.DataTree.from_dict({"posterior": xr.Dataset({name: (("chain", "draw", "dim"), x)})})
 
-    first = archive.draws_hash(tree(draws))
-    assert first == archive.draws_hash(tree(draws.copy()))
+    first = netcdf.draws_hash(tree(draws))
+    assert first == netcdf.draws_hash(tree(draws.copy()))
     other = draws.copy()
     other[1, 49, 2] = np.nextafter(other[1, 49, 2], np.inf)
-    assert len({first, *map(archive.draws_hash, (tree(other), tree(draws, "y"), tree(draws.astype("f4"))))}) == 4
-    monkeypatch.setattr(archive, "MOST_BYTES", 500)
-    cut = archive.draws_hash(tree(other))
-    assert cut != archive.draws_hash(tree(draws))
+    assert len({first, *map(netcdf.draws_hash, (tree(other), tree(draws, "y"), tree(draws.astype("f4"))))}) == 4
+    monkeypatch.setattr(netcdf, "MOST_BYTES", 500)
+    cut = netcdf.draws_hash(tree(other))
+    assert cut != netcdf.draws_hash(tree(draws))
 
 
 def test_a_reproduction_has_a_folder_of_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from credo import reproduction
+    from credo.experiment import reproduce
 
     assert credo(*RUN, cwd=tmp_path).code == 0
     monkeypatch.chdir(tmp_path)
-    plan = reproduction.planned([str(tmp_path / "first")], datetime(2026, 1, 31, 12))
+    plan = reproduce.planned([str(tmp_path / "first")], datetime(2026, 1, 31, 12))
     assert plan.run.folder == tmp_path / "reproductions" / "2026-01-31_12-00-00_first"
     assert plan.before["seed"] == 0

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 from console import Said, credo
-from credo import checkpoint
+from credo.runs import checkpoint
 
 pytestmark = pytest.mark.slow
 

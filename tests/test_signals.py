@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from credo import signals
 from credo.errors import Interrupted
+from credo.experiment import signals
 
 RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Interrupted}
 

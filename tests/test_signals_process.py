@@ -19,7 +19,7 @@ SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM", sign
 @pytest.mark.parametrize("number", SAID)
 def test_before_anything_began(number: signal.Signals, tmp_path: Path) -> None:
     """As early as it can be heard: in the imports, which take a second."""
-    slow = "import credo.signals as s; s.leaving(); print(flush=True); import time; time.sleep(60)"
+    slow = "import credo.experiment.signals as s; s.leaving(); print(flush=True); import time; time.sleep(60)"
     with subprocess.Popen(  # noqa: S603 - our own
         [PYTHON, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
@@ -70,6 +70,6 @@ def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
 
 
 def test_nohup_is_respected(tmp_path: Path) -> None:
-    words = "import signal, credo.signals as s; s.leaving(); signal.raise_signal(signal.SIGHUP); print('on')"
+    words = "import signal, credo.experiment.signals as s; s.leaving(); signal.raise_signal(signal.SIGHUP); print('on')"
     said = subprocess.run(["nohup", PYTHON, "-c", words], capture_output=True, text=True, cwd=tmp_path, check=True)  # noqa: S603, S607
     assert said.stdout == "on\n"

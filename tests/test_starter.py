@@ -9,8 +9,8 @@ import pytest
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import OmegaConf
 
+from credo.cli.starter import create
 from credo.errors import ConfigError
-from credo.starter import create
 
 
 def test_writes_the_files_that_it_tells_of(tmp_path):
@@ -83,7 +83,7 @@ def test_the_model_takes_the_data_and_gives_it_a_finite_density(tmp_path):
 
 def test_it_costs_no_import_of_jax(tmp_path):
     code = (
-        "import sys, pathlib; from credo.starter import create; create(pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from credo.cli.starter import create; create(pathlib.Path(sys.argv[1]));"
         "sys.exit(any(name in sys.modules for name in ('jax', 'xarray', 'hydra')))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0  # noqa: S603 - our own code

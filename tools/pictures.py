@@ -23,7 +23,7 @@ from typing import Any
 import aiohttp
 from PIL import Image
 
-from credo.tracking import view
+from credo.tracking.mlflow import view
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

@@ -22,12 +22,12 @@ import jax
 import numpy as np
 from posteriors import HERE, REFERENCE
 
-from credo import device
 from credo.energies.base import Energy
 from credo.energies.ising import Ising
+from credo.energies.normaliser import ais
 from credo.energies.rbm import BernoulliRbm
-from credo.evidence import ais
-from credo.samplers.gibbs import Gibbs
+from credo.energies.samplers.gibbs import Gibbs
+from credo.experiment import device
 
 CHAINS, RUNGS, SEEDS = 400, 200, 20
 SIZES, REPEATS = (25, 100, 400, 1600), 60

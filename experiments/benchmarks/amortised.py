@@ -23,14 +23,14 @@ from film import settings
 from posteriors import HERE, REFERENCE, Quiet
 from sbibm import c2st
 
-from credo import device
-from credo.contracts import NO_KEEPER
-from credo.inference.mle import Mle
+from credo.experiment import device
+from credo.inference.base import NO_KEEPER
+from credo.inference.point.mle import Mle
+from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.predict import Predictive
 from credo.models.problem import Problem
-from credo.training.likelihood import Likelihood
 
 SIMULATIONS = 10_000
 BARS = {"gaussian_linear": 0.58, "two_moons": 0.64}

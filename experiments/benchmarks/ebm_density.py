@@ -25,15 +25,15 @@ from numpyro import handlers
 from posteriors import HERE, Quiet
 from uci import composed
 
-from credo import device
-from credo.config.build import Parts, build
-from credo.contracts import NO_KEEPER
 from credo.data.plane import DENSITIES, Plane
 from credo.diagnostics.energy import add_energy
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
+from credo.experiment import device
+from credo.experiment.parts import Parts, build
+from credo.inference.base import NO_KEEPER
+from credo.inference.result import Result
 from credo.models.problem import Problem
-from credo.result import Result
 
 NEEDED = {"two_moons": 0.10, "eight_gaussians": 0.10, "checkerboard": 0.15}
 HALF = {"two_moons": 5.0, "eight_gaussians": 8.0, "checkerboard": 10.0}

@@ -25,12 +25,12 @@ from numpyro import handlers
 from posteriors import HERE, Quiet
 from uci import composed
 
-from credo import device
-from credo.config.build import build
-from credo.contracts import NO_KEEPER
 from credo.data.lopsided import density
+from credo.experiment import device
+from credo.experiment.parts import build
+from credo.inference.base import NO_KEEPER
+from credo.inference.result import Result
 from credo.models.problem import Problem
-from credo.result import Result
 
 POINTS = 2048
 SHARED = (

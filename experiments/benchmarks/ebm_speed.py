@@ -31,12 +31,12 @@ from jax import Array, lax
 from jax.nn import sigmoid
 from posteriors import HERE
 
-from credo import device
 from credo.energies.base import Energy
 from credo.energies.ising import Ising
-from credo.nets.mlp import MLP
-from credo.samplers.gibbs import Gibbs
-from credo.samplers.langevin import Langevin
+from credo.energies.samplers.gibbs import Gibbs
+from credo.energies.samplers.langevin import Langevin
+from credo.experiment import device
+from credo.networks.mlp import MLP
 
 ROUNDS = 15
 SIDE, ISING_CHAINS, SWEEPS = 64, 1_000, 5

@@ -24,15 +24,15 @@ import xarray as xr
 from omegaconf import OmegaConf
 from posteriors import HERE, ROOT, Quiet
 
-from credo import device
-from credo.contracts import NO_KEEPER
 from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
-from credo.inference.mle import Mle
+from credo.experiment import device
+from credo.inference.base import NO_KEEPER
+from credo.inference.point.mle import Mle
+from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
-from credo.training.likelihood import Likelihood
 
 SEEDS = 5
 PRODUCT = {"hidden": (16,), "context_hidden": (), "activation": "identity", "scale": "constant", "components": 1}

@@ -28,9 +28,9 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from credo import device
 from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.energies.critic import Critic, Joint, Separable
+from credo.experiment import device
 from credo.information.mutual_information import infonce
 
 HERE = Path(__file__).parent

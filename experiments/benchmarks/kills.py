@@ -25,8 +25,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from credo.checkpoint import head_of
 from credo.errors import ConfigError
+from credo.runs.checkpoint import head_of
 
 HERE = Path(__file__).parent
 CREDO = str(Path(sys.executable).parent / "credo")

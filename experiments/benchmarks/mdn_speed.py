@@ -23,13 +23,13 @@ import optax
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo import device
-from credo.inference.mle import Mle
+from credo.experiment import device
+from credo.inference.point.mle import Mle
+from credo.inference.training import descent
+from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
-from credo.training import descent
-from credo.training.likelihood import Likelihood
 
 HERE = Path(__file__).parent
 CONF = HERE.parents[1] / "conf"

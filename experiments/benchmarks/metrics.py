@@ -27,10 +27,10 @@ from numpyro.infer import MCMC, NUTS
 from omegaconf import OmegaConf
 from posteriors import FOLDERS, HARD_SEEDS, HERE, ROOT, Quiet, folder, read
 
-from credo import device
 from credo.diagnostics.summary import running
+from credo.experiment import device
 from credo.inference.density import potential
-from credo.inference.nuts import Nuts
+from credo.inference.mcmc.kernels.nuts import Nuts
 from credo.inference.start import find_continuous
 from credo.models.problem import Problem
 from credo.models.program import Program

@@ -26,15 +26,15 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from credo import device
 from credo.data.json import Json
 from credo.diagnostics.summary import summarise
-from credo.inference.chains import Chains
-from credo.inference.mh import Mh
-from credo.inference.nuts import Nuts
+from credo.experiment import device
+from credo.inference.mcmc.kernels.mh import Mh
+from credo.inference.mcmc.kernels.nuts import Nuts
+from credo.inference.mcmc.mcmc import Chains
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -25,9 +25,9 @@ from numpyro import handlers
 from posteriors import HERE, Quiet
 from uci import composed
 
-from credo import device
-from credo.config.build import build
-from credo.contracts import NO_KEEPER
+from credo.experiment import device
+from credo.experiment.parts import build
+from credo.inference.base import NO_KEEPER
 
 VISIBLE, HIDDEN, ROWS = 10, 8, 20_000
 STATES = np.array(list(product([0.0, 1.0], repeat=VISIBLE)))

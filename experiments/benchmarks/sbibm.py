@@ -29,10 +29,10 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from credo import device
 from credo.data.entries import by_name
 from credo.diagnostics.summary import summarise
-from credo.inference.chains import Chains
+from credo.experiment import device
+from credo.inference.mcmc.mcmc import Chains
 from credo.models.problem import Problem
 from credo.models.program import Program
 

@@ -21,14 +21,14 @@ import xarray as xr
 from omegaconf import OmegaConf
 from posteriors import HERE, REFERENCE, ROOT, Quiet
 
-from credo import device
 from credo.diagnostics.summary import summarise
-from credo.inference.nuts import Nuts
+from credo.experiment import device
+from credo.inference.mcmc.kernels.nuts import Nuts
+from credo.inference.result import Status
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 from credo.models.regression import Regression
-from credo.result import Status
 
 SEEDS = 100
 NORMAL_Q95 = 1.6448536269514722

@@ -16,8 +16,8 @@ from typing import Any
 import hydra
 import numpy as np
 
-from credo import device
 from credo.config import paths, schema
+from credo.experiment import device
 
 HERE = Path(__file__).parent
 SCHOOLS = ("data=eight_schools", "model=hierarchical")
@@ -66,8 +66,8 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
     """Seconds alone and together, and how far the answers differ."""
     import jax
 
-    from credo.config.build import build
-    from credo.contracts import NO_KEEPER
+    from credo.experiment.parts import build
+    from credo.inference.base import NO_KEEPER
     from credo.inference.calls import together
 
     asked: list[Any] = []

@@ -21,12 +21,12 @@ import numpy as np
 from omegaconf import DictConfig
 from posteriors import HERE, REFERENCE, ROOT, Quiet
 
-from credo import device
 from credo.config import paths, schema
-from credo.config.build import build
-from credo.contracts import NO_KEEPER
 from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
+from credo.experiment import device
+from credo.experiment.parts import build
+from credo.inference.base import NO_KEEPER
 
 DEEP_ENSEMBLES = {"concrete": 3.06, "energy": 1.38, "yacht": 1.18, "power-plant": 2.79, "bostonHousing": 2.41}
 SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test")

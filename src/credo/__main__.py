@@ -2,14 +2,14 @@
 
 import sys
 
-from credo import signals
 from credo.errors import Interrupted
+from credo.experiment import signals
 
 
 def main() -> None:
     """Run the command, and exit with its code."""
     signals.leaving()
-    from credo import cli
+    from credo.cli import main as cli
 
     try:
         code = cli.command(sys.argv[1:])

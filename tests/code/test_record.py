@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from console import FEW, QUIET, credo
-from credo import reproduction
-from credo.checkpoint import Checkpoint
 from credo.code import record
-from credo.contracts import Kept
 from credo.errors import ConfigError
+from credo.experiment import reproduce
+from credo.inference.base import Kept
+from credo.runs.checkpoint import Checkpoint
 
 PROGRAM = """
 import numpyro
@@ -29,7 +29,7 @@ def model(y):
         numpyro.sample("y", dist.Normal(mu, SCALE), obs=y)
 """
 CHECK = """
-from credo.contracts import Check
+from credo.diagnostics.base import Check
 
 
 class Mine:
@@ -162,11 +162,11 @@ def test_code_that_was_not_recorded_is_not_run(which: str, said: str, finished: 
 
 def test_what_a_run_did_not_record_is_unknown(finished: Path) -> None:
     now = provenance(finished / "run")
-    found = reproduction.compared({name: part for name, part in now.items() if name != "code"}, finished / "run")
+    found = reproduce.compared({name: part for name, part in now.items() if name != "code"}, finished / "run")
     assert found.differences == ("code: unknown, the run is from a time when credo did not keep the code",)
-    assert reproduction.compared(now, finished / "run").differences == ()
+    assert reproduce.compared(now, finished / "run").differences == ()
     blurred = {**now, "code": {**now["code"], "unknown": ["program.F is a file"]}}
-    assert reproduction.compared(blurred, finished / "run").differences == ("code: unknown, program.F is a file",)
+    assert reproduce.compared(blurred, finished / "run").differences == ("code: unknown, program.F is a file",)
     with pytest.raises(ConfigError, match="kept no code"):
         record.recorded(finished / "run", None)
 

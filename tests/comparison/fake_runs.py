@@ -10,16 +10,17 @@ import xarray as xr
 from omegaconf import OmegaConf
 from scipy.stats import norm
 
-from credo import archive, metrics
-from credo.contracts import Check, Verdict
+from credo.diagnostics import metrics
 from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.result import Cost, Result, Status
-from credo.sweep.jobs import Job
+from credo.inference.result import Cost, Result, Status
+from credo.runs import netcdf
+from credo.runs.job import Job
 
 Y = np.random.default_rng(1).normal(0.5, 1.0, 10)
-NUTS = {"_target_": "credo.inference.nuts.Nuts", "draws": 100}
+NUTS = {"_target_": "credo.inference.mcmc.kernels.nuts.Nuts", "draws": 100}
 
 
 def result(posterior: Mapping[str, np.ndarray], log_likelihood: np.ndarray, site: str = "y", **coords: Any) -> Result:
@@ -98,14 +99,14 @@ def finished(
         Check("prior_sensitivity", "note", 0.125, 0.05, "It moves."),
     )
     verdict = Verdict("failed" if failed else "passed", checks)
-    archive.write(result.tree, folder / "posterior.nc")
+    netcdf.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
     if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
     (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
     provenance = {"seed": settings["seed"], "data_hash": data_hash}
-    seen = archive.observations(result.tree) if observed is not None else {"y": {"hash": "same"}} if measure else None
+    seen = netcdf.observations(result.tree) if observed is not None else {"y": {"hash": "same"}} if measure else None
     record = {} if seen is None else {"observed": {site: one | {"measure": measure} for site, one in seen.items()}}
     (folder / "provenance.json").write_text(json.dumps(provenance | record))
     return folder

@@ -13,11 +13,12 @@ import xarray as xr
 from fake_runs import begun, config, draws, finished
 
 from console import credo
-from credo.comparison import page, plots, runs, terminal
-from credo.comparison.table import Comparison, compare
-from credo.result import Cost, Result, Status
-from credo.sweep.jobs import Job
-from credo.terminal import Screen
+from credo.inference.result import Cost, Result, Status
+from credo.report.comparison import page, plots, runs
+from credo.report.comparison.table import Comparison, compare
+from credo.report.terminal import comparison as terminal
+from credo.report.terminal.run import Screen
+from credo.runs.job import Job
 
 
 @pytest.fixture

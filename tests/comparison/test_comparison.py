@@ -8,11 +8,11 @@ import pytest
 from fake_runs import Y, begun, config, draws, finished, point
 from scipy.stats import norm
 
-from credo.comparison import leave_one_out, runs, table, words
-from credo.comparison.table import Comparison, compare, frame
 from credo.diagnostics.loo import loo_metrics
 from credo.errors import ConfigError
-from credo.sweep.jobs import Job
+from credo.report.comparison import leave_one_out, runs, table, words
+from credo.report.comparison.table import Comparison, compare, frame
+from credo.runs.job import Job
 
 FAILED = Job(("x=1",), "FAILED", 1, "the chains have no finite start")
 

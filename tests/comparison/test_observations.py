@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from fake_runs import Y, config, draws, finished, point
 
-from credo import archive
-from credo.comparison.observations import how
-from credo.comparison.runs import find
-from credo.comparison.table import Comparison, compare
 from credo.errors import ConfigError
+from credo.report.comparison.observations import how
+from credo.report.comparison.runs import find
+from credo.report.comparison.table import Comparison, compare
+from credo.runs import netcdf
 
 POSITIVE = np.exp(Y)
 PROGRAM = {"_target_": "credo.models.program.Program", "function": "mine:model"}
@@ -86,8 +86,8 @@ def test_what_an_earlier_version_observed_is_not_known(tmp_path: Path) -> None:
 def test_equal_numbers_have_equal_hashes() -> None:
     def hashed(values: np.ndarray) -> str:
         tree = xr.DataTree.from_dict({"observed_data": xr.Dataset({"y": ("obs", values)})})
-        return archive.observations(tree)["y"]["hash"]
+        return netcdf.observations(tree)["y"]["hash"]
 
     assert hashed(np.array([0, 1])) == hashed(np.array([-0.0, 1.0])) == hashed(np.array([False, True]))
     assert hashed(np.array([0, 1])) != hashed(np.array([1, 0]))
-    assert archive.observations(xr.DataTree()) == {}
+    assert netcdf.observations(xr.DataTree()) == {}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from fake_runs import begun, config, draws, finished
 
-from credo.comparison import runs
-from credo.comparison.configurations import distinguish
 from credo.errors import ConfigError
-from credo.sweep.jobs import Job, shortest
+from credo.report.comparison import runs
+from credo.report.comparison.configurations import distinguish
+from credo.runs.job import Job, shortest
 
 
 def labels(*folders: Path) -> list[str]:

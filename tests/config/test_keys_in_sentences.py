@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from console import FEW, QUIET, credo
-from credo.config import build, mistakes, paths, schema
+from credo.config import messages, paths, schema
 from credo.errors import ConfigError, shortened
+from credo.experiment import parts
 
 CONF = paths.built_in() / "conf"
 GROUPS = ("model", "energy", "sampler", "prior", "training", "inference", "report")
@@ -48,12 +49,12 @@ def settings(config: DictConfig, key: str) -> Iterator[str]:
 
 def refusal(config: DictConfig, group: str, key: str, value: Any) -> str | None:
     """What is said of a value; `None` where it is taken, or its schema refuses it by its key."""
-    make: Any = {"inference": build.make_inference, "training": build.build, "report": build.build}
+    make: Any = {"inference": parts.make_inference, "training": parts.build, "report": parts.build}
     broken = copy.deepcopy(config)
     try:
         OmegaConf.update(broken, key, value)
-        mistakes.refuse(broken)
-        make.get(group, build.make_model)(broken)
+        messages.refuse(broken)
+        make.get(group, parts.make_model)(broken)
     except OmegaConfBaseException:
         return None
     except ConfigError as error:
@@ -129,7 +130,7 @@ def test_keys_are_those_typed(case: str, tmp_path: Path) -> None:
 
 def test_a_message_of_several_lines_is_told_whole() -> None:
     error = HydraException("Target 'a.b' is blocklisted because it allows\nconfig data to run.\n\nMore.\nfull_key: x")
-    assert str(mistakes.explain(error)) == "target 'a.b' is blocklisted because it allows config data to run"
+    assert str(messages.explain(error)) == "target 'a.b' is blocklisted because it allows config data to run"
 
 
 @pytest.mark.parametrize(

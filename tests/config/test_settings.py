@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from console import FEW, QUIET, credo
-from credo import memory, objective
+from credo import memory
 from credo.errors import ConfigError
+from credo.experiment import objective
 
 COIN = ("data=coin_flips", "model=bernoulli", *QUIET)
 LONG = "x" * 300

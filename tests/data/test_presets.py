@@ -6,7 +6,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 from credo.config.schema.data import OPTIONS
-from credo.contracts import Source
+from credo.data.base import Source
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
 WANTED = {

@@ -14,8 +14,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from credo.config.schema.diagnostics import OPTIONS
-from credo.contracts import Diagnostic
-from credo.result import Cost, Result, Status
+from credo.diagnostics.base import Diagnostic
+from credo.inference.result import Cost, Result, Status
 
 CONF = Path(__file__).parents[2] / "conf"
 

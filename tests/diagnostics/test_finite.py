@@ -3,7 +3,7 @@ import pytest
 
 from credo.diagnostics.finite import Finite
 from credo.diagnostics.summary import summarise
-from credo.result import Status
+from credo.inference.result import Status
 
 from .conftest import draws_result, good_draws, good_point, point_result
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 from credo.diagnostics.fit import Fit, compared
 from credo.diagnostics.summary import summarise
-from credo.result import Cost, Result, Status
+from credo.inference.result import Cost, Result, Status
 
 from .conftest import dataset, good_draws
 

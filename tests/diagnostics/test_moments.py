@@ -6,9 +6,9 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from credo.diagnostics.mcse import Mcse
+from credo.diagnostics.metrics import collect
 from credo.diagnostics.moments import Moments
 from credo.diagnostics.summary import heavy, summarise
-from credo.metrics import collect
 
 from .conftest import draws_result, good_point
 

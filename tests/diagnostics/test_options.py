@@ -8,7 +8,7 @@ import xarray as xr
 from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 
-from credo.contracts import Check, Diagnostic
+from credo.diagnostics.base import Check, Diagnostic
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 

@@ -11,7 +11,7 @@ from credo.diagnostics.gradient_norm import GradientNorm
 from credo.diagnostics.hessian import Hessian
 from credo.diagnostics.standard_errors import StandardErrors
 from credo.diagnostics.summary import summarise
-from credo.result import Status
+from credo.inference.result import Status
 
 from .conftest import good_draws, good_point, point_result
 

@@ -5,7 +5,7 @@ import xarray as xr
 
 from credo.diagnostics.samples import Samples
 from credo.diagnostics.summary import summarise
-from credo.result import Cost, Result, Status
+from credo.inference.result import Cost, Result, Status
 
 from .conftest import dataset
 

@@ -4,7 +4,7 @@ import xarray as xr
 
 from credo.diagnostics.settled import Settled
 from credo.diagnostics.summary import summarise
-from credo.result import Cost, Result, Status
+from credo.inference.result import Cost, Result, Status
 
 from .conftest import dataset, good_draws, good_point
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from credo.contracts import Check
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge, to_json
-from credo.result import Status
+from credo.inference.result import Status
 
 from .conftest import draws_result, good_draws, good_energy, good_network, good_point, point_result
 

@@ -16,12 +16,12 @@ from jax.test_util import check_grads
 from omegaconf import OmegaConf
 
 from credo.energies.image import BinaryImage, RealImage, network_of
+from credo.energies.normaliser import ais, enumeration
 from credo.energies.rbm import BernoulliRbm
+from credo.energies.samplers.dmala import Dmala
 from credo.errors import ConfigError
-from credo.evidence import ais, enumeration
 from credo.models.energies.image import Image
-from credo.nets.conv import Encoder
-from credo.samplers.dmala import Dmala
+from credo.networks.conv import Encoder
 
 ROOT = Path(__file__).parents[2]
 KEY = jax.random.PRNGKey(0)

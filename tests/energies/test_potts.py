@@ -11,9 +11,9 @@ import pytest
 from jax.test_util import check_grads
 
 from credo.energies.ising import Ising
+from credo.energies.normaliser import enumeration
 from credo.energies.potts import Potts
 from credo.errors import ConfigError
-from credo.evidence import enumeration
 
 RNG = np.random.default_rng(11)
 EDGES = [(0, 1), (1, 2), (0, 2), (2, 3), (2, 3)]

@@ -18,19 +18,19 @@ import pytest
 
 from credo.energies.base import Energy
 from credo.energies.ising import Ising
+from credo.energies.normaliser import ais, enumeration, paths
 from credo.energies.polynomial import Polynomial
 from credo.energies.potts import Potts
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits
+from credo.energies.samplers.auto import Auto
+from credo.energies.samplers.base import Sampler
+from credo.energies.samplers.gibbs import Gibbs
+from credo.energies.samplers.hmc import Hmc
+from credo.energies.samplers.langevin import Langevin
+from credo.energies.samplers.mala import Mala
+from credo.energies.samplers.mh import Mh
 from credo.errors import ConfigError
-from credo.evidence import ais, enumeration, paths
-from credo.samplers.auto import Auto
-from credo.samplers.base import Sampler
-from credo.samplers.gibbs import Gibbs
-from credo.samplers.hmc import Hmc
-from credo.samplers.langevin import Langevin
-from credo.samplers.mala import Mala
-from credo.samplers.mh import Mh
 
 
 def seeded(visible: int, hidden: int, seed: int) -> BernoulliRbm:

@@ -15,11 +15,11 @@ import pytest
 from jax import Array, lax
 from scipy.special import expit
 
+from credo.energies.normaliser import bridge
 from credo.energies.polynomial import Polynomial
 from credo.energies.quadratic import Quadratic
+from credo.energies.samplers.mala import Mala
 from credo.errors import ConfigError
-from credo.evidence import bridge
-from credo.samplers.mala import Mala
 
 SEEDS = 64
 

@@ -11,10 +11,10 @@ import pytest
 
 from credo.energies.base import Discrete, Energy
 from credo.energies.ising import Ising
+from credo.energies.normaliser import enumeration
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits
 from credo.errors import ConfigError
-from credo.evidence import enumeration
 
 Reference = Callable[[str], Any]
 

@@ -18,11 +18,11 @@ from scipy.special import ndtr
 
 from credo.energies.base import Energy, Given
 from credo.energies.ising import Ising
+from credo.energies.normaliser.exact import Closed, Enumerated, Exact, Integrated, Transferred
 from credo.energies.polynomial import Polynomial
 from credo.energies.potts import Potts
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm
-from credo.evidence.exact import Closed, Enumerated, Exact, Integrated, Transferred
 from credo.models.energies.polynomial import Polynomial as Polynomials
 
 DRAWS = 20_000

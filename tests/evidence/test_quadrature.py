@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
+from credo.energies.normaliser.quadrature import log_z
 from credo.energies.polynomial import Polynomial
 from credo.energies.quadratic import Quadratic
 from credo.errors import ConfigError
-from credo.evidence.quadrature import log_z
 
 Reference = Callable[[str], Any]
 LINE = [(-inf, inf)]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from credo.energies.ising import Ising
+from credo.energies.normaliser import enumeration, transfer
 from credo.errors import ConfigError
-from credo.evidence import enumeration, transfer
 
 Reference = Callable[[str], Any]
 

@@ -25,9 +25,9 @@ from omegaconf import OmegaConf
 from promise import files, require_kept
 
 from console import FEW, Said, credo
-from credo import app
 from credo.config import paths, schema
 from credo.errors import CredoError
+from credo.experiment import run as app
 
 EXAMPLES = int(os.environ.get("CREDO_FUZZ", "100"))
 RUNS = "CREDO_FUZZ" in os.environ

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from promise import files
 
 from console import Said, credo
-from credo.tracking.journal import Head, Journal
+from credo.tracking.outbox import Head, Journal
 
 EXAMPLES = int(os.environ.get("CREDO_FUZZ", "60"))
 VERBS: Mapping[str, tuple[str, ...]] = {

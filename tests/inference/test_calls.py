@@ -12,16 +12,16 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER, Inference, Listener
 from credo.errors import RunError
+from credo.inference.base import NO_KEEPER, Inference, Listener
 from credo.inference.calls import Call, Shareable, alone, together
 from credo.inference.clock import Clock
+from credo.inference.result import Result
+from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
-from credo.training.likelihood import Likelihood
 
 CONF = Path(__file__).parents[2] / "conf"
 

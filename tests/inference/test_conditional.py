@@ -14,10 +14,10 @@ import xarray as xr
 
 from credo.diagnostics.stuck import Stuck
 from credo.diagnostics.summary import summarise
-from credo.inference.conditional import of_others
+from credo.inference.mcmc.conditional import of_others
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 
 Infer = Callable[..., Result]
 FEW = {"chains": 2, "warmup": 20, "draws": 40, "block": 20}

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from credo.inference import edges, profile
-from credo.inference.edges import Edges
-from credo.inference.spectrum import decompose
+from credo.inference.point import edges, profile
+from credo.inference.point.edges import Edges
+from credo.inference.point.spectrum import decompose
 
 Value = Callable[[jax.Array], jax.Array]
 

@@ -11,10 +11,12 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import Inference, Listener
 from credo.energies.ising import Ising as IsingEnergy
+from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
-from credo.inference.exchange import Exchange
+from credo.inference.base import Inference, Listener
+from credo.inference.mcmc.kernels.exchange import Exchange
+from credo.inference.result import Result
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.ebm import Ebm
@@ -24,8 +26,6 @@ from credo.models.energies.polynomial import Polynomial
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.uniform import Uniform
-from credo.result import Result
-from credo.samplers.auto import Auto
 
 CONF = Path(__file__).parents[2] / "conf"
 Z = Callable[..., np.ndarray]

@@ -7,7 +7,7 @@ import jax
 import pytest
 import xarray as xr
 
-from credo.contracts import Inference, Kept
+from credo.inference.base import Inference, Kept
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem

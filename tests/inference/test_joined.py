@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from credo import archive
-from credo.checkpoint import Checkpoint
-from credo.contracts import Kept
-from credo.inference.joined import Joined
+from credo.inference.base import Kept
+from credo.inference.mcmc.lazy import Joined
+from credo.runs import netcdf
+from credo.runs.checkpoint import Checkpoint
 
 BLOCKS = [np.random.default_rng(seed).normal(size=(3, size, 5)) for seed, size in enumerate((4, 1, 7))]
 WHOLE = np.concatenate(BLOCKS, axis=1)
@@ -47,8 +47,8 @@ def test_a_tree_on_disk_is_written_piece_by_piece(
             "observed_data": xr.Dataset({"y": ("obs", np.zeros(3))}),
         }
     )
-    monkeypatch.setattr(archive, "MOST_BYTES", 400)
-    archive.write(tree, tmp_path / "posterior.nc")
+    monkeypatch.setattr(netcdf, "MOST_BYTES", 400)
+    netcdf.write(tree, tmp_path / "posterior.nc")
     with xr.open_datatree(tmp_path / "posterior.nc", engine="netcdf4") as read:
         assert np.array_equal(read["posterior"]["x"], WHOLE)
         assert list(read["posterior"]["x"].coords["dim"].values) == list("abcde")

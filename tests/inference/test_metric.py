@@ -14,12 +14,12 @@ import scipy.linalg
 import scipy.optimize
 import xarray as xr
 
-from credo.inference import metric as metrics
-from credo.inference.descent import HIGHEST, lowered
-from credo.inference.metric import Dense, Diagonal, LowRank, Metric
+from credo.inference.mcmc import metric as metrics
+from credo.inference.mcmc.descent import HIGHEST, lowered
+from credo.inference.mcmc.metric import Dense, Diagonal, LowRank, Metric
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 
 WORDS = (*metrics.KINDS, "auto")
 CHAINS, DRAWS, DIM = 4, 50, 6

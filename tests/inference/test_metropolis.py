@@ -11,10 +11,10 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from credo.inference.mh import accept
+from credo.inference.mcmc.kernels.mh import accept
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]

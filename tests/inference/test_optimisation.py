@@ -13,15 +13,15 @@ import pytest
 import xarray as xr
 
 from credo.config import numbers
-from credo.contracts import Inference
 from credo.errors import ConfigError, RunError
+from credo.inference.base import Inference
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 
@@ -198,7 +198,7 @@ def test_an_impossible_batch_is_named(infer: Infer) -> None:
 @pytest.mark.parametrize("batch_size", [0, -5])
 def test_a_batch_has_rows(batch_size: int) -> None:
     with pytest.raises(ConfigError, match=rf"^inference\.batch_size: expected .* but got {batch_size}$"):
-        numbers.require_all("inference", {"_target_": "credo.inference.map.Map", "batch_size": batch_size})
+        numbers.require_all("inference", {"_target_": "credo.inference.point.map.Map", "batch_size": batch_size})
 
 
 def test_a_batch_needs_adam(method: Callable[..., Inference]) -> None:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from credo import archive
 from credo.diagnostics.summary import labels
 from credo.diagnostics.verdict import judge
 from credo.inference import evaluate as module
 from credo.inference.evaluate import evaluate
+from credo.inference.result import Cost, Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Cost, Result, Status
+from credo.runs import netcdf
 
 Y = np.array([1.0, 2.0, 2.5, 4.0])
 SEEN = np.array([1, 1, 0, 1])
@@ -55,7 +55,7 @@ def test_only_the_missing_entries_are_unknowns() -> None:
 
 def test_names_survive_the_file(tmp_path: Any) -> None:
     tree = derived("with_names", {"draw": MU, "b": np.zeros((2, 3, 2)), "left/mu": MU})
-    archive.write(tree, tmp_path / "posterior.nc")
+    netcdf.write(tree, tmp_path / "posterior.nc")
     with xr.open_datatree(tmp_path / "posterior.nc", engine="netcdf4") as read:
         posterior = read["posterior"].to_dataset()
         assert {name: v.dims[2:] for name, v in posterior.data_vars.items()} == {

@@ -11,11 +11,11 @@ import pytest
 import xarray as xr
 
 from credo.inference.clock import Clock
+from credo.inference.result import Result
 from credo.models import priors
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
-from credo.result import Result
 
 Infer = Callable[..., Result]
 

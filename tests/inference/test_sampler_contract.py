@@ -10,13 +10,13 @@ import xarray as xr
 from scipy import stats
 
 from credo.config import numbers
-from credo.contracts import Inference
 from credo.errors import ConfigError, RunError
+from credo.inference.base import Inference
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.uniform import Uniform
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 

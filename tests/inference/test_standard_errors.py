@@ -14,10 +14,10 @@ import xarray as xr
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
-from credo.inference import profile
+from credo.inference.point import profile
+from credo.inference.result import Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 

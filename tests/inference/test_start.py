@@ -18,12 +18,12 @@ from credo.diagnostics.chains import Chains
 from credo.diagnostics.r_hat import RHat
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
+from credo.inference.result import Result
 from credo.inference.start import find
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 from interruptions import Cut, Memory
 
 Infer = Callable[..., Result]

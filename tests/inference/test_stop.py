@@ -9,11 +9,11 @@ import xarray as xr
 
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
-from credo.inference.stop import Stop
+from credo.inference.mcmc.stop import Stop
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 SHORT = {"chains": 2, "warmup": 100, "draws": 4000, "block": 50}

@@ -19,6 +19,8 @@ from jax.random import PRNGKey
 from numpyro import handlers
 from omegaconf import OmegaConf
 
+from credo.energies.samplers.auto import Auto
+from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
 from credo.models import priors
 from credo.models.ebm import Ebm, EnergyDistribution
@@ -31,8 +33,6 @@ from credo.models.energies.potts import Potts
 from credo.models.energies.quadratic import Quadratic
 from credo.models.energies.rbm import Rbm
 from credo.models.problem import Problem
-from credo.samplers.auto import Auto
-from credo.samplers.base import Sampler
 
 CONF = Path(__file__).parents[2] / "conf"
 POSITIVE = ("leading", "scale", "inverse_temperature")

@@ -17,11 +17,11 @@ from scipy import stats
 
 from credo.errors import ConfigError
 from credo.inference.density import log_joint
+from credo.inference.result import Result
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mixtures import ConditionalMixture
 from credo.models.problem import Problem
-from credo.result import Result
 
 CONF = Path(__file__).parents[2] / "conf" / "model" / "mdn.yaml"
 KEY = jax.random.PRNGKey(0)

@@ -11,8 +11,8 @@ import pytest
 from omegaconf import OmegaConf
 from scipy import stats
 
-from credo.config.build import make_model
 from credo.errors import ConfigError
+from credo.experiment.parts import make_model
 from credo.models import priors
 from credo.models.supports import within
 from credo.models.uniform import Above

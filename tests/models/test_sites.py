@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
+from credo.energies.samplers.mala import Mala
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
@@ -22,7 +23,6 @@ from credo.models.problem import Problem, Site
 from credo.models.program import Program
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
-from credo.samplers.mala import Mala
 
 DATA = xr.Dataset(
     {

@@ -11,12 +11,12 @@ import pytest
 from jax import Array
 
 from credo.errors import ConfigError
-from credo.nets import functional
-from credo.nets.conv import Encoder
-from credo.nets.film import FiLM
-from credo.nets.functional import Window
-from credo.nets.mlp import MLP, NORMS
-from credo.nets.unet import UNet
+from credo.networks import functional
+from credo.networks.conv import Encoder
+from credo.networks.film import FiLM
+from credo.networks.functional import Window
+from credo.networks.mlp import MLP, NORMS
+from credo.networks.unet import UNet
 
 KEY = jax.random.key(0)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from credo.nets import functional
+from credo.networks import functional
 
 FILE = np.load(Path(__file__).with_name("pytorch.npz"), allow_pickle=False)
 CASES = json.loads(str(FILE["cases"]))["cases"]

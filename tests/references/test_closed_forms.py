@@ -10,13 +10,13 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.normal_inverse_gamma import NormalInverseGamma
 from credo.models.problem import Problem
 from credo.models.uniform import Uniform
-from credo.result import Result, Status
 
 PROBS = (0.05, 0.5, 0.95)
 """The quantiles that the reference gives as `q`."""

@@ -10,12 +10,12 @@ import xarray as xr
 from scipy import stats
 
 from credo.errors import ConfigError
-from credo.inference.nuts import Nuts
+from credo.inference.mcmc.kernels.nuts import Nuts
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.regression import Regression
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from credo.inference.result import Result
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
-from credo.result import Result
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]

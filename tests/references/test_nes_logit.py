@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.problem import Problem
 from credo.models.regression import Regression
-from credo.result import Result, Status
 
 Infer = Callable[..., Result]
 

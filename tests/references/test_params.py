@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from credo.errors import ConfigError
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result
 
 Infer = Callable[..., Result]
 

@@ -8,9 +8,9 @@ import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
+from credo.inference.result import Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result, Status
 
 
 def gamma() -> None:

@@ -9,10 +9,11 @@ import pytest
 import xarray as xr
 from fake_results import DRAWS, make
 
-from credo.contracts import Check, Story, Verdict
+from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
-from credo.report.evidence import Evidence
-from credo.result import Result, Status
+from credo.inference.result import Result, Status
+from credo.report.view import Evidence
+from credo.runs.record import Story
 
 SCHOOLS = [
     "Choate",

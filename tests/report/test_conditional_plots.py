@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
 from credo.report import plots
-from credo.report.image import png
+from credo.report.drawing.image import png
+from credo.report.drawing.sheet import ACCENT, CHAINS, INK, MARK, SOFT
 from credo.report.plots.calibration import NOMINAL, band, coverage
 from credo.report.plots.learning import span
 from credo.report.plots.pit import histogram
 from credo.report.plots.weights import largest
-from credo.report.sheet import ACCENT, CHAINS, INK, MARK, SOFT
 
 GROUP = {
     "learning": "training",
@@ -136,7 +136,7 @@ def test_each_target_has_a_panel_up_to_four(drawn):
 
 
 def test_observed_rows_are_dots_and_those_outside_are_counted(drawn, monkeypatch):
-    from credo.report.sheet import Panel
+    from credo.report.drawing.sheet import Panel
 
     notes = []
     monkeypatch.setattr(Panel, "title", lambda self, words, note="", *_: notes.append(note))

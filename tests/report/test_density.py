@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from credo.report.density import density, intervals, limits
+from credo.report.drawing.density import density, intervals, limits
 
 
 def test_density_of_normal_draws():

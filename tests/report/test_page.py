@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 from fake_results import DRAWS, curve, make, predictive, training
 
-from credo.contracts import Verdict
+from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
 from credo.report import plots
-from credo.report.html import HtmlReport
+from credo.report.run.html import HtmlReport
 
 PLOTS = ["posterior", "predictive", "trace", "rank", "pairs", "energy", "starts"]
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -136,7 +136,7 @@ def test_scalars_without_room_are_named(write, schools):
 
 
 def test_very_many_scalars_without_room_are_counted_by_variable():
-    from credo.report.page import left_out_words
+    from credo.report.run.page import left_out_words
 
     names = [*(f"w[{i}]" for i in range(1000)), "b"]
     assert "1,000 elements of w, 1 element of b" in left_out_words(names)
@@ -172,7 +172,7 @@ def test_question_and_reproduction(write, schools):
 
 
 def test_choices_are_those_of_the_experiment(story):
-    from credo.report.page import choices
+    from credo.report.run.page import choices
 
     assert list(choices(story).items()) == [("data", "eight_schools"), ("inference", "nuts"), ("report", "html")]
 

@@ -7,7 +7,7 @@ from fake_results import DRAWS, make
 from matplotlib.collections import QuadMesh
 
 from credo.report import plots
-from credo.report.image import png
+from credo.report.drawing.image import png
 from credo.report.plots.rank import difference, envelope
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from credo.config.schema.report import OPTIONS
-from credo.contracts import Report
+from credo.report.base import Report
 from credo.report.plots import words
 
 CONF = Path(__file__).parents[2] / "conf" / "report"
@@ -33,7 +33,7 @@ def test_every_plot_is_in_the_preset():
 
 
 def test_no_report_writes_nothing(story, schools, summary, verdict):
-    from credo.report.none import NoReport
+    from credo.report.run.none import NoReport
 
     assert NoReport().write(story, schools, summary(schools), verdict, {}) is None
     assert not list(story.folder.iterdir())

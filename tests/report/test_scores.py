@@ -6,8 +6,8 @@ import xarray as xr
 from fake_results import DRAWS, make, predictive
 
 from credo.diagnostics.scores import scores
-from credo.report.numbers import number
-from credo.report.scores import rows, title
+from credo.report.drawing.numbers import number
+from credo.report.run.scores import rows, title
 
 
 def predicted(y, kind="test", measure="density"):

@@ -5,10 +5,11 @@ import math
 import pandas as pd
 import pytest
 
-from credo.contracts import Verdict
-from credo.report import lettering, table
-from credo.report.checks import counts, measured
-from credo.report.numbers import counted, fixed, number, places, seconds
+from credo.diagnostics.base import Verdict
+from credo.report.drawing import lettering
+from credo.report.drawing.numbers import counted, fixed, number, places, seconds
+from credo.report.run import table
+from credo.report.run.checks import counts, measured
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pytest
 import xarray as xr
 
 from console import Said, credo
-from credo import app, checkpoint
-from credo.contracts import Kept
 from credo.errors import RunError
+from credo.experiment import run as app
+from credo.inference.base import Kept
 from credo.inference.state import unpacked
-from credo.runs import files, saved, signature
+from credo.runs import checkpoint, files, saved, signature
 from credo.runs.shape import misfit
 from folders import NETWORK, finished, rows
 

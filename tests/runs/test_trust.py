@@ -69,7 +69,7 @@ def targets(mark: Path) -> Mapping[str, dict[str, Any]]:
         "by name": program | {"function": "evil:model"},
         "of a library": program | {"function": "os:mkdir"},
         "of credo, not a part": {"_target_": "credo.models.program.load", "reference": "evil:model"},
-        "through credo": {"_target_": "credo.app.Path.mkdir", "_args_": [str(mark)]},
+        "through credo": {"_target_": "credo.experiment.run.Path.mkdir", "_args_": [str(mark)]},
         "through numpyro": {"_target_": "numpyro.distributions.np.load", "_args_": [str(mark)]},
         "by interpolation": {"_target_": "${name}", "_args_": [str(mark)]},
         "by a resolver": {"_target_": "${oc.decode:os.mkdir}", "_args_": [str(mark)]},
@@ -174,7 +174,12 @@ def test_the_environment_is_not_read(value: str, folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////tmp/elsewhere/mlflow.db", "sqlite:///../../up.db"])
 def test_the_folder_sends_nothing_away(uri: str, folder: Path) -> None:
-    tracking = {"_target_": "credo.tracking.mlflow.MlflowTracker", "uri": uri, "experiment": "credo", "tags": {}}
+    tracking = {
+        "_target_": "credo.tracking.mlflow.tracker.MlflowTracker",
+        "uri": uri,
+        "experiment": "credo",
+        "tags": {},
+    }
     craft(
         folder / "cut" / ".hydra" / "config.yaml",
         lambda known: known.update(tracking=tracking | {"artifacts": True, "register": None, "system_metrics": False}),
@@ -282,7 +287,13 @@ def test_every_part_that_credo_has_is_its_own() -> None:
             known: Any = OmegaConf.to_container(OmegaConf.structured(node))
             assert known.get("_target_", "???") == "???" or trust.is_own(known["_target_"]), known
     assert trust.is_own("numpyro.distributions.Normal")
-    for foreign in ("numpyro.distributions.np", "numpyro.distributions.constraints", "credo.app.run", "os.system", 3):
+    for foreign in (
+        "numpyro.distributions.np",
+        "numpyro.distributions.constraints",
+        "credo.experiment.run.run",
+        "os.system",
+        3,
+    ):
         assert not trust.is_own(foreign)
     for file in (paths.built_in() / "experiments").glob("*.yaml"):
         function = OmegaConf.select(OmegaConf.load(file), "model.function")

@@ -21,17 +21,17 @@ from credo.energies.polynomial import Polynomial
 from credo.energies.potts import Potts
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits
+from credo.energies.samplers.auto import Auto
+from credo.energies.samplers.base import Sampler
+from credo.energies.samplers.dmala import Dmala
+from credo.energies.samplers.gibbs import Gibbs, coloured
+from credo.energies.samplers.hmc import Hmc
+from credo.energies.samplers.langevin import Langevin
+from credo.energies.samplers.mala import Mala
+from credo.energies.samplers.mh import Mh
+from credo.energies.samplers.nuts import Nuts
+from credo.energies.samplers.tempering import Tempering
 from credo.errors import ConfigError
-from credo.samplers.auto import Auto
-from credo.samplers.base import Sampler
-from credo.samplers.dmala import Dmala
-from credo.samplers.gibbs import Gibbs, coloured
-from credo.samplers.hmc import Hmc
-from credo.samplers.langevin import Langevin
-from credo.samplers.mala import Mala
-from credo.samplers.mh import Mh
-from credo.samplers.nuts import Nuts
-from credo.samplers.tempering import Tempering
 
 RNG = np.random.default_rng(5)
 W, B, C = RNG.normal(size=(4, 3)), RNG.normal(size=4), RNG.normal(size=3)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from credo.contracts import Kept
 from credo.errors import RunError
-from credo.sweep import jobs, together
+from credo.inference.base import Kept
+from credo.runs import job as jobs
+from credo.sweep import batched
 
 
 def ready(scalars: int) -> Any:
@@ -26,9 +27,9 @@ def ready(scalars: int) -> Any:
     ],
 )
 def test_draws_of_jobs_together_have_room(scalars: list[int | None], ends: list[int], monkeypatch: Any) -> None:
-    monkeypatch.setattr(together, "MOST_BYTES", 3 * 8 * 2 * 100 * 45)
+    monkeypatch.setattr(batched, "MOST_BYTES", 3 * 8 * 2 * 100 * 45)
     jobs = [None if count is None else ready(count) for count in scalars]
-    assert list(together._ends(jobs)) == ends
+    assert list(batched._ends(jobs)) == ends
 
 
 class Told:
@@ -43,24 +44,24 @@ class Told:
 
 
 def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
-    watch, kept = together.Watch(None), Kept({}, {})
+    watch, kept = batched.Watch(None), Kept({}, {})
     watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
     watch.done(kept)
     result, job = SimpleNamespace(), Told()
-    assert together.Inferred(result, watch, 2).tell(job, job) is result  # type: ignore[arg-type]
+    assert batched.Inferred(result, watch, 2).tell(job, job) is result  # type: ignore[arg-type]
     assert job.news == [("sampling", 5, 10, {"acceptance_rate": 0.5}), kept]
     failed = Told()
     with pytest.raises(RunError, match="no starting point"):
-        together.Inferred(RunError("no starting point"), watch, 2).tell(failed, failed)  # type: ignore[arg-type]
+        batched.Inferred(RunError("no starting point"), watch, 2).tell(failed, failed)  # type: ignore[arg-type]
     assert failed.news == job.news[:1]
 
 
 def test_only_the_job_that_runs_has_it() -> None:
-    inferred = together.Inferred(RunError(""), together.Watch(None), 2)
-    assert together.given() is None
-    with together.giving(inferred):
-        assert together.given() is inferred
-    assert together.given() is None
+    inferred = batched.Inferred(RunError(""), batched.Watch(None), 2)
+    assert batched.given() is None
+    with batched.giving(inferred):
+        assert batched.given() is inferred
+    assert batched.given() is None
 
 
 def test_names_of_a_sweep_keep_two_parts_of_a_key() -> None:

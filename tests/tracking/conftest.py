@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from credo.contracts import Story
-from credo.tracking import store
-from credo.tracking.mlflow import MlflowTracker
+from credo.runs.record import Story
+from credo.tracking.mlflow import store
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 for name, value in store.ENVIRONMENT.items():  # before any test module imports MLflow, which reports home otherwise
     os.environ.setdefault(name, value)
@@ -48,8 +48,8 @@ def story(tmp_path: Path, empty_store: Path) -> Story:
                 "bound": None,
                 "centred": False,
             },
-            "inference": {"_target_": "credo.inference.nuts.Nuts", "draws": 1000},
-            "tracking": {"_target_": "credo.tracking.mlflow.MlflowTracker", "uri": None},
+            "inference": {"_target_": "credo.inference.mcmc.kernels.nuts.Nuts", "draws": 1000},
+            "tracking": {"_target_": "credo.tracking.mlflow.tracker.MlflowTracker", "uri": None},
         },
         choices={
             "data": "eight_schools",

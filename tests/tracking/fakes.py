@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 from requests import ConnectionError as NoConnection
 from requests import Timeout
 
-from credo.tracking import store, view
+from credo.tracking.mlflow import store, view
 
 URI = "http://127.0.0.1:1"
 

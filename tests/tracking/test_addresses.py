@@ -8,8 +8,8 @@ from sqlalchemy import exc
 
 from credo.errors import ConfigError
 from credo.sweep import search
-from credo.tracking import store
-from credo.tracking.mlflow import MlflowTracker
+from credo.tracking.mlflow import store
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 LOST = "expected a database that lasts, but this one is in memory and lost with the command"
 REFUSED = {

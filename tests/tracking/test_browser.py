@@ -23,7 +23,7 @@ sys.path.append(str(ROOT / "tools"))
 
 from pictures import BIN, TIDY, UNFOLD, Page, chromium, mlflow  # noqa: E402 - found by the line above
 
-from credo.tracking import view  # noqa: E402
+from credo.tracking.mlflow import view  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,

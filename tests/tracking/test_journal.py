@@ -13,11 +13,12 @@ import pytest
 from fakes import URI, FakeServer, account, files
 
 from console import credo
-from credo.contracts import Story
+from credo.cli import sync
 from credo.errors import ConfigError, RunError
-from credo.sweep.jobs import Job, State
-from credo.tracking import journal, sync
-from credo.tracking.mlflow import MlflowTracker
+from credo.runs.job import Job, State
+from credo.runs.record import Story
+from credo.tracking import outbox
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 METRICS = {"r_hat_max": math.nan, "elpd": -math.inf, "draws": 0.1 + 0.2}
 
@@ -25,7 +26,7 @@ METRICS = {"r_hat_max": math.nan, "elpd": -math.inf, "draws": 0.1 + 0.2}
 @pytest.fixture
 def server(story: Story, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     server = FakeServer(story.start_folder)
-    monkeypatch.setattr("credo.tracking.store.connect", server.connect)
+    monkeypatch.setattr("credo.tracking.mlflow.store.connect", server.connect)
     return server
 
 
@@ -33,8 +34,8 @@ def server(story: Story, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses between tries."""
     for name in ("PAUSE", "PAUSE_AFTER_FAILURE"):
-        monkeypatch.setattr(f"credo.tracking.mlflow.{name}", 0.0)
-    monkeypatch.setattr("credo.tracking.mlflow.SHARE_OF_FAILURES", math.inf)
+        monkeypatch.setattr(f"credo.tracking.mlflow.tracker.{name}", 0.0)
+    monkeypatch.setattr("credo.tracking.mlflow.tracker.SHARE_OF_FAILURES", math.inf)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def away(server: FakeServer) -> Iterator[None]:
 
 
 def experiment(story: Story, fails: bool = False) -> str | None:
-    """A run as `app.run` tells it."""
+    """A run as `experiment.run.run` tells it."""
     tracker = MlflowTracker(URI, "credo", {"paper": "draft"}, artifacts=True)
     tracker.start(story)
     tracker.progress("warmup", 10, 10, {"step_size": 0.1})
@@ -83,7 +84,7 @@ def test_whenever_the_server_goes_away_it_has_everything_in_the_end(
     for last in range(1, calls + 1):
         server.goes_away(last, hears_last)
         place = experiment(story, fails)
-        assert (story.folder / journal.FILE).exists(), server.calls
+        assert (story.folder / outbox.FILE).exists(), server.calls
         assert place is None if fails else place == f"not there yet: credo sync '{story.folder}'"
         server.comes_back()
         sync.deliver(sync.folders([str(story.folder)]))
@@ -102,12 +103,12 @@ def test_a_server_that_is_back_during_the_run_gets_everything_and_no_file_is_lef
     tracker.start(story)
     tracker.progress("warmup", 10, 10, {"step_size": 0.1})
     tracker.progress("sampling", 10, 20, {"r_hat_max": math.nan, "divergences": 10})
-    kept = [json.loads(line) for line in (story.folder / journal.FILE).read_text().splitlines()]
+    kept = [json.loads(line) for line in (story.folder / outbox.FILE).read_text().splitlines()]
     assert [record.get("kind") for record in kept] == [None, "log", "dataset", "log", "log"]
-    assert stat.S_IMODE((story.folder / journal.FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((story.folder / outbox.FILE).stat().st_mode) == 0o600
     server.comes_back()
     tracker.progress("sampling", 20, 20, {"r_hat_max": math.nan, "divergences": 20})
-    assert not (story.folder / journal.FILE).exists()
+    assert not (story.folder / outbox.FILE).exists()
     assert server.runs[1].info.status == "RUNNING"
     place = tracker.finish(METRICS, {"verdict": "passed"}, "# Eight schools", story.folder)
     assert place is not None
@@ -144,7 +145,7 @@ def test_a_run_that_was_killed_and_is_taken_up_is_one_run(server: FakeServer, st
         killed.progress("sampling", done, 40, {"divergences": done})
     assert killed._delivery is not None
     killed._delivery.journal.close()  # as the system does with the lock of a process that is gone
-    with (story.folder / journal.FILE).open("a") as file:
+    with (story.folder / outbox.FILE).open("a") as file:
         file.write('{"kind": "log", "metr')
 
     again = MlflowTracker(URI, "credo", {}, artifacts=True)
@@ -162,7 +163,7 @@ def test_a_run_that_was_killed_and_is_taken_up_is_one_run(server: FakeServer, st
     history = server.client.get_metric_history(run.info.run_id, "progress/divergences")
     assert [(point.step, point.value) for point in history] == [(10, 10), (20, 20), (30, 30), (40, 40)]
     assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
-    assert not (story.folder / journal.FILE).exists()
+    assert not (story.folder / outbox.FILE).exists()
 
 
 @pytest.mark.usefixtures("eager")
@@ -179,7 +180,7 @@ def test_what_one_kind_of_record_meets_does_not_stop_the_others(
     assert (run.info.status, run.data.metrics["draws"]) == ("FINISHED", METRICS["draws"])
     (said,) = warnings_of()
     assert "Permission denied" in said
-    kept = [json.loads(line) for line in (story.folder / journal.FILE).read_text().splitlines()[1:]]
+    kept = [json.loads(line) for line in (story.folder / outbox.FILE).read_text().splitlines()[1:]]
     assert {record["kind"] for record in kept} >= {"files"}
     sync.deliver([story.folder])
     assert "verdict.json" in account(server.client, server.runs[0])["files"]
@@ -195,7 +196,7 @@ def test_a_server_that_answers_nonsense_is_refused(
         patch.setattr(server.client, "get_experiment_by_name", missing)
         with pytest.raises(ConfigError, match=r"^tracking\.uri=http.*404.*tracking=none"):
             tracker.start(story)
-    assert not (story.folder / journal.FILE).exists()
+    assert not (story.folder / outbox.FILE).exists()
     tracker.fail("FAILED", "never started", story.folder)  # has nothing to say to nobody
     assert server.runs == []
 
@@ -203,10 +204,10 @@ def test_a_server_that_answers_nonsense_is_refused(
 def test_records_of_another_run_are_not_overwritten(server: FakeServer, story: Story, tracker: MlflowTracker) -> None:
     server.is_up = False
     experiment(story)
-    before = (story.folder / journal.FILE).read_bytes()
+    before = (story.folder / outbox.FILE).read_bytes()
     with pytest.raises(ConfigError, match=r"^hydra\.run\.dir=.*credo sync"):
         tracker.start(story)
-    assert (story.folder / journal.FILE).read_bytes() == before
+    assert (story.folder / outbox.FILE).read_bytes() == before
 
 
 def test_records_that_cannot_be_kept_cost_no_answer(
@@ -215,7 +216,7 @@ def test_records_that_cannot_be_kept_cost_no_answer(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("credo.tracking.journal.Journal._write", full)
+    monkeypatch.setattr("credo.tracking.outbox.Journal._write", full)
     server.is_up = False
     experiment(story)
     (said,) = warnings_of()
@@ -318,14 +319,14 @@ def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(
 def test_sync_while_the_server_is_still_away_loses_nothing(server: FakeServer, story: Story, tmp_path: Path) -> None:
     server.is_up = False
     experiment(story)
-    before = (story.folder / journal.FILE).read_bytes()
+    before = (story.folder / outbox.FILE).read_bytes()
     said = credo("sync", story.folder, cwd=tmp_path)
     assert (said.code, said.out) == (1, "")
     assert said.err == (
         f"credo: sync: 1 of 1 runs still wait in their folders: tracking.uri={URI}: MLflow did not take the records of "
         f"{story.folder} (Connection refused); start it, or mend this, and type the same again\n"
     )
-    assert (story.folder / journal.FILE).read_bytes() == before
+    assert (story.folder / outbox.FILE).read_bytes() == before
 
 
 def test_a_server_that_is_away_is_asked_once_for_all_runs(server: FakeServer, story: Story, tmp_path: Path) -> None:
@@ -378,9 +379,9 @@ def test_a_path_in_a_strangers_journal_starts_where_it_is_judged(
     """A path below the present folder is no leave to write below another one."""
     head = {"uri": "sqlite:///mlflow.db", "start_folder": "/srv/elsewhere", "experiment": "credo", "name": "x"}
     text = json.dumps(head | {"began": 1, "tags": {}, "again": False})
-    (story.folder / journal.FILE).write_text(f"{text}\n")
+    (story.folder / outbox.FILE).write_text(f"{text}\n")
     monkeypatch.chdir(tmp_path)
-    told = journal.read(story.folder)
+    told = outbox.read(story.folder)
     assert told is not None
     told.close()
     assert told.head.start_folder == str(tmp_path)

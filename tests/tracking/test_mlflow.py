@@ -12,11 +12,13 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from credo.contracts import Story, Tracker
+from credo.cli import sync
 from credo.errors import ConfigError
-from credo.tracking import store, sync
-from credo.tracking.mlflow import MlflowTracker
-from credo.tracking.names import TAG_LIMIT
+from credo.runs.record import Story
+from credo.tracking.base import Tracker
+from credo.tracking.mlflow import store
+from credo.tracking.mlflow.names import TAG_LIMIT
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 
 def client_of(story: Story) -> MlflowClient:
@@ -210,7 +212,7 @@ def test_a_store_that_breaks_later_costs_one_warning_and_no_answer(
     def broken(*args: object, **kwargs: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr("credo.tracking.mlflow.PAUSE", 0.0)
+    monkeypatch.setattr("credo.tracking.mlflow.tracker.PAUSE", 0.0)
     tracker.start(story)
     for method in ("log_batch", "log_artifact", "log_artifacts", "set_terminated"):
         monkeypatch.setattr(MlflowClient, method, broken)
@@ -235,7 +237,7 @@ def test_running_metrics_that_could_not_be_written_are_written_later(
     def broken(*args: object, **kwargs: object) -> None:
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr("credo.tracking.mlflow.PAUSE", 0.0)
+    monkeypatch.setattr("credo.tracking.mlflow.tracker.PAUSE", 0.0)
     tracker.start(story)
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", broken)

@@ -1,7 +1,7 @@
 import pytest
 from mlflow.utils.validation import _validate_metric_name
 
-from credo.tracking.names import NAME_LIMIT, PARAM_LIMIT, accepted, parameters
+from credo.tracking.mlflow.names import NAME_LIMIT, PARAM_LIMIT, accepted, parameters
 
 AWKWARD = [
     "posterior/theta[Choate]/mean",

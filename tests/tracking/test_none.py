@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from credo.contracts import Story, Tracker
+from credo.runs.record import Story
+from credo.tracking.base import Tracker
 from credo.tracking.none import NoTracker
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from console import FEW, Said, credo
 from credo.errors import ConfigError
-from credo.tracking import journal, store
+from credo.tracking import outbox
+from credo.tracking.mlflow import store
 
 AWAY = "http://me:hush@127.0.0.1:1/?token=hush"
 SHORT = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], "device.compilation_cache=null")
@@ -29,7 +30,7 @@ def test_no_file_and_no_word_tells_it(ran: tuple[Path, Said]) -> None:
     assert said.code == 0, said
     assert "hush" not in said.out + said.err
     assert "credo sync" in said.out
-    assert (folder / "run" / journal.FILE).exists()
+    assert (folder / "run" / outbox.FILE).exists()
     assert "Next:" in said.out
     assert not telling(folder, "run/*")
     assert not telling(folder, "run/[!.]*/**/*")
@@ -48,7 +49,7 @@ def test_sync_asks_the_environment(ran: tuple[Path, Said], monkeypatch: pytest.M
     assert "the password of this address is not kept in files; set the environment variable" in said.err
     assert "tracking.uri=http://***@127.0.0.1:1/?token=***" in said.err
     monkeypatch.setenv("MLFLOW_TRACKING_URI", AWAY)
-    told = journal.read(folder / "run")
+    told = outbox.read(folder / "run")
     assert told is not None
     told.close()
     assert store.locate(told.head.uri, folder).uri == AWAY

@@ -15,10 +15,12 @@ import pytest
 from fakes import files
 from servers import Postgresql, Server
 
-from credo.contracts import Story
+from credo.cli import sync
 from credo.errors import ConfigError
-from credo.tracking import journal, store, sync
-from credo.tracking.mlflow import MlflowTracker
+from credo.runs.record import Story
+from credo.tracking import outbox
+from credo.tracking.mlflow import store
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 MISSING = [program for program in ("initdb", "pg_ctl") if shutil.which(program) is None]
 
@@ -40,7 +42,7 @@ import mlflow.tracking  # the slow part first, so that all begin at the same mom
 import numpy as np
 import xarray as xr
 
-from credo.contracts import Story
+from credo.runs.record import Story
 from credo.tracking.mlflow import MlflowTracker
 
 here, uri, worker, runs = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -111,7 +113,7 @@ def test_two_hundred_runs_of_eight_processes_at_once(database: Postgresql, tmp_p
             assert files(server.client, run.info.run_id) == {"plots/trace.svg": size, "verdict.json": 2}
             assert run.inputs is not None
             assert len(run.inputs.dataset_inputs) == 1
-        assert not list((tmp_path / "runs").rglob(journal.FILE))
+        assert not list((tmp_path / "runs").rglob(outbox.FILE))
     finally:
         server.kill()
 
@@ -144,4 +146,4 @@ def test_a_database_that_goes_away_in_the_middle_of_a_run(
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"progress/divergences": 1, "draws": 20})
-    assert not (story.folder / journal.FILE).exists()
+    assert not (story.folder / outbox.FILE).exists()

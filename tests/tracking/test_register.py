@@ -9,10 +9,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from console import credo
-from credo import export
-from credo.contracts import Story
 from credo.errors import ConfigError
-from credo.tracking.mlflow import MlflowTracker
+from credo.models import export
+from credo.runs.record import Story
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 TRAINED = (
     *("data=csv", "data.path=rows.csv", "data.target=[y]", "model=mdn", "inference=mle", "report=none"),

@@ -15,7 +15,7 @@ from fakes import account
 from mlflow.entities import Run
 from servers import Server
 
-from credo.tracking import journal
+from credo.tracking import outbox
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_has_all_of_it_after_a_sy
     assert (process.returncode, len(warned)) == (0, 1), said
     assert "Connection refused" in warned[0]
     assert f"credo sync {tmp_path}/disturbed" in warned[0]
-    assert (tmp_path / "disturbed" / journal.FILE).exists()
+    assert (tmp_path / "disturbed" / outbox.FILE).exists()
 
     still_away = say(tmp_path, "sync", "disturbed")
     assert (still_away.returncode, still_away.stdout, still_away.stderr.count("\n")) == (1, "", 1)
@@ -92,7 +92,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_run_has_all_of_it_after_a_sy
     assert run.info.status == "RUNNING"
     synced = say(tmp_path, "sync", "disturbed")
     assert (synced.returncode, synced.stderr) == (0, ""), synced.stderr
-    assert not (tmp_path / "disturbed" / journal.FILE).exists()
+    assert not (tmp_path / "disturbed" / outbox.FILE).exists()
     assert "nothing to deliver" in say(tmp_path, "sync", "disturbed").stdout
 
     process = begin(server, tmp_path, "undisturbed", *WORDS, *LONG)
@@ -110,7 +110,7 @@ def test_a_run_that_began_without_its_server_and_was_killed_is_taken_up_as_one_r
 ) -> None:
     server.kill()
     process = begin(server, tmp_path, "run", *WORDS, *LONG)
-    file = tmp_path / "run" / journal.FILE
+    file = tmp_path / "run" / outbox.FILE
     wait_for(lambda: file.exists() and file.read_text().count("progress/") > 3)
     wait_for(lambda: (tmp_path / "run" / "checkpoint").exists())
     os.kill(process.pid, signal.SIGKILL)

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 from subprocess import PIPE
 
-from credo.tracking import store
+from credo.tracking.mlflow import store
 
 RACER = """
 import sys

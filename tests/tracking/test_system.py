@@ -7,10 +7,10 @@ import time
 import pytest
 from fakes import URI, FakeServer
 
-from credo.contracts import Story
 from credo.errors import ConfigError
-from credo.tracking import system
-from credo.tracking.mlflow import MlflowTracker
+from credo.runs.record import Story
+from credo.tracking.mlflow import system
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 needs_psutil = pytest.mark.skipif(
     importlib.util.find_spec("psutil") is None, reason="psutil is not installed (pip install 'credo[system]')"
@@ -21,7 +21,7 @@ needs_psutil = pytest.mark.skipif(
 def test_the_machine_is_measured_until_the_run_ends(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "SECONDS", 0.05)
     server = FakeServer(story.start_folder)
-    monkeypatch.setattr("credo.tracking.store.connect", server.connect)
+    monkeypatch.setattr("credo.tracking.mlflow.store.connect", server.connect)
     server.is_up = False
     tracker = MlflowTracker(URI, "credo", {}, artifacts=False, system_metrics=True)
     before = time.time()

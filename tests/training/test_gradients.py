@@ -20,7 +20,15 @@ from omegaconf import OmegaConf
 
 from credo.energies.polynomial import Polynomial as PolynomialEnergy
 from credo.energies.quadratic import Quadratic as QuadraticEnergy
-from credo.inference.mle import Mle
+from credo.energies.samplers.auto import Auto
+from credo.inference.point.mle import Mle
+from credo.inference.training.cd import Cd
+from credo.inference.training.contrastive import states_of
+from credo.inference.training.descent import Batch
+from credo.inference.training.likelihood import Exact
+from credo.inference.training.nce import Nce
+from credo.inference.training.pcd import Pcd
+from credo.inference.training.score_matching import ScoreMatching
 from credo.models import priors
 from credo.models.ebm import Ebm, EnergyDistribution
 from credo.models.energies.base import Family
@@ -29,14 +37,6 @@ from credo.models.energies.polynomial import Polynomial
 from credo.models.energies.quadratic import Quadratic
 from credo.models.energies.rbm import Rbm
 from credo.models.problem import BoundModel, Problem
-from credo.samplers.auto import Auto
-from credo.training.cd import Cd
-from credo.training.contrastive import states_of
-from credo.training.descent import Batch
-from credo.training.likelihood import Exact
-from credo.training.nce import Nce
-from credo.training.pcd import Pcd
-from credo.training.score_matching import ScoreMatching
 
 CONF = Path(__file__).parents[2] / "conf"
 ROWS = 20_000

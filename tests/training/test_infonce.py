@@ -12,30 +12,31 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER, Check
 from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.data.dataset import split
+from credo.diagnostics.base import Check
 from credo.diagnostics.ceiling import Ceiling
 from credo.diagnostics.energy import add_energy
 from credo.diagnostics.information import add_information
+from credo.diagnostics.metrics import collect
 from credo.diagnostics.summary import summarise
+from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
-from credo.inference.mle import Mle
+from credo.inference.base import NO_KEEPER
+from credo.inference.point.mle import Mle
+from credo.inference.result import Result
+from credo.inference.training.contrastive import states_of
+from credo.inference.training.descent import Batch
+from credo.inference.training.infonce import Infonce, scores
 from credo.information.mutual_information import infonce
-from credo.metrics import collect
 from credo.models import priors
 from credo.models.ebm import Ebm
 from credo.models.energies.base import Family
 from credo.models.energies.critic import Critic
 from credo.models.energies.neural import Conditional, Neural
 from credo.models.problem import BoundModel, Problem
-from credo.report.scores import rows as scores_of
-from credo.report.scores import title
-from credo.result import Result
-from credo.samplers.auto import Auto
-from credo.training.contrastive import states_of
-from credo.training.descent import Batch
-from credo.training.infonce import Infonce, scores
+from credo.report.run.scores import rows as scores_of
+from credo.report.run.scores import title
 
 CONF = Path(__file__).parents[2] / "conf"
 K = 32

@@ -13,20 +13,20 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
 from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
 from credo.diagnostics.settled import Settled
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
+from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
 from credo.inference.calls import alone
+from credo.inference.result import Result, Status
+from credo.inference.training import continuation, descent
+from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 from credo.models.program import Program
-from credo.result import Result, Status
-from credo.training import continuation, descent
-from credo.training.likelihood import Likelihood
 from interruptions import Cut, Memory
 
 CONF = Path(__file__).parents[2] / "conf"

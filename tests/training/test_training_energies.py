@@ -11,9 +11,22 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.contracts import NO_KEEPER, Inference, Keeper, Listener
+from credo.energies.samplers.auto import Auto
+from credo.energies.samplers.base import Sampler
+from credo.energies.samplers.gibbs import Gibbs
+from credo.energies.samplers.mala import Mala
 from credo.errors import ConfigError, RunError
+from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
+from credo.inference.result import Result, Status
 from credo.inference.state import packed, unpacked
+from credo.inference.training import descent
+from credo.inference.training.cd import Cd
+from credo.inference.training.descent import Descent
+from credo.inference.training.langevin import Langevin
+from credo.inference.training.likelihood import Exact, Likelihood
+from credo.inference.training.nce import Nce
+from credo.inference.training.pcd import Pcd
+from credo.inference.training.score_matching import ScoreMatching
 from credo.models import priors
 from credo.models.ebm import Ebm
 from credo.models.energies.base import Family
@@ -23,19 +36,6 @@ from credo.models.energies.polynomial import Polynomial
 from credo.models.energies.rbm import Rbm
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
-from credo.result import Result, Status
-from credo.samplers.auto import Auto
-from credo.samplers.base import Sampler
-from credo.samplers.gibbs import Gibbs
-from credo.samplers.mala import Mala
-from credo.training import descent
-from credo.training.cd import Cd
-from credo.training.descent import Descent
-from credo.training.langevin import Langevin
-from credo.training.likelihood import Exact, Likelihood
-from credo.training.nce import Nce
-from credo.training.pcd import Pcd
-from credo.training.score_matching import ScoreMatching
 from interruptions import Cut, Memory
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import credo
 from credo.code import loading
-from credo.provenance import PACKAGES
+from credo.runs.provenance import PACKAGES
 
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, in a virtual environment inside the user's folder as well."""

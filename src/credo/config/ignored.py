@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from credo.config.mistakes import needed, no_such_key, require_known
+from credo.config.messages import needed, no_such_key, require_known
 from credo.errors import ConfigError
 
 OF_A_SWEEP = re.compile(r"sweep\.(resume|fail_fast|compare)$|hydra[./](sweep|sweeper|launcher)\b")

@@ -142,6 +142,6 @@ def _sweep_folder(earlier: str | None, new: str) -> str:
     """Where a sweep leaves its files: where an earlier one did, by folder or MLflow id, or a new place."""
     if earlier is None:
         return new
-    from credo import again
+    from credo.experiment import resume
 
-    return str(again.folder(str(earlier)))
+    return str(resume.folder(str(earlier)))

@@ -1,1 +1,1 @@
-"""Data sources: each file's class returns an `xarray.Dataset` with named dims and coords (see `contracts.Source`)."""
+"""Data sources: each file's class returns an `xarray.Dataset` with named dims and coords (see `base.Source`)."""

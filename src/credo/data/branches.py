@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from credo import memory
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
 from credo.ranges import Natural, Part, Several

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, override
 
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.bundled import bundled
 from credo.data.holdout import hold_out
 from credo.data.scaling import standardise

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, override
 
 import pandas as pd
 
-from credo.config.mistakes import in_quotes
+from credo.config.messages import in_quotes
 from credo.data import whole
 from credo.data.file import TableFile
 from credo.data.numerals import Numerals

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, override
 import numpy as np
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.bundled import bundled
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out

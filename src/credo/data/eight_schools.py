@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, override
 
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.dataset import make
 
 if TYPE_CHECKING:

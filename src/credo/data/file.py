@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.dataset import require_writable
 from credo.data.entries import as_table, by_name
 from credo.data.holdout import hold_out
@@ -79,7 +79,7 @@ class TableFile(Source, abc.ABC):
         return None
 
     def precheck(self) -> None:
-        """Look whether the file is there, and in its head for the columns (see `contracts.Early`)."""
+        """Look whether the file is there, and in its head for the columns (see `base.Early`)."""
         file = existing(self.path)
         self.require_room(file, file.stat().st_size)
         with reading(file, self.form):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, override
 
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.dataset import ROWS, make
 from credo.data.whole import first_lost
 from credo.errors import ConfigError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credo.config.mistakes import in_quotes
+from credo.config.messages import in_quotes
 
 BLANKS = (" ", "\u00a0", "\u202f")
 """Blanks that stand between thousands; the last two do not break a line."""

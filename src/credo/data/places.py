@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from credo.data.nearest import nearest
+from credo.config.nearest import nearest
 from credo.errors import ConfigError
 
 GIGABYTE = 10**9

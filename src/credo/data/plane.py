@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from credo import memory
-from credo.contracts import Source
+from credo.config.nearest import nearest
+from credo.data.base import Source
 from credo.data.dataset import ROWS, make
 from credo.data.holdout import hold_out
-from credo.data.nearest import nearest
 from credo.errors import ConfigError
 from credo.ranges import Natural, NonNegative, Part, Several
 

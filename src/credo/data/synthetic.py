@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from credo import memory
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.dataset import ROWS, TRUTH, Variables, make
 from credo.errors import ConfigError
 from credo.ranges import Count, Positive, Several

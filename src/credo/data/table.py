@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from credo.config.nearest import nearest
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
-from credo.data.nearest import nearest
 from credo.data.numerals import advice
 from credo.errors import ConfigError
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.contracts import Source
+from credo.data.base import Source
 from credo.data.holdout import mark
 from credo.data.places import existing, place, reading
 from credo.data.scaling import standardise
@@ -46,7 +46,7 @@ class Uci(Source):
     standardise_target: bool
 
     def precheck(self) -> None:
-        """Look whether the files are there (see `contracts.Early`)."""
+        """Look whether the files are there (see `base.Early`)."""
         if place(self.path).is_file():
             raise ConfigError(f"data.path: expected a folder, but {self.path} is a file; name the folder that holds it")
         for name in ("data.txt", "index_features.txt", "index_target.txt"):

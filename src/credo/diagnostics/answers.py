@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import xarray as xr
 
-from credo.contracts import Check
-from credo.result import Result
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 
 
 def group(result: Result, name: str) -> xr.Dataset:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed
-from credo.result import Result
+from credo.inference.result import Result
 
 _ZERO = 1e-9
 """An end so near to zero is written as zero."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.base import Check
 from credo.diagnostics.distinct import advice as whole_numbers
+from credo.inference.result import Result
 from credo.ranges import Share
-from credo.result import Result
 
 _LEVELS = (0.5, 0.9)
 _ERRORS = 3

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.hamiltonian import statistic
 from credo.diagnostics.summary import heavy, labels, moving, scalars
-from credo.result import Result
+from credo.inference.result import Result
 
 APART, AGREE = 4.0, 1.0
 """Distances of chains' means, in standard deviations within a chain: in different modes; in the same."""

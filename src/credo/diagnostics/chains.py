@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels
+from credo.inference.result import Result
 from credo.ranges import Count
-from credo.result import Result
 
 NEAR = 0.01
 """Starts nearer to each other than this part of the posterior's 90 % interval coincide."""

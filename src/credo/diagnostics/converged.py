@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group
+from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
-from credo.result import Result, Status
+from credo.inference.result import Result, Status
 
 _LOWER = 1e-6
 """A log density that is lower by such a share of itself (or nats, where it is small) is lower beyond rounding."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 from credo.ranges import Natural
-from credo.result import Result
 
 _FEW = 1000
 """Whole numbers with more distinct values than this are as good as real ones."""

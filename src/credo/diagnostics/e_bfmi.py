@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
+from credo.diagnostics.base import Check
 from credo.diagnostics.hamiltonian import asked, statistic
 from credo.diagnostics.summary import array_stats
+from credo.inference.result import Result
 from credo.ranges import Positive
-from credo.result import Result
 
 
 @dataclass(frozen=True)

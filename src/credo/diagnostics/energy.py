@@ -19,17 +19,17 @@ from credo.diagnostics.replicates import replicates
 from credo.diagnostics.samples import largest_r_hat
 from credo.energies.base import Given
 from credo.energies.ising import Ising
+from credo.energies.normaliser import ais
+from credo.energies.normaliser.exact import Exact
 from credo.energies.potts import Potts
 from credo.energies.rbm import Rbm
-from credo.evidence import ais
-from credo.evidence.exact import Exact
+from credo.energies.samplers.base import Walkers
+from credo.inference.result import Result
+from credo.inference.training.contrastive import Contrastive
+from credo.inference.training.infonce import Infonce
 from credo.models.ebm import EnergyDistribution
 from credo.models.energies.critic import Critic
 from credo.models.problem import BoundModel, Problem
-from credo.result import Result
-from credo.samplers.base import Walkers
-from credo.training.contrastive import Contrastive
-from credo.training.infonce import Infonce
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 128

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credo.contracts import Check
+from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
+from credo.inference.result import Result
 from credo.ranges import Positive
-from credo.result import Result
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import pieces
-from credo.result import Result, Status
+from credo.inference.result import Result, Status
 
 GROUPS = ("posterior", "log_likelihood", "log_prior")
 

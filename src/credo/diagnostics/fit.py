@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 from credo.ranges import Share
-from credo.result import Result
 
 _PERMUTATIONS = 999
 

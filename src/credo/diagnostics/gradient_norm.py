@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
+from credo.inference.result import Result
 from credo.ranges import Positive
-from credo.result import Result
 
 
 @dataclass(frozen=True)

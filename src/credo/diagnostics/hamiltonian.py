@@ -3,7 +3,7 @@
 import numpy as np
 
 from credo.diagnostics.answers import group
-from credo.result import Result
+from credo.inference.result import Result
 
 METHODS = ("nuts", "hmc")
 

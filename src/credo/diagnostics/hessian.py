@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
+from credo.inference.result import Result
 from credo.ranges import NonNegative
-from credo.result import Result
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import xarray as xr
 from jax import Array
 from numpyro import handlers
 
+from credo.inference.result import Result
+from credo.inference.training.infonce import Infonce
 from credo.models.problem import BoundModel, Problem
-from credo.result import Result
-from credo.training.infonce import Infonce
 
 
 def add_information(problem: Problem, result: Result) -> Result:

@@ -17,12 +17,12 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
-from credo.contracts import Check
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
+from credo.inference.result import Result
 from credo.ranges import Finite
-from credo.result import Result
 
 
 @dataclass(frozen=True)

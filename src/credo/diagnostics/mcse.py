@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group
+from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import array_stats, heavy, pieces
+from credo.inference.result import Result
 from credo.ranges import Positive
-from credo.result import Result
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judged
 from credo.diagnostics.summary import heavy
 from credo.diagnostics.tails import FEWEST_DRAWS, NO_SD
-from credo.result import Result
+from credo.inference.result import Result
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import not_checked, some
-from credo.result import Result
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 
 
 @dataclass(frozen=True)

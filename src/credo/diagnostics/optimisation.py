@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from credo.diagnostics.answers import group
-from credo.result import Result
+from credo.inference.result import Result
 
 
 def record(result: Result, name: str) -> np.ndarray | None:

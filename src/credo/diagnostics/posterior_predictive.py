@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, left_out, not_checked, some
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 from credo.ranges import Share
-from credo.result import Result
 
 
 def _distinct(values: np.ndarray, axis: int = -1) -> np.ndarray:

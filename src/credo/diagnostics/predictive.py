@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import xarray as xr
 
+from credo.inference.result import Result
 from credo.models.predict import PROBABILITIES, Predictive
 from credo.models.problem import Problem
-from credo.result import Result
 
 _POINTS, _LEVELS, _SEEN = 80, 120, 400
 

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.contracts import Check
-from credo.data.nearest import nearest
+from credo.config.nearest import nearest
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import array_stats, constant, moving, scalars
 from credo.errors import ConfigError
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.ranges import NonNegative
-from credo.result import Result
 
 ALPHAS = (0.99, 1.01)
 FAR = 1.0

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import pandas as pd
 
-from credo.contracts import Check
+from credo.diagnostics.base import Check
 from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged
+from credo.inference.result import Result
 from credo.ranges import Range
-from credo.result import Result
 
 
 @dataclass(frozen=True)

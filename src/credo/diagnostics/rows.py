@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels
-from credo.result import Result
+from credo.inference.result import Result
 
 Words = Callable[[str, float], str]
 """Words a failure, given the names of the scalars that fail and the worst number."""

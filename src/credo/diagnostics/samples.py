@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from arviz_stats.base import array as arviz_array
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 from credo.ranges import Range
-from credo.result import Result
 
 array_stats: Any = arviz_array.array_stats
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from credo.result import Result
+from credo.inference.result import Result
 
 
 def scores(result: Result) -> dict[str, float]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.base import Check
+from credo.inference.result import Result
 from credo.ranges import NonNegative
-from credo.result import Result
 
 
 @dataclass(frozen=True)

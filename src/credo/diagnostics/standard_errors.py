@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
-from credo.inference.profile import COARSE, judge
+from credo.inference.point.profile import COARSE, judge
+from credo.inference.result import Result
 from credo.ranges import Positive
-from credo.result import Result
 
 _STILL = 0.01
 """A log density that falls by less than so many nats goes on to its end: it has no maximum."""

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.contracts import Check
 from credo.diagnostics.answers import group, not_checked, some
+from credo.diagnostics.base import Check
 from credo.diagnostics.summary import constant, labels, pieces
+from credo.inference.result import Result
 from credo.ranges import Share
-from credo.result import Result
 
 PROBABLE = 0.01
 """The conditional probability of other values from which on a discrete latent that kept one value should have moved."""

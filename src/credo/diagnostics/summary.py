@@ -19,8 +19,8 @@ from arviz_stats.base import array as arviz_array
 
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
+from credo.inference.result import Result
 from credo.models.names import SITE
-from credo.result import Result
 
 array_stats: Any = arviz_array.array_stats
 """ArviZ's statistics of plain arrays, which have no annotations."""

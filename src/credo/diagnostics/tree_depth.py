@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from credo.contracts import Check
 from credo.diagnostics.answers import not_checked
+from credo.diagnostics.base import Check
 from credo.diagnostics.causes import explained, improper, tied
 from credo.diagnostics.hamiltonian import asked, statistic
+from credo.inference.result import Result
 from credo.ranges import Share
-from credo.result import Result
 
 STATISTIC = "reached_max_treedepth"
 

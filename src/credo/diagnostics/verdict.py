@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from credo.contracts import Check, CheckStatus, Diagnostic, Particular, Verdict
 from credo.diagnostics.answers import not_checked
+from credo.diagnostics.base import Check, CheckStatus, Diagnostic, Particular, Verdict
 from credo.errors import ConfigError
+from credo.inference.result import Result
 from credo.models.problem import Problem
-from credo.result import Result
 
 
 def require_possible(checks: Mapping[str, Diagnostic], problem: Problem) -> None:

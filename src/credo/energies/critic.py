@@ -16,8 +16,8 @@ from jax.typing import DTypeLike
 
 from credo.energies.base import Energy
 from credo.errors import ConfigError
-from credo.nets import functional
-from credo.nets.mlp import MLP
+from credo.networks import functional
+from credo.networks.mlp import MLP
 
 SIMILARITIES = ("dot", "cosine", "bilinear")
 

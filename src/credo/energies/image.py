@@ -14,7 +14,7 @@ from jax.nn import softplus
 
 from credo.energies.base import Discrete
 from credo.energies.neural import Neural
-from credo.nets.conv import Encoder, Shape
+from credo.networks.conv import Encoder, Shape
 
 
 class Pixels(eqx.Module):

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from credo.result import Result
+from credo.inference.result import Result
 
 if TYPE_CHECKING:
-    from credo.contracts import Keeper, Listener
+    from credo.inference.base import Keeper, Listener
     from credo.models.problem import Problem
 
 
@@ -56,11 +56,11 @@ class Shareable(Protocol):
         ...
 
     def check(self, problem: "Problem") -> None:
-        """As `contracts.Inference.check`."""
+        """As `base.Inference.check`."""
         ...
 
     def calls(self, problem: "Problem", key: jax.Array, listener: "Listener", keeper: "Keeper") -> Calls:
-        """As `contracts.Inference.run`, by whoever makes the calls."""
+        """As `base.Inference.run`, by whoever makes the calls."""
         ...
 
 

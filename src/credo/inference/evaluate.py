@@ -12,7 +12,7 @@ import xarray as xr
 from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
-from credo.inference.joined import Joined
+from credo.inference.mcmc.lazy import Joined
 from credo.models.dependence import independent
 from credo.models.failure import told
 from credo.models.messages import Padded, WholeCounts, is_factor

@@ -15,7 +15,7 @@ import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
 
-from credo.data.nearest import nearest
+from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.supports import describe, within
 

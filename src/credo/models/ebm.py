@@ -15,11 +15,11 @@ import xarray as xr
 from jax import Array
 
 from credo.energies.base import Given, real
+from credo.energies.normaliser.exact import Exact
+from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact
 from credo.models.base import Model
 from credo.models.energies.base import Family
-from credo.samplers.base import Sampler
 
 NORMALISERS = ("auto", "none")
 _PROBES = 50

@@ -22,9 +22,9 @@ from credo.models.base import Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
 from credo.models.networks import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
 from credo.models.networks import sample as sample_weights
-from credo.nets.film import FiLM
-from credo.nets.functional import ACTIVATIONS
-from credo.nets.mlp import MLP, NORMS
+from credo.networks.film import FiLM
+from credo.networks.functional import ACTIVATIONS
+from credo.networks.mlp import MLP, NORMS
 from credo.ranges import Count, NonNegative
 
 CONTEXTS = ("concat", "film")

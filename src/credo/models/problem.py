@@ -26,7 +26,7 @@ from credo.models.priors import Placeholders, is_improper
 from credo.models.supports import describe
 
 if TYPE_CHECKING:
-    from credo.contracts import Training
+    from credo.inference.training.base import Training
 
 ROWS = "obs"
 """The plate of the rows; in the results it takes the name of the data's own first dimension."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 
 from credo.code import loading
-from credo.data.nearest import nearest
+from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
 from credo.models.failure import told

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from credo.contracts import Check, Verdict
+from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
 from credo.models.names import SITE
 from credo.runs import files, signature
@@ -112,7 +112,7 @@ class _Observed(TypedDict):
 
 
 class Provenance(TypedDict):
-    """Where an answer comes from, as far as it is read again (see `credo.provenance`)."""
+    """Where an answer comes from, as far as it is read again (see `credo.runs.provenance`)."""
 
     seed: int
     data_hash: str
@@ -239,11 +239,11 @@ def require_draws(run: Path, works: str = AGAIN) -> None:
         return
     known = provenance(run, works).get("draws_hash")
     with files.tree(file, works) as tree:
-        from credo import archive  # takes time to load
+        from credo.runs import netcdf  # takes time to load
 
         if "posterior" not in tree.children:
             raise files.DamagedError(file, "is damaged (it has no draws)", works)
-        if known is not None and archive.draws_hash(tree) != known:
+        if known is not None and netcdf.draws_hash(tree) != known:
             raise files.DamagedError(file, "is damaged (its draws are not those that the run made)", works)
 
 

@@ -20,16 +20,17 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from credo import lock, run_folder, writing
+from credo import writing
 from credo.code import record
-from credo.config import mistakes
-from credo.contracts import SweepRecord
+from credo.config import messages
 from credo.errors import ConfigError, CredoError, Interrupted, RunError, SweepError, shortened
-from credo.runs import files, signature, trust
+from credo.runs import files, lock, signature, trust
+from credo.runs import folder as run_folder
+from credo.runs import job as jobs
+from credo.runs.job import Job, Membership
 from credo.secrets import masked
-from credo.sweep import jobs
 from credo.sweep.composer import Composer, subdirectory
-from credo.sweep.jobs import Job, Membership
+from credo.tracking.base import SweepRecord
 
 if TYPE_CHECKING:
     from credo.sweep.search import Found
@@ -152,7 +153,7 @@ class Course:
         self._write()
 
     def _record(self) -> None:
-        from credo.config.build import make_tracker
+        from credo.experiment.parts import make_tracker
 
         settings = self.config.sweep
         tracker = make_tracker(self.config)
@@ -235,20 +236,20 @@ class Course:
         Raises:
             SweepError: jobs failed, or were not run.
         """
-        from credo.sweep import account
+        from credo.sweep import summary
 
         for one in self.planned if self.record is not None else ():
             if (job := one.stands()) is not None and not job.is_done and self.record is not None:
                 self.record.settle(self.run_name(one), job, one.folder)
         try:
-            given = account.give(self)
+            given = summary.give(self)
         except OSError as error:
             raise self._untold(error) from error
         if self.record is not None:
             status: Literal["KILLED", "FAILED", "FINISHED"]
             status = "KILLED" if interrupted else "FAILED" if given.failed == len(self.planned) else "FINISHED"
             self.record.end(status, given.metrics, given.tags, given.note, given.files)
-        account.show(given, None if self.record is None else self.record.place)
+        summary.show(given, None if self.record is None else self.record.place)
         if given.undone and not interrupted:
             raise SweepError(given.sentence, given.undone)
 
@@ -282,10 +283,10 @@ def under_way(config: DictConfig, launcher: Launcher, composer: Composer, swept:
         SweepError: jobs failed.
     """
     folder = Path(config.hydra.sweep.dir).absolute()
-    if (file := mistakes.obstacle(folder)) is not None:
+    if (file := messages.obstacle(folder)) is not None:
         raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
     run_folder.require_own(config.hydra)
-    for remark in mistakes.remarks(config.hydra):
+    for remark in messages.remarks(config.hydra):
         log.info(remark)
     name = " ".join(masked(f"{key}={values}") for key, values in swept.items())
     course = Course(folder, launcher, config, composer, tuple(swept), name)

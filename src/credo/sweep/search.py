@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 
 from credo.errors import ConfigError, PrunedError
-from credo.tracking.store import reason, require_lasting
+from credo.tracking.mlflow.store import reason, require_lasting
 
 if TYPE_CHECKING:
     import optuna
@@ -181,7 +181,7 @@ def made_pruner(word: str | None) -> "optuna.pruners.BasePruner":
 
 @dataclass
 class Pruning:
-    """Ends a job whose running metric is hopeless beside those of the trials before; a `contracts.Listener`."""
+    """Ends a job whose running metric is hopeless beside those of the trials before; a `inference.base.Listener`."""
 
     trial: "optuna.trial.Trial"
     metric: str

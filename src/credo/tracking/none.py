@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from credo.contracts import Story
+from credo.runs.record import Story
 
 
 @dataclass(frozen=True)

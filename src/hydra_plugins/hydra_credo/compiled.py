@@ -11,7 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, flag_override
 
 from credo.errors import ConfigError
-from credo.sweep import jobs, search, together
+from credo.runs import job
+from credo.sweep import batched as together
+from credo.sweep import search
 from credo.sweep.composer import Composer, subdirectory
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ class CompiledLauncher(Launcher):
     """Runs jobs of the same structure by the programs that are compiled for the first of them.
 
     What the jobs' numbers are is an argument of those programs: prior scales, step sizes, seeds, data of equal shape.
-    Where it saves time (`credo.sweep.together`), they are run for several jobs at once, otherwise for one after
+    Where it saves time (`credo.sweep.batched`), they are run for several jobs at once, otherwise for one after
     another. Jobs that differ otherwise (in a model, a method, a number of draws or units) have programs of their own;
     to let them share, jobs that chose the same options follow each other.
 
@@ -61,7 +63,7 @@ class CompiledLauncher(Launcher):
 
     def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[together.Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
-        sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / jobs.STOP
+        sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
         apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
         return [None] * len(configs) if apart or len(configs) < 2 else together.infer([_task(one) for one in configs])
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo import objective
 from credo.errors import ConfigError
+from credo.experiment import objective
 from credo.sweep import course, search
 from credo.sweep.sweeper import Prepared, swept
 
 if TYPE_CHECKING:
     import optuna
 
-    from credo.sweep.jobs import Job
+    from credo.runs.job import Job
 
 STUDY = "credo"
 

@@ -17,7 +17,7 @@ class Checkpoint:
 class Stop:
     """When chains stop before all draws are made."""
 
-    _target_: str = "credo.inference.stop.Stop"
+    _target_: str = "credo.inference.mcmc.stop.Stop"
     ess_bulk: float | None = None
     ess_tail: float | None = None
     r_hat: float | None = None
@@ -59,7 +59,7 @@ class Hamiltonian(Chains):
 class Hmc(Hamiltonian):
     """Hamiltonian Monte Carlo with trajectories of one length."""
 
-    _target_: str = "credo.inference.hmc.Hmc"
+    _target_: str = "credo.inference.mcmc.kernels.hmc.Hmc"
     trajectory_length: float = MISSING
 
 
@@ -67,7 +67,7 @@ class Hmc(Hamiltonian):
 class Nuts(Hamiltonian):
     """The no-U-turn sampler."""
 
-    _target_: str = "credo.inference.nuts.Nuts"
+    _target_: str = "credo.inference.mcmc.kernels.nuts.Nuts"
     max_tree_depth: int = MISSING
 
 
@@ -75,7 +75,7 @@ class Nuts(Hamiltonian):
 class Mh(Chains):
     """Random-walk Metropolis-Hastings."""
 
-    _target_: str = "credo.inference.mh.Mh"
+    _target_: str = "credo.inference.mcmc.kernels.mh.Mh"
     scale: float = MISSING
     target_accept: float = MISSING
     adapt: bool = MISSING
@@ -85,7 +85,7 @@ class Mh(Chains):
 class Exchange(Mh):
     """The exchange algorithm."""
 
-    _target_: str = "credo.inference.exchange.Exchange"
+    _target_: str = "credo.inference.mcmc.kernels.exchange.Exchange"
     transitions: int = MISSING
 
 
@@ -107,14 +107,14 @@ class PointEstimate:
 class Mle(PointEstimate):
     """Maximum likelihood."""
 
-    _target_: str = "credo.inference.mle.Mle"
+    _target_: str = "credo.inference.point.mle.Mle"
 
 
 @dataclass
 class Map(PointEstimate):
     """Maximum a posteriori."""
 
-    _target_: str = "credo.inference.map.Map"
+    _target_: str = "credo.inference.point.map.Map"
     space: str = MISSING
 
 

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 class Html:
     """One self-contained page."""
 
-    _target_: str = "credo.report.html.HtmlReport"
+    _target_: str = "credo.report.run.html.HtmlReport"
     plots: list[str] = MISSING
     max_variables: int = MISSING
     dpi: int = MISSING
@@ -19,7 +19,7 @@ class Html:
 class Nothing:
     """No page and no plots."""
 
-    _target_: str = "credo.report.none.NoReport"
+    _target_: str = "credo.report.run.none.NoReport"
 
 
 OPTIONS = {"html": Html, "none": Nothing}

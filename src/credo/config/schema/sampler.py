@@ -25,28 +25,28 @@ class Stepping(Sampler):
 class Auto(Stepping):
     """One that fits the energy."""
 
-    _target_: str = "credo.samplers.auto.Auto"
+    _target_: str = "credo.energies.samplers.auto.Auto"
 
 
 @dataclass
 class Dmala(Stepping):
     """Langevin proposals of discrete units."""
 
-    _target_: str = "credo.samplers.dmala.Dmala"
+    _target_: str = "credo.energies.samplers.dmala.Dmala"
 
 
 @dataclass
 class Gibbs(Sampler):
     """Blocks of units given the others."""
 
-    _target_: str = "credo.samplers.gibbs.Gibbs"
+    _target_: str = "credo.energies.samplers.gibbs.Gibbs"
 
 
 @dataclass
 class Langevin(Stepping):
     """Unadjusted Langevin dynamics."""
 
-    _target_: str = "credo.samplers.langevin.Langevin"
+    _target_: str = "credo.energies.samplers.langevin.Langevin"
     noise: float = MISSING
     clip: float | None = MISSING
 
@@ -55,21 +55,21 @@ class Langevin(Stepping):
 class Mala(Stepping):
     """Metropolis-adjusted Langevin."""
 
-    _target_: str = "credo.samplers.mala.Mala"
+    _target_: str = "credo.energies.samplers.mala.Mala"
 
 
 @dataclass
 class Mh(Stepping):
     """Random walk, or flips."""
 
-    _target_: str = "credo.samplers.mh.Mh"
+    _target_: str = "credo.energies.samplers.mh.Mh"
 
 
 @dataclass
 class Hmc(Stepping):
     """Hamiltonian Monte Carlo."""
 
-    _target_: str = "credo.samplers.hmc.Hmc"
+    _target_: str = "credo.energies.samplers.hmc.Hmc"
     leapfrogs: int = MISSING
     jitter: float = MISSING
 
@@ -78,7 +78,7 @@ class Hmc(Stepping):
 class Nuts(Stepping):
     """The no-U-turn sampler."""
 
-    _target_: str = "credo.samplers.nuts.Nuts"
+    _target_: str = "credo.energies.samplers.nuts.Nuts"
     max_tree_depth: int = MISSING
 
 
@@ -86,7 +86,7 @@ class Nuts(Stepping):
 class Tempering(Sampler):
     """Replicas at several temperatures."""
 
-    _target_: str = "credo.samplers.tempering.Tempering"
+    _target_: str = "credo.energies.samplers.tempering.Tempering"
     sampler: Any = MISSING
     ladder: list[float] = MISSING
 

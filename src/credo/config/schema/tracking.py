@@ -9,7 +9,7 @@ from omegaconf import MISSING
 class Mlflow:
     """Runs are recorded in MLflow."""
 
-    _target_: str = "credo.tracking.mlflow.MlflowTracker"
+    _target_: str = "credo.tracking.mlflow.tracker.MlflowTracker"
     uri: str | None = MISSING
     experiment: str = MISSING
     tags: dict[str, str] = MISSING

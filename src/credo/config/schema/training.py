@@ -32,14 +32,14 @@ class Descent:
 class Likelihood(Descent):
     """Minibatches of the likelihood."""
 
-    _target_: str = "credo.training.likelihood.Likelihood"
+    _target_: str = "credo.inference.training.likelihood.Likelihood"
 
 
 @dataclass
 class Exact(Descent):
     """Minibatches of the likelihood of an energy-based model."""
 
-    _target_: str = "credo.training.likelihood.Exact"
+    _target_: str = "credo.inference.training.likelihood.Exact"
 
 
 @dataclass
@@ -54,14 +54,14 @@ class Contrastive(Descent):
 class Cd(Contrastive):
     """Contrastive divergence."""
 
-    _target_: str = "credo.training.cd.Cd"
+    _target_: str = "credo.inference.training.cd.Cd"
 
 
 @dataclass
 class Pcd(Contrastive):
     """Persistent contrastive divergence."""
 
-    _target_: str = "credo.training.pcd.Pcd"
+    _target_: str = "credo.inference.training.pcd.Pcd"
     chains: int = MISSING
     restart: float = MISSING
 
@@ -70,7 +70,7 @@ class Pcd(Contrastive):
 class Langevin(Pcd):
     """Langevin dynamics with a replay buffer."""
 
-    _target_: str = "credo.training.langevin.Langevin"
+    _target_: str = "credo.inference.training.langevin.Langevin"
     steps: int = MISSING
     step_size: float = MISSING
     noise: float = MISSING
@@ -81,7 +81,7 @@ class Langevin(Pcd):
 class ScoreMatching(Descent):
     """The gradient of the log density."""
 
-    _target_: str = "credo.training.score_matching.ScoreMatching"
+    _target_: str = "credo.inference.training.score_matching.ScoreMatching"
     form: str = MISSING
     sigma: float = MISSING
     directions: int = MISSING
@@ -91,7 +91,7 @@ class ScoreMatching(Descent):
 class Nce(Descent):
     """Noise contrastive estimation."""
 
-    _target_: str = "credo.training.nce.Nce"
+    _target_: str = "credo.inference.training.nce.Nce"
     form: str = MISSING
     noise: str = MISSING
     widths: list[float] = MISSING
@@ -103,7 +103,7 @@ class Nce(Descent):
 class Infonce(Descent):
     """Mutual information by a critic."""
 
-    _target_: str = "credo.training.infonce.Infonce"
+    _target_: str = "credo.inference.training.infonce.Infonce"
     symmetric: bool = MISSING
 
 

@@ -14,8 +14,8 @@ from jax import Array
 from numpyro.distributions import constraints
 
 from credo.energies.base import Energy
+from credo.energies.normaliser.exact import Exact
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact
 from credo.models.supports import OneOf
 
 Prior = Mapping[str, dist.Distribution]

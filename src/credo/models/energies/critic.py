@@ -22,7 +22,7 @@ from credo.models import networks
 from credo.models.energies.base import Continuous, Prior
 from credo.models.energies.neural import DTYPES
 from credo.models.networks import Moments
-from credo.nets.functional import ACTIVATIONS
+from credo.networks.functional import ACTIVATIONS
 from credo.ranges import Count, Positive
 
 KINDS = ("separable", "joint")

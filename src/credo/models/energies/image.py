@@ -17,8 +17,8 @@ from credo.errors import ConfigError
 from credo.models import networks
 from credo.models.energies.base import Continuous, Prior
 from credo.models.supports import OneOf
-from credo.nets.conv import Encoder
-from credo.nets.functional import ACTIVATIONS, Window
+from credo.networks.conv import Encoder
+from credo.networks.functional import ACTIVATIONS, Window
 from credo.ranges import Count, Natural, Positive
 
 PIXELS = ("binary", "real")

@@ -10,9 +10,9 @@ from numpyro.distributions import constraints
 
 from credo.energies.ising import Edges, lattice_edges
 from credo.energies.ising import Ising as Energy
+from credo.energies.normaliser import transfer
+from credo.energies.normaliser.exact import Enumerated, Exact, Transferred
 from credo.errors import ConfigError
-from credo.evidence import transfer
-from credo.evidence.exact import Enumerated, Exact, Transferred
 from credo.models.energies.base import Prior, Units
 from credo.ranges import Count, Positive
 

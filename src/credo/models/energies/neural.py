@@ -14,14 +14,14 @@ from numpyro.distributions import constraints
 
 from credo.energies.neural import Conditional as ConditionalEnergy
 from credo.energies.neural import Neural as Energy
+from credo.energies.normaliser.exact import Exact, Integrated
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact, Integrated
 from credo.models import networks
 from credo.models.energies.base import Continuous, Prior
 from credo.models.networks import Moments
-from credo.nets.film import FiLM
-from credo.nets.functional import ACTIVATIONS
-from credo.nets.mlp import MLP
+from credo.networks.film import FiLM
+from credo.networks.functional import ACTIVATIONS
+from credo.networks.mlp import MLP
 from credo.ranges import Count, Positive
 
 CONDITIONINGS = ("concat", "film")

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpyro
 from numpyro.distributions import constraints
 
+from credo.energies.normaliser.exact import Exact, Integrated
 from credo.energies.polynomial import Polynomial as Energy
 from credo.errors import ConfigError
-from credo.evidence.exact import Exact, Integrated
 from credo.models.energies.base import Continuous, Prior
 from credo.ranges import Count
 

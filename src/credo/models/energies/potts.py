@@ -9,9 +9,9 @@ import numpyro
 from numpyro.distributions import constraints
 
 from credo.energies.ising import lattice_edges
+from credo.energies.normaliser.exact import Enumerated, Exact
 from credo.energies.potts import Potts as Energy
 from credo.errors import ConfigError
-from credo.evidence.exact import Enumerated, Exact
 from credo.models.energies.base import Prior, Units
 from credo.ranges import Count, Positive, Several
 

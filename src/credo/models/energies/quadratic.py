@@ -7,8 +7,8 @@ import numpy as np
 import numpyro
 from numpyro.distributions import constraints
 
+from credo.energies.normaliser.exact import Closed, Exact
 from credo.energies.quadratic import Quadratic as Energy
-from credo.evidence.exact import Closed, Exact
 from credo.models.energies.base import Continuous, Prior
 
 

@@ -12,10 +12,10 @@ import numpyro.distributions as dist
 from jax import Array
 from numpyro.distributions import constraints
 
+from credo.energies.normaliser.exact import Enumerated, Exact
 from credo.energies.rbm import BernoulliRbm, GaussianRbm
 from credo.energies.rbm import Rbm as Energy
 from credo.errors import ConfigError
-from credo.evidence.exact import Enumerated, Exact
 from credo.models.energies.base import Family, Prior, Uniform
 from credo.models.supports import OneOf
 from credo.ranges import Count

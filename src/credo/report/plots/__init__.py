@@ -9,12 +9,12 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from credo.data.nearest import nearest
+from credo.config.nearest import nearest
 from credo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from credo.report.drawing import Drawing
-    from credo.report.evidence import Evidence
+    from credo.report.drawing.base import Drawing
+    from credo.report.view import Evidence
 
 
 def words() -> tuple[str, ...]:

@@ -6,9 +6,9 @@ A row is inside its central interval of coverage c where its probability integra
 import numpy as np
 from scipy.stats import binom
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, finite
-from credo.report.sheet import ACCENT, BAND, MARK, MUTED, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.sheet import ACCENT, BAND, MARK, MUTED, WIDTH, Sheet
+from credo.report.view import Evidence, finite
 
 GROUP = "predictive"
 TITLE = "Coverage of the intervals"

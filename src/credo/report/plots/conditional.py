@@ -3,11 +3,11 @@
 import numpy as np
 import xarray as xr
 
-from credo.report.density import limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.numbers import counted
-from credo.report.sheet import ACCENT, INK, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import limits
+from credo.report.drawing.numbers import counted
+from credo.report.drawing.sheet import ACCENT, INK, WIDTH, Panel, Sheet
+from credo.report.view import Evidence
 
 GROUP = "curve"
 TITLE = "Predicted distribution along an input"

@@ -7,10 +7,10 @@ equation 4, is the ratio of their mean squares.
 
 import numpy as np
 
-from credo.report.density import density, limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.sheet import ACCENT, CHAINS, INK, MARK, MUTED, SOFT, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import density, limits
+from credo.report.drawing.sheet import ACCENT, CHAINS, INK, MARK, MUTED, SOFT, WIDTH, Sheet
+from credo.report.view import Evidence
 
 TITLE = "Energy"
 CAPTION = (

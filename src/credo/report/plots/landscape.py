@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from credo.report.density import limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.sheet import ACCENT, INK, MARK, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import limits
+from credo.report.drawing.sheet import ACCENT, INK, MARK, WIDTH, Sheet
+from credo.report.view import Evidence
 
 GROUP = "density"
 TITLE = "Density of the model"

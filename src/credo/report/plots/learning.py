@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, finite
-from credo.report.numbers import counted
-from credo.report.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.numbers import counted
+from credo.report.drawing.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
+from credo.report.view import Evidence, finite
 
 GROUP = "training"
 TITLE = "Learning curves"

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from credo.report.density import limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, Scalar
-from credo.report.lettering import shortened
-from credo.report.numbers import counted
-from credo.report.sheet import ACCENT, MARK, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import limits
+from credo.report.drawing.lettering import shortened
+from credo.report.drawing.numbers import counted
+from credo.report.drawing.sheet import ACCENT, MARK, WIDTH, Panel, Sheet
+from credo.report.view import Evidence, Scalar
 
 TITLE = "Dependence between unknowns"
 MOST = 4

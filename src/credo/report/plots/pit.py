@@ -7,9 +7,9 @@ predictions (Gneiting, Balabdaoui and Raftery 2007, "Probabilistic forecasts, ca
 import numpy as np
 from scipy.stats import binom
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, finite
-from credo.report.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
+from credo.report.view import Evidence, finite
 
 GROUP = "predictive"
 TITLE = "Probability integral transform"

@@ -5,12 +5,12 @@ Of a point estimate: the estimates with 90 % intervals of 1.64 standard errors.
 
 import numpy as np
 
-from credo.report.density import density, intervals, limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, Variable, finite
-from credo.report.forest import Intervals
-from credo.report.numbers import fixed, places
-from credo.report.sheet import ACCENT, INK, MARK, SOFT, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import density, intervals, limits
+from credo.report.drawing.forest import Intervals
+from credo.report.drawing.numbers import fixed, places
+from credo.report.drawing.sheet import ACCENT, INK, MARK, SOFT, WIDTH, Panel, Sheet
+from credo.report.view import Evidence, Variable, finite
 
 EDGE, GAP, HEAD, FOOT, BETWEEN = 2.0, 24.0, 16.0, 26.0, 12.0
 DENSITY, ESTIMATE = 50.0, 26.0

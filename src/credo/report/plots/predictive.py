@@ -11,11 +11,11 @@ import numpy as np
 import xarray as xr
 
 from credo.diagnostics.summary import labels, title
-from credo.report.density import density, intervals, limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.forest import Intervals
-from credo.report.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import density, intervals, limits
+from credo.report.drawing.forest import Intervals
+from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
+from credo.report.view import Evidence
 
 OF_NETWORKS = True
 TITLE = "Observations against predictions"

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, Scalar
-from credo.report.sheet import BAND, CHAINS, FAINT, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.sheet import BAND, CHAINS, FAINT, Panel, Sheet
+from credo.report.view import Evidence, Scalar
 
 TITLE = "Agreement of the chains"
 CAPTION = (

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, finite
-from credo.report.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet
+from credo.report.view import Evidence, finite
 
 GROUP = "samples"
 TITLE = "Samples of the model"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.sheet import ACCENT, FAINT, INK, MARK, MUTED, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.sheet import ACCENT, FAINT, INK, MARK, MUTED, WIDTH, Sheet
+from credo.report.view import Evidence
 
 TITLE = "Starts and curvature"
 CAPTION = (

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from credo.report.density import density, limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence, Scalar
-from credo.report.numbers import number
-from credo.report.sheet import CHAINS, FAINT, MARK, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import density, limits
+from credo.report.drawing.numbers import number
+from credo.report.drawing.sheet import CHAINS, FAINT, MARK, Sheet
+from credo.report.view import Evidence, Scalar
 
 TITLE = "Course of the chains"
 LEFT, WIDTH, GAP, SIDE = 34.0, 386.0, 10.0, 88.0

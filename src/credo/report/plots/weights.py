@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from credo.report.density import limits
-from credo.report.drawing import Drawing
-from credo.report.evidence import Evidence
-from credo.report.sheet import CHAINS, WIDTH, Sheet
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import limits
+from credo.report.drawing.sheet import CHAINS, WIDTH, Sheet
+from credo.report.view import Evidence
 
 GROUP = "curve"
 TITLE = "Weights of the components"

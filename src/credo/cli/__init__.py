@@ -1,0 +1,1 @@
+"""The command `credo`: one file per verb."""

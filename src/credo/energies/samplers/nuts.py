@@ -1,0 +1,76 @@
+"""The no-U-turn sampler (Hoffman & Gelman 2014): NumPyro's transitions, of many chains in step."""
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from numpyro.infer.hmc import hmc
+
+from credo.energies.base import Energy, Given
+from credo.energies.samplers.base import Stepping, Walkers
+from credo.ranges import count
+
+
+class Nuts(Stepping):
+    """NUTS with one step size and one diagonal mass for all chains, both learned where `run` adapts.
+
+    The step size is steered to the target as everywhere; the inverse mass is the variance of each number over all
+    chains and the transitions of the second quarter of the warm-up.
+
+    Attributes:
+        step_size: the scale that walkers start with.
+        max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps.
+    """
+
+    max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True, default=10)
+
+    word: ClassVar[str] = "nuts"
+    target: ClassVar[float | None] = 0.8
+
+    def start(self, energy: Energy, x: Array) -> Walkers:
+        """Walkers at states x [chain, dim] with unit masses; they remember the inverse masses [dim]."""
+        return super().start(energy, x)._replace(memory=jnp.ones(x.shape[1], x.dtype))
+
+    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+        """One trajectory of each chain, and their mean acceptance statistic []."""
+        real = jnp.result_type(float)
+        scale, inverse_mass = walkers.scale.astype(real), walkers.memory.astype(real)
+
+        def one(chain: Array, x: Array, key: Array) -> tuple[Array, Array]:
+            begin, transition = hmc(_potential(energy, chain), algo="NUTS")
+            fixed = {"adapt_step_size": False, "adapt_mass_matrix": False, "max_tree_depth": self.max_tree_depth}
+            state = begin(x, 0, scale, inverse_mass, rng_key=key, **fixed)
+            state = transition(state)
+            return state.z, state.accept_prob
+
+        chains, dtype = len(walkers.x), walkers.x.dtype
+        x, rates = jax.vmap(one)(jnp.arange(chains), walkers.x.astype(real), jax.random.split(key, chains))
+        return walkers._replace(x=x.astype(dtype)), rates.mean().astype(dtype)
+
+    def run(
+        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Array]:
+        """Many transitions and their mean acceptance statistic []; a warm-up learns the masses half-way."""
+        steps = self.steps if steps is None else steps
+        if not adapt or steps < 8:
+            return super().run(energy, walkers, key, steps, adapt=adapt)
+        quarter = steps // 4
+        first, second, last = jax.random.split(key, 3)
+        walkers, _ = super().run(energy, walkers, first, quarter, adapt=True)
+        alone = replace(self, steps=1)
+        walkers, drawn = alone.draws(energy, walkers, second, quarter)
+        # the scale is one of standardised numbers: it changes with the masses by as much as they do on the whole
+        variance = jnp.maximum(drawn.var((0, 1)), 1e-12)
+        ratio = jnp.exp(0.5 * (jnp.log(walkers.memory) - jnp.log(variance)).mean())
+        walkers = walkers._replace(memory=variance, scale=walkers.scale * ratio)
+        return super().run(energy, walkers, last, steps - 2 * quarter, adapt=True)
+
+
+def _potential(energy: Any, chain: Array) -> Any:
+    """E of the state [dim] of one chain, given its own row of conditions where there are some."""
+    if isinstance(energy, Given):
+        energy = Given(energy.energy, tuple(each[chain][None] for each in energy.conditions))
+    return lambda x: energy.batch(x[None])[0]

@@ -1,0 +1,1 @@
+"""Markov chains: blocks, adaptation, and one kernel per file."""

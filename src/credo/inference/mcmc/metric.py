@@ -1,0 +1,298 @@
+"""Metrics of Hamiltonian samplers: linear maps from coordinates in which the posterior is nearly standard normal.
+
+A sampler moves y with unit masses, and the latents are z = T y; that is the mass matrix (T T')^-1 for z (Neal 2011,
+section 4.1). T is learned from draws z and gradients g of the potential, so that T T' minimises the Fisher divergence
+between the posterior and a normal distribution: it is the geometric mean of cov(z) and cov(g)^-1 (Seyboldt, Carlson &
+Carpenter 2026, "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence"). Of a normal posterior these
+agree, and a few more draws than dimensions give its covariance without error.
+
+`metric=auto` takes scales per coordinate alone where they suit draws that were held out as well, and the covariance in
+place of the geometric mean in the directions in which they differ by more than noise (see `shape`).
+"""
+
+import abc
+import math
+from collections.abc import Callable
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.linalg import solve_triangular
+
+from credo.inference.mcmc import shape as shapes
+from credo.inference.mcmc.shape import Shape
+
+MOST_DENSE, MOST_LOW_RANK = 50, 1000
+"""Latent scalars up to which `auto` may be dense, and low rank; beyond, where T would cost more than most gradients, it
+is diagonal.
+"""
+
+_LEVEL = 1e-3
+"""Fisher divergence per latent below which a diagonal metric needs no improvement; a standard normal has 0."""
+
+_LEAST_GRADIENT = 1e-10
+"""A first guess of a scale is not larger than from this gradient: a flat place tells nothing."""
+
+
+class Metric(eqx.Module):
+    """A linear map T from y to z, both flat [dim]."""
+
+    @abc.abstractmethod
+    def forward(self, y: Array) -> Array:
+        """T y."""
+
+    @abc.abstractmethod
+    def backward(self, z: Array) -> Array:
+        """T^-1 z."""
+
+    @abc.abstractmethod
+    def pull(self, gradient: Array) -> Array:
+        """T' g: a gradient with respect to z as one with respect to y."""
+
+    @abc.abstractmethod
+    def push(self, gradient: Array) -> Array:
+        """T'^-1 g: a gradient with respect to y as one with respect to z."""
+
+    def is_sound(self) -> bool:
+        """Whether it can be used: all its numbers are finite."""
+        return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(self))
+
+    @classmethod
+    @abc.abstractmethod
+    def scaled(cls, scale: Array) -> Self:
+        """The map that multiplies by `scale` [dim]; arrays have the shapes of any other of its kind."""
+
+    @classmethod
+    @abc.abstractmethod
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `shape.learned`."""
+
+    @classmethod
+    @abc.abstractmethod
+    def of(cls, shape: Shape) -> Self:
+        """The map of a shape that was learned for its kind, or of one without directions."""
+
+
+class Diagonal(Metric):
+    """Each coordinate has its scale [dim]."""
+
+    scale: Array
+
+    def forward(self, y: Array) -> Array:
+        """See `Metric`."""
+        return self.scale * y
+
+    def backward(self, z: Array) -> Array:
+        """See `Metric`."""
+        return z / self.scale
+
+    def pull(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return self.scale * gradient
+
+    def push(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return gradient / self.scale
+
+    @classmethod
+    def scaled(cls, scale: Array) -> Self:
+        """See `Metric`."""
+        return cls(scale)
+
+    @classmethod
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:  # noqa: ARG003 - of others
+        """See `Metric`."""
+        return shapes.plain(shapes.scales(z, g))
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        return cls(jnp.asarray(shape.scale))
+
+
+class Dense(Metric):
+    """A lower triangular matrix [dim, dim]."""
+
+    factor: Array
+
+    def forward(self, y: Array) -> Array:
+        """See `Metric`."""
+        return self.factor @ y
+
+    def backward(self, z: Array) -> Array:
+        """See `Metric`."""
+        return solve_triangular(self.factor, z, lower=True)
+
+    def pull(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return self.factor.T @ gradient
+
+    def push(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return solve_triangular(self.factor, gradient, lower=True, trans="T")
+
+    def is_sound(self) -> bool:
+        """See `Metric`."""
+        return super().is_sound() and bool(np.all(np.diagonal(self.factor) > 0))
+
+    @classmethod
+    def scaled(cls, scale: Array) -> Self:
+        """See `Metric`."""
+        return cls(jnp.diag(scale))
+
+    @classmethod
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+        """See `Metric`."""
+        return shapes.learned(z, g, edge)
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        scale, variances, vectors = shape
+        covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
+        return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
+
+
+class LowRank(Metric):
+    """D (I + U (S - I) U'): each coordinate has its scale, and a few directions are stretched.
+
+    Attributes:
+        scale: D [dim].
+        vectors: U [dim, rank], orthonormal or zero columns.
+        stretch: S [rank].
+    """
+
+    scale: Array
+    vectors: Array
+    stretch: Array
+
+    RANK = 32
+    """How many directions at most."""
+
+    def forward(self, y: Array) -> Array:
+        """See `Metric`."""
+        return self.scale * self._stretched(y, self.stretch)
+
+    def backward(self, z: Array) -> Array:
+        """See `Metric`."""
+        return self._stretched(z / self.scale, 1.0 / self.stretch)
+
+    def pull(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return self._stretched(self.scale * gradient, self.stretch)
+
+    def push(self, gradient: Array) -> Array:
+        """See `Metric`."""
+        return self._stretched(gradient, 1.0 / self.stretch) / self.scale
+
+    def _stretched(self, vector: Array, stretch: Array) -> Array:
+        return vector + self.vectors @ ((stretch - 1.0) * (self.vectors.T @ vector))
+
+    @classmethod
+    def scaled(cls, scale: Array) -> Self:
+        """See `Metric`."""
+        rank = min(cls.RANK, scale.shape[0])
+        return cls(scale, jnp.zeros((scale.shape[0], rank), scale.dtype), jnp.ones(rank, scale.dtype))
+
+    @classmethod
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+        """See `Metric`."""
+        return Dense.learned(z, g, edge).strongest(cls.RANK)
+
+    @classmethod
+    def of(cls, shape: Shape) -> Self:
+        """See `Metric`."""
+        found = len(shape.variances)
+        rank = min(cls.RANK, len(shape.scale))
+        u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
+        u[:, :found], s[:found] = shape.vectors, np.sqrt(shape.variances)
+        return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
+
+
+Draws = Callable[[np.ndarray], np.ndarray]
+"""Which of the draws [chains, draws, ...] are taken."""
+
+KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
+
+
+def kind(word: str, dim: int) -> type[Metric]:
+    """The kind of metric for `metric=word` and so many latent scalars."""
+    if word != "auto":
+        return KINDS[word]
+    return Dense if dim <= MOST_DENSE else LowRank if dim <= MOST_LOW_RANK else Diagonal
+
+
+def from_gradient(word: str, gradient: Array) -> Metric:
+    """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
+    scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
+    known = jnp.isfinite(gradient)
+    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
+
+
+def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
+    """The metric for draws and gradients [chains, draws, dim], each chain taken from its own mean.
+
+    Returns:
+        `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
+        matrix of them can be decomposed.
+    """
+    which = kind(word, z.shape[-1])
+    try:
+        with np.errstate(all="ignore"):
+            shape = _best(which, z, g) if word == "auto" else _learned(which, z, g)
+            metric = None if shape is None else which.of(shape)
+    except np.linalg.LinAlgError:
+        return None
+    return metric if metric is not None and metric.is_sound() else None
+
+
+def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    """What suits recent draws best: a scale per coordinate, or all that the kind can be.
+
+    The latter is learned from all draws, or from the later ones alone where the chains have only just arrived.
+    """
+    options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
+    losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
+    chosen, learn_from = options[losses.index(min(losses))]
+    return _learned(chosen, learn_from(z), learn_from(g), shapes.noticeable(learn_from(z)))
+
+
+def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:
+    """The Fisher divergence of the later draws of every second chain, learned from the other chains, and vice versa.
+
+    Of one chain, every second draw is held out. Directions cost a part for each latent in as many as there are draws.
+    """
+    halves = [(a[::2], a[1::2]) if len(a) > 1 else (a[:, ::2], a[:, 1::2]) for a in (z, g)]
+    folds = list(zip(*halves, strict=True))
+    loss = 0.0
+    for ours, theirs in (folds, folds[::-1]):
+        shape = _learned_or_none(which, *map(learn_from, ours))
+        draws = shapes.centred(*map(_later, theirs))
+        loss += math.inf if shape is None or draws is None else shape.divergence(*draws)
+    if which is not Diagonal:
+        loss = loss * (1 + z.shape[2] / (z.shape[0] * z.shape[1])) + _LEVEL * z.shape[2]
+    return loss if math.isfinite(loss) else math.inf
+
+
+def _learned_or_none(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+    try:
+        return _learned(which, z, g)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
+    draws = shapes.centred(z, g)
+    return None if draws is None else which.learned(*draws, edge)
+
+
+def _all(draws: np.ndarray) -> np.ndarray:
+    return draws
+
+
+def _later(draws: np.ndarray) -> np.ndarray:
+    """The later half of draws [chains, draws, ...]."""
+    return draws[:, draws.shape[1] // 2 :]

@@ -1,0 +1,1 @@
+"""Point estimates: modes of a density, and the curvature there."""

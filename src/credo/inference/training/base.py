@@ -1,0 +1,36 @@
+"""What a training of networks must offer (`conf/training`)."""
+
+from collections.abc import Collection, Generator
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import jax
+
+    from credo.inference.base import Keeper, Listener
+    from credo.inference.calls import Call, Calls
+    from credo.models.problem import Problem
+
+
+@runtime_checkable
+class Training(Protocol):
+    """How the networks of a model are trained (`conf/training`); the point estimates and the chains' starts use it."""
+
+    def fitted(self, rows: int, free: Collection[str]) -> "Training":
+        """This training with those of its settings that nobody chose (`free`) as so many rows allow."""
+        ...
+
+    def check(self, problem: "Problem") -> None:
+        """Raise `ConfigError` if the networks of this problem cannot be trained so. Compiles nothing."""
+        ...
+
+    def calls(
+        self, method: "Any", problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper"
+    ) -> "Calls":
+        """Train by a method's density, from the beginning or from where the keeper has it (see `inference.calls`)."""
+        ...
+
+    def modes(
+        self, problem: "Problem", key: "jax.Array", members: int, listener: "Listener"
+    ) -> "Generator[Call, Any, dict[str, jax.Array]]":
+        """Trained weights for chains to begin at, [member, ...] by site, unconstrained."""
+        ...

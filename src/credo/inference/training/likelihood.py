@@ -1,0 +1,48 @@
+"""Training by the likelihood of minibatches.
+
+What is descended is minus the log density that the inference method names, per row: of `mle` the likelihood, of `map`
+the posterior, its likelihood estimated from the minibatch.
+"""
+
+from typing import Any, ClassVar
+
+from jax import Array
+
+from credo.inference.density import ScaledLikelihood, Values, WithoutLikelihood, WithoutPriors, constrain, log_joint
+from credo.inference.training.descent import Batch, Descent, Method
+from credo.models.problem import BoundModel, Problem
+
+
+class Likelihood(Descent):
+    """Minus the log density per row; the best weights are those of the least negative log likelihood."""
+
+    word: ClassVar[str] = "likelihood"
+    curve: ClassVar[str] = "nll"
+    keeps_going: ClassVar[bool] = True
+
+    def check(self, problem: Problem) -> None:
+        """As all trainings; and Z must be tractable."""
+        super().check(problem)
+        problem.require_normalised(f"training={self.word}")
+
+    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:  # noqa: ARG002
+        """Minus the log density per row; told is the likelihood's part of it."""
+        scaled = ScaledLikelihood(batch.program, batch.total / len(batch.rows))
+        density = method.log_density(scaled, z)
+        prior = method.log_density(WithoutLikelihood(batch.program), z)
+        return -density / batch.total, ((prior - density) / batch.total, memory)
+
+    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
+        """The mean negative log likelihood."""
+        return nll(batch.program, z, len(batch.rows))
+
+
+class Exact(Likelihood):
+    """The likelihood of an energy-based model, with its exact log Z."""
+
+    word: ClassVar[str] = "exact"
+
+
+def nll(program: BoundModel, z: Values, rows: int) -> Array:
+    """The mean negative log likelihood of a program's rows."""
+    return -log_joint(WithoutPriors(program), constrain(program, z)) / rows

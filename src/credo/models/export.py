@@ -1,0 +1,221 @@
+"""A conditional model of a finished run, to predict with: saved beside the run, loaded, and made an MLflow model.
+
+`model/model.yaml` has the model's settings, `model/learned.npz` what it took from the training rows (its
+standardisation), `model/weights.npz` the draws of its weights, `model/columns.json` the names of inputs and targets.
+"""
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from credo import writing
+from credo.errors import ConfigError
+from credo.runs import files, saved, signature, trust
+
+if TYPE_CHECKING:
+    from credo.inference.result import Result
+    from credo.models.predict import Predictive
+    from credo.models.problem import Problem
+
+FILES = ("weights.npz", "model.yaml", "learned.npz", "columns.json")
+"""What a run leaves in `model/`."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A predictive with the names of its columns.
+
+    Attributes:
+        predictive: of the run's weights.
+        features: the inputs' columns, in order.
+        contexts: those of the context.
+        targets: the targets' names.
+    """
+
+    predictive: "Predictive"
+    features: tuple[str, ...]
+    contexts: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Mean, standard deviation and quantiles of each target for each row, in the target's own units.
+
+        Args:
+            table: the inputs in columns, in their own units; other columns are not looked at.
+
+        Returns:
+            Columns `TARGET_mean`, `TARGET_sd`, `TARGET_q5`, ..., `TARGET_q95`.
+
+        Raises:
+            ConfigError: a column is missing, or a value is no finite number.
+        """
+        from credo.models.predict import PROBABILITIES
+
+        x, context = (self._columns(table, names) for names in (self.features, self.contexts))
+        if x is None:
+            raise ConfigError("the model has no inputs")
+        mean, sd = self.predictive.moments(x, context)
+        quantile = self.predictive.quantile(x, np.array(PROBABILITIES), context)
+        columns = {}
+        for t, name in enumerate(self.targets):
+            columns[f"{name}_mean"], columns[f"{name}_sd"] = mean[:, t], sd[:, t]
+            columns |= {f"{name}_q{round(100 * p)}": quantile[:, t, i] for i, p in enumerate(PROBABILITIES)}
+        return pd.DataFrame(columns, index=table.index)
+
+    def _columns(self, table: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray | None:
+        """The columns [row, column], or `None` where there are none."""
+        if missing := [name for name in names if name not in table]:
+            raise ConfigError(f"the table has no column {missing[0]!r}; the model was trained on {', '.join(names)}")
+        if not names:
+            return None
+        values = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ConfigError(f"column {names[column]!r} has no finite number in row {row + 1}; correct or remove it")
+        return values
+
+
+def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
+    """Write the model of a run into its folder, if it is a conditional one; no other is written."""
+    if not hasattr(problem.model, "exported") or "network" not in result.tree.children:
+        return
+    place = folder / saved.MODEL
+    place.mkdir(exist_ok=True)
+    weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
+    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
+    for name, arrays in (("weights", draws), ("learned", problem.model.exported())):
+        with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
+    writing.write(place / "model.yaml", OmegaConf.to_yaml(chosen))
+    names = {
+        "features": _names(problem, "x", "feature"),
+        "contexts": _names(problem, "context", "context_feature"),
+        "targets": _names(problem, "y", "target"),
+    }
+    writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a run left a model in its folder."""
+    return (folder / saved.MODEL / "weights.npz").exists()
+
+
+def load(folder: Path, *, trusted: bool = False) -> Exported:
+    """The model of a run, from its folder or from the folder `model` alone.
+
+    Args:
+        folder: of either.
+        trusted: whether what it names may run, whoever wrote it.
+
+    Raises:
+        ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
+    """
+    from credo.experiment.parts import make_model
+    from credo.models.predict import Predictive
+
+    place = _place(folder)
+    config = saved.model(place)
+    if not trusted and not signature.is_own(place.parent):
+        config = trust.require_harmless(config, place / "model.yaml")
+    weights, learned, columns = saved.network(place)
+    model = make_model(config)
+    if not hasattr(model, "restored"):
+        raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
+    with files.reading(place / "learned.npz", saved.ANEW):
+        model = model.restored(learned)
+    with files.reading(place / "weights.npz", saved.ANEW):
+        exported = Exported(Predictive(model, weights), *(tuple(columns[key]) for key in saved.COLUMNS))
+        _require_fitting(exported)
+    return exported
+
+
+def _require_fitting(exported: Exported) -> None:
+    """Raise `ValueError`, or what JAX raises, where weights, what was learned and columns are not of one model."""
+    import jax
+
+    draws, model = exported.predictive.draws, exported.predictive.model
+    if len({len(values) for values in draws.values()}) != 1:
+        raise ValueError("its arrays have different numbers of draws")
+    one = {name: values[0] for name, values in draws.items()}
+    x, context = (np.zeros((1, len(names))) if names else None for names in (exported.features, exported.contexts))
+    means = jax.eval_shape(lambda: model.conditional(one, x, context).mean)  # type: ignore[arg-type]
+    if means.shape[-1] != len(exported.targets):
+        raise ValueError(f"{means.shape[-1]} targets, but {len(exported.targets)} columns")
+
+
+def _place(folder: Path) -> Path:
+    """The folder of the model.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
+    if not any((place / name).exists() for name in FILES):
+        raise ConfigError(f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows")
+    return place
+
+
+def rows(folder: Path, file: Path) -> pd.DataFrame:
+    """The rows of a CSV file whose separator and numbers are written as in the run's own, where that is one, too.
+
+    Raises:
+        ConfigError: it is no CSV file.
+    """
+    from credo.data.places import reading
+
+    data = saved.data(folder) if saved.exists(folder) else {}
+    written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
+    written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
+    with reading(file, "CSV"):
+        return pd.read_csv(file, skipinitialspace=True, compression=None, **written)
+
+
+_WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
+"""What pandas calls the settings of `data=csv`."""
+
+
+def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
+    """Write the run's model as an MLflow model, for `mlflow models serve` or `mlflow.pyfunc.load_model`.
+
+    An MLflow model that names code of the user's own says in its `MLmodel` that this may run.
+
+    Raises:
+        ConfigError: as `load`; or there is something at `place` already.
+    """
+    exported = load(folder, trusted=trusted)
+    if place.exists():
+        raise ConfigError(f"{place} exists already; name a new folder")
+    settings = OmegaConf.to_container(saved.model(_place(folder)))
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
+        import mlflow.pyfunc
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        inputs = Schema([ColSpec("double", name) for name in (*exported.features, *exported.contexts)])
+        mlflow.pyfunc.save_model(
+            str(place),
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={"model": str(_place(folder))},
+            model_config={"trust": trust.names_foreign(settings)},
+            signature=ModelSignature(inputs=inputs),
+            pip_requirements=["credo"],
+        )
+
+
+def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
+    data = problem.data
+    if variable not in data:
+        return []
+    if data[variable].ndim == 1:
+        return [variable]
+    names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]
+    return [str(name) for name in names]

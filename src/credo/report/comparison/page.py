@@ -1,0 +1,76 @@
+"""The page of a comparison, `comparison.html`: self-contained, in the style of a run's report.
+
+`sections` gives its inside alone, for a page that has more to say, and which has `style.css`.
+"""
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from credo.escape import link
+from credo.report.comparison import plots, words
+from credo.report.comparison.configurations import Configuration
+from credo.report.comparison.table import Comparison
+from credo.report.drawing.image import png
+from credo.report.drawing.numbers import counted
+from credo.report.run.page import Picture
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+DPI = 200
+TONES = {"failed": "failed", "not checked": "unsure", "passed": "passed", "note": "note"}
+
+
+def render(comparison: Comparison, folder: Path, command: str, start_folder: Path) -> str:
+    """Render the page. Everything that came from outside is escaped.
+
+    Args:
+        comparison: what is told.
+        folder: where the page will be, from which its links to the runs start.
+        command: what to type to make it again.
+        start_folder: where to type it.
+    """
+    data = sorted({run.choices.get("data", "") for run in comparison.runs} - {""})
+    template = _environment().get_template("comparison.html")
+    return template.render(
+        comparison=comparison,
+        sections=sections(comparison, folder),
+        data=data,
+        command=command,
+        start_folder=start_folder,
+        counted=counted,
+    )
+
+
+def sections(comparison: Comparison, folder: Path) -> Markup:
+    """The tables and plots as sections of HTML, everything escaped.
+
+    Args:
+        comparison: what is told.
+        folder: where the page will be, from which its links to the runs start.
+    """
+    pictures = {
+        drawing.title: Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
+        for drawing in plots.draw(comparison)
+        if drawing.figure is not None
+    }
+    template = _environment().get_template("sections.html")
+    links = [_links(line, folder) for line in comparison.lines]
+    tables = words.tables(comparison)
+    return Markup(template.render(lines=comparison.lines, links=links, tables=tables, pictures=pictures, tones=TONES))  # noqa: S704 - the template escapes
+
+
+def _links(line: Configuration, folder: Path) -> list[tuple[str, str]]:
+    """Seed and address of each run's own page, as seen from this one."""
+    pages = [(str(run.seed), run.folder / "report.html") for run in line.runs]
+    return [(seed, link(page, folder)) for seed, page in pages if page.exists()]
+
+
+def _environment() -> "Environment":
+    from jinja2 import ChoiceLoader, Environment, PackageLoader
+
+    loader = ChoiceLoader([PackageLoader("credo.report.comparison"), PackageLoader("credo.report.run")])
+    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False)

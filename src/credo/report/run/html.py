@@ -1,0 +1,82 @@
+"""One page that holds all there is to say of a run: `report.html`, self-contained, with its plots as PNG beside it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+
+from credo import writing
+from credo.diagnostics.base import Verdict
+from credo.inference.result import Result
+from credo.ranges import Count, count
+from credo.report import plots
+from credo.runs.record import Story
+from credo.writing import replacing
+
+log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from credo.report.drawing.base import Drawing
+    from credo.report.view import Evidence
+
+
+@dataclass(frozen=True)
+class HtmlReport:
+    """A page for people; it opens in any browser, without a network.
+
+    Attributes:
+        plots: the words of the plots, in order (see `credo.report.plots`).
+        max_variables: how many panels a figure may have; the page names what was left out.
+        dpi: pixels per inch of the plots.
+
+    Raises:
+        ConfigError: a plot's word is unknown, or a number is impossible.
+    """
+
+    plots: list[str]
+    max_variables: Count
+    dpi: Annotated[int, count(30, 1200)]
+
+    def __post_init__(self) -> None:
+        plots.require(self.plots)
+
+    def write(
+        self, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
+    ) -> Path:
+        """Write `plots/*.png` and `report.html`."""
+        from credo.report.run.page import render
+        from credo.report.view import Evidence
+
+        thresholds = {check.name: check.threshold for check in verdict.checks}
+        evidence = Evidence(result, summary, self.max_variables, thresholds)
+        folder = story.folder / "plots"
+        folder.mkdir(parents=True, exist_ok=True)
+        drawings = []
+        for word in (word for word in dict.fromkeys(self.plots) if plots.applies(word, evidence)):
+            drawing, image = _drawn(word, evidence, self.dpi)
+            if image:
+                with replacing(folder / f"{word}.png") as scratch:
+                    scratch.write_bytes(image)
+            drawings.append((drawing, image))
+        page = story.folder / "report.html"
+        writing.write(page, render(story, result, summary, verdict, metrics, drawings))
+        return page
+
+
+def _drawn(word: str, evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes]":
+    """The plot and its PNG, empty where it does not apply; a plot that breaks says so and does not cost the answer."""
+    import numpy as np
+
+    from credo.report.drawing.base import Drawing
+    from credo.report.drawing.image import png
+
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is left out of the plots, and is the checks' affair
+            drawing = plots.draw(word, evidence)
+        return drawing, b"" if drawing.figure is None else png(drawing.figure, dpi)
+    except Exception as error:
+        log.warning("The plot %r could not be drawn.", word, exc_info=True)
+        return Drawing(word, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""

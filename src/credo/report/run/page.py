@@ -1,0 +1,262 @@
+"""The page of a run: what is said, in which order; `templates/` says how it looks."""
+
+import base64
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from credo.diagnostics.base import Verdict
+from credo.inference.result import Result, Status
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.numbers import counted, number, places, seconds
+from credo.report.run import scores, table
+from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
+from credo.runs.record import Story
+
+MOST_ROWS = 200
+"""Rows of the summary on the page; the others are in summary.csv."""
+
+MOST_NAMES = 40
+"""Names of left-out scalars that are listed one by one."""
+
+NOTES = {
+    "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
+    "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing on the page, its image (if there is one) in base64."""
+
+    drawing: Drawing
+    image: str
+
+    @property
+    def left_out(self) -> str:
+        """The sentence that names what had no room."""
+        return left_out_words(self.drawing.left_out)
+
+
+def render(
+    story: Story,
+    result: Result,
+    summary: pd.DataFrame,
+    verdict: Verdict,
+    metrics: Mapping[str, float],
+    drawings: Sequence[tuple[Drawing, bytes]],
+) -> str:
+    """Render the page. Everything that came from outside is escaped."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
+    )
+    pictures = [Picture(drawing, base64.b64encode(png).decode()) for drawing, png in drawings]
+    return environment.get_template("report.html").render(
+        story=story,
+        result=result,
+        choices=choices(story),
+        headline=HEADLINES[verdict.status],
+        counts=counts(verdict),
+        verdict=verdict,
+        checks={status: ended(verdict, status) for status in ORDER},
+        broken_off=result.status.value if result.status is not Status.DONE else "",
+        question=question(story),
+        table=None if result.kind == "trained" else summary_table(result, summary, verdict),
+        scores=scores.rows(result),
+        scores_title=scores.title(result) if scores.rows(result) else "",
+        pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
+        cost=cost(result),
+        phases=phases(result),
+        metrics={name: number(float(value), 6) for name, value in metrics.items()},
+        command=command(story),
+        origin=origin(story.provenance),
+        started=str(story.provenance.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        number=number,
+        counted=counted,
+        measured=measured,
+    )
+
+
+def choices(story: Story) -> dict[str, str]:
+    """The words that made the experiment; the priors are told with the model, and how Hydra runs matters to nobody."""
+    told = {group: word for group, word in story.choices.items() if "/" not in group and "@" not in group}
+    first = [group for group in ("data", "model", "inference", "device", "diagnostics") if group in told]
+    return {
+        group: str(told[group])
+        for group in [*first, *(g for g in told if g not in first)]
+        if told[group] not in (None, "None")
+    }
+
+
+def question(story: Story) -> dict[str, Any]:
+    """The model, its unknowns and priors, and the data."""
+    asked = story.question
+    latents = [_latent(site) for site in asked.get("latents", ())]
+    priors = _priors(story.config, {latent["name"] for latent in latents})
+    formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
+    held_out = asked.get("data", {}).get("test_rows", 0)
+    return {
+        "model": "\n".join([formula, *(["", *priors] if priors else [])]),
+        "latents": latents,
+        "data": _data(story),
+        "held_out": f"{counted(held_out, 'row')} held out." if held_out else "",
+        "left_out": f"Columns left out: {left_out}." if (left_out := asked.get("data", {}).get("left_out")) else "",
+    }
+
+
+def _priors(config: Mapping[str, Any], latents: set[str]) -> list[str]:
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration."""
+    settings = (config.get("model") or {}).get("prior") or {}
+    width = max(map(len, map(str, settings)), default=0)
+    unused = "   (this model has no unknown of this name)"
+    return [
+        f"{name!s:<{width}} ~ {_distribution(setting)}{unused if latents and not _is_read(str(name), latents) else ''}"
+        for name, setting in settings.items()
+    ]
+
+
+def _is_read(prior: str, latents: set[str]) -> bool:
+    """Whether a latent has this name, or is one of many with it: `layers_0_weight`."""
+    return any(latent == prior or latent.endswith(f"_{prior}") for latent in latents)
+
+
+def _latent(site: Mapping[str, Any]) -> dict[str, str]:
+    """A latent's name, size, distribution and support in words."""
+    size = _size(site.get("dims", {}))
+    words = {key: str(site.get(key, "")) for key in ("name", "distribution", "support")}
+    return words | {"size": size}
+
+
+def _size(dims: Mapping[Any, int]) -> str:
+    """The axes with their names, where they have some of their own (`NAME_dim_0` is none)."""
+    named = [f"{size:,}" if re.search(r"_dim_\d+$", str(dim)) else f"{dim} {size:,}" for dim, size in dims.items()]
+    return " × ".join(named) or "scalar"
+
+
+def _distribution(setting: Any) -> str:
+    """`gaussian(loc=0, scale=5)` from the configuration of a prior."""
+    if not isinstance(setting, Mapping):
+        return str(setting)
+    name = str(setting.get("_target_", "")).rpartition(".")[2]
+    arguments = ", ".join(f"{key}={_plain(value)}" for key, value in setting.items() if not str(key).startswith("_"))
+    return f"{name}({arguments})" if name else arguments
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _data(story: Story) -> list[dict[str, str]]:
+    """One entry per variable of the data: its name, size, range, and whether the model sees it."""
+    unused = story.question.get("data", {}).get("unused", ())
+    return [
+        {
+            "name": str(name),
+            "size": _size(variable.sizes),
+            "content": _content(variable),
+            "remark": _remark(variable, name in unused),
+        }
+        for name, variable in story.data.data_vars.items()
+    ]
+
+
+def _remark(variable: Any, unused: bool) -> str:
+    if variable.attrs.get("role") == "truth":
+        return "generated the data; kept from the model"
+    return "not taken by the model" if unused else ""
+
+
+def _content(variable: Any) -> str:
+    """A variable's range and mean, the latter to a thousandth of the range."""
+    if variable.dtype.kind not in "biuf" or not variable.size:
+        return ""
+    low, high, mean = (float(f(variable.values.astype(float))) for f in (np.min, np.max, np.mean))
+    if low == high:
+        return number(mean, 4)
+    digits = places((high - low) / 1000)
+    return f"{number(low)} to {number(high)}, mean {number(mean if digits is None else round(mean, digits), 4)}"
+
+
+def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:
+    """Headings, rows of (words, whether the number is beyond its bar), and how many rows are left out."""
+    chosen = table.columns(result.kind)
+    thresholds = {check.name: check.threshold for check in verdict.checks}
+    rows = [
+        (row["variable"], [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in chosen])
+        for row in table.records(summary, MOST_ROWS, thresholds)
+    ]
+    return {
+        "columns": [column.title for column in chosen],
+        "rows": rows,
+        "more": max(len(summary) - MOST_ROWS, 0),
+        "note": NOTES[result.kind],
+    }
+
+
+def left_out_words(names: Sequence[str]) -> str:
+    """Name what a plot had no room for; of very many, how many elements of which variable."""
+    if not names:
+        return ""
+    if len(names) <= MOST_NAMES:
+        return f"Left out of this plot (report.max_variables): {', '.join(names)}."
+    found: dict[str, int] = {}
+    for name in names:
+        variable = name.partition("[")[0]
+        found[variable] = found.get(variable, 0) + 1
+    parts = [counted(count, "element") + f" of {variable}" for variable, count in found.items()]
+    rest = f", and elements of {len(parts) - MOST_NAMES:,} more variables" if len(parts) > MOST_NAMES else ""
+    return f"Left out of this plot (report.max_variables): {', '.join(parts[:MOST_NAMES])}{rest}."
+
+
+def phases(result: Result) -> list[dict[str, Any]]:
+    """The phases of the inference with their share of its time."""
+    total = sum(result.cost.seconds.values()) or 1.0
+    return [
+        {"name": name, "time": seconds(spent), "share": round(100 * spent / total, 2)}
+        for name, spent in result.cost.seconds.items()
+        if spent > 0
+    ]
+
+
+def cost(result: Result) -> dict[str, str]:
+    """What the inference cost, in words."""
+    return {
+        "time": seconds(sum(result.cost.seconds.values())),
+        "gradient evaluations": number(result.cost.gradients),
+        "density evaluations": number(result.cost.density_evaluations),
+        "compiled programs": number(result.cost.programs),
+    }
+
+
+def command(story: Story) -> str:
+    """What to type to run this again."""
+    return shlex.join(["credo", *story.overrides])
+
+
+def origin(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where the answer came from, the essentials first, in words."""
+    facts = dict(provenance)
+    git = facts.pop("git", None)
+    versions = facts.pop("versions", None) or {}
+    facts.pop("command", None)
+    first = [(word.replace("_", " "), _words(facts.pop(word))) for word in ("seed", "data_hash") if word in facts]
+    if isinstance(git, Mapping):
+        changes = " with changes that are not committed" if git.get("dirty") else ""
+        first.append(("git commit", f"{git.get('commit') or 'none yet'}{changes}"))
+    elif git:
+        first.append(("git commit", str(git)))
+    rest = [(str(key).replace("_", " "), _words(value)) for key, value in facts.items() if value is not None]
+    packages = [f"{package} {version}" for package, version in versions.items() if version]
+    return [*first, *rest, *([("versions", ", ".join(packages))] if packages else [])]
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

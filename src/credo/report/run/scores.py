@@ -1,0 +1,72 @@
+"""The scores of a conditional model's predictions, as people read them."""
+
+import numpy as np
+
+from credo.diagnostics.distinct import fewest
+from credo.diagnostics.scores import scores
+from credo.inference.result import Result
+from credo.report.drawing.numbers import number
+
+_WORDS = {
+    "nll_test": ("NLL", "nats per row"),
+    "crps_test": ("CRPS", "in the target's units"),
+    "rmse_test": ("RMSE", "of the predictive mean"),
+    "coverage_50_test": ("coverage of 50 %", "by the central interval"),
+    "coverage_90_test": ("coverage of 90 %", "by the central interval"),
+    "sharpness_test": ("width of 90 %", "the central interval's, on average"),
+}
+_FEW = 100
+"""A target with fewer distinct values has its CRPS first: its density can be gamed."""
+
+
+def rows(result: Result) -> list[tuple[str, str, str]]:
+    """Name, number and remark of each score of the held-out rows; empty where there are none."""
+    found = scores(result) or _energy_scores(result)
+    order = list(_WORDS)
+    distinct = fewest(result)
+    if distinct is not None and distinct < _FEW:
+        order.insert(0, order.pop(order.index("crps_test")))
+    listed = [(_WORDS[name][0], number(found[name], 4), _WORDS[name][1]) for name in order if name in found]
+    return [*listed, *_log_z(result), *_information(result)]
+
+
+def _energy_scores(result: Result) -> dict[str, float]:
+    """The negative log likelihood of held-out rows, of an energy-based model."""
+    if "normaliser" not in result.tree.children or "log_likelihood_test" not in result.tree.children:
+        return {}
+    rows = result.tree["log_likelihood_test"]["y"].to_numpy()
+    return {"nll_test": -float((np.logaddexp.reduce(rows, axis=(0, 1)) - np.log(rows[..., 0].size)).mean())}
+
+
+def _log_z(result: Result) -> list[tuple[str, str, str]]:
+    if "normaliser" not in result.tree.children:
+        return []
+    found = result.tree["normaliser"].to_dataset()
+    value, low, high = (float(found[name].mean()) for name in ("value", "low", "high"))
+    remark = f"between {number(low, 6)} and {number(high, 6)}, by {found.attrs['how']}"
+    return [] if np.isnan(value) else [("log Z", number(value, 6), remark)]
+
+
+def _information(result: Result) -> list[tuple[str, str, str]]:
+    """What a critic found, the most that it could have found, and the truth of synthetic data."""
+    if "information" not in result.tree.children:
+        return []
+    found = result.tree["information"].to_dataset()
+    value, error, bound = (float(found[name].mean()) for name in ("value", "error", "bound"))
+    words = number(value, 4) if np.isnan(error) else f"{number(value, 4)} ± {number(error, 2)}"
+    told = [
+        ("mutual information", words, "nats, a lower bound"),
+        ("its ceiling", number(bound, 4), f"ln {round(np.exp(bound))}, by training.batch_size"),
+    ]
+    return [*told, *([("the truth", number(float(found["truth"]), 4), "of these data")] if "truth" in found else [])]
+
+
+def title(result: Result) -> str:
+    """What the scores are of."""
+    if "information" in result.tree.children:
+        return f"What x tells of y in {result.tree['information'].attrs['rows']:,} held-out rows"
+    if "predictive" not in result.tree.children:
+        held_out = "log_likelihood_test" in result.tree.children
+        return "Held-out rows, and the normaliser" if held_out else "The normaliser"
+    count = result.tree["predictive"].sizes["row"]
+    return f"Predictions of {count:,} held-out rows"

@@ -1,0 +1,167 @@
+"""The page of a sweep: how many jobs have an answer, what they found, and how that goes with what was swept."""
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from credo.escape import link
+from credo.report.drawing.base import Drawing
+from credo.report.drawing.image import png
+from credo.report.drawing.lettering import width as width_of
+from credo.report.drawing.numbers import counted, seconds
+from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, WIDTH, Sheet
+from credo.report.run.page import Picture
+from credo.runs import job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credo.sweep.summary import Account
+
+DPI = 200
+MEASURES = {
+    "objective": "objective",
+    "elpd_loo": "elpd (LOO)",
+    "nll_test": "held-out NLL",
+    "ess_per_second": "ESS per second",
+    "seconds/total": "seconds",
+}
+"""What is drawn against the swept keys, those that differ between the jobs, and their titles."""
+
+MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
+WIDE = 30.0
+"""Positive numbers whose greatest is more than so many times the least stand on a logarithmic axis."""
+
+TONES = {"FINISHED": "passed", "SKIPPED": "note", "FAILED": "failed", "KILLED": "failed"}
+
+
+def render(account: "Account") -> str:
+    """Render the page, self-contained. Everything that came from outside is escaped."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
+    )
+    pictures = [
+        Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
+        for drawing in (draw(account), draw_search(account))
+        if drawing is not None and drawing.figure is not None
+    ]
+    return environment.get_template("sweep.html").render(
+        account=account,
+        shown=account.shown(),
+        states=account.table["state"].tolist(),
+        tones=TONES,
+        pictures=pictures,
+        counted=counted,
+        took=seconds(account.table["seconds"].sum()),
+        links=[_link(account, row) for _, row in account.table.iterrows()],
+    )
+
+
+def _link(account: "Account", row: "pd.Series[Any]") -> str:
+    """The job's own page, as seen from the sweep's."""
+    from pathlib import Path
+
+    page = Path(row["folder"]) / "report.html"
+    return link(page, account.folder) if page.exists() else ""
+
+
+def draw(account: "Account") -> Drawing | None:
+    """Draw what was found against what was swept; `None` where nothing differs."""
+    table = account.table[account.table["state"].isin(job.ANSWERED)]
+    measures = [name for name in MEASURES if name in table and table[name].nunique() > 1]
+    keys = [key for key in account.keys if table[key].nunique() > 1][:MOST_KEYS]
+    if not measures or not keys:
+        return None
+    width = (WIDTH - LEFT * len(measures) - 4) / len(measures) if len(measures) > 1 else WIDTH - LEFT - 4
+    sheet = Sheet((HEAD + HEIGHT + FOOT) * len(keys))
+    short = job.shortened(account.keys)
+    for row, key in enumerate(keys):
+        places, ticks, log = _axis(table[key])
+        for column, name in enumerate(measures):
+            values = table[name].to_numpy(float)
+            low, high = _span(values)
+            panel = sheet.panel(
+                LEFT + column * (width + LEFT),
+                HEAD + row * (HEAD + HEIGHT + FOOT),
+                width,
+                HEIGHT,
+                _span(places),
+                (low, high),
+            )
+            panel.y_axis(4, lines=True)
+            free = -np.inf  # to the right of the last word
+            for place, word in ticks:
+                across, half = float(panel.right_of(place)), width_of(word, 6.5) / 2
+                if across - half > free:
+                    sheet.text(across, panel.top + panel.height + 10, word, MUTED, 6.5, align="center")
+                    free = across + half + 5
+            sheet.text(
+                panel.left + width / 2,
+                panel.top + HEIGHT + 22,
+                f"{short[key]}{' (log)' if log else ''}",
+                MUTED,
+                7,
+                "center",
+            )
+            failed = (table["verdict"] == "failed").to_numpy()
+            panel.dots(places[~failed], values[~failed], ACCENT, 5)
+            panel.dots(places[failed], values[failed], MARK, 5, "x")
+            panel.title(MEASURES[name], color=INK)
+    caption = "One mark per finished job. A cross: its verdict is failed, so that its numbers may not be believed."
+    return Drawing("What was found, by what was swept", "answer", caption, sheet.finished())
+
+
+def draw_search(account: "Account") -> Drawing | None:
+    """Draw the course of a search, and which keys mattered; `None` where nothing was searched or found."""
+    found, table = account.found, account.table
+    if found is None or table["objective"].notna().sum() < 2:
+        return None
+    values = table["objective"].to_numpy(float)
+    width = WIDTH - LEFT - 4
+    sheet = Sheet(HEAD + HEIGHT + FOOT + (HEAD + 16.0 * len(found.importance) + 12 if found.importance else 0))
+    panel = sheet.panel(LEFT, HEAD, width, HEIGHT, (-0.5, len(values) - 0.5), _span(values))
+    panel.y_axis(4, lines=True)
+    panel.x_axis(8, "job")
+    pick = np.fmin if found.directions[0] == "minimize" else np.fmax
+    known = np.flatnonzero(np.isfinite(values))
+    panel.line(known, pick.accumulate(values[known]), ACCENT, 1.2)
+    panel.dots(known, values[known], MUTED, 4)
+    panel.dots(list(found.best), values[list(found.best)], MARK, 6)
+    panel.title(found.objectives[0], "line: the best so far", color=INK)
+    top = HEAD + HEIGHT + FOOT + HEAD
+    if found.importance:
+        sheet.text(LEFT, top - 6, "importance of the keys", INK, 8, bold=True)
+    for row, (key, part) in enumerate(found.importance.items()):
+        bar = sheet.panel(LEFT + 0.4 * width, top + 16.0 * row, 0.6 * width, 10.0, (0.0, 1.0), (0.0, 1.0))
+        bar.bar((0.0, part), (0.0, 1.0), ACCENT)
+        sheet.text(LEFT + 0.4 * width - 6, top + 16.0 * row + 8, key, MUTED, 7, "right")
+        sheet.text(float(bar.right_of(part)) + 4, top + 16.0 * row + 8, f"{part:.0%}", MUTED, 7)
+    caption = (
+        "One dot per job in the order of the search; red: the best. Importance: the share of the differences in the "
+        "objective that a key explains (PED-ANOVA)."
+    )
+    return Drawing("The search", "answer", caption, sheet.finished())
+
+
+def _axis(values: "pd.Series[Any]") -> tuple[np.ndarray, list[tuple[float, str]], bool]:
+    """Places of the jobs on an axis, ticks with their words, and whether it is logarithmic."""
+    try:
+        numbers = values.astype(float).to_numpy()
+    except ValueError:
+        words = list(dict.fromkeys(values))
+        places = np.array([words.index(value) for value in values], float)
+        return places, [(float(i), str(word)) for i, word in enumerate(words)], False
+    log = bool((numbers > 0).all() and numbers.max() / numbers.min() > WIDE)
+    places = np.log(numbers) if log else numbers
+    distinct = sorted(set(zip(places.tolist(), values.astype(str), strict=True)))
+    return places, distinct, log
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    low, high = float(values.min()), float(values.max())
+    room = 0.08 * (high - low) or 0.5
+    return low - room, high + room
