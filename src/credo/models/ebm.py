@@ -15,11 +15,11 @@ import xarray as xr
 from jax import Array
 
 from credo.energies.base import Given, real
-from credo.energies.normaliser.exact import Exact
+from credo.energies.model import EnergyModel
+from credo.energies.normaliser.base import Normaliser
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.energies.base import Family
 
 NORMALISERS = ("auto", "none")
 _PROBES = 50
@@ -36,7 +36,7 @@ class Ebm(Model):
     (`training`), or its posterior is drawn by the exchange algorithm (`inference=exchange`).
 
     Attributes:
-        energy: the family of energies.
+        energy: the energy and its unknowns.
         sampler: how states are drawn.
         normaliser: `auto` computes Z where that is possible; `none` never does, e.g. to compare with methods that do
             without.
@@ -44,7 +44,7 @@ class Ebm(Model):
 
     several_targets: ClassVar[bool] = True
 
-    energy: Family
+    energy: EnergyModel
     sampler: Sampler
     normaliser: str = eqx.field(static=True)
 
@@ -103,7 +103,7 @@ class Ebm(Model):
         energy: Any = self.energy({name: self.prior[name] for name in self.energy.used})
         if self.energy.conditional:
             energy = Given(energy, tuple(given for given in (x, context) if given is not None))
-        states = EnergyDistribution(energy, self.energy, self.sampler, self.exact, len(y), jnp.ndim(y) == 1)
+        states = EnergyDistribution(energy, self.energy, self.sampler, self.way, len(y), jnp.ndim(y) == 1)
         if self.energy.networks:
             rows = np.unique(np.linspace(0, len(y) - 1, _PROBES).astype(int))
             energies = states.energies(y)[rows]
@@ -113,9 +113,9 @@ class Ebm(Model):
             numpyro.sample("y", states, obs=y)
 
     @property
-    def exact(self) -> Exact | None:
+    def way(self) -> Normaliser | None:
         """The way to log Z, where it is tractable."""
-        return self.energy.exact if self.normaliser == "auto" else None
+        return self.energy.normaliser if self.normaliser == "auto" else None
 
 
 class EnergyDistribution(dist.Distribution):
@@ -123,36 +123,36 @@ class EnergyDistribution(dist.Distribution):
 
     Attributes:
         energy: E, of all rows or given conditions per row.
-        family: knows where states live and where chains begin.
+        model: knows where states live and where chains begin.
         sampler: how states are drawn where there is no exact way.
-        exact: the way to log Z; `None` where it is intractable, and `log_prob` is then -E alone.
+        normaliser: the way to log Z; `None` where it is intractable, and `log_prob` is then -E alone.
         scalar: whether a state is a number, without a dimension of its own.
     """
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_data_fields = ("energy", "family", "sampler", "exact")
+    pytree_data_fields = ("energy", "model", "sampler", "normaliser")
     pytree_aux_fields = ("rows", "scalar")
 
     def __init__(
-        self, energy: Any, family: Family, sampler: Sampler, exact: Exact | None, rows: int, scalar: bool
+        self, energy: Any, model: EnergyModel, sampler: Sampler, normaliser: Normaliser | None, rows: int, scalar: bool
     ) -> None:
-        self.energy, self.family, self.sampler, self.exact = energy, family, sampler, exact
+        self.energy, self.model, self.sampler, self.normaliser = energy, model, sampler, normaliser
         self.rows, self.scalar = rows, scalar
         super().__init__((rows,), () if scalar else (energy.dim,))
 
     @property
     def normalised(self) -> bool:
         """Whether `log_prob` has log Z in it."""
-        return self.exact is not None
+        return self.normaliser is not None
 
     def unnormalised(self) -> "EnergyDistribution":
         """The same without log Z in `log_prob`."""
-        return EnergyDistribution(self.energy, self.family, self.sampler, None, self.rows, self.scalar)
+        return EnergyDistribution(self.energy, self.model, self.sampler, None, self.rows, self.scalar)
 
     @property
     def support(self) -> Any:
-        """Where the family's states live."""
-        support = self.family.support
+        """Where the model's states live."""
+        support = self.model.support
         return support.base_constraint if self.scalar else support
 
     def states(self, value: Array) -> Array:
@@ -166,7 +166,7 @@ class EnergyDistribution(dist.Distribution):
     def log_prob(self, value: Array) -> Array:
         """-E - log Z, [row]."""
         energies = self.energies(value)
-        return -energies - self.exact.log_z(self.energy) if self.exact is not None else -energies
+        return -energies - self.normaliser.log_z(self.energy) if self.normaliser is not None else -energies
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         """Independent states: exact ones where there is a way, else those of chains that begin at the base."""
@@ -176,7 +176,7 @@ class EnergyDistribution(dist.Distribution):
         states = self.exactly(key)
         if states is None:
             start_key, key = jax.random.split(key)
-            begin = self.family.base.sample(start_key, (self.rows,)).astype(float)
+            begin = self.model.base.sample(start_key, (self.rows,)).astype(float)
             states = self.moved(begin, key, _BURN * self.sampler.steps)
         return states[..., 0] if self.scalar else states
 
@@ -190,11 +190,11 @@ class EnergyDistribution(dist.Distribution):
 
     def exactly(self, key: Array) -> Array | None:
         """Independent exact states [row, dim], where there is a way."""
-        if self.exact is None:
+        if self.normaliser is None:
             return None
-        if self.family.conditional:
-            return self.exact.draws(self.energy, key)
-        draw = partial(self.exact.draws, self.energy)
+        if self.model.conditional:
+            return self.normaliser.draws(self.energy, key)
+        draw = partial(self.normaliser.draws, self.energy)
         return jax.vmap(draw)(jax.random.split(key, self.rows))
 
 

@@ -20,8 +20,8 @@ from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
-from credo.models.networks import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
-from credo.models.networks import sample as sample_weights
+from credo.networks.bayesian import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
+from credo.networks.bayesian import sample as sample_weights
 from credo.networks.film import FiLM
 from credo.networks.functional import ACTIVATIONS
 from credo.networks.mlp import MLP, NORMS

@@ -22,8 +22,9 @@ from credo.models.failure import told
 from credo.models.messages import Message, Padded, Understood, is_factor, mask_of
 from credo.models.names import Names
 from credo.models.observations import Observation, observe
-from credo.models.priors import Placeholders, is_improper
+from credo.models.priors import Placeholders
 from credo.models.supports import describe
+from credo.networks.bayesian import is_improper
 
 if TYPE_CHECKING:
     from credo.inference.training.base import Training

@@ -53,7 +53,7 @@ class OfEnergies(Descent):
 
     def measure(self, program: BoundModel) -> str | None:
         """The negative log likelihood, where Z is tractable."""
-        return None if program.model.exact is None else "nll"  # type: ignore[attr-defined]
+        return None if program.model.way is None else "nll"  # type: ignore[attr-defined]
 
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
         """The mean negative log likelihood where Z is tractable."""
@@ -108,7 +108,9 @@ class Contrastive(OfEnergies):
         states, y = states_of(batch.program, z)
         fixed = jax.tree.map(lax.stop_gradient, states)
         negatives, energy, memory = self.negatives(fixed, y, batch, memory, key)
-        live = eqx.tree_at(lambda e: e.energy, energy, states.energy.energy) if _is_given(energy) else states.energy
+        live = (
+            eqx.tree_at(lambda e: e.energy, energy, states.energy.energy) if states.model.conditional else states.energy
+        )
         down, up = states.energy.batch(y), live.batch(lax.stop_gradient(negatives))
         gap = down.mean() - up.mean()
         value = gap - log_prior(method, batch, z)
@@ -119,7 +121,3 @@ class Contrastive(OfEnergies):
             value += self.gradient_penalty * jnp.square(slope).sum(-1).mean()
         value = jnp.where(jnp.abs(gap) < MOST_GAP, value, jnp.nan)
         return value, (gap, jax.tree.map(lax.stop_gradient, memory))
-
-
-def _is_given(energy: Any) -> bool:
-    return hasattr(energy, "conditions")

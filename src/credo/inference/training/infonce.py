@@ -10,14 +10,12 @@ from typing import Any, ClassVar, Self
 import equinox as eqx
 from jax import Array, lax
 
-from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
 from credo.information.mutual_information import infonce
 from credo.models.ebm import EnergyDistribution
-from credo.models.energies.critic import Pairs
 from credo.models.problem import BoundModel, Problem
 
 
@@ -83,17 +81,12 @@ class Infonce(OfEnergies):
         conditions = tuple(c[: groups * size].reshape(groups, size, *c.shape[1:]) for c in states.energy.conditions)
 
         def bound(group: tuple[tuple[Array, ...], Array]) -> Array:
-            return infonce(_of_pairs(states.energy.energy, *group), symmetric=self.symmetric)
+            return infonce(states.energy.energy.pair_scores(*group), symmetric=self.symmetric)
 
         return lax.map(bound, (conditions, y[: groups * size].reshape(groups, size, -1)))
 
 
 def scores(states: EnergyDistribution, y: Array) -> Array:
     """-E(y_j; x_i) of all pairs [K, K] of the rows y [K, dim] and their conditions."""
-    return _of_pairs(states.energy.energy, states.energy.conditions, y)
-
-
-def _of_pairs(energy: Any, conditions: tuple[Array, ...], y: Array) -> Array:
-    if isinstance(energy, Pairs):
-        return energy.scores(conditions, y)
-    return -Given(energy, conditions).table(y)
+    found: Array = states.energy.energy.pair_scores(states.energy.conditions, y)
+    return found

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from credo.energies.base import Given
 from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.langevin import Langevin as Unadjusted
 from credo.energies.samplers.mala import Mala
@@ -55,7 +54,7 @@ class Langevin(Pcd):
         self, states: EnergyDistribution, y: Array, batch: Batch, memory: Negatives, key: Array
     ) -> tuple[Array, Any, Any]:
         """Some states of the buffer, moved on."""
-        if isinstance(states.energy, Given):
+        if states.model.conditional:
             return super().negatives(states, y, batch, memory, key)
         chosen_key, restart_key, key = jax.random.split(key, 3)
         walkers = memory.walkers
