@@ -16,7 +16,7 @@ import pytest
 from console import FEW
 from credo.config import paths, schema
 from credo.config.messages import refuse
-from credo.diagnostics import metrics, verdict
+from credo.diagnostics import collect, verdict
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.experiment import objective
@@ -179,7 +179,7 @@ def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, 
     result = chosen.run(problem, jax.random.PRNGKey(0), listener)
     summary = summarise(result)
     assert verdict.judge(parts(data, model).diagnostics, result, summary).status in {"passed", "failed", "not checked"}
-    numbers = metrics.collect(result, summary)
+    numbers = collect.collect(result, summary)
     objective.require_possible([name for name in numbers if not name.startswith("posterior/")], chosen, problem)
     return numbers
 

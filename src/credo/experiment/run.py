@@ -23,7 +23,7 @@ from credo.code.record import Code
 from credo.config import paths
 from credo.config.messages import refuse
 from credo.data import dataset
-from credo.diagnostics import metrics
+from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Verdict
 from credo.diagnostics.loo import leave_one_out
@@ -33,7 +33,7 @@ from credo.experiment import device, signals
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
 from credo.inference.base import Keeper, Listener
-from credo.inference.result import Result
+from credo.inference.result import Kind, Result
 from credo.inference.training.base import Training
 from credo.models import export
 from credo.models.describe import describe
@@ -371,9 +371,9 @@ def _write_verdict(folder: Path, summary: pd.DataFrame, verdict: Verdict) -> Non
 def _numbers(result: Result, summary: pd.DataFrame, late: "Late") -> dict[str, float]:
     """The metrics; those that fail are left out."""
     numbers: dict[str, float] = {}
-    for part, collect in metrics.PARTS.items():
+    for part, numbers_of in collect.PARTS.items():
         with late(f"metrics of {part}"):
-            numbers |= collect(result, summary)
+            numbers |= numbers_of(result, summary)
     return numbers
 
 
@@ -382,7 +382,7 @@ def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, flo
     from credo.runs import netcdf
 
     with late("loo.csv", folder / "loo.csv"):
-        if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
+        if result.kind is Kind.CHAINS and not (left_out := leave_one_out(result)).empty:
             writing.write(folder / "loo.csv", left_out.to_csv())
     writing.write(folder / "metrics.json", json.dumps(_without_nan(numbers), indent=2) + "\n")
     measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
