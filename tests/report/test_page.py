@@ -197,7 +197,7 @@ def test_plot_that_breaks_does_not_cost_the_page(write, schools, monkeypatch, ca
     def broken(word, evidence):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(plots, "draw", broken)
+    monkeypatch.setattr(plots.Plot, "draw", broken)
     assert "This plot could not be drawn: RuntimeError: no ink" in Page(write(schools)).text
     assert "could not be drawn" in caplog.text
 
