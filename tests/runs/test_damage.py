@@ -192,7 +192,8 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
     story = SimpleNamespace(provenance={"code": {"unknown": []}, "fingerprint": "my-draws"}, start_folder=folder)
     config = OmegaConf.create({"sweep": {"skip_finished": True}})
     request = SimpleNamespace(config=config, sweep=None, start=Start.FRESH)
-    asked: Any = SimpleNamespace(
+    parts = SimpleNamespace(tracker=Knows())
+    asked: Any = SimpleNamespace(story=story, request=request, parts=parts, objective="draws")
         story=story, request=request, parts=SimpleNamespace(tracker=Knows()), objective="draws"
     )
     found = earlier.outcome(asked)
