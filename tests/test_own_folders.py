@@ -66,7 +66,7 @@ def test_a_folder_that_has_a_run_is_refused_and_untouched(words: tuple[str, ...]
 HOLD = """
 import sys
 from pathlib import Path
-from credo import lock
+from credo.runs import lock
 with lock.held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

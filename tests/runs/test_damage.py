@@ -194,8 +194,6 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
     request = SimpleNamespace(config=config, sweep=None, start=Start.FRESH)
     parts = SimpleNamespace(tracker=Knows())
     asked: Any = SimpleNamespace(story=story, request=request, parts=parts, objective="draws")
-        story=story, request=request, parts=SimpleNamespace(tracker=Knows()), objective="draws"
-    )
     found = earlier.outcome(asked)
     assert found is not None
     assert (found.verdict, found.objective) == (saved.verdict(folder / "draws").status, (120.0,))  # of two chains
