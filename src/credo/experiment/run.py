@@ -31,6 +31,7 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, CredoError, Interrupted, PrunedError, RunError
 from credo.experiment import device, signals
 from credo.experiment import objective as objectives
+from credo.experiment.inferred import Inferred
 from credo.experiment.parts import Parts, build
 from credo.inference.base import Keeper, Listener
 from credo.inference.result import Result
@@ -46,9 +47,8 @@ from credo.runs.checkpoint import Checkpoint
 from credo.runs.files import DamagedError
 from credo.runs.folder import Held, keep, remove, require_free
 from credo.runs.job import Membership
-from credo.runs.record import Story
+from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.secrets import masked
-from credo.sweep.batched import Inferred
 from credo.tracking.base import Tracker
 
 log = logging.getLogger(__name__)
@@ -77,9 +77,8 @@ def run(
     overrides: tuple[str, ...],
     folder: Path,
     start_folder: Path,
-    taken_up: bool = False,
+    start: Fresh | Resumed = Fresh(),  # noqa: B008 - it is frozen
     sweep: Membership | None = None,
-    again: bool = False,
     listeners: tuple[Listener, ...] = (),
     inferred: Inferred | None = None,
     expected: Mapping[str, Any] | None = None,
@@ -95,9 +94,8 @@ def run(
         overrides: what was typed.
         folder: where the run leaves its files.
         start_folder: where credo was started.
-        taken_up: whether to go on from the checkpoint in `folder`.
+        start: whether the run is a new one, or goes on in `folder`.
         sweep: the sweep of which this is a job; a job says its answer in one line.
-        again: whether the folder's run was begun before, and is recorded as the same.
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
         expected: the record of the code that has to run.
@@ -110,7 +108,7 @@ def run(
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    if not (taken_up or again):
+    if isinstance(start, Fresh):
         require_free(folder, *_place(sweep))
     composed = copy.deepcopy(config)  # with its interpolations, which may lead to what is secret
     refuse(config)
@@ -132,15 +130,15 @@ def run(
     story = _story(config, choices, overrides, folder, start_folder, problem, data, place, code, sweep)
     if (
         _may_be_answered(config, sweep)
-        and not again
+        and isinstance(start, Fresh)
         and (found := _answered(parts.tracker, story, plain.get("objective"))) is not None
     ):
         return found
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    keeper = _keeper(parts.checkpoint_every, story, taken_up)
+    keeper = _keeper(parts.checkpoint_every, story, start)
     keeper.check()
-    story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
+    story = replace(story, start=_counted(start, keeper))
     held = _begin(parts.tracker, story, code, partial(_keep_signed, folder, composed, hydra, is_own))
     with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
         on_accepted()
@@ -190,11 +188,11 @@ def _keep_signed(folder: Path, composed: DictConfig, hydra: DictConfig | None, i
     signature.begin(folder, own=is_own)
 
 
-def _begin(tracker: Tracker, story: Story, code: Code, configuration: Callable[[], None]) -> Held:
+def _begin(tracker: Tracker, story: RunRecord, code: Code, configuration: Callable[[], None]) -> Held:
     """Make the folder of a run, with its configuration and code, and record it; returns the hold on the folder."""
     held = Held()
     key, allowed = _place(story.sweep)
-    with held.accepted(story.folder, key, exists=story.taken_up is not None, allowed=allowed):
+    with held.accepted(story.folder, key, exists=isinstance(story.start, Resumed), allowed=allowed):
         configuration()
         code.write(story.folder)
         with _recorded(tracker, story.folder, errors=False):
@@ -206,7 +204,7 @@ def _may_be_answered(config: DictConfig, sweep: Membership | None) -> bool:
     return bool(OmegaConf.select(config, "sweep.skip_finished") or (sweep is not None and sweep.skip_finished))
 
 
-def _answered(tracker: Tracker, story: Story, objective: Any) -> Outcome | None:
+def _answered(tracker: Tracker, story: RunRecord, objective: Any) -> Outcome | None:
     """What came of a finished run that asked the same, if it still has its answer and that is known."""
     if story.provenance["code"]["unknown"]:
         return None
@@ -236,13 +234,13 @@ def _story(
     place: Mapping[str, Any],
     code: Code,
     sweep: Membership | None,
-) -> Story:
+) -> RunRecord:
     data_hash, made_of = dataset.fingerprint(data), code.record()
     plain = masked(cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True)))
     named = provenance.fingerprint(plain, data_hash, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
-    return Story(
+    return RunRecord(
         name=masked(config.name or words) if sweep is None else job.name(overrides, sweep.keys),
         config=plain,
         choices=choices,
@@ -250,14 +248,14 @@ def _story(
         folder=folder,
         start_folder=start_folder,
         provenance={**came_from, "code": made_of, "device": dict(place), "fingerprint": named},
-        question=describe(problem, data_hash),
+        description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
     )
 
 
-def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
-    """Who keeps the run's state; what must be the same to take it up is all but the number of draws."""
+def _keeper(every: float | None, story: RunRecord, start: Fresh | Resumed) -> Checkpoint:
+    """Who keeps the run's state; all but the number of draws must be the same to resume it."""
     asked = provenance.question(story.config)
     asked.get("inference", {}).pop("draws", None)
     question = {
@@ -267,7 +265,12 @@ def _keeper(every: float | None, story: Story, taken_up: bool) -> Checkpoint:
         "versions": story.provenance["versions"],
         "device": story.provenance["device"],
     }
-    return Checkpoint(story.folder, every, question, taken_up)
+    return Checkpoint(story.folder, every, question, isinstance(start, Resumed) and start.from_checkpoint)
+
+
+def _counted(start: Fresh | Resumed, keeper: Checkpoint) -> Fresh | Resumed:
+    """The start of a run, with the number of times that it was extended."""
+    return replace(start, times=keeper.extensions) if isinstance(start, Resumed) else start
 
 
 def _infer(
@@ -281,7 +284,7 @@ def _infer(
     import jax
 
     if inferred is not None:
-        return inferred.tell(parts.tracker, keeper)
+        return inferred.replay(parts.tracker, keeper)
     with terminal.Progress() as screen:
         listener = _Listeners((screen, parts.tracker, *listeners))
         return parts.inference.run(problem, jax.random.PRNGKey(seed), listener, keeper)
@@ -377,7 +380,7 @@ def _numbers(result: Result, summary: pd.DataFrame, late: "Late") -> dict[str, f
     return numbers
 
 
-def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, float], late: "Late") -> None:
+def _write(folder: Path, story: RunRecord, result: Result, numbers: Mapping[str, float], late: "Late") -> None:
     """Leave the files of a run, except those of the verdict and the report."""
     from credo.runs import netcdf
 
@@ -385,7 +388,7 @@ def _write(folder: Path, story: Story, result: Result, numbers: Mapping[str, flo
         if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
             writing.write(folder / "loo.csv", left_out.to_csv())
     writing.write(folder / "metrics.json", json.dumps(_without_nan(numbers), indent=2) + "\n")
-    measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
+    measures = {site["name"]: {"measure": site["measure"]} for site in story.description["observed"]}
     observed = {site: seen | measures.get(site, {}) for site, seen in netcdf.observations(result.tree).items()}
     found = {**story.provenance, "draws_hash": netcdf.draws_hash(result.tree), "observed": observed}
     provenance.write(found, folder / "provenance.json")
