@@ -8,10 +8,11 @@ from omegaconf import OmegaConf
 
 from credo.experiment import objective as objectives
 from credo.experiment.prepare import Prepared
-from credo.experiment.request import Request, Start
+from credo.experiment.request import Request
 from credo.report.terminal import run as terminal
 from credo.runs import saved
 from credo.runs.files import DamagedError
+from credo.runs.record import Fresh
 
 ANEW = "this run is made in its place"
 
@@ -35,10 +36,10 @@ class Outcome:
 
 def outcome(prepared: Prepared) -> Outcome | None:
     """What came of a finished run that asked the same, where that is enough, it has its answer and that is known."""
-    story = prepared.story
-    if not _is_enough(prepared.request) or story.provenance["code"]["unknown"]:
+    record = prepared.record
+    if not _is_enough(prepared.request) or record.provenance["code"]["unknown"]:
         return None
-    found = prepared.parts.tracker.answered(story.provenance["fingerprint"], story.start_folder)
+    found = prepared.parts.tracker.answered(record.provenance["fingerprint"], record.start_folder)
     if found is None or not (found / saved.METRICS).exists():
         return None
     try:
@@ -54,4 +55,4 @@ def _is_enough(request: Request) -> bool:
     """Whether a finished run may answer in the place of a new one."""
     skips = OmegaConf.select(request.config, "sweep.skip_finished")
     in_sweep = request.sweep is not None and request.sweep.skip_finished
-    return request.start is Start.FRESH and bool(skips or in_sweep)
+    return isinstance(request.start, Fresh) and bool(skips or in_sweep)

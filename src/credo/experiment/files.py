@@ -15,7 +15,7 @@ from credo.diagnostics.loo import leave_one_out
 from credo.inference.result import Kind, Result
 from credo.runs import provenance
 from credo.runs.folder import remove
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 
 @contextmanager
@@ -41,17 +41,17 @@ def write_verdict(folder: Path, summary: pd.DataFrame, verdict: Verdict) -> None
     writing.write(folder / "verdict.json", json.dumps(verdicts.to_json(verdict), indent=2) + "\n")
 
 
-def write_numbers(story: Story, result: Result, numbers: Mapping[str, float], failures: Failures) -> None:
+def write_numbers(record: RunRecord, result: Result, numbers: Mapping[str, float], failures: Failures) -> None:
     """Write `loo.csv`, `metrics.json` and `provenance.json`."""
     from credo.runs import netcdf  # takes time to load
 
-    folder = story.folder
+    folder = record.folder
     with making(failures, "loo.csv", folder / "loo.csv"):
         if result.kind is Kind.CHAINS and not (left_out := leave_one_out(result)).empty:
             writing.write(folder / "loo.csv", left_out.to_csv())
     plain = {name: value if value == value else None for name, value in numbers.items()}
     writing.write(folder / "metrics.json", json.dumps(plain, indent=2) + "\n")
-    measures = {site["name"]: {"measure": site["measure"]} for site in story.question["observed"]}
+    measures = {site["name"]: {"measure": site["measure"]} for site in record.description["observed"]}
     observed = {site: seen | measures.get(site, {}) for site, seen in netcdf.observations(result.tree).items()}
-    found = {**story.provenance, "draws_hash": netcdf.draws_hash(result.tree), "observed": observed}
+    found = {**record.provenance, "draws_hash": netcdf.draws_hash(result.tree), "observed": observed}
     provenance.write(found, folder / "provenance.json")

@@ -9,7 +9,7 @@ from typing import Any, cast
 import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
-from credo.code import record
+from credo.code import record as codes
 from credo.code.record import Code
 from credo.config import paths
 from credo.config.messages import refuse
@@ -19,7 +19,7 @@ from credo.errors import ConfigError
 from credo.experiment import device
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
-from credo.experiment.request import Request, Start
+from credo.experiment.request import Request
 from credo.inference.training.base import Training
 from credo.models.describe import describe
 from credo.models.problem import Problem
@@ -28,7 +28,7 @@ from credo.runs import job as jobs
 from credo.runs import provenance
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.folder import require_free
-from credo.runs.record import Story
+from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.secrets import masked
 
 
@@ -41,7 +41,7 @@ class Prepared:
         composed: the configuration with its interpolations, which may lead to what is secret.
         parts: the objects that the configuration names.
         problem: the model with its data.
-        story: what trackers and reports are told.
+        record: what trackers and reports see.
         code: the user's code.
         keeper: keeps the state.
         objective: the names of the metrics that a search optimises, as configured.
@@ -51,7 +51,7 @@ class Prepared:
     composed: DictConfig
     parts: Parts
     problem: Problem
-    story: Story
+    record: RunRecord
     code: Code
     keeper: Checkpoint
     objective: Any
@@ -63,7 +63,7 @@ def prepare(request: Request) -> Prepared:
     Raises:
         ConfigError: the configuration cannot work; nothing was run or recorded.
     """
-    if request.start is Start.FRESH:
+    if isinstance(request.start, Fresh):
         require_free(request.folder, *place(request))
     config = request.config
     composed = copy.deepcopy(config)
@@ -71,10 +71,10 @@ def prepare(request: Request) -> Prepared:
     used = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
     parts = build(config)
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
-    code = record.collect(plain)  # before anything of it runs, which may change what it reads
-    record.require_free(code, request.folder)
+    code = codes.collect(plain)  # before anything of it runs, which may change what it reads
+    codes.require_free(code, request.folder)
     if request.expected is not None:
-        record.require_recorded(request.expected, code.record())
+        codes.require_recorded(request.expected, code.record())
     free = _free(request)
     problem, data = parts.problem(config.seed, free)
     parts.inference.check(problem)
@@ -83,14 +83,14 @@ def prepare(request: Request) -> Prepared:
     if parts.training is not None:
         _refuse_unread(request.overrides)
         _adopt(config, problem.training, free)
-    story = _story(request, problem, data, used, code)
+    record = _record(request, problem, data, used, code)
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    keeper = _keeper(parts.checkpoint_every, story, request.start is Start.RESUMED)
+    keeper = _keeper(parts.checkpoint_every, record, request.start)
     keeper.check()
-    times = {Start.FRESH: None, Start.AGAIN: 0, Start.RESUMED: keeper.extensions}[request.start]
-    asked = plain.get("objective")
-    return Prepared(request, composed, parts, problem, replace(story, taken_up=times), code, keeper, asked)
+    if isinstance(request.start, Resumed):
+        record = replace(record, start=replace(request.start, times=keeper.extensions))
+    return Prepared(request, composed, parts, problem, record, code, keeper, plain.get("objective"))
 
 
 def place(request: Request) -> tuple[str, tuple[str, ...]]:
@@ -98,7 +98,7 @@ def place(request: Request) -> tuple[str, tuple[str, ...]]:
     return ("hydra.run.dir", ()) if request.sweep is None else ("hydra.sweep.subdir", (jobs.FILE,))
 
 
-def _story(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code) -> Story:
+def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code) -> RunRecord:
     config, choices, sweep = request.config, request.choices, request.sweep
     data_hash, made_of = dataset.fingerprint(data), code.record()
     plain = masked(cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True)))
@@ -106,7 +106,7 @@ def _story(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[s
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
-    return Story(
+    return RunRecord(
         name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
         config=plain,
         choices=choices,
@@ -114,24 +114,24 @@ def _story(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[s
         folder=request.folder,
         start_folder=request.start_folder,
         provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint} | together,
-        question=describe(problem, data_hash),
+        description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
     )
 
 
-def _keeper(every: float | None, story: Story, resumed: bool) -> Checkpoint:
+def _keeper(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
     """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
-    asked = provenance.question(story.config)
+    asked = provenance.question(record.config)
     asked.get("inference", {}).pop("draws", None)
     question = {
         "config": asked,
-        "data_hash": story.provenance["data_hash"],
-        "code": story.provenance["code"],
-        "versions": story.provenance["versions"],
-        "device": story.provenance["device"],
+        "data_hash": record.provenance["data_hash"],
+        "code": record.provenance["code"],
+        "versions": record.provenance["versions"],
+        "device": record.provenance["device"],
     }
-    return Checkpoint(story.folder, every, question, resumed)
+    return Checkpoint(record.folder, every, question, isinstance(start, Resumed) and start.from_checkpoint)
 
 
 def _refuse_unread(overrides: Collection[str]) -> None:

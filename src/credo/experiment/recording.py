@@ -8,10 +8,10 @@ from pathlib import Path
 from credo.errors import Interrupted, PrunedError, RunError
 from credo.experiment import signals
 from credo.experiment.prepare import Prepared, place
-from credo.experiment.request import Start
 from credo.runs import signature
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.folder import Held, keep
+from credo.runs.record import Resumed
 from credo.tracking.base import Tracker
 
 
@@ -24,16 +24,16 @@ def running(prepared: Prepared) -> Iterator[None]:
         RunError: the inference failed, or a result could not be written; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    request, story, tracker = prepared.request, prepared.story, prepared.parts.tracker
+    request, record, tracker = prepared.request, prepared.record, prepared.parts.tracker
     held = Held()
     key, allowed = place(request)
-    with held.accepted(story.folder, key, exists=request.start is not Start.FRESH, allowed=allowed):
-        keep(story.folder, prepared.composed, request.hydra)
-        signature.begin(story.folder, own=request.is_own)
-        prepared.code.write(story.folder)
-        with _recorded(tracker, story.folder, errors=False):
-            tracker.start(story)
-    with held, _recorded(tracker, story.folder), _kept(prepared.keeper, story.folder):
+    with held.accepted(record.folder, key, exists=isinstance(request.start, Resumed), allowed=allowed):
+        keep(record.folder, prepared.composed, request.hydra)
+        signature.begin(record.folder, own=request.is_own)
+        prepared.code.write(record.folder)
+        with _recorded(tracker, record.folder, errors=False):
+            tracker.start(record)
+    with held, _recorded(tracker, record.folder), _kept(prepared.keeper, record.folder):
         request.on_accepted()
         yield
 

@@ -1,11 +1,11 @@
-"""`credo reproduce RUN`: the same question once more, and whether the answer is the same to the bit."""
+"""A run once more: planned from its folder, and compared with the first one."""
 
 import copy
 import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,16 +15,9 @@ from typing import Any
 from credo.code import loading, record
 from credo.errors import ConfigError
 from credo.experiment import resume
-from credo.runs import saved, trust
+from credo.runs import saved
 from credo.runs.saved import Provenance
 
-USAGE = (
-    "credo reproduce: expected one run, by its folder or its MLflow id, and perhaps --code=recorded or --trust, as in "
-    "credo reproduce outputs/2026-01-31/12-00"
-)
-CODES = ("present", "recorded")
-"""Which code runs: that of the folder where credo was started, or the copy in the run's folder, for those who trust it.
-"""
 PARTS = {
     "code": ("git.commit", "git.dirty", "git.diff", "git.untracked", "versions.credo"),
     "versions": ("versions", "python"),
@@ -32,12 +25,12 @@ PARTS = {
     "sweep": ("jobs_by_one_program",),
     "data": ("data_hash",),
 }
-"""What may make an answer another one, and where the provenance says it."""
+"""What may change an answer, and the keys of the provenance that say it."""
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A reproduction.
+class Plan:
+    """A run to reproduce, and the one that does.
 
     Attributes:
         first: the folder of the run to reproduce.
@@ -86,53 +79,41 @@ class Comparison:
     edited: tuple[str, ...] = ()
 
 
-def planned(arguments: Sequence[str], now: datetime) -> Planned:
-    """The run to make.
+def plan(place: Path, name: str, now: datetime, *, recorded: bool = False, trusted: bool = False) -> Plan:
+    """Plan the reproduction of a run.
+
+    Args:
+        place: the run's folder.
+        name: what was typed for it.
+        now: the time, which names the new folder.
+        recorded: whether the code that the run kept runs, in place of the present one.
+        trusted: whether the user trusts whoever wrote the folder.
 
     Raises:
         ConfigError: there is no such run, it did not finish, or its recorded code is not complete.
     """
-    said, trusted = trust.said(arguments)
-    words, which = _chosen(said)
-    if len(words) != 1 or words[0].startswith("-"):
-        raise ConfigError(USAGE)
-    place = resume.folder(words[0])
     if saved.exists(place) and not (place / saved.PROVENANCE).exists():
-        raise ConfigError(f"{words[0]} did not finish, so that there is nothing to reproduce")
-    first = resume.read(place, trusted=trusted or which == "recorded", recorded_anew=True)
+        raise ConfigError(f"{name} did not finish, so that there is nothing to reproduce")
+    first = resume.read(place, trusted=trusted or recorded, recorded_anew=True)
     before = saved.provenance(place, saved.AGAIN_WITHOUT)
-    code = record.recorded(first.folder, before.get("code")) if which == "recorded" else None
+    code = record.recorded(first.folder, before.get("code")) if recorded else None
     config = copy.deepcopy(first.config)
-    config.tracking = {"_target_": "credo.tracking.none.NoTracker"}
+    config.tracking = resume.NOWHERE
     config.seed = before["seed"]
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", first.folder.name)
-    folder = Path.cwd() / "reproductions" / f"{now:%Y-%m-%d_%H-%M-%S}_{name}"
-    return Planned(first.folder, replace(first, config=config, folder=folder), before, code)
+    short = re.sub(r"[^A-Za-z0-9_.-]+", "-", first.folder.name)
+    folder = Path.cwd() / "reproductions" / f"{now:%Y-%m-%d_%H-%M-%S}_{short}"
+    return Plan(first.folder, replace(first, config=config, folder=folder), before, code)
 
 
-def _chosen(arguments: Sequence[str]) -> tuple[list[str], str]:
-    """What stands besides `--code=WHICH`, and which code runs."""
-    words, which = [word for word in arguments if not word.startswith("--code")], "present"
-    for word in arguments:
-        if word.startswith("--code"):
-            which = word.removeprefix("--code").removeprefix("=")
-    if which not in CODES:
-        raise ConfigError(
-            f"--code={which}: expected present (the code that is there now) or recorded (the copy in the run's folder, "
-            "which is run as it is: only for a folder that you trust)"
-        )
-    return words, which
-
-
-def compared(before: Provenance, folder: Path) -> Comparison:
+def compare(before: Provenance, folder: Path) -> Comparison:
     """The first run's provenance beside that of its reproduction in `folder`."""
     now = saved.provenance(folder)
     hashes = before.get("draws_hash"), now["draws_hash"]
     same = None if hashes[0] is None else hashes[0] == hashes[1]
-    known, present = before.get("code"), now["code"] or record.NO_CODE
-    edited = () if known is None else tuple(record.differences(known, present))
-    doubts = tuple(f"unknown, {said}" for said in record.doubts(known, present))
-    code = tuple(f"code: {said}" for said in (*edited, *doubts))
+    first, present = before.get("code"), now["code"] or record.NO_CODE
+    edited = () if first is None else tuple(record.differences(first, present))
+    doubts = tuple(f"unknown, {reason}" for reason in record.doubts(first, present))
+    code = tuple(f"code: {difference}" for difference in (*edited, *doubts))
     return Comparison(same, (*code, *_differences(before, now)), edited)
 
 
@@ -145,7 +126,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
                 if name == "git.diff":
                     yield f"{part}: the uncommitted changes are others"
                 else:
-                    yield f"{part}: {name} was {_said(one)} and is {_said(other)}"
+                    yield f"{part}: {name} was {_text(one)} and is {_text(other)}"
 
 
 def _leaves(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -157,13 +138,13 @@ def _leaves(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
         yield name, one, other
 
 
-def _at(known: Mapping[str, Any], key: str) -> Any:
-    value: Any = known
+def _at(provenance: Mapping[str, Any], key: str) -> Any:
+    value: Any = provenance
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,7 @@ from omegaconf import DictConfig
 from credo.experiment.inferred import Inferred
 from credo.inference.base import Listener
 from credo.runs.job import Membership
-
-
-class Start(Enum):
-    """Where a run starts."""
-
-    FRESH = "in a folder of its own"
-    AGAIN = "from the beginning, in the folder that it had, recorded as the same run"
-    RESUMED = "from the checkpoint in its folder"
+from credo.runs.record import FRESH, Fresh, Resumed
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,7 @@ class Request:
         overrides: what was typed.
         folder: where the run leaves its files.
         start_folder: where credo was started.
-        start: where the run starts.
+        start: whether the run is a new one, or goes on in `folder`.
         sweep: the sweep of which it is a job; a job prints its answer in one line.
         listeners: who watches the inference, besides the screen and the tracker.
         inferred: the inference, where it was done together with those of other jobs.
@@ -46,7 +38,7 @@ class Request:
     overrides: tuple[str, ...]
     folder: Path
     start_folder: Path
-    start: Start = Start.FRESH
+    start: Fresh | Resumed = FRESH
     sweep: Membership | None = None
     listeners: tuple[Listener, ...] = ()
     inferred: Inferred | None = None

@@ -28,7 +28,7 @@ def run(request: Request) -> Outcome:
         result = steps.infer(prepared)
         files.write_draws(folder, result)
         answer = steps.judge(prepared, result, failures)
-        files.write_numbers(prepared.story, answer.result, answer.metrics, failures)
+        files.write_numbers(prepared.record, answer.result, answer.metrics, failures)
         steps.export(prepared, answer, failures)
         page = steps.report(prepared, answer, failures)
         answer = replace(answer, verdict=failures.added_to(answer.verdict))

@@ -41,7 +41,7 @@ def infer(prepared: Prepared) -> Result:
     """
     request, parts, keeper = prepared.request, prepared.parts, prepared.keeper
     if request.inferred is not None:
-        return request.inferred.tell(parts.tracker, keeper)
+        return request.inferred.replay(parts.tracker, keeper)
     with terminal.Progress() as screen:
         listener = _Listeners((screen, parts.tracker, *request.listeners))
         return parts.inference.run(prepared.problem, _key(prepared), listener, keeper)
@@ -57,7 +57,7 @@ def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
     verdict = verdicts.judge(prepared.parts.diagnostics, result, summary)
     files.write_verdict(folder, summary, verdict)
     if prepared.request.sweep is None:
-        terminal.show_answer(prepared.story, result, summary, verdict)
+        terminal.show_answer(prepared.record, result, summary, verdict)
     return Answer(result, summary, verdict, answers.metrics(result, summary, failures))
 
 
@@ -73,16 +73,16 @@ def report(prepared: Prepared, answer: Answer, failures: Failures) -> Path | Non
     folder = prepared.request.folder
     with files.making(failures, "report", folder / "report.html", folder / "plots"):
         verdict = failures.added_to(answer.verdict)
-        return prepared.parts.report.write(prepared.story, answer.result, answer.summary, verdict, answer.metrics)
+        return prepared.parts.report.write(prepared.record, answer.result, answer.summary, verdict, answer.metrics)
     return None
 
 
 def record(prepared: Prepared, answer: Answer) -> str | None:
     """Record the end of the run; returns where a person finds it."""
-    story, result, verdict = prepared.story, answer.result, answer.verdict
+    record, result, verdict = prepared.record, answer.result, answer.verdict
     tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
-    text = description.write(story, result, answer.summary, verdict)
-    return prepared.parts.tracker.finish(answer.metrics, tags, text, story.folder)
+    text = description.write(record, result, answer.summary, verdict)
+    return prepared.parts.tracker.finish(answer.metrics, tags, text, record.folder)
 
 
 def finish(prepared: Prepared, failures: Failures) -> None:
@@ -96,16 +96,16 @@ def finish(prepared: Prepared, failures: Failures) -> None:
 
 def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path | None, place: str | None) -> None:
     """Print what could not be made, where the run is, and what to try next; of a job of a sweep, one line."""
-    request, story, verdict = prepared.request, prepared.story, answer.verdict
+    request, record, verdict = prepared.request, prepared.record, answer.verdict
     shown = set(answer.result.missing.values())  # with the verdict
     terminal.show_lacking([why for why in failures.reasons.values() if why not in shown])
     for name in objectives.unknown(prepared.objective, answer.metrics):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if request.sweep is None:
         commands = advice.next_commands(request.choices, request.overrides, prepared.problem)
-        terminal.show_places(story, page, place, commands)
+        terminal.show_places(record, page, place, commands)
     else:
-        terminal.show_job(story, answer.result, verdict)
+        terminal.show_job(record, answer.result, verdict)
 
 
 def _key(prepared: Prepared) -> jax.Array:

@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
-from credo.experiment import resume
 from credo.inference.result import Kind
 from credo.runs import job as jobs
 from credo.runs import saved
@@ -79,14 +78,14 @@ class Run:
         return saved.summary(self.folder, saved.BESIDES)
 
 
-def find(words: Iterable[str]) -> list[Run]:
-    """The runs that are meant by folders, ids of MLflow and folders of sweeps, each once and in this order.
+def find(folders: Iterable[Path]) -> list[Run]:
+    """The runs in folders of runs and of sweeps, each once and in this order.
 
     Raises:
-        ConfigError: a word names neither a run nor a sweep.
+        ConfigError: a folder has neither a run nor a sweep.
     """
-    folders = [place for word in words for place in _places(resume.folder(word))]
-    return [read(folder) for folder in dict.fromkeys(folders)]
+    places = [place for folder in folders for place in _places(folder)]
+    return [read(place) for place in dict.fromkeys(places)]
 
 
 def is_sweep(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from credo.diagnostics.base import Verdict
 from credo.inference.result import Result
 from credo.ranges import Count, count
 from credo.report import plots
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.writing import replacing
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class HtmlReport:
         plots.require(self.plots)
 
     def write(
-        self, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
+        self, record: RunRecord, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
     ) -> Path:
         """Write `plots/*.png` and `report.html`."""
         from credo.report.run.page import render
@@ -52,7 +52,7 @@ class HtmlReport:
 
         thresholds = {check.name: check.threshold for check in verdict.checks}
         evidence = Evidence(result, summary, self.max_variables, thresholds)
-        folder = story.folder / "plots"
+        folder = record.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []
         chosen = [plots.find(word) for word in dict.fromkeys(self.plots)]
@@ -62,8 +62,8 @@ class HtmlReport:
                 with replacing(folder / f"{plot.word.replace(':', '.')}.png") as scratch:
                     scratch.write_bytes(image)
             drawings.append((drawing, image))
-        page = story.folder / "report.html"
-        writing.write(page, render(story, result, summary, verdict, metrics, drawings))
+        page = record.folder / "report.html"
+        writing.write(page, render(record, result, summary, verdict, metrics, drawings))
         return page
 
 

@@ -26,7 +26,7 @@ from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column as Number
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,12 +169,12 @@ def _news(metric: metrics.Metric, value: float) -> str:
 
 
 def show_answer(
-    story: Story, result: Result, summary: "pd.DataFrame", verdict: Verdict, console: Console | None = None
+    record: RunRecord, result: Result, summary: "pd.DataFrame", verdict: Verdict, console: Console | None = None
 ) -> None:
     """Print the answer and whether to believe it.
 
     Args:
-        story: the run.
+        record: the run.
         result: the answer.
         summary: one row per scalar.
         verdict: whether it may be believed.
@@ -184,8 +184,10 @@ def show_answer(
 
     console = console or Screen(highlight=False)
     console.print()
-    console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
-    if left_out := left_out_of(story):
+    console.print(
+        Text(record.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim")
+    )
+    if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
     if table.columns(result.kind):
         console.print(_table(console, result, summary, verdict))
@@ -198,7 +200,7 @@ def show_answer(
 
 
 def show_places(
-    story: Story,
+    record: RunRecord,
     page: Path | None,
     tracked: str | None,
     next_commands: Sequence[str],
@@ -207,34 +209,34 @@ def show_places(
     """Print where the run is, and what to try next.
 
     Args:
-        story: the run.
+        record: the run.
         page: the report, if one was written.
         tracked: where the tracker has the run, if anywhere.
         next_commands: what to type next.
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    _show_places(console, story, page, tracked)
+    _show_places(console, record, page, tracked)
     if next_commands:
         console.print("\nNext:")
         for command in next_commands:
             console.print(Text(f"  {command}"), soft_wrap=True)
 
 
-def show_job(story: Story, result: Result, verdict: Verdict, console: Console | None = None) -> None:
+def show_job(record: RunRecord, result: Result, verdict: Verdict, console: Console | None = None) -> None:
     """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
     console = console or Screen(highlight=False)
-    if left_out := left_out_of(story):
+    if left_out := left_out_of(record):
         say_once(left_out)
     took = seconds(sum(result.cost.seconds.values()))
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
-    console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
+    console.print(Text.assemble(word, record.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
 
 
-def left_out_of(story: Story) -> str:
+def left_out_of(record: RunRecord) -> str:
     """The columns of a table that are in no variable; empty where there are none."""
-    columns = story.question.get("data", {}).get("left_out")
+    columns = record.description.get("data", {}).get("left_out")
     return f"left out: {columns}" if columns else ""
 
 
@@ -332,9 +334,9 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
         console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
 
 
-def _show_places(console: Console, story: Story, page: Path | None, tracked: str | None) -> None:
+def _show_places(console: Console, record: RunRecord, page: Path | None, tracked: str | None) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
-    places = {"report": page and _short(page, story.start_folder), "run": _short(story.folder, story.start_folder)}
+    places = {"report": page and _short(page, record.start_folder), "run": _short(record.folder, record.start_folder)}
     console.print()
     for word, place in (places | {"MLflow": tracked}).items():
         if place:
