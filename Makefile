@@ -25,7 +25,7 @@ run: setup ## eight schools by NUTS: Rubin's data, to a verdict
 	@$(RUN) experiment=eight_schools
 
 test: setup ## the tests, without the slow ones
-	@$(PYTHON) -m pytest -q -n 2 -m "not slow"
+	@$(PYTHON) -m pytest -q -n 2 --durations=30 -m "not slow"
 
 proofs: setup ## the slow tests: references, statistical laws
 	@$(PYTHON) -m pytest -q -n 2 -m slow
@@ -39,10 +39,11 @@ ray: setup ## the sweep by Ray, which wants older packages, in an environment of
 	@$(VENV)/bin/uv pip install -q -p $(VENV)/ray/bin/python -e '.[ray]' pytest
 	@$(VENV)/ray/bin/python -m pytest -q -m slow tests/sweep/test_proofs.py -k ray
 
-check: setup ## format, lint, types
+check: setup ## format, lint, types, which room imports which
 	@$(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/ruff check -q .
 	@$(VENV)/bin/mypy
+	@found=$$($(VENV)/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$found"; exit 1; }
 
 format: setup ## mend format and what lint can mend
 	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .
