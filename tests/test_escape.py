@@ -16,7 +16,7 @@ from rich.text import Text
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
 from credo.escape import fenced, link, markdown, visible
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.report.comparison import page as comparison_page
 from credo.report.comparison.runs import Run
 from credo.report.comparison.table import compare
@@ -124,7 +124,7 @@ def result() -> Result:
         {"beta": (("chain", "draw", "feature"), random.normal(size=(2, 50, len(HOSTILE))))}, {"feature": HOSTILE}
     )
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset()})
-    return Result(tree, Status.DONE, Cost({"sampling": 0.5}), "nuts", "draws", ("beta",))
+    return Result(tree, Status.DONE, Cost({"sampling": 0.5}), "nuts", Kind.CHAINS, ("beta",))
 
 
 VERDICT = Verdict(

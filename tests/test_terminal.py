@@ -14,7 +14,7 @@ import xarray as xr
 from rich.console import Console
 
 from credo.diagnostics.base import Check, Verdict
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.report.terminal.run import Progress, news, show_answer, show_places
 from credo.runs.record import Story
 
@@ -46,12 +46,12 @@ def summary(rows: int) -> pd.DataFrame:
     return pd.DataFrame([{"variable": name} | numbers | mixing for name in names])
 
 
-def result(kind: str = "draws", status: Status = Status.DONE) -> Result:
+def result(kind: Kind = Kind.CHAINS, status: Status = Status.DONE) -> Result:
     return Result(xr.DataTree(), status, Cost({"compile": 1.0, "sampling": 0.5}), "nuts", kind, ())
 
 
 def shown(
-    story, verdict, rows=3, kind="draws", status=Status.DONE, page=None, tracked=None, commands=(), **settings
+    story, verdict, rows=3, kind=Kind.CHAINS, status=Status.DONE, page=None, tracked=None, commands=(), **settings
 ) -> str:
     console = Console(file=io.StringIO(), width=80, **settings)
     show_answer(story, result(kind, status), summary(rows), verdict, console=console)
@@ -100,7 +100,7 @@ def test_table_is_capped_and_says_so(story, verdict):
 
 
 def test_point_estimate_has_errors_and_no_r_hat(story, verdict):
-    text = shown(story, verdict, kind="point", status=Status.NOT_CONVERGED)
+    text = shown(story, verdict, kind=Kind.POINT, status=Status.NOT_CONVERGED)
     table = text[: text.index("FAILED")]
     assert "std error" in table
     assert "R-hat" not in table

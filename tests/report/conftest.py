@@ -11,7 +11,7 @@ from fake_results import DRAWS, make
 
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.report.view import Evidence
 from credo.runs.record import Story
 
@@ -88,7 +88,7 @@ def point() -> Result:
             ),
         },
         method="map",
-        kind="point",
+        kind=Kind.POINT,
         status=Status.NOT_CONVERGED,
     )
 

@@ -10,6 +10,7 @@ from fake_results import DRAWS, curve, make, predictive, training
 
 from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
+from credo.inference.result import Kind
 from credo.report import plots
 from credo.report.run.html import HtmlReport
 
@@ -117,7 +118,7 @@ def test_point_estimate_shows_estimates_errors_and_starts(write, point, story):
 
 def test_conditional_predictions_are_answers_and_their_calibration_is_a_check(write, story):
     groups = {"curve": curve(), "predictive": predictive(), "training": training()}
-    result = make({"posterior": xr.Dataset({"w": (DRAWS, [[1.0]])})} | groups, method="map", kind="point")
+    result = make({"posterior": xr.Dataset({"w": (DRAWS, [[1.0]])})} | groups, method="map", kind=Kind.POINT)
     words = ["learning", "conditional", "weights", "pit", "calibration"]
     source = write(result, words=words)
     assert images(story.folder) == set(words)
@@ -196,7 +197,7 @@ def test_plot_that_breaks_does_not_cost_the_page(write, schools, monkeypatch, ca
     def broken(word, evidence):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(plots, "draw", broken)
+    monkeypatch.setattr(plots.Plot, "draw", broken)
     assert "This plot could not be drawn: RuntimeError: no ink" in Page(write(schools)).text
     assert "could not be drawn" in caplog.text
 

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -165,23 +166,27 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
 
         with signals.listening(), search.listening() as listeners:
             preflight.refuse(config)
-            from credo.experiment import run as app
+            from credo.experiment.request import Request, Start
+            from credo.experiment.run import run as run_experiment
             from credo.runs import checkpoint
 
-            outcome = app.run(
+            start = Start.FRESH
+            if again:
+                start = Start.RESUMED if checkpoint.is_open(folder) else Start.AGAIN
+            request = Request(
                 config,
                 choices={str(group): str(word) for group, word in job.runtime.choices.items()},
                 overrides=tuple(typed),
                 folder=folder,
                 start_folder=start_folder,
-                taken_up=again and checkpoint.is_open(folder),
+                start=start,
                 sweep=of,
-                again=again,
-                listeners=listeners,
+                listeners=tuple(listeners),
                 inferred=batched.given(),
                 hydra=cast("DictConfig", HydraConfig.instance().cfg),
                 on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
             )
+            outcome = run_experiment(request)
     except PrunedError as error:
         return Ended(0, reason=str(error), state="PRUNED")
     except CredoError as error:
@@ -269,11 +274,13 @@ def _take_up(run: "again.Run") -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     run.start()
     _make_importable(run.folder_of_code)
-    from credo.experiment import run as app
+    from credo.experiment.request import Request, Start
+    from credo.experiment.run import run as run_experiment
 
-    return app.run(
-        run.config, run.choices, run.overrides, run.folder, run.start_folder, taken_up=True, is_own=run.is_own
-    ).exit_code
+    request = Request(
+        run.config, run.choices, run.overrides, run.folder, run.start_folder, Start.RESUMED, is_own=run.is_own
+    )
+    return run_experiment(request).exit_code
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -349,18 +356,12 @@ def reproduce(arguments: Sequence[str]) -> int:
     run.start()
     with plan.folder_of_code() as code:
         _make_importable(code)
-        from credo.experiment import run as app
+        from credo.experiment.request import Request
+        from credo.experiment.run import run as run_experiment
 
-        app.run(
-            run.config,
-            run.choices,
-            run.overrides,
-            run.folder,
-            run.start_folder,
-            expected=plan.expected,
-            hydra=run.hydra,
-            is_own=run.is_own,
-        )
+        request = Request(run.config, run.choices, run.overrides, run.folder, run.start_folder)
+        request = replace(request, expected=plan.expected, hydra=run.hydra, is_own=run.is_own)
+        run_experiment(request)
     found = reproduction.compared(plan.before, run.folder)
     terminal.show_reproduction(found, plan.first)
     return 0 if found.same else 1

@@ -11,6 +11,7 @@ import math
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Finite
 
 
@@ -36,9 +37,11 @@ class Loo:
 
     threshold: Finite
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
-        if result.kind != "draws" or not has_data(result):
+        if not has_data(result):
             return None
         if (missing := answers.left_out(result, "loo", self.threshold, "log_likelihood")) is not None:
             return missing
@@ -69,7 +72,7 @@ def loo_metrics(result: Result) -> dict[str, float]:
         its standard error; `p_loo`, the effective number of parameters; `pareto_k_max`. Empty where it cannot be
         computed.
     """
-    left_out = leave_one_out(result) if result.kind == "draws" else pd.DataFrame()
+    left_out = leave_one_out(result) if result.kind is Kind.CHAINS else pd.DataFrame()
     if left_out.empty:
         return {}
     elpd = left_out["elpd"]

@@ -10,16 +10,15 @@ has the times.
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from credo.experiment import signals
-from credo.inference.base import Keeper, Kept, Listener, NoKeeper
+from credo.experiment.inferred import Inferred, Watch
 
 if TYPE_CHECKING:
     from credo.inference.calls import Shareable
@@ -32,57 +31,6 @@ MOST_BYTES = 2**30
 """Draws of all jobs that are inferred together and are in memory at once."""
 
 log = logging.getLogger(__name__)
-
-
-class Watch(NoKeeper):
-    """Remembers what it is told as a `inference.base.Listener` and `contracts.Keeper`.
-
-    Attributes:
-        told: to the listener, in order.
-        kept: where the inference ended.
-    """
-
-    def __init__(self, screen: Listener | None) -> None:
-        """Tell `screen`, too."""
-        self._screen = screen
-        self.told: list[tuple[str, int, int, Mapping[str, float]]] = []
-        self.kept: Kept | None = None
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """Remember, unless a signal stops the sweep."""
-        signals.check()
-        self.told.append((phase, done, total, numbers))
-        if self._screen is not None:
-            self._screen.progress(phase, done, total, numbers)
-
-    def done(self, kept: Kept) -> None:
-        """Remember."""
-        self.kept = kept
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """What an inference found before its job is run.
-
-    Attributes:
-        result: or what it raised.
-        watch: who saw how it went.
-        jobs: so many were inferred by one program.
-    """
-
-    result: "Result | Exception"
-    watch: Watch
-    jobs: int
-
-    def tell(self, listener: Listener, keeper: Keeper) -> "Result":
-        """Tell how it went, and return the result or raise what the inference raised."""
-        for news in self.watch.told:
-            listener.progress(*news)
-        if isinstance(self.result, Exception):
-            raise self.result
-        if self.watch.kept is not None:
-            keeper.done(self.watch.kept)
-        return self.result
 
 
 _GIVEN: ContextVar[Inferred | None] = ContextVar("credo_inferred", default=None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 
+from credo.diagnostics import metrics
 from credo.errors import ConfigError, PrunedError
 from credo.tracking.mlflow.store import reason, require_lasting
 
@@ -24,8 +25,6 @@ VARIABLE = "CREDO_TRIAL"
 """The environment variable in which a job finds its trial."""
 
 DIRECTIONS = ("minimize", "maximize")
-MAXIMISED = ("elpd_loo", "ess_", "log_density", "mutual_information", "starts_converged", "acceptance_rate")
-MINIMISED = ("nll_", "crps_", "energy_score", "rmse", "seconds/", "gradients", "r_hat", "divergences", "mi_bound")
 SAMPLERS = {
     "tpe": "TPESampler",
     "random": "RandomSampler",
@@ -109,10 +108,8 @@ def directions(objectives: Sequence[str], asked: str | Sequence[str] | None) -> 
 
 
 def _direction(name: str) -> str:
-    if name.startswith(MAXIMISED):
-        return "maximize"
-    if name.startswith(MINIMISED):
-        return "minimize"
+    if (way := metrics.better(name)) is not None:
+        return "maximize" if way == "higher" else "minimize"
     raise ConfigError(
         f"hydra.sweeper.direction: whether {name} is to be small or large is not known; set minimize or maximize"
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from credo import writing
+from credo.diagnostics import metrics
 from credo.errors import ConfigError
 from credo.escape import markdown
 from credo.report.drawing.numbers import counted, seconds
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     from credo.sweep.course import Course
     from credo.sweep.search import Found
 
-SHOWN = {
-    "elpd_loo": "elpd_loo",
-    "nll_test": "nll_test",
-    "log_z": "log_z",
-    "log_density": "log_density",
-    "ess_bulk_min": "ESS",
-    "r_hat_max": "R-hat",
-    "divergences": "div",
-    "seconds/total": "seconds",
-}
-"""Metrics on the terminal and on the page, with their titles; those that no run has are left out."""
+SHOWN = (
+    "elpd_loo",
+    "nll_test",
+    "log_z",
+    "log_density",
+    "ess_bulk_min",
+    "r_hat_max",
+    "divergences",
+    "seconds/total",
+)
+"""Metrics on the terminal and on the page; those that no run has are left out."""
 
 MOST_ROWS = 40
 MOST_COMPARED = 40
@@ -143,9 +144,9 @@ class Account:
         }
         if self.table["objective"].notna().any():
             columns["objective"] = self.table["objective"].map(_number)
-        for name, title in SHOWN.items():
-            if name in self.table and self.table[name].notna().any():
-                columns[title] = self.table[name].map(_number)
+        for metric in map(metrics.find, SHOWN):
+            if metric.name in self.table and self.table[metric.name].notna().any():
+                columns[metric.title] = self.table[metric.name].map(_seconds if metric.unit == "s" else _number)
         return pd.DataFrame(columns)
 
     def best(self) -> list[str]:
@@ -246,6 +247,10 @@ def _number(value: float) -> str:
     if value is None or math.isnan(value):
         return ""
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _seconds(value: float) -> str:
+    return "" if math.isnan(value) else seconds(value)
 
 
 def _fitting(shown: "pd.DataFrame", room: int) -> "pd.DataFrame":

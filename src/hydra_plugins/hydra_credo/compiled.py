@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, flag_override
 
 from credo.errors import ConfigError
+from credo.experiment.inferred import Inferred
 from credo.runs import job
 from credo.sweep import batched as together
 from credo.sweep import search
@@ -61,7 +62,7 @@ class CompiledLauncher(Launcher):
         for alike in self.composer.together(job_overrides):
             yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
 
-    def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[together.Inferred | None]:
+    def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
         apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)

@@ -31,7 +31,7 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             *fenced(command),
             "",
             *(fenced(_scores(found)) if (found := scores.rows(result)) else ()),
-            *(fenced(_table(result, summary, verdict)) if result.kind != "trained" else ()),
+            *(fenced(_table(result, summary, verdict)) if table.columns(result.kind) else ()),
             "",
             *fenced(story.question["model"]),
         ]

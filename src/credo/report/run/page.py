@@ -25,11 +25,6 @@ MOST_ROWS = 200
 MOST_NAMES = 40
 """Names of left-out scalars that are listed one by one."""
 
-NOTES = {
-    "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
-    "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
-}
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -69,7 +64,7 @@ def render(
         checks={status: ended(verdict, status) for status in ORDER},
         broken_off=result.status.value if result.status is not Status.DONE else "",
         question=question(story),
-        table=None if result.kind == "trained" else summary_table(result, summary, verdict),
+        table=summary_table(result, summary, verdict) if table.columns(result.kind) else None,
         scores=scores.rows(result),
         scores_title=scores.title(result) if scores.rows(result) else "",
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
@@ -197,7 +192,7 @@ def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> di
         "columns": [column.title for column in chosen],
         "rows": rows,
         "more": max(len(summary) - MOST_ROWS, 0),
-        "note": NOTES[result.kind],
+        "note": table.NOTES[result.kind],
     }
 
 

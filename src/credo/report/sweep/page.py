@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from credo.diagnostics import metrics
 from credo.escape import link
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.image import png
@@ -20,14 +21,8 @@ if TYPE_CHECKING:
     from credo.sweep.summary import Account
 
 DPI = 200
-MEASURES = {
-    "objective": "objective",
-    "elpd_loo": "elpd (LOO)",
-    "nll_test": "held-out NLL",
-    "ess_per_second": "ESS per second",
-    "seconds/total": "seconds",
-}
-"""What is drawn against the swept keys, those that differ between the jobs, and their titles."""
+MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/total")
+"""What is drawn against the swept keys: those that differ between the jobs."""
 
 MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
 WIDE = 30.0
@@ -109,7 +104,7 @@ def draw(account: "Account") -> Drawing | None:
             failed = (table["verdict"] == "failed").to_numpy()
             panel.dots(places[~failed], values[~failed], ACCENT, 5)
             panel.dots(places[failed], values[failed], MARK, 5, "x")
-            panel.title(MEASURES[name], color=INK)
+            panel.title(name if name == "objective" else metrics.find(name).title, color=INK)
     caption = "One mark per finished job. A cross: its verdict is failed, so that its numbers may not be believed."
     return Drawing("What was found, by what was swept", "answer", caption, sheet.finished())
 

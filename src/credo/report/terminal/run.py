@@ -5,7 +5,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +18,10 @@ from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
+from credo.diagnostics import metrics
 from credo.diagnostics.base import Verdict
 from credo.escape import visible
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
@@ -36,9 +37,6 @@ MOST_ROWS = 20
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
 STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
 INDENT = 14
-TITLES = {"ESS bulk": "ESS", "standard error": "std error"}
-"""Shorter than on the page."""
-SHOWN = {"draws": ("mean", "sd", "q5", "q95", "ess_bulk", "r_hat"), "point": ("mean", "sd", "q5", "q95")}
 
 LINE_SHARE = 0.1
 LINE_SECONDS = 3.0
@@ -157,24 +155,17 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
 
     That transitions diverge while the step size is still being found is no news.
     """
-    words: dict[str, Callable[[float], str]] = {
-        "divergences": lambda value: f"{value:,.0f} divergent",
-        "r_hat_max": lambda value: f"R-hat {value:.3f}",
-        "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
-        "objective": lambda value: f"log density {value:,.2f}",
-        "nll_train": lambda value: f"NLL {value:,.3f}",
-        "energy_gap_train": lambda value: f"energy gap {value:,.3f}",
-        "fisher_train": lambda value: f"Fisher divergence {value:,.3f}",
-        "nce_train": lambda value: f"NCE {value:,.3f}",
-        "mi_bound_train": lambda value: f"information {value:,.3f}",
-        "nll_validation": lambda value: f"validation NLL {value:,.3f}",
-        "fisher_validation": lambda value: f"validation {value:,.3f}",
-        "mi_bound_validation": lambda value: f"validation {value:,.3f}",
-        "step_size": lambda value: f"step {value:.2g}",
-    }
+    known = {name: value for name, value in numbers.items() if math.isfinite(value) and metrics.is_news(name)}
     if phase == "warmup":
-        del words["divergences"]
-    return ", ".join(say(numbers[key]) for key, say in words.items() if math.isfinite(numbers.get(key, math.nan)))
+        known.pop("divergences", None)
+    return ", ".join(_news(metrics.find(name), known[name]) for name in sorted(known, key=metrics.place))
+
+
+def _news(metric: metrics.Metric, value: float) -> str:
+    text = f"{value:.2g}" if metric.digits is None else f"{value:,.{metric.digits}f}"
+    if metric.name == "divergences":
+        return f"{text} divergent"
+    return f"{'validation ' if metric.name.endswith('_validation') else ''}{metric.title} {text}"
 
 
 def show_answer(
@@ -196,7 +187,7 @@ def show_answer(
     console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
     if left_out := left_out_of(story):
         console.print(Text(left_out, style="yellow"))
-    if result.kind in SHOWN:
+    if table.columns(result.kind):
         console.print(_table(console, result, summary, verdict))
         if len(summary) > MOST_ROWS:
             console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
@@ -296,12 +287,12 @@ def show_answered(folder: Path, console: Console | None = None) -> None:
 
 def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
     """The summary; names are cut where the numbers leave no room for them."""
-    shown = SHOWN[result.kind] + (("q50",) if summary[["mean", "sd"]].isna().any(axis=None) else ())
-    chosen = [column for column in table.columns(result.kind) if column.key in shown]
+    heavy = summary[["mean", "sd"]].isna().any(axis=None)  # the median then says where the draws are
+    columns = [column for column in table.columns(result.kind) if column.short or (heavy and column.key == "q50")]
     thresholds = {check.name: check.threshold for check in verdict.checks}
     rows = table.records(summary, MOST_ROWS, thresholds)
-    cells = [[_cell(row, column, result.kind, thresholds) for column in chosen] for row in rows]
-    titles = [TITLES.get(column.title, column.title) for column in chosen]
+    cells = [[_cell(row, column, result.kind, thresholds) for column in columns] for row in rows]
+    titles = [column.short or column.title for column in columns]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(titles)]
     grid = Table(box=None, padding=(0, 1), header_style="dim")
     grid.add_column("", no_wrap=True, max_width=max(console.width - 2 - sum(width + 2 for width in widths), 8))
@@ -319,7 +310,7 @@ def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
     return grid
 
 
-def _cell(row: Mapping[str, Any], column: Number, kind: str, thresholds: Mapping[str, float | None]) -> Text:
+def _cell(row: Mapping[str, Any], column: Number, kind: Kind, thresholds: Mapping[str, float | None]) -> Text:
     return Text(table.cell(row, column, kind), style="red" if table.is_beyond(row, column, thresholds) else "")
 
 
