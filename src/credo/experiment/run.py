@@ -172,7 +172,7 @@ def run(
     for name in objectives.unknown(plain.get("objective"), numbers):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if sweep is None:
-        terminal.show_places(story, page, tracked, _next(choices, overrides, problem))
+        terminal.show_places(story, page, {parts.tracker.name: tracked}, _next(choices, overrides, problem))
     else:
         terminal.show_job(story, result, verdict)
     return Outcome(verdict.status, objective, 3 if verdict.status == "failed" and parts.gate == "error" else 0)
