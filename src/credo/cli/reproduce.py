@@ -6,7 +6,7 @@ from datetime import datetime
 from credo.cli import saved_run
 from credo.errors import ConfigError
 from credo.experiment import reproduce, resume
-from credo.runs import trust
+from credo.runs import reproduction, trust
 from credo.runs.record import Fresh
 
 USAGE = (
@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     with plan.folder_of_code() as folder:
         saved_run.run(plan.run, Fresh(), folder, plan.expected, plan.run.hydra)
-    comparison = reproduce.compare(plan.before, plan.run.folder)
+    comparison = reproduction.compare(plan.before, plan.run.folder)
     terminal.show_reproduction(comparison, plan.first)
     return 0 if comparison.same else 1
 

@@ -12,6 +12,7 @@ import pandas as pd
 from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Diagnostic, Verdict
+from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted
 from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
@@ -124,6 +125,8 @@ def derived(problem: Problem, result: Result, key: jax.Array, failures: Failures
         result = add_information(problem, result)
     with failures("predictive"):
         result = add_predictive(problem, result, jax.random.fold_in(key, 1))
+    with failures("leave-one-out"):
+        result = add_leave_one_out(result)
     if failures.reasons:
         result.tree.attrs["missing"] = json.dumps({**result.missing, **failures.reasons})
     return result

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 
 from credo.diagnostics import answer as answers
+from credo.diagnostics import loo
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.answer import Answer, Failures
 from credo.diagnostics.summary import summarise
@@ -49,9 +50,9 @@ def infer(prepared: Prepared) -> Result:
 
 def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
     """Derive what follows from the draws, judge it and show it; draws and verdict are written at once."""
-    folder, before = prepared.request.folder, set(result.tree.children)
+    folder, before = prepared.request.folder, {loo.GROUP, *result.tree.children}  # loo.csv has the former
     result = answers.derived(prepared.problem, result, _key(prepared), failures)
-    if failures.reasons or set(result.tree.children) != before:
+    if failures.reasons or not before >= set(result.tree.children):
         files.write_draws(folder, result)
     summary = summarise(result)
     verdict = verdicts.judge(prepared.parts.diagnostics, result, summary)

@@ -31,7 +31,7 @@ from credo.runs.record import RunRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credo.experiment.reproduce import Comparison
+    from credo.runs.reproduction import Comparison
 
 MOST_ROWS = 20
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
@@ -202,7 +202,7 @@ def show_answer(
 def show_places(
     record: RunRecord,
     page: Path | None,
-    tracked: str | None,
+    tracked: Mapping[str, str | None],
     next_commands: Sequence[str],
     console: Console | None = None,
 ) -> None:
@@ -211,7 +211,7 @@ def show_places(
     Args:
         record: the run.
         page: the report, if one was written.
-        tracked: where the tracker has the run, if anywhere.
+        tracked: the tracker's name, and where it has the run, if anywhere.
         next_commands: what to type next.
         console: where to print; stdout by default.
     """
@@ -334,11 +334,11 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
         console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
 
 
-def _show_places(console: Console, record: RunRecord, page: Path | None, tracked: str | None) -> None:
+def _show_places(console: Console, record: RunRecord, page: Path | None, tracked: Mapping[str, str | None]) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
     places = {"report": page and _short(page, record.start_folder), "run": _short(record.folder, record.start_folder)}
     console.print()
-    for word, place in (places | {"MLflow": tracked}).items():
+    for word, place in {**places, **tracked}.items():
         if place:
             lines = textwrap.indent(place, " " * 8).strip()
             console.print(Text.assemble((f"{word:<8}", "dim"), lines), soft_wrap=True)
