@@ -33,7 +33,7 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def of(*folders: Path) -> Comparison:
-    return compare(runs.find(map(str, folders)))
+    return compare(runs.find(folders))
 
 
 def lines(comparison: Comparison, width: int) -> list[str]:

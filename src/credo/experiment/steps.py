@@ -104,7 +104,7 @@ def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path 
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if request.sweep is None:
         commands = advice.next_commands(request.choices, request.overrides, prepared.problem)
-        terminal.show_places(record, page, place, commands)
+        terminal.show_places(record, page, {prepared.parts.tracker.name: place}, commands)
     else:
         terminal.show_job(record, answer.result, verdict)
 
