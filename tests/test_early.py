@@ -17,7 +17,7 @@ from tables import TABLE, TEXT
 WATCHED = ("jax", "numpyro", "arviz_stats", "mlflow", "matplotlib")
 RUN = f"""
 import sys
-from credo.cli import command
+from credo.cli.main import command
 code = command(sys.argv[1:])
 print("loaded", *[name for name in {WATCHED} if name in sys.modules], file=sys.stderr)
 sys.exit(code)

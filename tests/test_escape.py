@@ -16,16 +16,16 @@ from rich.text import Text
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
 from credo.escape import fenced, link, markdown, visible
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.report.comparison import page as comparison_page
 from credo.report.comparison.runs import Run
 from credo.report.comparison.table import compare
 from credo.report.run import description
 from credo.report.run.page import render
 from credo.report.sweep import page as sweep_page
+from credo.report.sweep.summary import SweepSummary
 from credo.report.terminal.run import Screen, show_answer, show_places
-from credo.runs.record import Story
-from credo.sweep.summary import Account
+from credo.runs.record import RunRecord
 
 HOSTILE = [
     "![x](http://evil.example/x.png)",
@@ -100,11 +100,11 @@ def test_a_link_is_one_within_the_folder(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory) -> Story:
+def record(tmp_path_factory) -> RunRecord:
     folder = tmp_path_factory.mktemp("run")
     names = [*HOSTILE]
     data = xr.Dataset({"x": (("obs", "feature"), np.ones((2, len(names))))}, {"feature": names})
-    return Story(
+    return RunRecord(
         name=" ".join(HOSTILE),
         config={"name": HOSTILE[0], "data": {"path": HOSTILE[1], "features": names}, "model": {HOSTILE[2]: HOSTILE[3]}},
         choices={"data": HOSTILE[4], "model": HOSTILE[1], "inference": HOSTILE[0]},
@@ -112,7 +112,7 @@ def story(tmp_path_factory) -> Story:
         folder=folder / "<b>",
         start_folder=folder,
         provenance={"command": HOSTILE, "git": {"branch": HOSTILE[1]}, "user": HOSTILE[2], "versions": {}, "seed": 1},
-        question={"model": "\n".join(HOSTILE), "data": {"left_out": HOSTILE[1]}, "observed": [], "latents": []},
+        description={"model": "\n".join(HOSTILE), "data": {"left_out": HOSTILE[1]}, "observed": [], "latents": []},
         data=data,
     )
 
@@ -124,7 +124,7 @@ def result() -> Result:
         {"beta": (("chain", "draw", "feature"), random.normal(size=(2, 50, len(HOSTILE))))}, {"feature": HOSTILE}
     )
     tree = xr.DataTree.from_dict({"posterior": posterior, "sample_stats": xr.Dataset()})
-    return Result(tree, Status.DONE, Cost({"sampling": 0.5}), "nuts", "draws", ("beta",))
+    return Result(tree, Status.DONE, Cost({"sampling": 0.5}), "nuts", Kind.CHAINS, ("beta",))
 
 
 VERDICT = Verdict(
@@ -133,16 +133,16 @@ VERDICT = Verdict(
 )
 
 
-def test_the_note_in_mlflow(story, result):
-    found = Tags(MARKDOWN.render(description.write(story, result, summarise(result), VERDICT)))
+def test_the_note_in_mlflow(record, result):
+    found = Tags(MARKDOWN.render(description.write(record, result, summarise(result), VERDICT)))
     assert set(found.tags) <= set(INERT)
     assert not found.loads
 
 
-def test_the_terminal(story, result):
+def test_the_terminal(record, result):
     screen = Screen(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
-    show_answer(story, result, summarise(result), VERDICT, console=screen)
-    show_places(story, Path(HOSTILE[10]), HOSTILE[10], HOSTILE, console=screen)
+    show_answer(record, result, summarise(result), VERDICT, console=screen)
+    show_places(record, Path(HOSTILE[10]), {HOSTILE[10]: HOSTILE[10]}, HOSTILE, console=screen)
     assert "\x1b" not in screen.file.getvalue()
 
 
@@ -156,8 +156,8 @@ def require_inert(text: str) -> None:
     assert HOSTILE[1] in found.text
 
 
-def test_the_report(story, result):
-    require_inert(render(story, result, summarise(result), VERDICT, dict.fromkeys(HOSTILE, 1.0), []))
+def test_the_report(record, result):
+    require_inert(render(record, result, summarise(result), VERDICT, dict.fromkeys(HOSTILE, 1.0), []))
 
 
 def test_the_page_and_the_note_of_a_sweep(tmp_path):
@@ -169,9 +169,9 @@ def test_the_page_and_the_note_of_a_sweep(tmp_path):
         Path(folder).mkdir(parents=True)
         (Path(folder) / "report.html").touch()
     files = (tmp_path / "sweep.csv", tmp_path / "report.html")
-    account = Account(tmp_path, " ".join(HOSTILE), ("model.a", HOSTILE[1]), table, files)
-    require_inert(sweep_page.render(account))
-    found = Tags(MARKDOWN.render(account.note))
+    summary = SweepSummary(tmp_path, " ".join(HOSTILE), ("model.a", HOSTILE[1]), table, files)
+    require_inert(sweep_page.render(summary))
+    found = Tags(MARKDOWN.render(summary.description))
     assert set(found.tags) <= set(INERT)
     assert not found.loads
 

@@ -141,12 +141,12 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np, xarray as xr
-from credo import archive
+from credo.runs import netcdf
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"x": (("chain", "draw"), np.arange(2e4).reshape(4, -1))})})
 try:
-    archive.write(tree, Path(sys.argv[1]))
+    netcdf.write(tree, Path(sys.argv[1]))
 except OSError as error:
     print(error)
 """

@@ -38,9 +38,9 @@ def test_the_draws_are_there_before_anything_else(tmp_path: Path) -> None:
     def stopped(*_: Any) -> None:
         raise Interrupted("stopped")
 
-    from credo.experiment import run as app
+    from credo.experiment import steps
 
-    with mock.patch.object(app, "summarise", stopped):
+    with mock.patch.object(steps, "summarise", stopped):
         credo(*ASKED, cwd=tmp_path)
     assert [*tmp_path.glob("outputs/*/*/posterior.nc")]
 

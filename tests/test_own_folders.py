@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 
 from console import FEW, PYTHON, QUIET, credo
 from credo.errors import ConfigError
-from credo.experiment import run as app
+from credo.experiment import steps
 from credo.runs import lock
 from credo.tracking.none import NoTracker
 
@@ -66,7 +66,7 @@ def test_a_folder_that_has_a_run_is_refused_and_untouched(words: tuple[str, ...]
 HOLD = """
 import sys
 from pathlib import Path
-from credo import lock
+from credo.runs import lock
 with lock.held(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -115,7 +115,7 @@ def test_the_lock_of_a_process_that_was_killed_keeps_nobody_out(tmp_path: Path) 
 
 
 def test_a_run_holds_its_folder_while_it_goes_on(tmp_path: Path) -> None:
-    infer, told = app._infer, []
+    infer, told = steps.infer, []
 
     def other() -> None:
         try:
@@ -130,7 +130,7 @@ def test_a_run_holds_its_folder_while_it_goes_on(tmp_path: Path) -> None:
         thread.join()
         return infer(*words)
 
-    with mock.patch.object(app, "_infer", asked):
+    with mock.patch.object(steps, "infer", asked):
         assert credo(*POINT, "hydra.run.dir=run", cwd=tmp_path).code == 0
     assert len(told) == 1
     assert f"the run goes on in process {os.getpid()}" in told[0]

@@ -16,8 +16,7 @@ import pytest
 from console import FEW
 from credo.config import paths, schema
 from credo.config.messages import refuse
-from credo.diagnostics import metrics, verdict
-from credo.diagnostics.summary import summarise
+from credo.diagnostics.answer import answer as infer
 from credo.errors import ConfigError
 from credo.experiment import objective
 from credo.experiment.parts import Parts, build
@@ -172,16 +171,13 @@ def test_what_does_not_fit_is_refused_in_one_sentence(data: str, model: str) -> 
 
 
 def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, float]:
-    """What `experiment.run.run` does with a pair, but for the files: infer, summarise, judge, count."""
-    problem = bound(data, model)
-    chosen = inference(method)
-    chosen.check(problem)
-    result = chosen.run(problem, jax.random.PRNGKey(0), listener)
-    summary = summarise(result)
-    assert verdict.judge(parts(data, model).diagnostics, result, summary).status in {"passed", "failed", "not checked"}
-    numbers = metrics.collect(result, summary)
-    objective.require_possible([name for name in numbers if not name.startswith("posterior/")], chosen, problem)
-    return numbers
+    """The metrics of a pair."""
+    problem, chosen = bound(data, model), inference(method)
+    found = infer(problem, chosen, parts(data, model).diagnostics, jax.random.PRNGKey(0), listener)
+    assert found.verdict.status in {"passed", "failed", "not checked"}
+    names = [name for name in found.metrics if not name.startswith("posterior/")]
+    objective.require_possible(names, chosen, problem)
+    return dict(found.metrics)
 
 
 def allowed(model: str, method: str) -> bool:

@@ -90,7 +90,7 @@ def test_the_circumstances_survive_the_file(repository: Path, monkeypatch: pytes
 
 def test_collecting_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from pathlib import Path; from credo import provenance; provenance.collect(0, '', Path());"
+        "import sys; from pathlib import Path; from credo.runs import provenance; provenance.collect(0, '', Path());"
         "sys.exit(bool({'jax', 'numpyro', 'mlflow', 'hydra', 'numpy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603

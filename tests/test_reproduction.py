@@ -86,6 +86,6 @@ def test_a_reproduction_has_a_folder_of_its_time(tmp_path: Path, monkeypatch: py
 
     assert credo(*RUN, cwd=tmp_path).code == 0
     monkeypatch.chdir(tmp_path)
-    plan = reproduce.planned([str(tmp_path / "first")], datetime(2026, 1, 31, 12))
+    plan = reproduce.plan(tmp_path / "first", "first", datetime(2026, 1, 31, 12))
     assert plan.run.folder == tmp_path / "reproductions" / "2026-01-31_12-00-00_first"
     assert plan.before["seed"] == 0

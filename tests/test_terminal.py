@@ -14,16 +14,16 @@ import xarray as xr
 from rich.console import Console
 
 from credo.diagnostics.base import Check, Verdict
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.report.terminal.run import Progress, news, show_answer, show_places
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 PLACE = "http://127.0.0.1:5000/#/experiments/1/runs/0123456789abcdef0123456789abcdef?workflowType=machine_learning"
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Story:
-    return Story("eight_schools nuts", {}, {}, (), tmp_path / "outputs" / "run", tmp_path, {}, {}, xr.Dataset())
+def record(tmp_path: Path) -> RunRecord:
+    return RunRecord("eight_schools nuts", {}, {}, (), tmp_path / "outputs" / "run", tmp_path, {}, {}, xr.Dataset())
 
 
 @pytest.fixture
@@ -46,28 +46,28 @@ def summary(rows: int) -> pd.DataFrame:
     return pd.DataFrame([{"variable": name} | numbers | mixing for name in names])
 
 
-def result(kind: str = "draws", status: Status = Status.DONE) -> Result:
+def result(kind: Kind = Kind.CHAINS, status: Status = Status.DONE) -> Result:
     return Result(xr.DataTree(), status, Cost({"compile": 1.0, "sampling": 0.5}), "nuts", kind, ())
 
 
 def shown(
-    story, verdict, rows=3, kind="draws", status=Status.DONE, page=None, tracked=None, commands=(), **settings
+    record, verdict, rows=3, kind=Kind.CHAINS, status=Status.DONE, page=None, tracked=None, commands=(), **settings
 ) -> str:
     console = Console(file=io.StringIO(), width=80, **settings)
-    show_answer(story, result(kind, status), summary(rows), verdict, console=console)
-    show_places(story, page, tracked, commands, console=console)
+    show_answer(record, result(kind, status), summary(rows), verdict, console=console)
+    show_places(record, page, {"MLflow": tracked}, commands, console=console)
     return console.file.getvalue()
 
 
-def test_columns_that_are_left_out_are_told(story, verdict):
-    asked = {**story.question, "data": {"left_out": "sex, hospital (text)"}}
-    assert "\nleft out: sex, hospital (text)\n" in shown(replace(story, question=asked), verdict)
-    assert "left out" not in shown(story, verdict)
+def test_columns_that_are_left_out_are_told(record, verdict):
+    asked = {**record.description, "data": {"left_out": "sex, hospital (text)"}}
+    assert "\nleft out: sex, hospital (text)\n" in shown(replace(record, description=asked), verdict)
+    assert "left out" not in shown(record, verdict)
 
 
-def test_end_of_a_run_in_plain_words(story, verdict):
-    page = story.folder / "report.html"
-    text = shown(story, verdict, page=page, tracked=PLACE, commands=["credo inference.draws=4000"])
+def test_end_of_a_run_in_plain_words(record, verdict):
+    page = record.folder / "report.html"
+    text = shown(record, verdict, page=page, tracked=PLACE, commands=["credo inference.draws=4000"])
     assert "\x1b" not in text
     assert "FAILED This answer failed its checks" in text
     assert "1 failed, 1 not checked, 1 passed, 1 note" in text
@@ -80,40 +80,40 @@ def test_end_of_a_run_in_plain_words(story, verdict):
         assert reason in text
     assert "4 chains started" not in text
     assert "outputs/run/report.html" in text
-    assert str(story.start_folder) not in text
+    assert str(record.start_folder) not in text
     assert PLACE in text
     assert text.rstrip().endswith("Next:\n  credo inference.draws=4000")
 
 
-def test_only_addresses_are_wider_than_80_columns(story, verdict):
-    lines = shown(story, verdict, tracked=f"{PLACE}\nall runs").splitlines()
+def test_only_addresses_are_wider_than_80_columns(record, verdict):
+    lines = shown(record, verdict, tracked=f"{PLACE}\nall runs").splitlines()
     assert [line for line in lines if len(line.rstrip()) > 80] == [f"MLflow  {PLACE}"]
     assert "        all runs" in lines
 
 
-def test_table_is_capped_and_says_so(story, verdict):
-    text = shown(story, verdict, rows=50)
+def test_table_is_capped_and_says_so(record, verdict):
+    text = shown(record, verdict, rows=50)
     assert text.count("theta[") == 20
     assert "and 30 more rows in summary.csv" in text
     assert "1.043" in text
     assert "1.04320" not in text
 
 
-def test_point_estimate_has_errors_and_no_r_hat(story, verdict):
-    text = shown(story, verdict, kind="point", status=Status.NOT_CONVERGED)
+def test_point_estimate_has_errors_and_no_r_hat(record, verdict):
+    text = shown(record, verdict, kind=Kind.POINT, status=Status.NOT_CONVERGED)
     table = text[: text.index("FAILED")]
     assert "std error" in table
     assert "R-hat" not in table
     assert "The optimiser stopped before it converged." in text
 
 
-def test_the_median_is_shown_where_there_is_no_mean(story, verdict):
+def test_the_median_is_shown_where_there_is_no_mean(record, verdict):
     numbers = summary(1)
     console = Console(file=io.StringIO(), width=80)
-    show_answer(story, result(), numbers, verdict, console)
+    show_answer(record, result(), numbers, verdict, console)
     assert "median" not in console.file.getvalue()
     console = Console(file=io.StringIO(), width=80)
-    show_answer(story, result(), numbers.assign(mean=np.nan, sd=np.nan), verdict, console)
+    show_answer(record, result(), numbers.assign(mean=np.nan, sd=np.nan), verdict, console)
     header, row = (
         line.split() for line in console.file.getvalue().splitlines()[1:4] if "median" in line or "–" in line
     )
@@ -121,26 +121,26 @@ def test_the_median_is_shown_where_there_is_no_mean(story, verdict):
     assert row[1:5] == ["–", "–", "-1.00", "4.40"]
 
 
-def test_passed_verdict_only_counts(story, verdict):
+def test_passed_verdict_only_counts(record, verdict):
     passed = dataclasses.replace(verdict, status="passed", checks=verdict.checks[:1])
-    text = shown(story, passed)
+    text = shown(record, passed)
     assert "PASSED" in text
     assert "1 passed" in text
     assert "chains" not in text
 
 
-def test_names_are_never_markup(story):
+def test_names_are_never_markup(record):
     evil = Verdict("failed", (Check("[red]x", "failed", None, None, "[bold]do[/] this"),))
-    text = shown(dataclasses.replace(story, name="[blink]run"), evil, commands=["credo data.features=[a,b]"])
+    text = shown(dataclasses.replace(record, name="[blink]run"), evil, commands=["credo data.features=[a,b]"])
     for words in ("[blink]run", "[red]x", "[bold]do[/] this", "credo data.features=[a,b]"):
         assert words in text
 
 
-def test_colour_on_a_terminal_but_not_with_no_color(story, verdict, monkeypatch):
+def test_colour_on_a_terminal_but_not_with_no_color(record, verdict, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[1;31mFAILED" in shown(story, verdict, force_terminal=True, color_system="standard")
+    assert "\x1b[1;31mFAILED" in shown(record, verdict, force_terminal=True, color_system="standard")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[1;31m" not in shown(story, verdict, force_terminal=True, color_system="standard")
+    assert "\x1b[1;31m" not in shown(record, verdict, force_terminal=True, color_system="standard")
 
 
 def test_progress_without_a_terminal_prints_few_plain_lines():
@@ -176,13 +176,13 @@ def test_divergences_of_the_warm_up_are_no_news():
     assert news("optimisation", {"objective": -1234.567}) == "log density -1,234.57"
 
 
-def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, story, verdict):
+def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, record, verdict):
     with Progress() as progress:
         progress.progress("sampling", 1, 1, {})
     out, err = capfd.readouterr()
     assert out == ""
     assert "sampling 1/1" in err
-    show_answer(story, result(), summary(1), verdict)
+    show_answer(record, result(), summary(1), verdict)
     out, err = capfd.readouterr()
     assert "FAILED" in out
     assert err == ""

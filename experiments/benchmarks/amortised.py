@@ -1,6 +1,6 @@
 """Posteriors that a network has learned from simulations alone, against reference draws; writes `amortised.md`.
 
-    make amortised
+    make benchmark NAME=amortised
 
 10,000 draws of the prior, each with its simulated observation, train a mixture density network of the parameters given
 the observation (Papamakarios & Murray 2016); at the task's observation 10,000 draws of it are compared with sbibm's
@@ -92,7 +92,7 @@ def page(lines: list[str]) -> str:
         "is the same as the reference draws. Seconds are those of simulation and training."
     )
     head = "| task | components | validation NLL | C2ST | bar | passed | seconds |"
-    begin = f"# Amortised posteriors\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make amortised`."
+    begin = f"# Amortised posteriors\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=amortised`."
     return "\n".join([begin, "", words, "", head, "| --- " * 7 + "|", *lines, ""])
 
 

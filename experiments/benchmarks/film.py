@@ -1,6 +1,6 @@
 """What FiLM adds to concatenation; writes `film.md` beside this file.
 
-    make film
+    make benchmark NAME=film
 
 Product: y = c x + 0.1 e with x, c, e ~ N(0, 1), a linear trunk and a constant scale. What FiLM can express reaches the
 entropy of the noise, -0.8836 nat; of x and c side by side a linear network knows nothing: the best is the entropy of
@@ -124,7 +124,7 @@ def page(lines: list[str]) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax", "optax"))
     words = f"NLL of 10,000 test rows in nats, the mean of {SEEDS} seeds (least to most)."
     head = "| task | FiLM | concatenation | gap | weights of FiLM | of concatenation | passed |"
-    begin = f"# FiLM and concatenation\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make film`."
+    begin = f"# FiLM and concatenation\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=film`."
     return "\n".join([begin, "", words, "", head, "| --- " * 7 + "|", *lines, ""])
 
 

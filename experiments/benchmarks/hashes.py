@@ -119,9 +119,10 @@ def git(*words: str) -> None:
 
 def hashes(words: str, source: Path, scratch: Path) -> list[str]:
     """The hashes of the draws that a command leaves, by the code in `source`; why there are none, otherwise."""
+    module = "credo" if (source / "credo" / "__main__.py").exists() else "credo.cli"  # before there was one
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         ran = subprocess.run(  # noqa: S603 - our own command
-            [BIN / "credo", *shlex.split(words), *QUIET.split()],
+            [BIN / "python", "-m", module, *shlex.split(words), *QUIET.split()],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(source)},
             capture_output=True,

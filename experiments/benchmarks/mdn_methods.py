@@ -1,6 +1,6 @@
 """One network by every method, judged by the same scores; writes `mdn_methods.md` beside this file.
 
-    make mdn-methods
+    make benchmark NAME=mdn_methods
 
 A network 1-16-1 of two Gaussian components on `data=branches` (210 training and 90 test rows): maximum likelihood, the
 posterior mode, an ensemble of five such, and the weights' posterior by NUTS as `experiment=mdn_bimodal` has it. All are
@@ -72,7 +72,8 @@ def page(lines: list[str]) -> str:
         "90 test rows, seed 0. Passed: NUTS has a passed verdict, on its predictions, and an NLL no larger than MAP's."
     )
     head = "| method | verdict | NLL | CRPS | RMSE | 50 % holds | 90 % holds | R-hat | seconds |"
-    begin = f"# One network by every method\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make mdn-methods`."
+    begin = f"# One network by every method\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; "
+    begin += "`make benchmark NAME=mdn_methods`."
     return "\n".join([begin, "", words, "", head, "| --- " * 9 + "|", *lines, ""])
 
 

@@ -1,6 +1,6 @@
 """An epoch of training beside a hand-written loop; writes `mdn_speed.md` beside this file.
 
-    make mdn-speed
+    make benchmark NAME=mdn_speed
 
 10,000 rows of five inputs, batches of 256, a network of 2 x 64 Mish units, five Gaussian components, Adam, float32, no
 validation. The loop by hand is plain JAX: `lax.scan` over the same batches with the same optimiser, the density written
@@ -132,7 +132,7 @@ def page(compiled: list[float], medians: np.ndarray, least: np.ndarray, ratios: 
         [
             "# An epoch of a mixture density network",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}; {versions}; {os.cpu_count()} cores; `make mdn-speed`.",
+            f"{datetime.now(UTC):%Y-%m-%d}; {versions}; {os.cpu_count()} cores; `make benchmark NAME=mdn_speed`.",
             "",
             words,
             "",

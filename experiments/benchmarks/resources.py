@@ -1,6 +1,6 @@
 """What a run takes of the machine: memory by the number of draws, cores by the number of devices.
 
-    make resources
+    make benchmark NAME=resources
     python experiments/benchmarks/resources.py --only cores
 
 Writes `memory.md` and `cores.md` beside this file. Whole processes, from the shell to the last file. Peak resident
@@ -133,7 +133,7 @@ def equal(one: Path, other: Path) -> bool:
 def head(title: str) -> list[str]:
     """Title, date, versions and command."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax"))
-    made = f"{datetime.now(UTC):%Y-%m-%d}; {versions}; {os.cpu_count()} cores; `make resources`."
+    made = f"{datetime.now(UTC):%Y-%m-%d}; {versions}; {os.cpu_count()} cores; `make benchmark NAME=resources`."
     return [f"# {title}", "", made, ""]
 
 

@@ -1,6 +1,6 @@
 """Does stopping when the chains look precise bias the answer? Coverage over seeds; writes `stopping.md`.
 
-    make stopping
+    make benchmark NAME=stopping
 
 Eight schools and the NES logistic regression, whose posterior means are known by quadrature, a hundred seeds each. The
 chains stop at the first look at which every scalar's Monte Carlo standard error is at most 0.05 posterior standard
@@ -109,7 +109,8 @@ def page(lines: list[str]) -> str:
         "rule, at the mean number of draws."
     )
     head = "| model | scalar | draws per chain (mean) | covered | passed | z | covered, no rule | z, no rule |"
-    begin = f"# Stopping when the chains look precise\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make stopping`."
+    begin = f"# Stopping when the chains look precise\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; "
+    begin += "`make benchmark NAME=stopping`."
     return "\n".join([begin, "", words, "", head, "| --- " * 8 + "|", *lines, ""])
 
 

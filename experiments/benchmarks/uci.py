@@ -1,6 +1,6 @@
 """Held-out scores of mixture density networks on five UCI sets; writes `uci.md` beside this file.
 
-    make uci                                                  all sets, splits 0 to 9
+    make benchmark NAME=uci                                  all sets, splits 0 to 9
     python experiments/benchmarks/uci.py --only yacht --splits 2
 
 Every set has the same configuration, that of `experiment=mdn_concrete`: its numbers were chosen by the validation loss
@@ -93,7 +93,8 @@ def page(lines: list[str], splits: int) -> str:
         "the weights of the best epoch by 10 % of the training rows. Scores are of the test rows in the target's units."
     )
     head = "| set | NLL | Deep Ensembles | at or below | CRPS | RMSE | 50 % holds | 90 % holds | seconds per split |"
-    begin = f"# Mixture density networks on UCI sets\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make uci`."
+    begin = f"# Mixture density networks on UCI sets\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; "
+    begin += "`make benchmark NAME=uci`."
     return "\n".join([begin, "", words, "", head, "| --- " * 9 + "|", *lines, ""])
 
 

@@ -13,8 +13,8 @@ import pytest
 from console import FEW, QUIET, credo
 from credo.code import record
 from credo.errors import ConfigError
-from credo.experiment import reproduce
 from credo.inference.base import Kept
+from credo.runs import reproduction
 from credo.runs.checkpoint import Checkpoint
 
 PROGRAM = """
@@ -162,11 +162,11 @@ def test_code_that_was_not_recorded_is_not_run(which: str, said: str, finished: 
 
 def test_what_a_run_did_not_record_is_unknown(finished: Path) -> None:
     now = provenance(finished / "run")
-    found = reproduce.compared({name: part for name, part in now.items() if name != "code"}, finished / "run")
+    found = reproduction.compare({name: part for name, part in now.items() if name != "code"}, finished / "run")
     assert found.differences == ("code: unknown, the run is from a time when credo did not keep the code",)
-    assert reproduce.compared(now, finished / "run").differences == ()
+    assert reproduction.compare(now, finished / "run").differences == ()
     blurred = {**now, "code": {**now["code"], "unknown": ["program.F is a file"]}}
-    assert reproduce.compared(blurred, finished / "run").differences == ("code: unknown, program.F is a file",)
+    assert reproduction.compare(blurred, finished / "run").differences == ("code: unknown, program.F is a file",)
     with pytest.raises(ConfigError, match="kept no code"):
         record.recorded(finished / "run", None)
 

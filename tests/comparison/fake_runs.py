@@ -10,12 +10,12 @@ import xarray as xr
 from omegaconf import OmegaConf
 from scipy.stats import norm
 
-from credo.diagnostics import metrics
+from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.runs import netcdf
 from credo.runs.job import Job
 
@@ -34,7 +34,7 @@ def result(posterior: Mapping[str, np.ndarray], log_likelihood: np.ndarray, site
         "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), still)}),
     }
     cost = Cost({"sampling": 2.0}, 500, 500, 2)
-    return Result(xr.DataTree.from_dict(tree), Status.DONE, cost, "nuts", "draws", tuple(posterior))
+    return Result(xr.DataTree.from_dict(tree), Status.DONE, cost, "nuts", Kind.CHAINS, tuple(posterior))
 
 
 def draws(loc_scale: float = 10.0, seed: int = 0, sigma: float = 1.0, y: np.ndarray = Y, site: str = "y") -> Result:
@@ -101,10 +101,10 @@ def finished(
     verdict = Verdict("failed" if failed else "passed", checks)
     netcdf.write(result.tree, folder / "posterior.nc")
     summary.to_csv(folder / "summary.csv", index=False)
-    if result.kind == "draws" and not (left_out := leave_one_out(result)).empty:
+    if result.kind is Kind.CHAINS and not (left_out := leave_one_out(result)).empty:
         left_out.to_csv(folder / "loo.csv")
     (folder / "verdict.json").write_text(json.dumps(verdicts.to_json(verdict)))
-    (folder / "metrics.json").write_text(json.dumps({**metrics.collect(result, summary), **(numbers or {})}))
+    (folder / "metrics.json").write_text(json.dumps({**collect.collect(result, summary), **(numbers or {})}))
     provenance = {"seed": settings["seed"], "data_hash": data_hash}
     seen = netcdf.observations(result.tree) if observed is not None else {"y": {"hash": "same"}} if measure else None
     record = {} if seen is None else {"observed": {site: one | {"measure": measure} for site, one in seen.items()}}

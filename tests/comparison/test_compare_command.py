@@ -13,7 +13,7 @@ import xarray as xr
 from fake_runs import begun, config, draws, finished
 
 from console import credo
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.report.comparison import page, plots, runs
 from credo.report.comparison.table import Comparison, compare
 from credo.report.terminal import comparison as terminal
@@ -33,7 +33,7 @@ def sweep(tmp_path: Path) -> Path:
 
 
 def of(*folders: Path) -> Comparison:
-    return compare(runs.find(map(str, folders)))
+    return compare(runs.find(folders))
 
 
 def lines(comparison: Comparison, width: int) -> list[str]:
@@ -158,7 +158,9 @@ def vector(size: int) -> Result:
         "theta": (("chain", "draw", "unit"), random.normal(size=(2, 50, size))),
     }
     tree = {"posterior": xr.Dataset(posterior), "sample_stats": xr.Dataset()}
-    return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({"sampling": 1.0}), "nuts", "draws", ("mu", "theta"))
+    return Result(
+        xr.DataTree.from_dict(tree), Status.DONE, Cost({"sampling": 1.0}), "nuts", Kind.CHAINS, ("mu", "theta")
+    )
 
 
 def test_only_shared_variables_are_side_by_side(tmp_path: Path) -> None:

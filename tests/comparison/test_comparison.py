@@ -18,7 +18,7 @@ FAILED = Job(("x=1",), "FAILED", 1, "the chains have no finite start")
 
 
 def of(*folders: Path) -> Comparison:
-    return compare(runs.find(map(str, folders)))
+    return compare(runs.find(folders))
 
 
 def cells(comparison: Comparison, name: str, title: str) -> list[str]:

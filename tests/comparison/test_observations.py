@@ -18,7 +18,7 @@ PROGRAM = {"_target_": "credo.models.program.Program", "function": "mine:model"}
 
 
 def of(*places: Path) -> Comparison:
-    return compare(find(map(str, places)))
+    return compare(find(places))
 
 
 def pair(folder: Path, first: dict, second: dict, result=draws, **numbers: tuple[float, float]) -> list[Path]:

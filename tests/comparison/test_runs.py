@@ -12,14 +12,14 @@ from credo.runs.job import Job, shortest
 
 
 def labels(*folders: Path) -> list[str]:
-    return [line.label for line in distinguish(runs.find(map(str, folders)))]
+    return [line.label for line in distinguish(runs.find(folders))]
 
 
 def test_a_sweep_is_the_folder_of_its_runs(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         begun(tmp_path / "sweep" / str(number), config(float(number)))
     begun(tmp_path / "sweep" / "1" / "copy", config(1.0))
-    found = runs.find([str(tmp_path / "sweep")])
+    found = runs.find([tmp_path / "sweep"])
     assert [run.folder.name for run in found] == ["1", "9", "10"]
     assert runs.is_sweep(tmp_path / "sweep")
     assert not runs.is_sweep(tmp_path / "sweep" / "1")
@@ -27,7 +27,7 @@ def test_a_sweep_is_the_folder_of_its_runs(tmp_path: Path) -> None:
 
 def test_a_run_named_twice_is_one(tmp_path: Path) -> None:
     place = begun(tmp_path / "sweep" / "run", config())
-    assert len(runs.find([str(place), str(tmp_path / "sweep"), str(place)])) == 1
+    assert len(runs.find([place, tmp_path / "sweep", place])) == 1
 
 
 def test_a_skipped_job_has_the_answer_of_the_earlier_run(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_skipped_job_has_the_answer_of_the_earlier_run(tmp_path: Path) -> None
 def test_what_is_no_run_is_refused(tmp_path: Path, word: str, why: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=f"{word} .*{why}"):
-        runs.find([str(tmp_path / word)])
+        runs.find([tmp_path / word])
 
 
 def test_names_tell_runs_apart_if_all_have_one(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_word_tells_what_it_brings(tmp_path: Path) -> None:
     flat["model"]["prior"]["loc"] = {"_target_": "credo.models.priors.flat", "support": "real"}
     other = begun(tmp_path / "3", flat, **{"prior@model.prior.loc": "flat"})
     rates = begun(tmp_path / "4", config(model={"_target_": "coins"}), model="bernoulli")
-    lines = distinguish(runs.find(map(str, (one, wide, other, rates))))
+    lines = distinguish(runs.find((one, wide, other, rates)))
     assert [dict(line.differs) for line in lines] == [
         {"model": "gaussian", "prior@loc": "gaussian/loc", "scale": "1"},
         {"model": "gaussian", "prior@loc": "gaussian/loc", "scale": "2"},

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from credo.config.schema.diagnostics import OPTIONS
 from credo.diagnostics.base import Diagnostic
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -58,7 +58,7 @@ def draws_result(
         start = {name: variable[:, 0].values for name, variable in tree["posterior"].items() if name in names}
     if start:
         tree["start"] = dataset(start, ("chain",), **(coords or {}))
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "draws", names, seen, improper)
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, Kind.CHAINS, names, seen, improper)
 
 
 def point_result(
@@ -95,7 +95,7 @@ def point_result(
         "standard_error": dataset({name: np.asarray(value, float) for name, value in errors.items()}, leading=()),
         "optimisation": xr.Dataset(variables, along, attrs=names),
     }
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, "point", tuple(estimate), ("y",))
+    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, Kind.POINT, tuple(estimate), ("y",))
 
 
 def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
@@ -142,7 +142,7 @@ def good_network(seed: int = 0, rows: int = 400) -> Result:
         ),
         "observed_data": dataset({"y": (("obs",), rng.normal(size=rows))}, leading=()),
     }
-    return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({}), "mle", "trained", ("log_density",))
+    return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({}), "mle", Kind.TRAINED, ("log_density",))
 
 
 def good_energy() -> Result:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.calibration import Calibration
 from credo.diagnostics.summary import summarise
 
@@ -21,7 +22,7 @@ def predicted(pit, rows="test"):
 
 
 def ask(result):
-    return CALIBRATION(result, summarise(result))
+    return put(CALIBRATION, result, summarise(result))
 
 
 EVEN = (np.arange(2000) + 0.5) / 2000

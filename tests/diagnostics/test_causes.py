@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.causes import different_modes, improper, resonant, tied, together
 from credo.diagnostics.divergences import Divergences
 from credo.diagnostics.ess_bulk import EssBulk
@@ -21,7 +22,7 @@ def normal(*shape, seed=0):
 
 
 def r_hat(result):
-    return RHat(1.01)(result, summarise(result))
+    return put(RHat(1.01), result, summarise(result))
 
 
 def two_modes(below=40.0):
@@ -108,7 +109,7 @@ def wandering(**settings):
 @pytest.mark.parametrize("check", [RHat(1.01), Divergences(0), TreeDepth(0.05)])
 def test_an_improper_posterior_is_named(check):
     result = wandering(improper=("beta",))
-    answer = check(result, summarise(result))
+    answer = put(check, result, summarise(result))
     assert answer.status == "failed"
     assert "The prior of beta is improper, and the data may not bound it" in answer.advice
     proper = wandering()
@@ -119,7 +120,7 @@ def test_an_improper_posterior_is_named(check):
 def test_a_resonant_trajectory_is_named(check):
     for method, named in (("hmc", True), ("nuts", False)):
         result = wandering(method=method)
-        assert ("inference.trajectory_length" in check(result, summarise(result)).advice) == named
+        assert ("inference.trajectory_length" in put(check, result, summarise(result)).advice) == named
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -127,6 +128,6 @@ def test_single_precision_is_named_where_numbers_are_none(dtype):
     x = normal(4, 500).astype(dtype)
     x[0, 0] = np.nan
     result = draws_result({"x": x})
-    answer = Finite()(result, summarise(result))
+    answer = put(Finite(), result, summarise(result))
     assert answer.status == "failed"
     assert ("device.precision=float64" in answer.advice) == (dtype is np.float32)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.components import Components
 from credo.diagnostics.summary import summarise
 
@@ -19,7 +20,7 @@ def mixed(weight):
 
 
 def ask(result):
-    return COMPONENTS(result, summarise(result))
+    return put(COMPONENTS, result, summarise(result))
 
 
 def test_components_that_are_used_somewhere_pass():

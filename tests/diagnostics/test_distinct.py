@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.distinct import Distinct, fewest
 from credo.diagnostics.summary import summarise
 
@@ -21,7 +22,7 @@ def predicted(y, measure="density"):
 
 
 def ask(result):
-    return DISTINCT(result, summarise(result))
+    return put(DISTINCT, result, summarise(result))
 
 
 def test_many_values_pass():
@@ -73,4 +74,4 @@ def test_a_predictive_without_observations_is_not_asked():
 @pytest.mark.parametrize(("threshold", "status"), [(6, "passed"), (7, "note")])
 def test_the_threshold_is_enough(threshold, status):
     result = predicted(np.arange(60) % 6 / 7)
-    assert Distinct(threshold)(result, summarise(result)).status == status
+    assert put(Distinct(threshold), result, summarise(result)).status == status

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.finite import Finite
 from credo.diagnostics.summary import summarise
 from credo.inference.result import Status
@@ -9,7 +10,7 @@ from .conftest import draws_result, good_draws, good_point, point_result
 
 
 def ask(result):
-    return Finite()(result, summarise(result))
+    return put(Finite(), result, summarise(result))
 
 
 @pytest.mark.parametrize("result", [good_draws(), good_point()])

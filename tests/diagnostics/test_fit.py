@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.fit import Fit, compared
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 
 from .conftest import dataset, good_draws
 
@@ -20,7 +21,7 @@ def modes(seed, rows=600, second=0.1, apart=6.0, shift=0.0):
     return np.column_stack([place + random.normal(size=rows), random.normal(size=rows)]) / [2.0, 1.0]
 
 
-def result(observed, replicated, kind="trained", rows="test", sampler="exact draws", adjusted=1, paired=0):
+def result(observed, replicated, kind=Kind.TRAINED, rows="test", sampler="exact draws", adjusted=1, paired=0):
     both = {"observed": (("row", "number"), observed), "replicated": (("state", "number"), replicated)}
     attrs = {"rows": rows, "sampler": sampler, "adjusted": adjusted, "paired": paired}
     groups = {"posterior": dataset({"e": np.zeros((1, 1))}), "replicates": xr.Dataset(both, attrs=attrs)}
@@ -28,7 +29,7 @@ def result(observed, replicated, kind="trained", rows="test", sampler="exact dra
 
 
 def ask(of):
-    return FIT(of, summarise(of))
+    return put(FIT, of, summarise(of))
 
 
 @pytest.mark.parametrize(("second", "status"), [(0.1, "passed"), (0.00013, "failed"), (0.3, "failed")])
@@ -104,4 +105,4 @@ def test_states_that_are_not_finite_are_no_pass():
 
 def test_what_is_no_trained_energy_is_not_asked():
     assert ask(good_draws()) is None
-    assert ask(result(modes(1), modes(2), kind="point")) is None
+    assert ask(result(modes(1), modes(2), kind=Kind.POINT)) is None

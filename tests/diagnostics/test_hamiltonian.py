@@ -4,6 +4,7 @@ import arviz_stats
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.divergences import Divergences
 from credo.diagnostics.e_bfmi import EBfmi
 from credo.diagnostics.summary import summarise
@@ -18,13 +19,13 @@ SHAPE = (4, 100)
 def ask(check, **groups):
     method = groups.pop("method", "nuts")
     result = draws_result({"x": np.random.default_rng(0).normal(size=SHAPE)}, method=method, **groups)
-    return check(result, summarise(result))
+    return put(check, result, summarise(result))
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_good_sampler_passes(check):
     result = good_draws()
-    assert check(result, summarise(result)).status == "passed"
+    assert put(check, result, summarise(result)).status == "passed"
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -36,7 +37,7 @@ def test_statistics_that_are_missing_are_not_checked(check):
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_random_walk_and_a_point_estimate_are_not_asked(check):
     assert ask(check, method="mh", sample_stats={"acceptance_rate": np.ones(SHAPE)}) is None
-    assert check(good_point(), summarise(good_point())) is None
+    assert put(check, good_point(), summarise(good_point())) is None
 
 
 @pytest.mark.parametrize("check", CHECKS)

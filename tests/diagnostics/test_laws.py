@@ -10,6 +10,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from credo.config.schema.diagnostics import built_in
+from credo.diagnostics.base import put
 from credo.diagnostics.converged import Converged
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
@@ -46,7 +47,7 @@ def test_no_check_passes_with_a_setting_that_is_nan(name, setting, kind):
 @pytest.mark.parametrize("name", ["r_hat", "ess_bulk", "ess_tail", "mcse", "stuck", "tree_depth", "e_bfmi", "loo"])
 def test_nothing_is_below_a_nan_in_the_checks_themselves(name):
     result = good_draws()
-    answer = check(name, threshold=math.nan)(result, summarise(result))
+    answer = put(check(name, threshold=math.nan), result, summarise(result))
     assert answer is None or answer.status != "passed"
 
 

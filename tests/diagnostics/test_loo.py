@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from credo.diagnostics import loo
+from credo.diagnostics.base import put
 from credo.diagnostics.loo import Loo, leave_one_out, loo_metrics
 from credo.diagnostics.summary import summarise
 
@@ -26,7 +27,7 @@ def conjugate(y=Y, chains=4, draws=1000, split=0):
 
 
 def ask(result):
-    return Loo(0.7)(result, summarise(result))
+    return put(Loo(0.7), result, summarise(result))
 
 
 def test_it_is_that_of_arviz():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.chains import Chains
 from credo.diagnostics.ess_bulk import EssBulk
 from credo.diagnostics.ess_tail import EssTail
@@ -16,7 +17,7 @@ MIXING = [RHat(1.01), EssBulk(400), EssTail(400), Mcse(0.1)]
 
 
 def ask(check, result):
-    return check(result, summarise(result))
+    return put(check, result, summarise(result))
 
 
 def normal(*shape, seed=0):

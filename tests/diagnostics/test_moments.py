@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
+from credo.diagnostics.base import put
+from credo.diagnostics.collect import collect
 from credo.diagnostics.mcse import Mcse
-from credo.diagnostics.metrics import collect
 from credo.diagnostics.moments import Moments
 from credo.diagnostics.summary import heavy, summarise
 
@@ -62,7 +63,7 @@ def one(distribution, seed=0):
 
 def test_they_are_noted_with_what_to_read():
     result = one(stats.halfcauchy())
-    answer = Moments()(result, summarise(result))
+    answer = put(Moments(), result, summarise(result))
     assert answer.status == "note"
     assert answer.value > 0.7
     assert "means and standard deviations need not exist (x[0])" in answer.advice
@@ -71,7 +72,7 @@ def test_they_are_noted_with_what_to_read():
 
 def test_light_tails_pass():
     result = one(stats.norm())
-    assert Moments()(result, summarise(result)).status == "passed"
+    assert put(Moments(), result, summarise(result)).status == "passed"
 
 
 def test_metrics_have_no_mean_that_does_not_exist():
@@ -85,20 +86,20 @@ def test_metrics_have_no_mean_that_does_not_exist():
 def test_the_error_is_that_of_quantiles_where_there_is_no_mean():
     """Of the half-Cauchy's 95 % quantile it is sqrt(p (1 - p) / n) / density = 0.88, and the interval is 12.6 wide."""
     result = one(stats.halfcauchy())
-    answer = Mcse(0.01)(result, summarise(result))
+    answer = put(Mcse(0.01), result, summarise(result))
     assert answer.status == "failed"
     assert answer.value == pytest.approx(0.88 / 12.6, rel=0.3)
-    assert Mcse(0.1)(result, summarise(result)).status == "passed"
+    assert put(Mcse(0.1), result, summarise(result)).status == "passed"
 
 
 def test_few_draws_and_points_are_not_judged():
     short = draws_result({"x": np.random.default_rng(0).normal(size=(4, 10))})
     assert Moments()(short, summarise(short)).status == "not checked"
-    assert Moments()(good_point(), summarise(good_point())) is None
+    assert put(Moments(), good_point(), summarise(good_point())) is None
 
 
 def test_counts_and_constants_are_not_asked():
     counts = np.random.default_rng(0).geometric(0.01, (4, 1000)) ** 4
     result = draws_result({"n": counts, "one": np.ones((4, 1000))}, sampled=("n",))
     assert summarise(result)["pareto_k"].isna().all()
-    assert Moments()(result, summarise(result)).status == "passed"
+    assert put(Moments(), result, summarise(result)).status == "passed"

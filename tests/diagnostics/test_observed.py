@@ -1,5 +1,6 @@
 """A posterior that is the prior says so."""
 
+from credo.diagnostics.base import put
 from credo.diagnostics.observed import Observed
 from credo.diagnostics.summary import summarise
 
@@ -7,7 +8,7 @@ from .conftest import draws_result, good_draws, good_network
 
 
 def ask(result):
-    return Observed()(result, summarise(result))
+    return put(Observed(), result, summarise(result))
 
 
 def test_data_pass():

@@ -8,7 +8,7 @@ import xarray as xr
 from hydra.errors import ConfigCompositionException
 from hydra.utils import instantiate
 
-from credo.diagnostics.base import Check, Diagnostic
+from credo.diagnostics.base import Check, Diagnostic, put
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 
@@ -48,14 +48,14 @@ def only(result, *groups):
 )
 def test_every_check_answers_every_kind(checks, name, result):
     assert isinstance(checks[name], Diagnostic)
-    answer = checks[name](result, summarise(result))
+    answer = put(checks[name], result, summarise(result))
     assert answer is None or (isinstance(answer, Check) and answer.name == name and answer.status in STATUSES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_check_is_asked_of_some_kind(checks, name):
     assert any(
-        checks[name](result, summarise(result))
+        put(checks[name], result, summarise(result))
         for result in (good_draws(), good_point(), good_network(), good_energy(), good_critic())
     )
 
@@ -64,7 +64,7 @@ def test_every_check_is_asked_of_some_kind(checks, name):
 @pytest.mark.parametrize("whole", [good_draws(), good_point()])
 def test_nothing_passes_unseen(checks, name, whole):
     result = only(whole)
-    answer = checks[name](result, summarise(result))
+    answer = put(checks[name], result, summarise(result))
     if name not in {"converged", "observed"}:  # which do not read the tree
         assert answer is None or answer.status == "not checked"
 
@@ -73,7 +73,7 @@ def test_nothing_passes_unseen(checks, name, whole):
 @pytest.mark.parametrize("stats", [{}, {"acceptance_rate": np.ones((4, 50))}])
 def test_missing_sample_stats_never_pass(checks, name, stats):
     result = draws_result({"x": np.random.default_rng(0).normal(size=(4, 50))}, sample_stats=stats)
-    assert checks[name](result, summarise(result)).status == "not checked"
+    assert put(checks[name], result, summarise(result)).status == "not checked"
 
 
 @pytest.mark.parametrize("name", NAMES)

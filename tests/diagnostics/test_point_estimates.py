@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.boundary import Boundary
 from credo.diagnostics.converged import Converged
 from credo.diagnostics.gradient_norm import GradientNorm
@@ -22,18 +23,18 @@ CHECKS = [Converged(), GRADIENT, HESSIAN, Boundary(), ERRORS]
 
 def ask(check, **recorded):
     result = point_result({"mu": 0.0}, {"mu": 1.0}, **recorded)
-    return check(result, summarise(result))
+    return put(check, result, summarise(result))
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_good_estimate_passes(check):
-    assert check(good_point(), summarise(good_point())).status == "passed"
+    assert put(check, good_point(), summarise(good_point())).status == "passed"
 
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_draws_are_not_asked(check):
     result = good_draws()
-    assert check(result, summarise(result)) is None
+    assert put(check, result, summarise(result)) is None
 
 
 @pytest.mark.parametrize("status", [Status.NOT_CONVERGED, Status.NOT_FINITE, Status.INTERRUPTED])
@@ -90,7 +91,7 @@ def test_an_unknown_curvature_is_not_checked(eigenvalues):
 
 def test_standard_errors_beside_a_boundary_are_not_passed():
     result = point_result({"mu": 0.0, "tau": 0.0}, {"mu": 1.0, "tau": np.nan}, boundary=("tau",))
-    answer = Boundary()(result, summarise(result))
+    answer = put(Boundary(), result, summarise(result))
     assert (answer.status, answer.value) == ("not checked", 1)
     assert "may be far too small" in answer.advice
 
@@ -108,7 +109,7 @@ def test_a_mode_on_the_boundary_is_named_and_its_curvature_not_judged():
 def test_an_unknown_boundary_is_not_checked():
     result = good_point()
     result.tree["optimisation"].attrs.clear()
-    assert Boundary()(result, summarise(result)).status == "not checked"
+    assert put(Boundary(), result, summarise(result)).status == "not checked"
 
 
 def test_a_density_without_a_bound_fails_and_names_the_end():
@@ -162,4 +163,4 @@ def test_rounding_hides_a_fall_and_widens_the_bars():
 def test_without_second_derivatives_nothing_passes(check):
     result = point_result({"mu": 0.0}, {"mu": np.nan}, hessian_eigenvalues=[])
     result.tree["optimisation"].attrs = {"unknown": "There are none."}
-    assert check(result, summarise(result)).status == "not checked"
+    assert put(check, result, summarise(result)).status == "not checked"

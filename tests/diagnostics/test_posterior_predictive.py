@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.posterior_predictive import PosteriorPredictive, p_values
 from credo.diagnostics.summary import summarise
 
@@ -16,7 +17,7 @@ def ask(observed, replicated=REPLICATED):
         observed={"y": (("obs",), np.asarray(observed))},
         posterior_predictive={"y": (("obs",), replicated)},
     )
-    return PosteriorPredictive(0.01)(result, summarise(result))
+    return put(PosteriorPredictive(0.01), result, summarise(result))
 
 
 def test_data_like_the_replications_passes():
@@ -119,10 +120,10 @@ def test_without_replications_it_is_not_checked_and_without_data_not_asked():
     x = {"x": np.zeros((4, 10))}
     check = PosteriorPredictive(0.01)
     assert check(draws_result(x, observed=y), None).status == "not checked"
-    assert check(draws_result(x), None) is None
-    assert check(good_point(), None) is None
+    assert put(check, draws_result(x), None) is None
+    assert put(check, good_point(), None) is None
 
 
 def test_good_draws_pass():
     result = good_draws()
-    assert PosteriorPredictive(0.01)(result, summarise(result)).status == "passed"
+    assert put(PosteriorPredictive(0.01), result, summarise(result)).status == "passed"

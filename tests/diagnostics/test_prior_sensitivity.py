@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from credo.diagnostics.base import put
 from credo.diagnostics.prior_sensitivity import PriorSensitivity, sensitivity, total
 from credo.diagnostics.summary import summarise
 
@@ -24,7 +25,7 @@ def conjugate(y, prior_sd=1.0, noise=1.0, prior_mean=0.0):
 
 
 def ask(result, sites=None):
-    return PriorSensitivity(0.05, sites)(result, summarise(result))
+    return put(PriorSensitivity(0.05, sites), result, summarise(result))
 
 
 @pytest.mark.parametrize("group", ["log_prior", "log_likelihood"])

@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.samples import Samples
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 
 from .conftest import dataset
 
@@ -18,8 +19,8 @@ def ask(apart=0.0, **attrs):
     y = random.normal(size=(16, 50, 2)) + apart * (np.arange(16) < 8)[:, None, None]
     drawn = xr.Dataset({"y": (("chain", "draw", "target"), y), "energy": (("chain", "draw"), 0.5 * (y**2).sum(-1))})
     groups = {"posterior": dataset({"e": np.zeros((1, 1))}), "samples": drawn.assign_attrs(attrs)}
-    result = Result(xr.DataTree.from_dict(groups), Status.DONE, Cost({}), "mle", "trained", ("e",))
-    return SAMPLES(result, summarise(result))
+    result = Result(xr.DataTree.from_dict(groups), Status.DONE, Cost({}), "mle", Kind.TRAINED, ("e",))
+    return put(SAMPLES, result, summarise(result))
 
 
 def test_chains_of_an_adjusted_sampler_that_agree_pass():

@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from credo.diagnostics.base import put
 from credo.diagnostics.settled import Settled
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 
 from .conftest import dataset, good_draws, good_point
 
 SETTLED = Settled(0.02)
 
 
-def trained(*validation, gains=None, kind="trained", measure="nll"):
+def trained(*validation, gains=None, kind=Kind.TRAINED, measure="nll"):
     """A result whose members have these validation losses; `gains` is what three further epochs gave at most."""
     most = max(map(len, validation))
     curves = np.full((len(validation), most), np.nan)
@@ -36,7 +37,7 @@ def trained(*validation, gains=None, kind="trained", measure="nll"):
 
 
 def ask(result, check=SETTLED):
-    return check(result, summarise(result))
+    return put(check, result, summarise(result))
 
 
 FLAT = 1 + np.exp(-np.arange(100.0))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.starts_agree import StartsAgree
 from credo.diagnostics.summary import summarise
 
@@ -11,7 +12,7 @@ def ask(objective, distance, **recorded):
     result = point_result(
         {"mu": 0.0}, {"mu": 1.0}, objective=objective, distance=distance, gradient_norm=None, **recorded
     )
-    return StartsAgree(threshold=2, tolerance=0.01, distance=0.5)(result, summarise(result))
+    return put(StartsAgree(threshold=2, tolerance=0.01, distance=0.5), result, summarise(result))
 
 
 @pytest.mark.parametrize(
@@ -50,4 +51,4 @@ def test_worse_optima_are_told():
 
 def test_draws_are_not_asked():
     result = good_draws()
-    assert StartsAgree(2, 0.01, 0.5)(result, summarise(result)) is None
+    assert put(StartsAgree(2, 0.01, 0.5), result, summarise(result)) is None

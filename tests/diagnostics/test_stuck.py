@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from credo.diagnostics.base import put
 from credo.diagnostics.stuck import Stuck
 from credo.diagnostics.summary import summarise
 
@@ -8,7 +9,7 @@ from .conftest import draws_result, good_draws, good_point
 
 
 def ask(result, threshold=0.01):
-    return Stuck(threshold)(result, summarise(result))
+    return put(Stuck(threshold), result, summarise(result))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from promise import files, require_kept
 from console import FEW, Said, credo
 from credo.config import paths, schema
 from credo.errors import CredoError
-from credo.experiment import run as app
+from credo.experiment import steps
 
 EXAMPLES = int(os.environ.get("CREDO_FUZZ", "100"))
 RUNS = "CREDO_FUZZ" in os.environ
@@ -165,15 +165,15 @@ def changes(draw: st.DrawFn) -> tuple[tuple[str, ...], str]:
 def typed_in(folder: Path, base: tuple[str, ...], word: str) -> tuple[Said, list[Any]]:
     """What came of it, and the configurations that were accepted."""
     accepted: list[Any] = []
-    infer = app._infer
+    infer = steps.infer
 
     def begin(*arguments: Any) -> Any:
-        accepted.append(arguments[3])
+        accepted.append(arguments[0].keeper)
         if not RUNS or _is_long(word):
             raise Accepted("accepted")
         return infer(*arguments)
 
-    with mock.patch.object(app, "_infer", begin):
+    with mock.patch.object(steps, "infer", begin):
         return credo(*base, word, "device.compilation_cache=null", cwd=folder), accepted
 
 

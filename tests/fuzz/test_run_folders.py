@@ -108,9 +108,9 @@ def waiting(runs: Path) -> None:
     """Leave a record that waits for MLflow in the folder of `point`."""
     place = runs / "point"
     tags = {"folder": str(place)}
-    journal = Journal(place, Head(f"sqlite:///{runs}/mlflow.db", str(runs), "credo", "point", 1, tags, again=False))
-    journal.tell("log", params={"seed": "0"}, metrics={"x": 1.0}, step=0, time=1, tags={"a": "b"})
-    journal.tell("end", status="FINISHED", time=2)
+    journal = Journal(place, Head(f"sqlite:///{runs}/mlflow.db", str(runs), "credo", "point", 1, tags, resumed=False))
+    journal.add("log", params={"seed": "0"}, metrics={"x": 1.0}, step=0, time=1, tags={"a": "b"})
+    journal.add("end", status="FINISHED", time=2)
     journal.keep()
     journal.close()
 

@@ -15,7 +15,7 @@ import xarray as xr
 from credo.config import numbers
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Inference
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
@@ -176,7 +176,7 @@ def test_coefficients_are_labelled(mode: Result) -> None:
         assert mode.tree[group]["beta"].dims[-1] == "feature"
         assert mode.tree[group]["feature"].to_numpy().tolist() == ["age", "sex"]
     assert {v.shape for v in mode.tree["posterior"].data_vars.values()} == {(1, 1), (1, 1, 2)}
-    assert (mode.kind, mode.method, mode.sampled) == ("point", "map", ("intercept", "beta"))
+    assert (mode.kind, mode.method, mode.sampled) == (Kind.POINT, "map", ("intercept", "beta"))
 
 
 @pytest.mark.parametrize("batch_size", [None, 100])

@@ -11,7 +11,7 @@ from credo.diagnostics.summary import labels
 from credo.diagnostics.verdict import judge
 from credo.inference import evaluate as module
 from credo.inference.evaluate import evaluate
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.runs import netcdf
@@ -27,7 +27,7 @@ def derived(name: str, draws: dict[str, Any], **more: Any) -> xr.DataTree:
 
 
 def result(tree: xr.DataTree) -> Result:
-    return Result(tree, Status.DONE, Cost({}), "nuts", "draws", ("mu",))
+    return Result(tree, Status.DONE, Cost({}), "nuts", Kind.CHAINS, ("mu",))
 
 
 def test_masked_rows_are_no_observations() -> None:

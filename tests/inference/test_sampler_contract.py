@@ -12,7 +12,7 @@ from scipy import stats
 from credo.config import numbers
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Inference
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
@@ -108,7 +108,7 @@ def test_chains_differ_and_move(short: Result) -> None:
 
 
 def test_result_describes_itself(word: str, short: Result) -> None:
-    assert (short.method, short.kind, short.status, short.sampled) == (word, "draws", Status.DONE, ("loc", "sigma"))
+    assert (short.method, short.kind, short.status, short.sampled) == (word, Kind.CHAINS, Status.DONE, ("loc", "sigma"))
     steps = int(short.tree["sample_stats"]["n_steps"].sum())
     assert short.cost.density_evaluations > steps  # the warm-up counts, too
     assert short.cost.gradients == (short.cost.density_evaluations if word != "mh" else 0)

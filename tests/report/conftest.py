@@ -11,9 +11,9 @@ from fake_results import DRAWS, make
 
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.report.view import Evidence
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 SCHOOLS = [
     "Choate",
@@ -88,16 +88,16 @@ def point() -> Result:
             ),
         },
         method="map",
-        kind="point",
+        kind=Kind.POINT,
         status=Status.NOT_CONVERGED,
     )
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Story:
+def record(tmp_path: Path) -> RunRecord:
     """A run as it was asked for."""
     gaussian = {"_target_": "credo.models.priors.gaussian", "loc": 0.0, "scale": 5.0}
-    return Story(
+    return RunRecord(
         name="eight_schools hierarchical nuts",
         config={"model": {"prior": {"mu": gaussian}}, "seed": 7},
         choices={
@@ -118,7 +118,7 @@ def story(tmp_path: Path) -> Story:
             "versions": {"credo": "0.1.0", "mlflow": None},
             "git": {"commit": "c0ffee" * 6, "dirty": True},
         },
-        question={
+        description={
             "model": "y_j ~ N(theta_j, sigma_j)",
             "latents": [{"name": "theta", "dims": {"school": 8}, "distribution": "Normal", "support": "real"}],
             "data": {"unused": ["age"], "test_rows": 3},

@@ -32,7 +32,7 @@ def drawn(evidence):
 
     def look(word, **groups):
         with np.errstate(all="ignore"):
-            drawing = plots.draw(word, evidence(make({"posterior": xr.Dataset()} | groups)))
+            drawing = plots.find(word).draw(evidence(make({"posterior": xr.Dataset()} | groups)))
         if drawing.figure is not None:
             assert png(drawing.figure, 40).startswith(b"\x89PNG")
         return drawing

@@ -10,6 +10,7 @@ from fake_results import DRAWS, curve, make, predictive, training
 
 from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
+from credo.inference.result import Kind
 from credo.report import plots
 from credo.report.run.html import HtmlReport
 
@@ -43,13 +44,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def write(story, verdict, summary):
+def write(record, verdict, summary):
     """Write the report of a result and read its page."""
 
-    def written(result, story=story, verdict=verdict, words=PLOTS, most=12):
+    def written(result, record=record, verdict=verdict, words=PLOTS, most=12):
         report = HtmlReport(plots=words, max_variables=most, dpi=60)
-        path = report.write(story, result, summary(result), verdict, {"r_hat_max": 1.04321})
-        assert path == story.folder / "report.html"
+        path = report.write(record, result, summary(result), verdict, {"r_hat_max": 1.04321})
+        assert path == record.folder / "report.html"
         return path.read_text(encoding="utf-8")
 
     return written
@@ -90,24 +91,24 @@ def test_page_needs_nothing_from_outside(write, schools):
     assert "default-src 'none'" in source
 
 
-def test_all_plots_of_draws_exist_and_are_on_the_page(write, schools, story):
+def test_all_plots_of_draws_exist_and_are_on_the_page(write, schools, record):
     page = Page(write(schools))
-    assert images(story.folder) == set(PLOTS) - {"starts"}
+    assert images(record.folder) == set(PLOTS) - {"starts"}
     assert len(page.addresses) == len(PLOTS) - 1
     assert "could not be drawn" not in page.text
     assert "nuts is no optimiser" in page.text
 
 
-def test_plots_that_need_what_a_method_has_not_say_so(write, binary, story):
+def test_plots_that_need_what_a_method_has_not_say_so(write, binary, record):
     text = Page(write(binary)).text
-    assert images(story.folder) == {"posterior", "predictive", "trace", "rank", "pairs"}
+    assert images(record.folder) == {"posterior", "predictive", "trace", "rank", "pairs"}
     assert "The method mh has no energy." in text
     assert "ones as often as predicted" in text
 
 
-def test_point_estimate_shows_estimates_errors_and_starts(write, point, story):
+def test_point_estimate_shows_estimates_errors_and_starts(write, point, record):
     text = Page(write(point)).text
-    assert images(story.folder) == {"posterior", "predictive", "starts"}
+    assert images(record.folder) == {"posterior", "predictive", "starts"}
     assert "The optimiser stopped before it converged." in text
     assert "standard error" in text
     assert "-2.25" in text
@@ -115,12 +116,12 @@ def test_point_estimate_shows_estimates_errors_and_starts(write, point, story):
     assert "R-hat" not in text
 
 
-def test_conditional_predictions_are_answers_and_their_calibration_is_a_check(write, story):
+def test_conditional_predictions_are_answers_and_their_calibration_is_a_check(write, record):
     groups = {"curve": curve(), "predictive": predictive(), "training": training()}
-    result = make({"posterior": xr.Dataset({"w": (DRAWS, [[1.0]])})} | groups, method="map", kind="point")
+    result = make({"posterior": xr.Dataset({"w": (DRAWS, [[1.0]])})} | groups, method="map", kind=Kind.POINT)
     words = ["learning", "conditional", "weights", "pit", "calibration"]
     source = write(result, words=words)
-    assert images(story.folder) == set(words)
+    assert images(record.folder) == set(words)
     answer, checks = source[source.index('id="answer"') :].split('id="checks"')
     assert answer.count("<img") == 2
     assert checks.count("<img") == 3
@@ -142,14 +143,14 @@ def test_very_many_scalars_without_room_are_counted_by_variable():
     assert "1,000 elements of w, 1 element of b" in left_out_words(names)
 
 
-def test_names_from_outside_are_escaped(write, story):
+def test_names_from_outside_are_escaped(write, record):
     evil = "<script>alert(1)"
     result = make({"posterior": xr.Dataset({evil: (DRAWS, [[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0]])})})
     data = xr.Dataset({f"<img onerror={evil}>": ("x", [1.0])})
     told = dataclasses.replace(
-        story, name=evil, data=data, question={"model": evil, "latents": [{"name": evil}]}, overrides=(evil,)
+        record, name=evil, data=data, description={"model": evil, "latents": [{"name": evil}]}, overrides=(evil,)
     )
-    source = write(result, story=told)
+    source = write(result, record=told)
     assert not Page(source).tags & {"script"}
     assert "<script" not in source
     assert "<img onerror" not in source
@@ -171,10 +172,10 @@ def test_question_and_reproduction(write, schools):
     assert "63,450" in text
 
 
-def test_choices_are_those_of_the_experiment(story):
+def test_choices_are_those_of_the_experiment(record):
     from credo.report.run.page import choices
 
-    assert list(choices(story).items()) == [("data", "eight_schools"), ("inference", "nuts"), ("report", "html")]
+    assert list(choices(record).items()) == [("data", "eight_schools"), ("inference", "nuts"), ("report", "html")]
 
 
 def test_summary_marks_numbers_beyond_their_threshold(write, schools, verdict):
@@ -196,7 +197,7 @@ def test_plot_that_breaks_does_not_cost_the_page(write, schools, monkeypatch, ca
     def broken(word, evidence):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr(plots, "draw", broken)
+    monkeypatch.setattr(plots.Plot, "draw", broken)
     assert "This plot could not be drawn: RuntimeError: no ink" in Page(write(schools)).text
     assert "could not be drawn" in caplog.text
 

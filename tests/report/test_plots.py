@@ -45,7 +45,7 @@ def cases() -> dict[str, dict[str, np.ndarray]]:
 @pytest.mark.parametrize("case", cases())
 def test_no_posterior_breaks_a_plot(word, case, evidence):
     with np.errstate(all="ignore"):
-        drawing = plots.draw(word, evidence(make(tree(**cases()[case]))))
+        drawing = plots.find(word).draw(evidence(make(tree(**cases()[case]))))
     assert drawing.title
     assert drawing.caption
     if drawing.figure is not None:
@@ -78,7 +78,7 @@ def test_predictive_suits_the_kind_of_observation(case, evidence):
         "posterior_predictive": xr.Dataset({"y": ((*DRAWS, *dims), predicted)}),
     }
     with np.errstate(all="ignore"):
-        drawing = plots.draw("predictive", evidence(make(groups)))
+        drawing = plots.find("predictive").draw(evidence(make(groups)))
     assert reading in drawing.caption
     assert png(drawing.figure, 40)
 
@@ -103,8 +103,8 @@ def test_truth_and_errors_are_matched_by_name(evidence, binary, point):
 
 
 def test_divergences_are_told(evidence, schools):
-    assert "3 divergent transitions" in plots.draw("trace", evidence(schools)).caption
-    assert "3 divergent transitions" in plots.draw("pairs", evidence(schools)).caption
+    assert "3 divergent transitions" in plots.find("trace").draw(evidence(schools)).caption
+    assert "3 divergent transitions" in plots.find("pairs").draw(evidence(schools)).caption
 
 
 def test_rank_differences_are_those_of_the_distribution_functions():
@@ -145,7 +145,8 @@ def sampled(picture: tuple[int, int] | None, height: int, width: int, chains: in
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (3, 5), (4, 1)])
 def test_states_that_are_pictures_are_shown_as_such(height, width, evidence):
-    drawing = plots.draw("samples", evidence(make(tree(a=np.zeros((1, 1))) | sampled((height, width), height, width))))
+    states = tree(a=np.zeros((1, 1))) | sampled((height, width), height, width)
+    drawing = plots.find("samples").draw(evidence(make(states)))
     assert drawing.section == "answer"
     assert "64 chains of dmala" in drawing.caption
     meshes = [artist for artist in drawing.figure.artists if isinstance(artist, QuadMesh)]
@@ -164,7 +165,7 @@ def test_states_that_are_pictures_are_shown_as_such(height, width, evidence):
 
 
 def test_states_that_are_none_show_the_energies_of_their_chains(evidence):
-    drawing = plots.draw("samples", evidence(make(tree(a=np.zeros((1, 1))) | sampled(None, 8, 8))))
+    drawing = plots.find("samples").draw(evidence(make(tree(a=np.zeros((1, 1))) | sampled(None, 8, 8))))
     assert drawing.section == "checks"
     assert "energy along chains of dmala" in drawing.caption
     assert not [artist for artist in drawing.figure.artists if isinstance(artist, QuadMesh)]

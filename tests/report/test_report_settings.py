@@ -32,8 +32,8 @@ def test_every_plot_is_in_the_preset():
     assert set(yaml.safe_load((CONF / "html.yaml").read_text())["plots"]) == set(words())
 
 
-def test_no_report_writes_nothing(story, schools, summary, verdict):
+def test_no_report_writes_nothing(record, schools, summary, verdict):
     from credo.report.run.none import NoReport
 
-    assert NoReport().write(story, schools, summary(schools), verdict, {}) is None
-    assert not list(story.folder.iterdir())
+    assert NoReport().write(record, schools, summary(schools), verdict, {}) is None
+    assert not list(record.folder.iterdir())

@@ -6,6 +6,7 @@ import xarray as xr
 from fake_results import DRAWS, make, predictive
 
 from credo.diagnostics.scores import scores
+from credo.inference.result import Kind
 from credo.report.drawing.numbers import number
 from credo.report.run.scores import rows, title
 
@@ -17,7 +18,7 @@ def predicted(y, kind="test", measure="density"):
             "observed_data": xr.Dataset({"y": ("obs", np.asarray(y))}),
             "predictive": predictive(kind=kind).assign_attrs(measure=measure),
         },
-        kind="trained",
+        kind=Kind.TRAINED,
     )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from credo.diagnostics.base import Verdict
+from credo.inference.result import Kind
 from credo.report.drawing import lettering
 from credo.report.drawing.numbers import counted, fixed, number, places, seconds
 from credo.report.run import table
@@ -67,14 +68,14 @@ def row(**numbers) -> dict[str, float]:
 
 
 def test_cells_of_draws():
-    cells = [table.cell(row(), column, "draws") for column in table.columns("draws")]
+    cells = [table.cell(row(), column, Kind.CHAINS) for column in table.columns(Kind.CHAINS)]
     assert cells == ["4.41", "3.20", "-1.00", "4.40", "9.70", "0.052", "1,234", "2,000", "1.000"]
 
 
 def test_cells_of_a_constant_and_of_a_point():
     constant = row(sd=0.0, mcse_mean=math.nan, ess_bulk=math.nan, r_hat=math.nan)
-    assert [table.cell(constant, c, "draws") for c in table.columns("draws")][-3:] == ["–", "2,000", "–"]
-    assert [table.cell(row(), c, "point") for c in table.columns("point")] == ["4.4", "3.2", "-1.0", "9.7"]
+    assert [table.cell(constant, c, Kind.CHAINS) for c in table.columns(Kind.CHAINS)][-3:] == ["–", "2,000", "–"]
+    assert [table.cell(row(), c, Kind.POINT) for c in table.columns(Kind.POINT)] == ["4.4", "3.2", "-1.0", "9.7"]
 
 
 def test_rows_beyond_a_threshold_are_kept_first_then_scalars():

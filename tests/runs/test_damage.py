@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from omegaconf import OmegaConf
 
 from console import Said, credo
 from credo.errors import RunError
-from credo.experiment import run as app
+from credo.experiment import earlier
 from credo.inference.base import Kept
 from credo.inference.state import unpacked
 from credo.runs import checkpoint, files, saved, signature
+from credo.runs.record import Fresh
 from credo.runs.shape import misfit
 from folders import NETWORK, finished, rows
 
@@ -187,13 +189,16 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
         def answered(self, fingerprint: str, start_folder: Path) -> Path:
             return start_folder / fingerprint
 
-    asked: Any = SimpleNamespace(provenance={"code": {"unknown": []}, "fingerprint": "my-draws"}, start_folder=folder)
-    tracker: Any = Knows()
-    found = app._answered(tracker, asked, "draws")
+    record = SimpleNamespace(provenance={"code": {"unknown": []}, "fingerprint": "my-draws"}, start_folder=folder)
+    config = OmegaConf.create({"sweep": {"skip_finished": True}})
+    request = SimpleNamespace(config=config, sweep=None, start=Fresh())
+    parts = SimpleNamespace(tracker=Knows())
+    asked: Any = SimpleNamespace(record=record, request=request, parts=parts, objective="draws")
+    found = earlier.outcome(asked)
     assert found is not None
     assert (found.verdict, found.objective) == (saved.verdict(folder / "draws").status, (120.0,))  # of two chains
     flip(folder / "my-draws" / "metrics.json")
-    assert app._answered(tracker, asked, None) is None
+    assert earlier.outcome(asked) is None
     assert "my-draws/metrics.json is damaged" in capsys.readouterr().err
 
 

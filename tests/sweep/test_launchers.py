@@ -13,7 +13,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from console import FEW, QUIET, credo, credo_process
-from credo.sweep.course import threads
+from credo.sweep.launch import threads
 
 SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET)
 COINS = (

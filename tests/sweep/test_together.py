@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from credo.errors import RunError
+from credo.experiment import inferred
 from credo.inference.base import Kept
 from credo.runs import job as jobs
 from credo.sweep import batched
@@ -44,24 +45,24 @@ class Told:
 
 
 def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
-    watch, kept = batched.Watch(None), Kept({}, {})
+    watch, kept = inferred.Watch(None), Kept({}, {})
     watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
     watch.done(kept)
     result, job = SimpleNamespace(), Told()
-    assert batched.Inferred(result, watch, 2).tell(job, job) is result  # type: ignore[arg-type]
+    assert inferred.Inferred(result, watch, 2).replay(job, job) is result  # type: ignore[arg-type]
     assert job.news == [("sampling", 5, 10, {"acceptance_rate": 0.5}), kept]
     failed = Told()
     with pytest.raises(RunError, match="no starting point"):
-        batched.Inferred(RunError("no starting point"), watch, 2).tell(failed, failed)  # type: ignore[arg-type]
+        inferred.Inferred(RunError("no starting point"), watch, 2).replay(failed, failed)  # type: ignore[arg-type]
     assert failed.news == job.news[:1]
 
 
 def test_only_the_job_that_runs_has_it() -> None:
-    inferred = batched.Inferred(RunError(""), batched.Watch(None), 2)
-    assert batched.given() is None
-    with batched.giving(inferred):
-        assert batched.given() is inferred
-    assert batched.given() is None
+    of_the_job = inferred.Inferred(RunError(""), inferred.Watch(None), 2)
+    assert inferred.current() is None
+    with inferred.using(of_the_job):
+        assert inferred.current() is of_the_job
+    assert inferred.current() is None
 
 
 def test_names_of_a_sweep_keep_two_parts_of_a_key() -> None:

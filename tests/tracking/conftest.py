@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.tracking.mlflow import store
 from credo.tracking.mlflow.tracker import MlflowTracker
 
@@ -30,14 +30,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def story(tmp_path: Path, empty_store: Path) -> Story:
+def record(tmp_path: Path, empty_store: Path) -> RunRecord:
     start_folder = tmp_path / "my project"
     folder = start_folder / "outputs" / "run"
     (folder / ".hydra").mkdir(parents=True)
     shutil.copy(empty_store, start_folder)
     (folder / ".hydra" / "config.yaml").write_text("seed: 0\n")
     (folder / "verdict.json").write_text("{}")
-    return Story(
+    return RunRecord(
         name="eight_schools hierarchical nuts",
         config={
             "seed": 0,
@@ -67,7 +67,7 @@ def story(tmp_path: Path, empty_store: Path) -> Story:
             "user": "ada",
             "git": {"commit": "c0ffee", "branch": "main", "dirty": True, "diff": "", "untracked": []},
         },
-        question={},
+        description={},
         data=xr.Dataset({"y": ("obs", np.arange(8.0)), "group": ("obs", np.arange(8))}),
     )
 

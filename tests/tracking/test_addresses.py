@@ -50,7 +50,7 @@ def test_a_file_is_one(uri: str | None, tmp_path: Path) -> None:
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
 def test_a_search_in_memory_is_lost_too(uri: str) -> None:
     with pytest.raises(ConfigError, match=rf"^hydra\.sweeper\.storage={uri}: {LOST}"):
-        search.study(uri, "mine", ["minimize"], search.made_sampler("random", 0), None)
+        search.study(uri, "mine", ["minimize"], search.make_sampler("random", 0), None)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "n" * 501])

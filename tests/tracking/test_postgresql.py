@@ -17,7 +17,7 @@ from servers import Postgresql, Server
 
 from credo.cli import sync
 from credo.errors import ConfigError
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.tracking import outbox
 from credo.tracking.mlflow import store
 from credo.tracking.mlflow.tracker import MlflowTracker
@@ -42,8 +42,8 @@ import mlflow.tracking  # the slow part first, so that all begin at the same mom
 import numpy as np
 import xarray as xr
 
-from credo.runs.record import Story
-from credo.tracking.mlflow import MlflowTracker
+from credo.runs.record import RunRecord
+from credo.tracking.mlflow.tracker import MlflowTracker
 
 here, uri, worker, runs = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 data = xr.Dataset({"y": ("obs", np.arange(8.0))})
@@ -58,7 +58,7 @@ for number in range(runs):
     config = {"seed": number, "model": {f"weight_{i}": i for i in range(30)}}
     origin = {"data_hash": "ab" * 32, "user": worker}
     tracker = MlflowTracker(uri, "many", {}, artifacts=True)
-    tracker.start(Story(f"{worker} {number}", config, choices, (), folder, here, origin, {}, data))
+    tracker.start(RunRecord(f"{worker} {number}", config, choices, (), folder, here, origin, {}, data))
     for done in (10, 20, 30):
         tracker.progress("sampling", done, 30, {"divergences": done + number})
     tracker.finish({f"posterior/{i}/mean": float(i + number) for i in range(40)}, {"verdict": "passed"}, "", folder)
@@ -119,31 +119,31 @@ def test_two_hundred_runs_of_eight_processes_at_once(database: Postgresql, tmp_p
 
 
 def test_a_database_that_goes_away_in_the_middle_of_a_run(
-    database: Postgresql, story: Story, warnings_of: Callable[[], list[str]]
+    database: Postgresql, record: RunRecord, warnings_of: Callable[[], list[str]]
 ) -> None:
     """At the start it is refused at once, since its address may be wrong; later the records are kept."""
     tracker = MlflowTracker(database.uri, "credo", {}, artifacts=True)
-    tracker.start(story)
+    tracker.start(record)
     tracker.progress("sampling", 10, 20, {"divergences": 1})
     database.stop()
-    place = tracker.finish({"draws": 20}, {}, "", story.folder)
-    assert place == f"not there yet: credo sync '{story.folder}'"
+    place = tracker.finish({"draws": 20}, {}, "", record.folder)
+    assert place == f"not there yet: credo sync '{record.folder}'"
     (said,) = warnings_of()
     assert said.startswith(f"tracking.uri=postgresql://***@127.0.0.1:{database.port}/postgres: MLflow did not take")
 
     began = time.monotonic()
-    other = story.folder / "other"
+    other = record.folder / "other"
     other.mkdir()
     with pytest.raises(ConfigError, match=r"^tracking\.uri=postgresql://.*tracking=none"):
-        MlflowTracker(database.uri, "credo", {}, artifacts=True).start(replace(story, folder=other))
+        MlflowTracker(database.uri, "credo", {}, artifacts=True).start(replace(record, folder=other))
     assert time.monotonic() - began < 10
     other.rmdir()
 
     database.start()
-    sync.deliver([story.folder])
-    client = store.connect(store.locate(database.uri, story.start_folder))
+    sync.deliver([record.folder])
+    client = store.connect(store.locate(database.uri, record.start_folder))
     experiment = client.get_experiment_by_name("credo")
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"progress/divergences": 1, "draws": 20})
-    assert not (story.folder / outbox.FILE).exists()
+    assert not (record.folder / outbox.FILE).exists()

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from console import credo
 from credo.errors import ConfigError
 from credo.models import export
-from credo.runs.record import Story
+from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.tracking.mlflow.tracker import MlflowTracker
 
 TRAINED = (
@@ -49,16 +49,16 @@ def test_a_trained_network_becomes_a_version_that_is_linked_to_its_run(trained: 
     assert list((trained / "mlartifacts").rglob("MLmodel"))
 
 
-def test_the_same_run_is_registered_once_and_a_longer_one_again(trained: Path, story: Story) -> None:
+def test_the_same_run_is_registered_once_and_a_longer_one_again(trained: Path, record: RunRecord) -> None:
     tracker = MlflowTracker(f"sqlite:///{trained}/mlflow.db", "credo", {}, artifacts=False, register="twice")
     network = replace(
-        story,
+        record,
         folder=trained / "run",
         config={"model": {"_target_": "credo.models.mdn.Mdn"}},
-        choices={**story.choices, "model": "mdn"},
+        choices={**record.choices, "model": "mdn"},
     )
-    for taken_up in (None, 0, 1):
-        tracker.start(replace(network, taken_up=taken_up))
+    for start in (Fresh(), Resumed(), Resumed(1)):
+        tracker.start(replace(network, start=start))
         tracker.finish({}, {}, "", network.folder)
     client = MlflowClient(f"sqlite:///{trained}/mlflow.db")
     versions = client.search_model_versions("name='twice'")
@@ -66,23 +66,23 @@ def test_the_same_run_is_registered_once_and_a_longer_one_again(trained: Path, s
     assert len({version.run_id for version in versions}) == 1
 
 
-def test_what_is_no_model_to_predict_with_is_refused_before_the_run(story: Story) -> None:
+def test_what_is_no_model_to_predict_with_is_refused_before_the_run(record: RunRecord) -> None:
     tracker = MlflowTracker(None, "credo", {}, artifacts=True, register="schools")
     with pytest.raises(ConfigError, match=r"^tracking\.register=schools: .*model=mdn.*model=hierarchical.*null"):
-        tracker.start(story)
+        tracker.start(record)
 
 
 @pytest.mark.parametrize("name", ["a/b", "models:a", " ", ""])
-def test_names_that_mlflow_refuses_are_refused_before_the_run(story: Story, name: str) -> None:
+def test_names_that_mlflow_refuses_are_refused_before_the_run(record: RunRecord, name: str) -> None:
     with pytest.raises(ConfigError, match=r"^tracking\.register="):
-        MlflowTracker(None, "credo", {}, artifacts=True, register=name).start(story)
+        MlflowTracker(None, "credo", {}, artifacts=True, register=name).start(record)
 
 
-def test_a_run_that_left_no_model_is_a_warning(story: Story, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_left_no_model_is_a_warning(record: RunRecord, caplog: pytest.LogCaptureFixture) -> None:
     config = {"model": {"_target_": "credo.models.mdn.Mdn"}}
     tracker = MlflowTracker(None, "credo", {}, artifacts=False, register="branches")
-    tracker.start(replace(story, config=config))
-    assert tracker.finish({}, {}, "", story.folder) is not None
+    tracker.start(replace(record, config=config))
+    assert tracker.finish({}, {}, "", record.folder) is not None
     assert [record.getMessage() for record in caplog.records if record.name == "credo"] == [
         "tracking.register=branches: the run left no model that can be exported, and no version was registered"
     ]

@@ -8,7 +8,7 @@ import pytest
 from fakes import URI, FakeServer
 
 from credo.errors import ConfigError
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.tracking.mlflow import system
 from credo.tracking.mlflow.tracker import MlflowTracker
 
@@ -18,21 +18,21 @@ needs_psutil = pytest.mark.skipif(
 
 
 @needs_psutil
-def test_the_machine_is_measured_until_the_run_ends(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_is_measured_until_the_run_ends(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "SECONDS", 0.05)
-    server = FakeServer(story.start_folder)
+    server = FakeServer(record.start_folder)
     monkeypatch.setattr("credo.tracking.mlflow.store.connect", server.connect)
     server.is_up = False
     tracker = MlflowTracker(URI, "credo", {}, artifacts=False, system_metrics=True)
     before = time.time()
-    tracker.start(story)
+    tracker.start(record)
     sampler = tracker._sampler
     assert sampler is not None
     while len(sampler._samples) < 3:
         time.sleep(0.01)
     server.comes_back()
     ended = time.time()
-    tracker.finish({}, {}, "", story.folder)
+    tracker.finish({}, {}, "", record.folder)
     assert not sampler._thread.is_alive()
 
     (run,) = server.runs
@@ -47,8 +47,8 @@ def test_the_machine_is_measured_until_the_run_ends(story: Story, monkeypatch: p
         assert point.step == point.timestamp // 1000
 
 
-def test_without_psutil_it_is_refused(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_psutil_it_is_refused(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     tracker = MlflowTracker(None, "credo", {}, artifacts=False, system_metrics=True)
     with pytest.raises(ConfigError, match=r"^tracking\.system_metrics=true: .*pip install psutil"):
-        tracker.start(story)
+        tracker.start(record)

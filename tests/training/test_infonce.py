@@ -16,9 +16,9 @@ from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.data.dataset import split
 from credo.diagnostics.base import Check
 from credo.diagnostics.ceiling import Ceiling
+from credo.diagnostics.collect import collect
 from credo.diagnostics.energy import add_energy
 from credo.diagnostics.information import add_information
-from credo.diagnostics.metrics import collect
 from credo.diagnostics.summary import summarise
 from credo.energies.critic import CriticModel
 from credo.energies.model import EnergyModel

@@ -20,7 +20,7 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
 from credo.inference.calls import alone
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.inference.training import continuation, descent
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
@@ -134,7 +134,7 @@ def test_all_rows_at_once_reach_least_squares(fit: Fit) -> None:
     result = fit(problem, **FULL)
     x, y = (problem.data[name].to_numpy() for name in ("x", "y"))
     assert np.allclose(result.tree["posterior"]["b"][0, 0], np.linalg.lstsq(x, y, rcond=None)[0], rtol=0, atol=1e-5)
-    assert (result.status, result.kind, result.method, result.sampled) == (Status.DONE, "trained", "mle", ("b",))
+    assert (result.status, result.kind, result.method, result.sampled) == (Status.DONE, Kind.TRAINED, "mle", ("b",))
     assert result.cost.gradients == 600
     curves = result.tree["training"]
     assert np.isnan(curves["validation"]).all()

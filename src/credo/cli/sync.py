@@ -4,18 +4,35 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from credo.cli.saved_run import make_code_importable
 from credo.errors import ConfigError, RunError
 from credo.experiment import resume
+from credo.runs import trust
 from credo.runs.job import SWEEP
 from credo.runs.walk import beneath
 from credo.secrets import masked
 from credo.tracking import outbox
-from credo.tracking.mlflow import store
-from credo.tracking.mlflow.delivery import Delivery
+from credo.tracking.mlflow import delivery, store
 
 USAGE = (
     "credo sync: expected folders of runs, or of sweeps with runs beneath, as in credo sync outputs/2026-01-31/12-00-00"
 )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Deliver the records; returns the exit code.
+
+    Raises:
+        ConfigError: a folder has no run.
+        RunError: some records were not delivered.
+    """
+    words, trusted = trust.without_flag(arguments)
+    runs = folders(words)
+    make_code_importable(*runs, trusted=trusted)
+    deliver(runs, trusted=trusted)
+    if not runs:
+        sys.stdout.write("nothing to deliver: MLflow has all that it was told of these runs\n")
+    return 0
 
 
 def folders(arguments: Sequence[str]) -> list[Path]:
@@ -26,15 +43,15 @@ def folders(arguments: Sequence[str]) -> list[Path]:
     """
     if not arguments or any(word.startswith("-") for word in arguments):
         raise ConfigError(USAGE)
-    found: list[Path] = []
+    runs: list[Path] = []
     for folder in map(resume.folder, arguments):
-        runs = beneath(folder, _is_run)
+        inside = beneath(folder, _is_run)
         if (folder / outbox.FILE).exists():  # a sweep has records of its own, beside those of its jobs
-            runs.insert(0, folder.resolve())
-        if not runs:
+            inside.insert(0, folder.resolve())
+        if not inside:
             raise ConfigError(f"{folder} is no folder of a run: there is no .hydra in it or beneath it")
-        found += runs
-    return [place for place in dict.fromkeys(found) if (place / outbox.FILE).exists()]
+        runs += inside
+    return [place for place in dict.fromkeys(runs) if (place / outbox.FILE).exists()]
 
 
 def _is_run(place: Path) -> bool:
@@ -43,14 +60,14 @@ def _is_run(place: Path) -> bool:
 
 
 def deliver(runs: Sequence[Path], *, trusted: bool = False) -> None:
-    """Deliver what waits in the folders of runs, and say where each is; a store that is away is asked once.
+    """Deliver the records in the folders of runs, and say where each run is; a store that is away is asked once.
 
     Args:
         runs: the folders.
         trusted: whether the records go where a folder says, whoever wrote it.
 
     Raises:
-        RunError: something was not delivered; it goes on waiting.
+        RunError: some records were not delivered; their folders keep them.
     """
     away: set[str] = set()
     troubles: list[str] = []
@@ -66,21 +83,21 @@ def deliver(runs: Sequence[Path], *, trusted: bool = False) -> None:
 
 
 def _delivered(folder: Path, away: set[str], *, trusted: bool) -> str:
-    told = outbox.read(folder, trusted=trusted)
-    if told is None:
+    journal = delivery.read(folder, trusted=trusted)
+    if journal is None:
         raise ConfigError(f"{folder}: another credo sync was quicker")
     try:
-        if told.head.uri in away:
-            raise ConfigError(f"tracking.uri={masked(told.head.uri)} is away")
-        return Delivery(told).deliver().place
+        if journal.head.uri in away:
+            raise ConfigError(f"tracking.uri={masked(journal.head.uri)} is away")
+        return delivery.MlflowDelivery(journal).deliver().place
     except ConfigError:
         raise
     except Exception as error:
         if store.is_away(error):
-            away.add(told.head.uri)
+            away.add(journal.head.uri)
         raise ConfigError(
-            f"tracking.uri={masked(told.head.uri)}: MLflow did not take the records of {folder} "
+            f"tracking.uri={masked(journal.head.uri)}: MLflow did not take the records of {folder} "
             f"({store.reason(error)}); start it, or mend this, and type the same again"
         ) from error
     finally:
-        told.close()
+        journal.close()

@@ -39,11 +39,20 @@ class Check:
 
 @runtime_checkable
 class Diagnostic(Protocol):
-    """One check of a result (`conf/diagnostics`)."""
+    """One check of a result (`conf/diagnostics`).
+
+    A class attribute `of` says of which results it is (see `inference.result.Of`); without one, it is put to all.
+    """
 
     def __call__(self, result: "Result", summary: "pd.DataFrame") -> Check | None:
-        """Judge a result. Returns `None` where the question does not apply to it (divergences of a point estimate)."""
+        """Judge a result. Returns `None` where the question does not apply to it (the only observation left out)."""
         ...
+
+
+def put(check: Diagnostic, result: "Result", summary: "pd.DataFrame") -> Check | None:
+    """Put a check to a result; `None` where it is not of such results, or does not apply."""
+    scope = getattr(check, "of", None)
+    return None if scope is not None and not scope.holds(result) else check(result, summary)
 
 
 @runtime_checkable

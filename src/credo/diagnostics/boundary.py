@@ -6,14 +6,14 @@ without a bound on the way to an edge (a mixture's component on one point: Day 1
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 
 _ZERO = 1e-9
 """An end so near to zero is written as zero."""
@@ -23,10 +23,10 @@ _ZERO = 1e-9
 class Boundary:
     """The number of scalars whose mode is on the boundary."""
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         if ends := listed(result, "unbounded"):
             return Check("boundary", "failed", len(ends), 0, _unbounded(result, ends))
         names = listed(result, "boundary")

@@ -1,6 +1,7 @@
 """Do predictive intervals hold as many held-out rows as they say? Gneiting, Balabdaoui & Raftery (2007), section 3."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.distinct import advice as whole_numbers
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import Share
 
 _LEVELS = (0.5, 0.9)
@@ -26,11 +27,11 @@ class Calibration:
 
     threshold: Share
 
+    of: ClassVar[Of] = of(groups=("predictive/pit",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge the predictive of conditional models."""
         rows = group(result, "predictive")
-        if "pit" not in rows:
-            return None
         if rows.attrs["rows"] != "test":
             reason = "No rows are held out: whether predictions of new rows are right is unknown."
             return not_checked("calibration", self.threshold, f"{reason} Set data.test_fraction=0.1.")

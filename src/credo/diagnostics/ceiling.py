@@ -8,13 +8,14 @@ ln K.
 
 from dataclasses import dataclass
 from math import exp
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import NonNegative
 
 
@@ -28,11 +29,11 @@ class Ceiling:
 
     threshold: NonNegative
 
+    of: ClassVar[Of] = of(groups=("information/bound",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge critics."""
         found = group(result, "information")
-        if "bound" not in found:
-            return None
         bound = float(found["bound"])
         k, rows, value = round(exp(bound)), int(found.attrs["rows"]), float(found["value"].max(skipna=False))
         if np.isnan(value):

@@ -1,6 +1,7 @@
 """Are there chains that could have disagreed? One chain, or several from one point, cannot show what they missed."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import xarray as xr
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Count
 
 NEAR = 0.01
@@ -29,10 +30,10 @@ class Chains:
 
     threshold: Count
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         count = group(result, "posterior").sizes.get("chain", 0)
         if count < self.threshold:
             reason = f"At least {self.threshold} chains are needed to compare, not {count}. Raise inference.chains."

@@ -1,13 +1,14 @@
 """Does every component of a mixture have rows that it serves?"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group, some
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import Share
 
 
@@ -21,10 +22,12 @@ class Components:
 
     threshold: Share
 
+    of: ClassVar[Of] = of(groups=("predictive/weight",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge mixtures."""
         rows = group(result, "predictive")
-        if "weight" not in rows or rows.sizes["component"] == 1:
+        if rows.sizes["component"] == 1:
             return None
         largest = rows["weight"].to_numpy().max(axis=0)
         dead = np.flatnonzero(~(largest >= self.threshold))

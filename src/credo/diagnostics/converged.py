@@ -1,6 +1,7 @@
 """Did the optimiser arrive?"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Of, Result, Status, of
 
 _LOWER = 1e-6
 """A log density that is lower by such a share of itself (or nats, where it is small) is lower beyond rounding."""
@@ -18,10 +19,10 @@ _LOWER = 1e-6
 class Converged:
     """How the optimisation of a point estimate ended."""
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         objective, best = record(result, "objective"), best_start(result)
         began = float(group(result, "optimisation").attrs.get("began", np.nan))
         ended = np.nan if objective is None or best is None else float(objective[best])

@@ -20,7 +20,7 @@ from credo.diagnostics.samples import largest_r_hat
 from credo.energies.normaliser import ais
 from credo.energies.normaliser.base import Normaliser
 from credo.energies.samplers.base import Walkers
-from credo.inference.result import Result
+from credo.inference.result import Kind, Result
 from credo.inference.training.contrastive import Contrastive
 from credo.inference.training.infonce import Infonce
 from credo.models.ebm import EnergyDistribution
@@ -72,7 +72,7 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
             result.tree["samples"] = xr.DataTree(
                 _samples_dataset(problem, word, *samples).assign_attrs(exact=int(exactly), adjusted=int(adjusted))
             )
-        if m == 0 and result.kind == "trained":
+        if m == 0 and result.kind is Kind.TRAINED:
             result.tree["replicates"] = xr.DataTree(_replicates(problem, theta, samples, jax.random.fold_in(key, 2)))
         log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
         found.append(log_z)

@@ -5,13 +5,14 @@ sample size itself are estimated reliably; 400 for the usual four chains.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import explained, resonant
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 
 
@@ -25,10 +26,10 @@ class EssBulk:
 
     threshold: Positive
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         ess = judged(result, summary)["ess_bulk"]
         answer = judge_smallest("ess_bulk", ess, self.threshold, self._words)
         return explained(unless_short(answer, result), result, summary, resonant)

@@ -4,12 +4,13 @@ Vehtari et al. (2021), Bayesian Analysis 16(2), section 4.3.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 
 
@@ -25,10 +26,10 @@ class EssTail:
 
     threshold: Positive
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         rows = judged(result, summary)
         without_tails = rows["ess_tail"].isna() & rows["ess_bulk"].notna()
         ess = rows["ess_tail"][~without_tails]

@@ -6,6 +6,7 @@ E|Y - Y'| >= 0, and 0 only for equal distributions; its null distribution is tha
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from scipy.spatial.distance import cdist
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Share
 
 _PERMUTATIONS = 999
@@ -34,11 +35,11 @@ class Fit:
     threshold: Share
     level: Share
 
+    of: ClassVar[Of] = of(Kind.TRAINED, groups=("replicates/observed",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge trained energies."""
         both = group(result, "replicates")
-        if "observed" not in both or result.kind != "trained":
-            return None
         x, y = (both[name].to_numpy().astype(float) for name in ("observed", "replicated"))
         if not np.isfinite(y).all():
             return not_checked("fit", self.threshold, "The model's states are not finite.")

@@ -6,6 +6,7 @@ where it is known: a gradient may be large because there is much data, or small 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 
 
@@ -29,10 +30,10 @@ class GradientNorm:
     threshold: Positive
     decrement: Positive
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         norms, best = record(result, "gradient_norm"), best_start(result)
         if norms is None or best is None or not np.isfinite(norms[best]):
             return not_checked("gradient_norm", self.threshold, "There is no finite gradient at the best estimate.")

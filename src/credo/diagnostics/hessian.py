@@ -6,6 +6,7 @@ says nothing, below 0 at a saddle.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import NonNegative
 
 
@@ -27,10 +28,10 @@ class Hessian:
 
     threshold: NonNegative
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         flat, boundary = listed(result, "flat") or [], listed(result, "boundary") or []
         eigenvalues = record(result, "hessian_eigenvalues")
         smallest = None if eigenvalues is None else float(eigenvalues.min())

@@ -1,13 +1,14 @@
 """Do the inner chains of the exchange algorithm forget where they began?"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import NonNegative
 
 
@@ -21,11 +22,11 @@ class Inner:
 
     threshold: NonNegative
 
+    of: ClassVar[Of] = of(groups=("sample_stats/inner_drift",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of the exchange algorithm."""
         stats = group(result, "sample_stats")
-        if "inner_drift" not in stats:
-            return None
         drift = stats["inner_drift"].to_numpy()
         mean, error = float(drift.mean()), float(drift.std() / np.sqrt(drift.size))
         off = max(abs(mean) - 3 * error, 0.0)

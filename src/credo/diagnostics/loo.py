@@ -8,9 +8,9 @@ left out by itself.
 """
 
 import math
-import weakref
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Finite
 
 
@@ -36,9 +36,11 @@ class Loo:
 
     threshold: Finite
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
-        if result.kind != "draws" or not has_data(result):
+        if not has_data(result):
             return None
         if (missing := answers.left_out(result, "loo", self.threshold, "log_likelihood")) is not None:
             return missing
@@ -69,7 +71,7 @@ def loo_metrics(result: Result) -> dict[str, float]:
         its standard error; `p_loo`, the effective number of parameters; `pareto_k_max`. Empty where it cannot be
         computed.
     """
-    left_out = leave_one_out(result) if result.kind == "draws" else pd.DataFrame()
+    left_out = leave_one_out(result) if result.kind is Kind.CHAINS else pd.DataFrame()
     if left_out.empty:
         return {}
     elpd = left_out["elpd"]
@@ -81,23 +83,27 @@ def loo_metrics(result: Result) -> dict[str, float]:
     }
 
 
-_last: list[tuple[weakref.ref[xr.DataTree], pd.DataFrame]] = []
-"""The result that was asked last, and the answer: the check and the metrics ask for the same."""
+GROUP = "loo"
+"""The group of a result that has what was computed once for the check, the metrics and `loo.csv`."""
+
+
+def add_leave_one_out(result: Result) -> Result:
+    """The result with the group `loo`, if it has draws and log likelihoods: dim `observation`."""
+    if result.kind is Kind.CHAINS and not (rows := _leave_one_out(result)).empty:
+        columns = {str(name): ("observation", column.to_numpy()) for name, column in rows.items()}
+        result.tree[GROUP] = xr.DataTree(xr.Dataset(columns, coords={"observation": rows.index.to_numpy()}))
+    return result
 
 
 def leave_one_out(result: Result) -> pd.DataFrame:
-    """Leave every observation out once, which takes about 2 ms each.
+    """Leave every observation out once, which takes about 2 ms each, unless the result has the group `loo`.
 
     Returns:
         One row per observation, by its label (`observation`): `site`, `elpd`, `p` and `pareto_k`; empty where a log
         likelihood is not finite.
     """
-    for tree, rows in _last:
-        if tree() is result.tree:
-            return rows
-    rows = _leave_one_out(result)
-    _last[:] = [(weakref.ref(result.tree), rows)]
-    return rows
+    found = group(result, GROUP)
+    return found.to_dataframe()[["site", "elpd", "p", "pareto_k"]] if found.data_vars else _leave_one_out(result)
 
 
 def _leave_one_out(result: Result) -> pd.DataFrame:

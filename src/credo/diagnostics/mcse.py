@@ -7,6 +7,7 @@ converges slowly. Where the tails are so heavy that there is no standard deviati
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import array_stats, heavy, pieces
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 
 
@@ -29,10 +30,10 @@ class Mcse:
 
     threshold: Positive
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         rows = judged(result, summary)
         error = rows["mcse_mean"] / rows["sd"]
         if heavy(rows).any():

@@ -1,147 +1,193 @@
-"""The numbers of a run, by the names under which MLflow sorts them."""
+"""The one registry of metrics: what each is called, its unit, which direction is better, and what has it.
 
-import math
-from collections.abc import Callable, Mapping
+Whoever shows, sorts, searches or optimises metrics asks here. A name that is not here (a metric of a user's own part)
+is called by its name, and nobody knows which direction is better.
+"""
 
-import numpy as np
-import pandas as pd
-import xarray as xr
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from credo.diagnostics.loo import loo_metrics
-from credo.diagnostics.scores import scores
-from credo.inference.result import Result
+from credo.inference.result import Kind
+
+Better = Literal["lower", "higher"]
+Need = Literal["observed", "diverging", "test", "conditional", "energy"]
+
+_CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
+_ALL = tuple(Kind)
 
 
-def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
-    """All numbers worth comparing between runs.
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a run.
 
-    `posterior/mean|sd|.../SCALAR` per scalar (at most 100 scalars, without those of a network at some rows); `draws` of
-    all chains, `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test`
-    (mean negative log predictive density, or mass, per held-out row), and more of conditional models
-    (`diagnostics.predictive.scores`); `log_density` of a point estimate;
-    `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
-    `ess_per_second`. What a method does not have is not there.
+    Attributes:
+        name: in MLflow and in `objective`; a family's ends with what its members have in common, `seconds/`.
+        title: on pages and in tables.
+        reading: what it is, for those who read its title.
+        better: which direction is better; `None` where neither is.
+        unit: of the number; `s` for seconds.
+        digits: after the point while a run goes on; `None` leaves it to the number.
+        kinds: of which results it is.
+        needs: what a model or method must have for it: `observed` sites, `diverging` among the statistics of a sampler,
+            `test` rows, `conditional` (a model that predicts rows, with test rows), `energy` (an energy-based model).
     """
-    return {name: value for part in PARTS.values() for name, value in part(result, summary).items()}
+
+    name: str
+    title: str
+    reading: str = ""
+    better: Better | None = None
+    unit: str = ""
+    digits: int | None = None
+    kinds: tuple[Kind, ...] = _ALL
+    needs: Need | None = None
 
 
-def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
-    match result.kind:
-        case "draws":
-            return _chains(result, summary)
-        case "trained":
-            return _training(result)
-    return _mode(result)
-
-
-def _training(result: Result) -> dict[str, float]:
-    curves = result.tree["training"].to_dataset()
-    numbers = {"epochs": float(curves["best"].mean())}
-    validation = curves["validation"].to_numpy()
-    if np.isfinite(validation).any():
-        name = curves.attrs.get("measure", "nll")
-        numbers[f"{name}_validation"] = float(np.nanmin(validation, axis=1).mean())
-    return numbers
-
-
-def _log_z(result: Result) -> dict[str, float]:
-    """Log Z of an energy-based model and its interval; with it the held-out rows' interval."""
-    if "normaliser" not in result.tree.children:
-        return {}
-    found = result.tree["normaliser"].to_dataset()
-    ends = {"": "value", "_low": "low", "_high": "high"}
-    numbers = {f"log_z{end}": float(found[name].mean()) for end, name in ends.items()}
-    numbers |= {
-        f"nll_test{e}": v + numbers[f"log_z{e}"] - numbers["log_z"] for e in ("_low", "_high") for v in _nll(result)
-    }
-    return {name: value for name, value in numbers.items() if not math.isnan(value)}
-
-
-def _information(result: Result) -> dict[str, float]:
-    """The mutual information that a critic found, its standard error, the most that it could be, and the true one."""
-    if "information" not in result.tree.children:
-        return {}
-    found = result.tree["information"].to_dataset()
-    names = {"": "value", "_error": "error", "_bound": "bound", "_truth": "truth"}
-    numbers = {f"mutual_information{end}": float(found[n].mean()) for end, n in names.items() if n in found}
-    return {name: value for name, value in numbers.items() if not math.isnan(value)}
-
-
-def _nll(result: Result) -> list[float]:
-    return list(_held_out(result).values())
-
-
-def _cost(result: Result) -> dict[str, float]:
-    cost = result.cost
-    seconds = {f"seconds/{phase}": float(value) for phase, value in cost.seconds.items()}
-    counts = {"gradients": cost.gradients, "density_evaluations": cost.density_evaluations, "programs": cost.programs}
-    return {**seconds, "seconds/total": sum(seconds.values()), **{name: float(value) for name, value in counts.items()}}
-
-
-def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
-    ess = float(summary["ess_bulk"].min())
-    numbers = {
-        "r_hat_max": float(summary["r_hat"].max()),
-        "ess_bulk_min": ess,
-        "ess_tail_min": float(summary["ess_tail"].min()),
-    }
-    stats = result.tree["sample_stats"]
-    sizes = {**stats.sizes, **result.tree["posterior"].sizes}
-    numbers["draws"] = float(sizes["chain"] * sizes["draw"])
-    if "diverging" in stats:
-        numbers["divergences"] = float(stats["diverging"].sum())
-    if "acceptance_rate" in stats:
-        numbers["acceptance_rate"] = float(stats["acceptance_rate"].mean())
-    seconds = result.cost.seconds.get("sampling", 0.0)
-    return {**numbers, **({"ess_per_second": ess / seconds} if seconds > 0 else {})}
-
-
-def _mode(result: Result) -> dict[str, float]:
-    starts = result.tree["optimisation"].to_dataset()
-    best = int(starts.attrs["best"])
-    return {
-        "log_density": float(starts["objective"][best]),
-        "gradient_norm": float(starts["gradient_norm"][best]),
-        "starts_converged": float(starts["converged"].sum()),
-    }
-
-
-def _held_out(result: Result) -> dict[str, float]:
-    if "log_likelihood_test" not in result.tree.children:
-        return {}
-    rows = [_log_predictive(values) for values in result.tree["log_likelihood_test"].data_vars.values()]
-    return {"nll_test": float(-np.mean(np.concatenate(rows)))}
-
-
-def _log_predictive(log_likelihood: xr.DataArray) -> np.ndarray:
-    """Log of the mean over draws of p(y_i | draw), per row."""
-    flat = log_likelihood.to_numpy().reshape(log_likelihood.sizes["chain"] * log_likelihood.sizes["draw"], -1)
-    highest = flat.max(axis=0)
-    return highest + np.log(np.mean(np.exp(flat - highest), axis=0))
-
-
-def _posterior(result: Result, summary: pd.DataFrame) -> dict[str, float]:
-    """The first scalars; not those that only show at some rows what a network gives."""
-    variables = result.tree["posterior"].data_vars.values() if "posterior" in result.tree.children else ()
-    probes = tuple(f"{variable.name}[" for variable in variables if "probe" in variable.dims)
-    summary = summary[~summary["variable"].str.startswith(probes)] if probes else summary
-    columns = ("mean", "sd", "q5", "q50", "q95")
-    return {
-        f"posterior/{column}/{row['variable']}": float(row[column])
-        for _, row in summary.head(100).iterrows()
-        for column in columns
-        if not math.isnan(row[column])
-    }
-
-
-PARTS: Mapping[str, Callable[[Result, pd.DataFrame], dict[str, float]]] = {
-    "the inference": _of_kind,
-    "leave-one-out": lambda result, _: loo_metrics(result),
-    "the held-out rows": lambda result, _: _held_out(result),
-    "the normaliser": lambda result, _: _log_z(result),
-    "the information": lambda result, _: _information(result),
-    "the scores": lambda result, _: scores(result),
-    "the cost": lambda result, _: _cost(result),
-    "the posterior": _posterior,
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        # how the inference went
+        Metric(
+            "divergences", "divergent", "divergent transitions", "lower", digits=0, kinds=_CHAINS, needs="diverging"
+        ),
+        Metric("r_hat_max", "R-hat", "the largest of all scalars", "lower", digits=3, kinds=_CHAINS),
+        Metric("ess_bulk_min", "ESS", "the smallest bulk ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
+        Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
+        Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
+        Metric("draws", "draws", "of all chains", kinds=_CHAINS),
+        Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS),
+        Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
+        Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=_POINT),
+        Metric("gradient_norm", "gradient norm", "the largest component", kinds=_POINT),
+        Metric("starts_converged", "starts converged", "", "higher", kinds=_POINT),
+        Metric("epochs", "epochs", "until the weights that were kept, mean of the members", kinds=_TRAINED),
+        Metric("step_size", "step", "of the sampler", kinds=()),
+        # predictions
+        Metric(
+            "elpd_loo",
+            "elpd (LOO)",
+            "expected log predictive density, leave-one-out",
+            "higher",
+            "nats",
+            kinds=_CHAINS,
+            needs="observed",
+        ),
+        Metric("elpd_loo_se", "se of elpd", "its standard error", None, "nats", kinds=_CHAINS, needs="observed"),
+        Metric("p_loo", "p (LOO)", "the effective number of parameters", kinds=_CHAINS, needs="observed"),
+        Metric("pareto_k_max", "Pareto k", "the largest of all observations", kinds=_CHAINS, needs="observed"),
+        Metric(
+            "nll_test",
+            "NLL",
+            "mean negative log predictive density per row, lower is better",
+            "lower",
+            "nats per row",
+            needs="test",
+        ),
+        Metric(
+            "crps_test",
+            "CRPS",
+            "continuous ranked probability score, lower is better",
+            "lower",
+            "in the target's units",
+            needs="conditional",
+        ),
+        Metric("rmse_test", "RMSE", "of the predictive mean", "lower", "in the target's units", needs="conditional"),
+        Metric(
+            "coverage_50_test",
+            "coverage of 50 %",
+            "of rows in the central 50 % interval; 0.5 is right",
+            needs="conditional",
+        ),
+        Metric(
+            "coverage_90_test",
+            "coverage of 90 %",
+            "of rows in the central 90 % interval; 0.9 is right",
+            needs="conditional",
+        ),
+        Metric(
+            "sharpness_test",
+            "width of 90 %",
+            "the mean width of the central interval",
+            unit="in the target's units",
+            needs="conditional",
+        ),
+        # energies and critics
+        Metric("log_z", "log Z", "of the energy, which is no evidence", None, "nats", needs="energy"),
+        Metric("log_z_low", "log Z, low", "the lower end of its interval", None, "nats", needs="energy"),
+        Metric("log_z_high", "log Z, high", "the upper end of its interval", None, "nats", needs="energy"),
+        Metric("nll_test_low", "NLL, low", "the lower end of its interval", "lower", "nats per row", needs="energy"),
+        Metric("nll_test_high", "NLL, high", "the upper end of its interval", "lower", "nats per row", needs="energy"),
+        Metric("mutual_information", "mutual information", "a lower bound", "higher", "nats", needs="energy"),
+        Metric("mutual_information_error", "its error", "", None, "nats", needs="energy"),
+        Metric(
+            "mutual_information_bound",
+            "its ceiling",
+            "the most that could have been found",
+            "higher",
+            "nats",
+            needs="energy",
+        ),
+        Metric("mutual_information_truth", "the truth", "of synthetic data", "higher", "nats", needs="energy"),
+        # learning curves
+        Metric("nll", "NLL", "negative log likelihood per row", "lower", "nats per row", 3, kinds=()),
+        Metric("energy_gap", "energy gap", "of the data and the samples", None, "", 3, kinds=()),
+        Metric("fisher", "Fisher divergence", "", "lower", "", 3, kinds=()),
+        Metric("nce", "NCE", "noise contrastive loss", "lower", "", 3, kinds=()),
+        Metric("mi_bound", "information", "minus the bound of the mutual information", "lower", "nats", 3, kinds=()),
+        Metric("energy_score", "energy score", "", "lower", kinds=()),
+        # cost
+        Metric("gradients", "gradients", "evaluations of the gradient", "lower"),
+        Metric("density_evaluations", "density evaluations", "", "lower"),
+        Metric("programs", "programs", "that were compiled or loaded", "lower"),
+        Metric("seconds/total", "time", "", "lower", "s"),
+        Metric("seconds/compile", "time of compiling", "", "lower", "s"),
+        *(
+            Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=_CHAINS)
+            for phase in ("warmup", "sampling", "looks")
+        ),
+        Metric("seconds/optimisation", "time of optimising", "", "lower", "s", kinds=_POINT),
+        *(
+            Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=_TRAINED)
+            for phase in ("training", "continuation")
+        ),
+        Metric("seconds/evaluation", "time of evaluation", "", "lower", "s"),
+    )
 }
-"""All metrics, part by part."""
+"""All metrics by name, those first that are first to be seen while a run goes on."""
+
+_ENDS = re.compile(r"_(train|validation)$")
+
+
+def find(name: str) -> Metric:
+    """The metric of this name; one of another part's is called by its name.
+
+    The points of a learning curve (`nll_train`, `nll_validation`) are called as what they measure.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    stem = _ENDS.sub("", name)
+    base = METRICS.get(stem, METRICS.get(f"{stem}_test"))
+    return Metric(name, name) if base is None else replace(base, name=name)
+
+
+def better(name: str) -> Better | None:
+    """Which direction of a metric is better, by its name; `None` where nobody knows."""
+    if name.startswith("seconds/"):
+        return "lower"
+    return find(name).better
+
+
+def is_news(name: str) -> bool:
+    """Whether a metric is shown while a run goes on."""
+    metric = find(name)
+    return metric.digits is not None or not metric.kinds or bool(_ENDS.search(name))
+
+
+def place(name: str) -> tuple[int, str]:
+    """Where a metric stands among others: as in the registry, and behind these those of other parts, by name."""
+    stem = _ENDS.sub("", name)
+    return (_PLACES.get(name, _PLACES.get(stem, len(_PLACES))), name)
+
+
+_PLACES = {name: place for place, name in enumerate(METRICS)}

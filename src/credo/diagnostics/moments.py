@@ -5,6 +5,7 @@ noted.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
@@ -13,17 +14,17 @@ from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judged
 from credo.diagnostics.summary import heavy
 from credo.diagnostics.tails import FEWEST_DRAWS, NO_SD
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 
 
 @dataclass(frozen=True)
 class Moments:
     """The largest Pareto k of the tails of all scalars."""
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         posterior = group(result, "posterior")
         if posterior.sizes.get("chain", 0) * posterior.sizes.get("draw", 0) < FEWEST_DRAWS:
             return not_checked("moments", NO_SD, f"Fewer than {FEWEST_DRAWS} draws show nothing of the tails.")

@@ -1,13 +1,14 @@
 """Is log Z known well enough? A likelihood of an energy-based model is as uncertain as its log Z."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import Positive
 
 
@@ -21,11 +22,11 @@ class Normaliser:
 
     threshold: Positive
 
+    of: ClassVar[Of] = of(groups=("normaliser/low",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge estimates of energy-based models."""
         found = group(result, "normaliser")
-        if "low" not in found:
-            return None
         width = float((found["high"] - found["low"]).max(skipna=False))
         if np.isnan(width):
             reason = "Z is unknown, and with it every likelihood. Choose an exact sampler, as sampler=auto."

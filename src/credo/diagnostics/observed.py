@@ -4,22 +4,23 @@ It is no fault of the inference, so it is noted.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 
 
 @dataclass(frozen=True)
 class Observed:
     """The number of sites that say something of the latents: observations, and factors of the density."""
 
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws and modes."""
-        if result.kind not in ("draws", "point"):
-            return None
         if result.observed is None:
             return not_checked("observed", 1, "It is not known what was observed.")
         count = len(result.observed)

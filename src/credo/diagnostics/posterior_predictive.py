@@ -8,6 +8,7 @@ worse for it: a misfit is noted, not failed.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import xarray as xr
 
 from credo.diagnostics.answers import group, left_out, not_checked, some
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Share
 
 
@@ -54,10 +55,12 @@ class PosteriorPredictive:
 
     threshold: Share
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws; one draw of a point estimate has no distribution."""
         observed, replicated = group(result, "observed_data"), group(result, "posterior_predictive")
-        if result.kind != "draws" or not observed.data_vars:
+        if not observed.data_vars:
             return None
         if (missing := left_out(result, "posterior_predictive", self.threshold, "posterior_predictive")) is not None:
             return missing

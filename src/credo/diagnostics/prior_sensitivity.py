@@ -8,6 +8,7 @@ depends on the prior is no fault of the inference, so it is noted.
 
 import contextlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from credo.diagnostics.answers import group, has_data, left_out, not_checked, so
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import array_stats, constant, moving, scalars
 from credo.errors import ConfigError
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.models.problem import Problem
 from credo.ranges import NonNegative
 
@@ -52,9 +53,11 @@ class PriorSensitivity:
             if site not in known:
                 raise ConfigError(f"sites: there is no prior of {site!r}; {nearest(site, known)}")
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
-        if result.kind != "draws" or not has_data(result):
+        if not has_data(result):
             return None
         if (
             missing := left_out(result, "prior_sensitivity", self.threshold, "log_likelihood", "log_prior")

@@ -4,14 +4,14 @@ Vehtari et al. (2021), Bayesian Analysis 16(2), section 4: rank-normalised split
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pandas as pd
 
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Range
 
 
@@ -25,10 +25,10 @@ class RHat:
 
     threshold: Annotated[float, Range(least=1)]
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         answer = judge_largest("r_hat", judged(result, summary)["r_hat"], self.threshold, self._words)
         return explained(answer, result, summary, improper, different_modes, tied, resonant)
 

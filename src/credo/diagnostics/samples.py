@@ -1,15 +1,15 @@
 """Do chains that sample a trained energy agree? Half of them begin at the data, half away from it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from arviz_stats.base import array as arviz_array
 
 from credo.diagnostics.answers import group, not_checked
+from credo.diagnostics.arviz import arviz_array
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Of, Result, of
 from credo.ranges import Range
 
 array_stats: Any = arviz_array.array_stats
@@ -39,11 +39,11 @@ class Samples:
 
     threshold: Annotated[float, Range(least=1)]
 
+    of: ClassVar[Of] = of(groups=("samples/energy",))
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge the samples of energy-based models."""
         samples = group(result, "samples")
-        if "energy" not in samples:
-            return None
         states = samples["y"].transpose("chain", "draw", "target").to_numpy()
         worst = largest_r_hat(states, samples["energy"].transpose("chain", "draw").to_numpy())
         if np.isnan(worst):

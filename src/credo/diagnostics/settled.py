@@ -1,13 +1,14 @@
 """Was a network trained to the end? Further training must not have made it better."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import NonNegative
 
 
@@ -25,10 +26,10 @@ class Settled:
 
     threshold: NonNegative
 
+    of: ClassVar[Of] = of(Kind.TRAINED)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge trained networks."""
-        if result.kind != "trained":
-            return None
         training = group(result, "training")
         if not training.attrs.get("measure", "nll"):
             reason = "Z is intractable, so that no validation loss is known: longer training may do better."

@@ -11,6 +11,7 @@ It is computed to both sides along each latent's profile and each eigenvector of
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
 from credo.inference.point.profile import COARSE, judge
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 
 _STILL = 0.01
@@ -38,10 +39,10 @@ class StandardErrors:
     least: Positive
     greatest: Positive
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         fall = record(result, "fall")
         if fall is None or unknown(result):
             return not_checked("standard_errors", self.least, "The curvature at the estimate is not known.")

@@ -9,6 +9,7 @@
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pandas as pd
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Count, NonNegative, Positive
 
 
@@ -35,10 +36,10 @@ class StartsAgree:
     tolerance: NonNegative
     distance: Positive
 
+    of: ClassVar[Of] = of(Kind.POINT)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
-        if result.kind != "point":
-            return None
         objective, best = record(result, "objective"), best_start(result)
         if objective is None or best is None:
             return not_checked("starts_agree", self.threshold, "No start reached a finite log density.")

@@ -7,6 +7,7 @@ determines: where its conditional distribution given all else is known, that mus
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import xarray as xr
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import constant, labels, pieces
-from credo.inference.result import Result
+from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Share
 
 PROBABLE = 0.01
@@ -32,10 +33,10 @@ class Stuck:
 
     threshold: Share
 
+    of: ClassVar[Of] = of(Kind.CHAINS)
+
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws."""
-        if result.kind != "draws":
-            return None
         posterior = group(result, "posterior")
         sampled = [posterior[name] for name in result.sampled if name in posterior]
         if not sampled or posterior.sizes["draw"] < 2:

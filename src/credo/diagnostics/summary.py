@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.base import array as arviz_array
 
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
-from credo.inference.result import Result
+from credo.diagnostics.arviz import arviz_array
+from credo.inference.result import Kind, Result
 from credo.models.names import SITE
 
 array_stats: Any = arviz_array.array_stats
@@ -46,7 +46,7 @@ def summarise(result: Result) -> pd.DataFrame:
         is so large that `sd` or `mean` do not exist, they are NaN, as is `mcse_mean` (see `heavy`). A point estimate
         has its standard error as `sd` and quantiles of the normal approximation.
     """
-    parts = list(_of_point(result) if result.kind == "point" else _of_draws(result))
+    parts = list(_of_point(result) if result.kind is Kind.POINT else _of_draws(result))
     columns: dict[str, object] = {"variable": [label for names, _ in parts for label in names]}
     for statistic in STATISTICS:
         columns[statistic] = np.concatenate([numbers[statistic] for _, numbers in parts] or [np.empty(0)])

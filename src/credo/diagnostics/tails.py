@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from arviz_stats.base import array as arviz_array
+
+from credo.diagnostics.arviz import arviz_array
 
 array_stats: Any = arviz_array.array_stats
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from credo.diagnostics.answers import not_checked
-from credo.diagnostics.base import Check, CheckStatus, Diagnostic, Particular, Verdict
+from credo.diagnostics.base import Check, CheckStatus, Diagnostic, Particular, Verdict, put
 from credo.errors import ConfigError
 from credo.inference.result import Result
 from credo.models.problem import Problem
@@ -75,7 +75,7 @@ def _ask(name: str, check: Diagnostic, result: Result, summary: pd.DataFrame) ->
     if unknown := [key for key, value in settings.items() if isinstance(value, float) and math.isnan(value)]:
         return not_checked(name, None, f"Its {unknown[0]} is NaN, to which nothing can be compared.")
     try:
-        answer = check(result, summary)
+        answer = put(check, result, summary)
         if answer is None:
             return None
         if answer.status not in get_args(CheckStatus):

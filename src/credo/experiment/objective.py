@@ -5,6 +5,7 @@ from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 from credo.config.nearest import nearest
+from credo.diagnostics import metrics
 from credo.errors import ConfigError
 from credo.inference.base import Inference
 
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95")
 """What there is of a scalar of the posterior, as in `posterior/mean/tau`."""
-
-_COST = ("gradients", "density_evaluations", "programs", "seconds/compile", "seconds/total")
-_DRAWS = ("r_hat_max", "ess_bulk_min", "ess_tail_min", "ess_per_second", "draws", "acceptance_rate")
-_LEFT_OUT = ("elpd_loo", "elpd_loo_se", "p_loo", "pareto_k_max")
-_MODE = ("log_density", "gradient_norm", "starts_converged")
-_SCORES = ("crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
-_LOG_Z = ("log_z", "log_z_low", "log_z_high")
-_INFORMATION = ("mutual_information", "mutual_information_error", "mutual_information_bound")
 
 
 def names(asked: Any) -> tuple[str, ...]:
@@ -46,10 +39,7 @@ def require_possible(asked: Any, method: Inference, problem: "Problem") -> None:
     Raises:
         ConfigError: names the metric, and the nearest one that there will be.
     """
-    from credo.inference.mcmc.mcmc import Chains  # takes time to load
-    from credo.inference.point.optimise import PointEstimate
-
-    if not isinstance(method, Chains | PointEstimate):
+    if not hasattr(method, "kind"):
         return
     known = sorted({*_known(method, problem)})
     for name in names(asked):
@@ -71,28 +61,29 @@ def unknown(asked: Any, numbers: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(name for name in names(asked) if (value := numbers.get(name)) is None or isnan(value))
 
 
-def _known(method: Inference, problem: "Problem") -> Iterator[str]:
-    """The metrics that there may be (see `credo.diagnostics.metrics`)."""
-    from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian
-    from credo.inference.mcmc.mcmc import Chains  # takes time to load
-    from credo.inference.point.optimise import PointEstimate
+def _known(method: Any, problem: "Problem") -> Iterator[str]:
+    """The metrics that there may be."""
+    kind = method.kind(problem)
+    yield from (m.name for m in metrics.METRICS.values() if kind in m.kinds and _has(m.needs, method, problem))
+    if problem.training is not None:
+        yield from (f"{measure}_validation" for measure in ("nll", getattr(problem.training, "curve", "nll")))
 
-    yield from _COST
-    networks, training = any(site.group == "network" for site in problem.latents), problem.training
-    of_energies = hasattr(problem.model, "energy")
-    if isinstance(method, Chains):
-        yield from (*_DRAWS, *(f"seconds/{phase}" for phase in ("warmup", "sampling", "looks", "evaluation")))
-        yield from ("divergences",) if isinstance(method, Hamiltonian) else ()
-        yield from _LEFT_OUT if problem.named("observed") else ()
-    elif isinstance(method, PointEstimate) and training is None:
-        yield from (*_MODE, "seconds/optimisation", "seconds/evaluation")
-    else:
-        yield from ("epochs", *(f"seconds/{phase}" for phase in ("training", "continuation", "evaluation")))
-        yield from (f"{measure}_validation" for measure in ("nll", getattr(training, "curve", "nll")))
-    if problem.test is not None:
-        yield from ("nll_test", *(_SCORES if networks or hasattr(problem.model, "conditional") else ()))
-    if of_energies:
-        yield from (*_LOG_Z, "nll_test_low", "nll_test_high", *_INFORMATION, "mutual_information_truth")
+
+def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
+    """Whether a model or method has what a metric needs."""
+    match need:
+        case "observed":
+            return bool(problem.named("observed"))
+        case "test":
+            return problem.test is not None
+        case "conditional":
+            networks = any(site.group == "network" for site in problem.latents)
+            return problem.test is not None and (networks or hasattr(problem.model, "conditional"))
+        case "energy":
+            return hasattr(problem.model, "energy")
+        case "diverging":
+            return bool(method.diverges)
+    return True
 
 
 def _is_of_posterior(name: str, problem: "Problem") -> bool:

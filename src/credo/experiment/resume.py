@@ -1,9 +1,7 @@
 """`credo resume RUN` and `credo extend RUN --draws N`: a run from its folder, as it was configured."""
 
-import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +14,20 @@ from credo.config import paths
 from credo.errors import ConfigError
 from credo.runs import checkpoint, files, lock, saved, signature, trust
 
-RESUME = "credo resume: expected the folder or the MLflow id of one run, as in credo resume outputs/2026-01-31/12-00-00"
-EXTEND = (
-    "credo extend: expected a run and a number of draws, as in credo extend outputs/2026-01-31/12-00-00 --draws 1000"
-)
+NOWHERE = {"_target_": "credo.tracking.none.NoTracker"}
+"""The tracking of a run that is recorded nowhere but in its folder."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was started: the arguments of `experiment.run.run`.
+    """A run as it was configured.
 
     Attributes:
+        config: composed, with its interpolations.
+        choices: the option chosen per group.
+        overrides: what was typed.
+        folder: the run's.
+        start_folder: where the configuration's relative paths start.
         hydra: what its `.hydra/hydra.yaml` says.
         is_own: whether the user's own credo wrote it, or the user trusts whoever did.
     """
@@ -44,56 +45,54 @@ class Run:
         """Whose modules may be imported: those beside a stranger's run may not."""
         return self.start_folder if self.is_own else paths.built_in()
 
-    def start(self) -> None:
-        """Let the configuration's paths start where they did."""
-        os.chdir(self.start_folder)
 
+def interrupted(place: Path, name: str, *, trusted: bool) -> Run:
+    """The run to resume.
 
-def resumed(arguments: Sequence[str]) -> Run:
-    """The run to take up.
+    Args:
+        place: its folder.
+        name: what was typed for it.
+        trusted: whether the user trusts whoever wrote the folder.
 
     Raises:
         ConfigError: there is no such run, it has no checkpoint, or it is finished.
     """
-    words, trusted = trust.said(arguments)
-    if len(words) != 1 or words[0].startswith("-"):
-        raise ConfigError(RESUME)
-    run = read(folder(words[0]), trusted=trusted)
+    run = read(place, trusted=trusted)
     if checkpoint.head_of(run.folder)["finished"]:
-        raise ConfigError(f"{words[0]} is finished; credo extend {words[0]} --draws 1000 adds draws to it")
+        raise ConfigError(f"{name} is finished; credo extend {name} --draws 1000 adds draws to it")
     return run
 
 
-def extended(arguments: Sequence[str]) -> Run:
-    """The finished run to make longer.
+def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
+    """The finished run, with more draws in its configuration.
+
+    Args:
+        place: its folder.
+        name: what was typed for it.
+        draws: to add.
+        trusted: whether the user trusts whoever wrote the folder.
 
     Raises:
         ConfigError: there is no such run, it is not finished, or has no draws.
     """
-    said, trusted = trust.said(arguments)
-    words = [part for word in said for part in word.split("=", 1)]
-    if len(words) != 3 or words[1] != "--draws" or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
-        raise ConfigError(EXTEND)
-    run = read(folder(words[0]), trusted=trusted)
+    run = read(place, trusted=trusted)
     head = checkpoint.head_of(run.folder)
     if not head["finished"]:
-        raise ConfigError(f"{words[0]} is not finished; credo resume {words[0]} takes it up")
+        raise ConfigError(f"{name} is not finished; credo resume {name} goes on with it")
     warmup, done = run.config.inference.get("warmup"), head["numbers"].get("done")
     if "draws" not in run.config.inference or done is None or not isinstance(warmup, int):
-        raise ConfigError(f"{words[0]} is a point estimate ({run.choices['inference']}), which has no draws to add to")
-    run.config.inference.draws = done - warmup + int(words[2])
+        raise ConfigError(f"{name} is a point estimate ({run.choices['inference']}), which has no draws to add to")
+    run.config.inference.draws = done - warmup + draws
     return run
 
 
 @contextmanager
-def held(arguments: Sequence[str]) -> Iterator[None]:
-    """Hold the folder of the run that is named first, if it is one, before anything in it is read.
+def held(place: Path) -> Iterator[None]:
+    """Hold a folder, if it is a run's, before anything in it is read.
 
     Raises:
-        ConfigError: another process has it, or it cannot be written to.
+        ConfigError: another process holds it, or it cannot be written to.
     """
-    words, _ = trust.said(arguments)
-    place = folder(words[0]) if words else Path()
     if not (place / ".hydra").is_dir():
         yield
         return
@@ -107,18 +106,18 @@ def held(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def folder(word: str) -> Path:
-    """A run's folder, from its path or from its id in MLflow."""
+    """A run's folder, from its path or from its id with a tracker."""
     try:
         is_folder = Path(word).is_dir()
     except (OSError, ValueError) as error:  # its name is too long, say
         raise ConfigError(
             f"{word[:80]} can be no run's folder ({getattr(error, 'strerror', None) or error})"
         ) from error
-    if is_folder or not re.fullmatch(r"[0-9a-f]{32}", word):
+    if is_folder:
         return Path(word).absolute()
-    from credo.tracking.mlflow import store
+    from credo.experiment import trackers  # takes time to load
 
-    return store.folder_of(word, Path.cwd())
+    return trackers.find(word) or Path(word).absolute()
 
 
 def read(place: Path, *, trusted: bool, recorded_anew: bool = False) -> Run:
@@ -135,19 +134,19 @@ def read(place: Path, *, trusted: bool, recorded_anew: bool = False) -> Run:
     """
     config, hydra = saved.composed(place)
     plain: Any = OmegaConf.to_container(hydra)
-    said = plain["hydra"]
-    started = Path(said["runtime"]["cwd"])
+    runtime, overrides = plain["hydra"]["runtime"], plain["hydra"]["overrides"]
+    started = Path(runtime["cwd"])
     _refuse_kept_code(place, started)
     is_own = trusted or signature.is_own(place)
     if not is_own:
         if recorded_anew:
-            config.tracking = {"_target_": "credo.tracking.none.NoTracker"}
+            config.tracking = NOWHERE
         config = trust.require_harmless(config, place / saved.CONFIG)
     start = _start(place, started, is_own=is_own, anywhere=recorded_anew)
     return Run(
         config=config,
-        choices={str(group): str(word) for group, word in said["runtime"]["choices"].items()},
-        overrides=tuple(said["overrides"]["task"]),
+        choices={str(group): str(word) for group, word in runtime["choices"].items()},
+        overrides=tuple(overrides["task"]),
         folder=place,
         start_folder=start,
         hydra=hydra,

@@ -8,6 +8,43 @@ from dataclasses import dataclass, field
 import xarray as xr
 
 
+class Kind(enum.StrEnum):
+    """What an answer is made of, which decides what can be asked of it and shown of it."""
+
+    CHAINS = "chains"
+    """Draws of Markov chains, each of which depends on the one before."""
+    INDEPENDENT = "independent"
+    """Independent draws of an approximation, each with its log density in both."""
+    WEIGHTED = "weighted"
+    """Particles with weights."""
+    POINT = "point"
+    """One value of every latent, with standard errors."""
+    TRAINED = "trained"
+    """Weights of networks, one draw per member of the ensemble."""
+
+
+@dataclass(frozen=True)
+class Of:
+    """What a check, a plot, a column of a table or a metric is of; by default of every result.
+
+    Attributes:
+        kinds: the kinds of results.
+        groups: the groups that a result needs, or a variable of one, as in `curve/density`.
+    """
+
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    groups: tuple[str, ...] = ()
+
+    def holds(self, result: "Result") -> bool:
+        """Whether a result is of these kinds and has these groups."""
+        return result.kind in self.kinds and all(result.has(group) for group in self.groups)
+
+
+def of(*kinds: Kind, groups: tuple[str, ...] = ()) -> Of:
+    """Of results of these kinds, or of all where none is named, that have these groups."""
+    return Of(kinds or tuple(Kind), groups)
+
+
 class Status(enum.Enum):
     """How an inference ended. The values are the sentences that a person reads."""
 
@@ -68,7 +105,7 @@ class Result:
         status: how the inference ended.
         cost: what it cost.
         method: the method's word on the command line, e.g. `nuts`.
-        kind: `draws` (MCMC) or `point` (MLE, MAP).
+        kind: what the answer is made of.
         sampled: names of the variables in `posterior` that the sampler moves (deterministic sites are not among them).
         observed: names of the observed sites and of the factors of the density; `None` where that is not known.
         improper: names of the latents whose priors are improper.
@@ -78,12 +115,17 @@ class Result:
     status: Status
     cost: Cost
     method: str
-    kind: str
+    kind: Kind
     sampled: tuple[str, ...]
     observed: tuple[str, ...] | None = None
     improper: tuple[str, ...] = ()
     course: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a group of this name, or a variable in a group, as in `curve/density`."""
+        group, _, variable = name.partition("/")
+        return group in self.tree.children and (not variable or variable in self.tree[group].data_vars)
 
     @property
     def missing(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from credo.diagnostics.base import Verdict
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,16 +19,16 @@ class Report(Protocol):
 
     def write(
         self,
-        story: Story,
+        record: RunRecord,
         result: "Result",
         summary: "pd.DataFrame",
         verdict: Verdict,
         metrics: Mapping[str, float],
     ) -> Path | None:
-        """Write the plots and the page into `story.folder`.
+        """Write the plots and the page into `record.folder`.
 
         Args:
-            story: the run.
+            record: the run.
             result: the answer.
             summary: one row per scalar: `variable, mean, sd, q5, q50, q95, mcse_mean, ess_bulk, ess_tail, r_hat,
                 pareto_k`; NaN is what is not known.

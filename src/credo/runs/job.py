@@ -24,9 +24,6 @@ SWEEP = "sweep.json"
 STOP = "stop"
 """In the sweep's folder: no further job begins."""
 
-VARIABLE = "CREDO_SWEEP"
-"""The environment variable in which a job finds its sweep, in whichever process and on whichever machine it runs."""
-
 State = Literal["RUNNING", "FINISHED", "SKIPPED", "PRUNED", "FAILED", "KILLED"]
 ANSWERED = ("FINISHED", "SKIPPED")
 DONE = (*ANSWERED, "PRUNED")
@@ -49,18 +46,6 @@ class Membership:
     keys: tuple[str, ...]
     fail_fast: bool
     skip_finished: bool
-
-    def word(self) -> str:
-        """As the value of the environment variable."""
-        return json.dumps(asdict(self))
-
-
-def membership() -> Membership | None:
-    """The sweep of the job that runs here; `None` outside one."""
-    if not (said := os.environ.get(VARIABLE)):
-        return None
-    known = json.loads(said)
-    return Membership(**known | {"keys": tuple(known["keys"])})
 
 
 @dataclass(frozen=True)
@@ -105,8 +90,8 @@ class Job:
         writing.write(folder / FILE, json.dumps(asdict(self), indent=2) + "\n")
 
 
-def begun(overrides: Sequence[str]) -> Job:
-    """A job that begins in this process."""
+def started(overrides: Sequence[str]) -> Job:
+    """A job that starts in this process."""
     return Job(masked(tuple(overrides)), "RUNNING", began=time.time(), host=platform.node(), pid=os.getpid())
 
 
@@ -117,7 +102,7 @@ def ended(
     return replace(job, state=state, exit_code=exit_code, reason=masked(reason), objective=objective, ended=time.time())
 
 
-class _Known(TypedDict):
+class _Job(TypedDict):
     overrides: list[str]
     state: State
     exit_code: int | None
@@ -139,19 +124,10 @@ def read(folder: Path) -> Job | None:
     if not file.exists():
         return None
     works = "the job's other files can still be read; remove this one, and sweep.resume runs the job again"
-    known: _Known = files.plain_json(file, _Known, works)
-    objective = known["objective"]
-    return Job(
-        tuple(known["overrides"]),
-        known["state"],
-        known["exit_code"],
-        known["reason"],
-        None if objective is None else tuple(objective),
-        known["began"],
-        known["ended"],
-        known["host"],
-        known["pid"],
-    )
+    content: _Job = files.plain_json(file, _Job, works)
+    objective = content["objective"]
+    tuples = {"overrides": tuple(content["overrides"]), "objective": None if objective is None else tuple(objective)}
+    return Job(**{name: content[name] for name in _Job.__annotations__} | tuples)  # type: ignore[literal-required]
 
 
 def key_of(override: str) -> str:

@@ -1,4 +1,4 @@
-"""What trackers and reports are given of a run before it starts."""
+"""What trackers and reports learn of a run before its inference starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +12,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Story:
-    """All that trackers and reports are told of a run, before it starts.
+class Fresh:
+    """A run that starts in a new folder."""
+
+
+FRESH = Fresh()
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that goes on in its folder, and under its name with the tracker.
+
+    Attributes:
+        times: how many times it was extended after its end; 0 where it was interrupted.
+        from_checkpoint: whether the inference goes on from its checkpoint; otherwise it starts again.
+    """
+
+    times: int = 0
+    from_checkpoint: bool = True
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as trackers and reports see it, complete before the inference starts.
 
     Attributes:
         name: the run's name, e.g. `eight_schools hierarchical nuts`.
         config: the composed configuration, resolved, as plain containers.
-        choices: the words chosen per group, e.g. `{"data": "eight_schools", "model": "hierarchical", ...}`.
+        choices: the option chosen per group, e.g. `{"data": "eight_schools", "model": "hierarchical", ...}`.
         overrides: what was typed, e.g. `("inference.draws=500",)`.
         folder: the run's folder.
         start_folder: the folder in which `credo` was started.
         provenance: seed, versions, git commit, data hash, device (see `provenance.collect`).
-        question: `{"model": ..., "latents": [...], "data": ...}`: the model's formula and what is known of its sites.
+        description: `{"model": ..., "latents": [...], "data": ...}`: the model's formula and its sites (see
+            `models.describe`).
         data: the data set.
-        taken_up: `None` for a new run; otherwise how many times the run was made longer, 0 where it was cut off.
-        sweep: what the run knows of the sweep of which it is a job.
+        start: whether the run is a new one.
+        sweep: the sweep of which the run is a job.
     """
 
     name: str
@@ -36,7 +58,7 @@ class Story:
     folder: Path
     start_folder: Path
     provenance: Mapping[str, Any]
-    question: Mapping[str, Any]
+    description: Mapping[str, Any]
     data: "xr.Dataset"
-    taken_up: int | None = None
+    start: Fresh | Resumed = FRESH
     sweep: "Membership | None" = None

@@ -6,7 +6,7 @@ All functions raise `DamagedError`: one sentence that names the file, says what 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
 from credo.models.names import SITE
-from credo.runs import files, signature
+from credo.runs import files, renamed, signature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,7 +155,13 @@ def exists(run: Path) -> bool:
 
 def configuration(run: Path) -> DictConfig:
     """The composed configuration, with its interpolations, as far as all runs have it."""
-    return files.plain_yaml(run / CONFIG, _Sections, AGAIN_WITHOUT)
+    return _configuration(run / CONFIG, _Sections, AGAIN_WITHOUT)
+
+
+def _configuration(file: Path, shape: Any, works: str) -> DictConfig:
+    """A configuration, with the present names of credo's parts."""
+    content = OmegaConf.to_container(files.plain_yaml(file, shape, works))
+    return cast("DictConfig", OmegaConf.create(renamed.present(content)))
 
 
 def data(run: Path) -> dict[str, Any]:
@@ -172,7 +178,7 @@ def composed(run: Path) -> tuple[DictConfig, DictConfig]:
     """
     if not exists(run):
         raise ConfigError(f"{run} is no folder of a run: it has no {CONFIG}")
-    config = files.plain_yaml(run / CONFIG, _Composed, AGAIN_WITHOUT)
+    config = _configuration(run / CONFIG, _Composed, AGAIN_WITHOUT)
     hydra = files.plain_yaml(run / HYDRA, _HydraWhole, AGAIN_WITHOUT)
     for group, word in _words(hydra).items():
         if ".." in Path(word).parts or Path(word).is_absolute():
@@ -268,7 +274,7 @@ def observed(run: Path, site: str) -> np.ndarray | None:
 
 def model(place: Path) -> DictConfig:
     """The settings of a model that can predict, from its folder."""
-    return files.plain_yaml(place / "model.yaml", _Model, ANEW)
+    return _configuration(place / "model.yaml", _Model, ANEW)
 
 
 def network(place: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, list[str]]]:

@@ -29,8 +29,8 @@ PLAIN = ("tracking", "device")
 NOT_OWN = f"it stands in a folder that your credo did not write as it is; if you trust whoever did, add {FLAG}"
 
 
-def said(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """The words of a command without `--trust`, and whether it was among them."""
+def without_flag(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments of a command without `--trust`, and whether it was among them."""
     return [word for word in arguments if word != FLAG], FLAG in arguments
 
 

@@ -10,16 +10,13 @@ has the times.
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from credo.experiment import signals
-from credo.inference.base import Keeper, Kept, Listener, NoKeeper
+from credo.experiment.inferred import Inferred, Watch
 
 if TYPE_CHECKING:
     from credo.inference.calls import Shareable
@@ -34,81 +31,12 @@ MOST_BYTES = 2**30
 log = logging.getLogger(__name__)
 
 
-class Watch(NoKeeper):
-    """Remembers what it is told as a `inference.base.Listener` and `contracts.Keeper`.
-
-    Attributes:
-        told: to the listener, in order.
-        kept: where the inference ended.
-    """
-
-    def __init__(self, screen: Listener | None) -> None:
-        """Tell `screen`, too."""
-        self._screen = screen
-        self.told: list[tuple[str, int, int, Mapping[str, float]]] = []
-        self.kept: Kept | None = None
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """Remember, unless a signal stops the sweep."""
-        signals.check()
-        self.told.append((phase, done, total, numbers))
-        if self._screen is not None:
-            self._screen.progress(phase, done, total, numbers)
-
-    def done(self, kept: Kept) -> None:
-        """Remember."""
-        self.kept = kept
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """What an inference found before its job is run.
-
-    Attributes:
-        result: or what it raised.
-        watch: who saw how it went.
-        jobs: so many were inferred by one program.
-    """
-
-    result: "Result | Exception"
-    watch: Watch
-    jobs: int
-
-    def tell(self, listener: Listener, keeper: Keeper) -> "Result":
-        """Tell how it went, and return the result or raise what the inference raised."""
-        for news in self.watch.told:
-            listener.progress(*news)
-        if isinstance(self.result, Exception):
-            raise self.result
-        if self.watch.kept is not None:
-            keeper.done(self.watch.kept)
-        return self.result
-
-
-_GIVEN: ContextVar[Inferred | None] = ContextVar("credo_inferred", default=None)
-
-
-def given() -> Inferred | None:
-    """What was inferred for the job that runs here; `None` where it has to infer by itself."""
-    return _GIVEN.get()
-
-
-@contextmanager
-def giving(inferred: Inferred | None) -> Iterator[None]:
-    """Let the job that runs here have it."""
-    token = _GIVEN.set(inferred)
-    try:
-        yield
-    finally:
-        _GIVEN.reset(token)
-
-
 def infer(configs: Sequence[DictConfig]) -> Iterator[Inferred | None]:
-    """Infer what several configurations ask, those together that can be and for which there is room.
+    """Infer several configurations, batched as far as they can be and memory has room.
 
     Yields:
-        For each in turn what was found; `None` for those that are better run alone: what is wrong with one of them is
-        said when it is.
+        The inference of each in turn; `None` for those that are better run alone. What is wrong with one of them is
+        said when it is run.
     """
     devices = [OmegaConf.to_container(config.device) for config in configs]
     ready = [
@@ -116,16 +44,16 @@ def infer(configs: Sequence[DictConfig]) -> Iterator[Inferred | None]:
     ]
     first = 0
     for last in _ends(ready):
-        yield from _found(configs[first:last], ready[first:last])
+        yield from _batch(configs[first:last], ready[first:last])
         first = last
 
 
-def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") -> list[Inferred | None]:
-    """What is found at once; nothing where only one can be inferred."""
-    found: list[Inferred | None] = [None] * len(configs)
-    places = [place for place, known in enumerate(ready) if known is not None]
+def _batch(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") -> list[Inferred | None]:
+    """Infer the jobs that are ready by one program; none where only one is."""
+    inferred: list[Inferred | None] = [None] * len(configs)
+    places = [place for place, prepared in enumerate(ready) if prepared is not None]
     if len(places) < 2:
-        return found
+        return inferred
     import jax
 
     from credo.inference import calls
@@ -141,11 +69,11 @@ def _found(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
             results = calls.together(runs)
     except Exception as error:  # noqa: BLE001 - out of memory, say: each job for itself may go well, or says more
         log.warning("Jobs cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
-        return found
+        return inferred
     log.info("%d jobs have run by one program", len(runs))
     for (place, watch), result in zip(watches.items(), results, strict=True):
-        found[place] = Inferred(_with_share(result, len(runs)), watch, len(runs))
-    return found
+        inferred[place] = Inferred(_with_share(result, len(runs)), watch, len(runs))
+    return inferred
 
 
 def _prepared(config: DictConfig) -> "Prepared | None":
@@ -171,10 +99,10 @@ def _prepared(config: DictConfig) -> "Prepared | None":
 def _ends(ready: "Sequence[Prepared | None]") -> Iterator[int]:
     """Where to end, so that the draws of the jobs from one end to the next have room in memory."""
     used = 0
-    for place, known in enumerate(ready):
-        if known is None:
+    for place, prepared in enumerate(ready):
+        if prepared is None:
             continue
-        method, problem = known
+        method, problem = prepared
         scalars = sum(math.prod(site.shape) for site in problem.sites)
         needed = 3 * 8 * scalars * getattr(method, "chains", 1) * getattr(method, "draws", 1)
         if used and used + needed > MOST_BYTES:

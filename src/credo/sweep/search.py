@@ -4,8 +4,6 @@ Optuna keeps the study in a database, so that a search which was stopped goes on
 pruned ask the same database, in whichever process they run.
 """
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 
+from credo.diagnostics import metrics
 from credo.errors import ConfigError, PrunedError
-from credo.tracking.mlflow.store import reason, require_lasting
+from credo.report.sweep.summary import SearchResult
+from credo.sweep import environment
 
 if TYPE_CHECKING:
     import optuna
 
-VARIABLE = "CREDO_TRIAL"
-"""The environment variable in which a job finds its trial."""
-
 DIRECTIONS = ("minimize", "maximize")
-MAXIMISED = ("elpd_loo", "ess_", "log_density", "mutual_information", "starts_converged", "acceptance_rate")
-MINIMISED = ("nll_", "crps_", "energy_score", "rmse", "seconds/", "gradients", "r_hat", "divergences", "mi_bound")
 SAMPLERS = {
     "tpe": "TPESampler",
     "random": "RandomSampler",
@@ -109,10 +104,8 @@ def directions(objectives: Sequence[str], asked: str | Sequence[str] | None) -> 
 
 
 def _direction(name: str) -> str:
-    if name.startswith(MAXIMISED):
-        return "maximize"
-    if name.startswith(MINIMISED):
-        return "minimize"
+    if (way := metrics.better(name)) is not None:
+        return "maximize" if way == "higher" else "minimize"
     raise ConfigError(
         f"hydra.sweeper.direction: whether {name} is to be small or large is not known; set minimize or maximize"
     )
@@ -128,16 +121,18 @@ def study(
     """
     import optuna
 
+    from credo.tracking.mlflow.store import reason, require_lasting
+
     require_lasting("hydra.sweeper.storage", storage)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         made = optuna.create_study(
-            storage=_opened(storage),
+            storage=_open(storage),
             study_name=name,
             directions=list(ways),
             sampler=sampler,
-            pruner=made_pruner(pruner),
+            pruner=make_pruner(pruner),
             load_if_exists=True,
         )
     except Exception as error:
@@ -149,7 +144,7 @@ def study(
     return made
 
 
-def _opened(storage: str) -> "optuna.storages.RDBStorage":
+def _open(storage: str) -> "optuna.storages.RDBStorage":
     """Optuna's database, with no connection left open between two questions."""
     from optuna.storages import RDBStorage
     from sqlalchemy.pool import NullPool
@@ -157,7 +152,7 @@ def _opened(storage: str) -> "optuna.storages.RDBStorage":
     return RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
 
 
-def made_sampler(word: str, seed: int) -> "optuna.samplers.BaseSampler":
+def make_sampler(word: str, seed: int) -> "optuna.samplers.BaseSampler":
     """Optuna's sampler of this name."""
     import optuna
 
@@ -167,7 +162,7 @@ def made_sampler(word: str, seed: int) -> "optuna.samplers.BaseSampler":
     return sampler
 
 
-def made_pruner(word: str | None) -> "optuna.pruners.BasePruner":
+def make_pruner(word: str | None) -> "optuna.pruners.BasePruner":
     """Optuna's pruner of this name."""
     import optuna
 
@@ -199,49 +194,26 @@ class Pruning:
             raise PrunedError(f"pruned at {done} of {total}: {self.metric} was {numbers[self.metric]:.4g}")
 
 
-def word(storage: str, name: str, trial: int, metric: str, pruner: str) -> str:
-    """What a job is told of its trial."""
-    return json.dumps({"storage": storage, "study": name, "trial": trial, "metric": metric, "pruner": pruner})
-
-
 @contextmanager
 def listening() -> Iterator[tuple[Pruning, ...]]:
-    """Who watches the job that runs here: the pruner of its trial, if it has one."""
-    if not (said := os.environ.get(VARIABLE)):
+    """The listeners of the job that runs here: the pruner of its trial, if it has one."""
+    if (trial := environment.trial()) is None:
         yield ()
         return
     import optuna
 
-    known = json.loads(said)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = _opened(known["storage"])
-    loaded = optuna.load_study(study_name=known["study"], storage=storage, pruner=made_pruner(known["pruner"]))
+    storage = _open(trial.storage)
+    loaded = optuna.load_study(study_name=trial.study, storage=storage, pruner=make_pruner(trial.pruner))
     try:
-        yield (Pruning(optuna.trial.Trial(loaded, known["trial"]), known["metric"]),)
+        yield (Pruning(optuna.trial.Trial(loaded, trial.trial), trial.metric),)
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a search found, as the account of the sweep tells it.
-
-    Attributes:
-        objectives: their names.
-        directions: `minimize` or `maximize` for each.
-        best: numbers of the best jobs: one, or all that no other is better than in every objective.
-        importance: of each key for the first objective, adding up to 1; empty where it cannot be known.
-    """
-
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
-    best: tuple[int, ...]
-    importance: Mapping[str, float]
-
-
-def found(study: "optuna.study.Study", objectives: Sequence[str]) -> Found:
-    """What the trials of a study tell."""
+def result(study: "optuna.study.Study", objectives: Sequence[str]) -> SearchResult:
+    """What the trials of a study found."""
     import optuna
 
     ways = tuple(way.name.lower() for way in study.directions)
@@ -254,7 +226,9 @@ def found(study: "optuna.study.Study", objectives: Sequence[str]) -> Found:
             importance = optuna.importance.get_param_importances(study, target=lambda trial: sign * trial.values[0])
         except (ValueError, RuntimeError):  # all values are equal, or no key is in all trials
             importance = {}
-    return Found(tuple(objectives), ways, tuple(best), {key.lstrip("+"): part for key, part in importance.items()})
+    return SearchResult(
+        tuple(objectives), ways, tuple(best), {key.lstrip("+"): part for key, part in importance.items()}
+    )
 
 
 @contextmanager

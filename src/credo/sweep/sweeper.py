@@ -1,6 +1,8 @@
 """What all sweepers of ours begin with."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -8,11 +10,13 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
 from credo.config import ignored
 from credo.errors import ConfigError
+from credo.sweep import launch
 from credo.sweep.composer import Composer
+from credo.sweep.sweep import Sweep, running
 
 
 class Prepared(Sweeper):
@@ -36,6 +40,9 @@ class Prepared(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives."""
         self.hydra_context, self.config = hydra_context, config
+        self.threads = launch.threads(config.hydra.launcher, os.cpu_count() or 1)
+        with flag_override(config.hydra.launcher, ["struct", "readonly"], [False, False]):
+            config.hydra.launcher.pop("threads_per_job", None)  # it is no argument of the launcher's own
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -43,6 +50,12 @@ class Prepared(Sweeper):
     def composer(self) -> Composer:
         """Of the jobs' configurations."""
         return Composer(self.hydra_context.config_loader, self.config)
+
+    def sweeping(self, composer: Composer, overrides: Sequence[Override]) -> AbstractContextManager[Sweep]:
+        """The sweep over the keys that have several values, from its first job to its summary."""
+        several = [one for one in overrides if one.is_sweep_override()]
+        swept = {one.get_key_element().lstrip("+~"): one.get_value_string() for one in several}
+        return running(self.config, self.launcher, composer, swept, self.threads)
 
     def parsed(self, arguments: Sequence[str]) -> list[Override]:
         """What was typed for the jobs, without what is said to the sweep itself.
@@ -55,9 +68,3 @@ class Prepared(Sweeper):
         parsed = [one for one in parser.parse_overrides(typed) if not one.key_or_group.startswith("sweep.")]
         ignored.require_values(parsed)
         return parsed
-
-
-def swept(overrides: Sequence[Override]) -> dict[str, str]:
-    """The keys that have several values, and those as typed."""
-    several = [one for one in overrides if one.is_sweep_override()]
-    return {one.get_key_element().lstrip("+~"): one.get_value_string() for one in several}

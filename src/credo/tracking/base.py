@@ -1,10 +1,11 @@
 """What a tracker must offer (`conf/tracking`)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
     from credo.runs.job import Job
@@ -15,7 +16,7 @@ class SweepRecord(Protocol):
 
     @property
     def id(self) -> str:
-        """The tracker's name of it."""
+        """The tracker's id of the sweep, which the records of its jobs have as their parent."""
         ...
 
     @property
@@ -32,41 +33,62 @@ class SweepRecord(Protocol):
         status: Literal["FINISHED", "FAILED", "KILLED"],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
-        note: str,
-        files: "Sequence[Path]",
+        description: str,
+        files: Sequence[Path],
     ) -> None:
-        """Record what came of it."""
+        """Record the end of the sweep, with a description in markdown and files of its folder."""
         ...
 
 
-@runtime_checkable
-class Tracker(Protocol):
-    """Where runs are recorded (`conf/tracking`). A tracker only listens; its failure never changes an answer."""
+class Tracker(ABC):
+    """Where runs are recorded (`conf/tracking`). A tracker only listens; its failure never changes an answer.
 
-    def start(self, story: Story) -> None:
-        """Called once, when the configuration is known to be sound and before the inference starts."""
-        ...
+    A tracker of a user's own implements `start`, `finish` and `fail`; everything else has a default.
 
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """See `Listener.progress`."""
-        ...
+    Attributes:
+        name: what people call it, on the terminal, e.g. `MLflow`.
+        keeps_runs: whether it finds finished runs again (`answered`).
+    """
 
-    def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
-        """Record a finished run: its metrics, tags, a description in markdown and all files of its folder.
+    name: ClassVar[str] = "tracker"
+    keeps_runs: ClassVar[bool] = False
+
+    @abstractmethod
+    def start(self, record: RunRecord) -> None:
+        """Record a run whose configuration is sound, before its inference starts.
+
+        Raises:
+            ConfigError: it cannot be recorded; it is not run.
+        """
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: B027 - a default
+        """Record numbers of a run that goes on (see `inference.base.Listener.progress`)."""
+
+    @abstractmethod
+    def finish(
+        self, metrics: Mapping[str, float], tags: Mapping[str, str], description: str, folder: Path
+    ) -> str | None:
+        """Record a finished run: its metrics, its tags, a description in markdown and the files of its folder.
 
         Returns:
-            Where a person finds the run, or `None`.
+            Where a person finds the run; `None` where that is its folder alone.
         """
-        ...
 
-    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:
+    @abstractmethod
+    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, folder: Path) -> None:
         """Record a run that did not finish, with the reason and whatever files it left."""
-        ...
 
-    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> SweepRecord | None:
+    def begin_sweep(  # noqa: B027 - a default
+        self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path
+    ) -> SweepRecord | None:
         """Record a sweep, or go on with the one that has this folder; `None` where sweeps are not recorded."""
-        ...
 
-    def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
+    def answered(self, fingerprint: str, start_folder: Path) -> Path | None:  # noqa: B027 - a default
         """The folder of a finished run with this fingerprint, if there is one."""
-        ...
+
+    def find(self, word: str) -> Path | None:  # noqa: B027 - a default
+        """The folder of the run, or of the sweep, that has this id; `None` where the word is no id of this tracker.
+
+        Raises:
+            ConfigError: the word may be one of its ids, but there is no such run.
+        """

@@ -11,9 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, flag_override
 
 from credo.errors import ConfigError
+from credo.experiment import inferred
 from credo.runs import job
-from credo.sweep import batched as together
-from credo.sweep import search
+from credo.sweep import batched, environment
 from credo.sweep.composer import Composer, subdirectory
 
 log = logging.getLogger(__name__)
@@ -50,9 +50,9 @@ class CompiledLauncher(Launcher):
         returns: dict[int, JobReturn] = {}
         for some in self._batches(job_overrides):
             configs = [self.composer.compose(job_overrides[place], initial_job_idx + place) for place in some]
-            for place, config, inferred in zip(some, configs, self._inferred(configs), strict=True):
+            for place, config, found in zip(some, configs, self._inferred(configs), strict=True):
                 log.info("\t#%d : %s", initial_job_idx + place, " ".join(filter_overrides(job_overrides[place])))
-                with together.giving(inferred):
+                with inferred.using(found):
                     returns[place] = self._run(config)
         return [returns[place] for place in range(len(job_overrides))]
 
@@ -61,11 +61,11 @@ class CompiledLauncher(Launcher):
         for alike in self.composer.together(job_overrides):
             yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
 
-    def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[together.Inferred | None]:
+    def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[inferred.Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
         apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
-        return [None] * len(configs) if apart or len(configs) < 2 else together.infer([_task(one) for one in configs])
+        return [None] * len(configs) if apart or len(configs) < 2 else batched.infer([_task(one) for one in configs])
 
     def _run(self, config: DictConfig) -> JobReturn:
         returned = run_job(
@@ -90,4 +90,4 @@ def _task(config: DictConfig) -> DictConfig:
 def _may_be_cut_off(config: DictConfig) -> bool:
     """Whether a job has been, or a search may end it early."""
     begun = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
-    return bool(config.hydra.job.env_set.get(search.VARIABLE)) or begun.exists()
+    return bool(config.hydra.job.env_set.get(environment.TRIAL)) or begun.exists()

@@ -6,8 +6,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from credo.errors import ConfigError
-from credo.sweep import course
-from credo.sweep.sweeper import Prepared, swept
+from credo.sweep.sweeper import Prepared
 
 
 class GridSweeper(Prepared):
@@ -32,8 +31,8 @@ class GridSweeper(Prepared):
         """
         overrides = self.parsed(arguments)
         (product,) = BasicSweeper.split_arguments(overrides, None)
-        with course.under_way(self.config, self.launcher, self.composer(), swept(overrides)) as sweep:
-            todo = sweep.take([words for words in product if words])
+        with self.sweeping(self.composer(), overrides) as sweep:
+            todo = sweep.include([words for words in product if words])
             size = self.max_batch_size or max(len(todo), 1)
             for first in range(0, len(todo), size):
                 if not sweep.is_stopped:

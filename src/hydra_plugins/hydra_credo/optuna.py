@@ -9,8 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.errors import ConfigError
 from credo.experiment import objective
-from credo.sweep import course, search
-from credo.sweep.sweeper import Prepared, swept
+from credo.sweep import environment, search
+from credo.sweep.environment import TRIAL, Trial
+from credo.sweep.sweep import Sweep
+from credo.sweep.sweeper import Prepared
 
 if TYPE_CHECKING:
     import optuna
@@ -59,11 +61,11 @@ class OptunaSweeper(Prepared):
         self.pruner, self.prune_by = pruner, prune_by
         self.storage, self.study_name = storage, study_name
         try:
-            self.sampler = search.made_sampler(sampler, seed)
+            self.sampler = search.make_sampler(sampler, seed)
         except ImportError as error:
             raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
         self.pickles = sampler == "cmaes"
-        search.made_pruner(pruner)
+        search.make_pruner(pruner)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search; the folders of the jobs and the study say what was found.
@@ -81,8 +83,8 @@ class OptunaSweeper(Prepared):
         composer = self.composer()
         objectives = _objectives(composer.compose([f for f in fixed if f.startswith(("objective=", "experiment="))], 0))
         ways = search.directions(objectives, self.direction)
-        with search.quiet(), course.under_way(self.config, self.launcher, composer, swept(overrides)) as sweep:
-            if self.pickles and self.storage is None and not sweep.is_own:
+        with search.quiet(), self.sweeping(composer, overrides) as sweep:
+            if self.pickles and self.storage is None and not sweep.plan.is_own:
                 raise ConfigError(
                     "hydra.sweeper.sampler=cmaes: expected a sweep that your credo wrote, since this sampler reads "
                     f"pickles from its database, which run whatever they hold; {sweep.folder} is not known to be one; "
@@ -92,35 +94,35 @@ class OptunaSweeper(Prepared):
             if self.storage is None:
                 sweep.folder.mkdir(parents=True, exist_ok=True)
             study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
-            if not sweep.planned and (done := _done(study)) >= self.n_trials:
+            if not sweep.plan.jobs and (done := _done(study)) >= self.n_trials:
                 raise ConfigError(
                     f"hydra.sweeper.n_trials: expected more than the {done} trials that the study {study.study_name} "
                     f"has already, but got {self.n_trials}; ask for more, or for another study_name"
                 )
-            sweep.begin()
+            sweep.start()
             self._take_up(sweep, study, storage)
             while (left := self.n_trials - _done(study)) > 0 and not sweep.is_stopped:
                 self._round(sweep, study, storage, space, fixed, min(left, self.n_jobs))
-            sweep.found = search.found(study, objectives)
+            sweep.result = search.result(study, objectives)
 
-    def _take_up(self, sweep: course.Course, study: "optuna.study.Study", storage: str) -> None:
+    def _take_up(self, sweep: Sweep, study: "optuna.study.Study", storage: str) -> None:
         """Trials that were under way when an earlier command ended are gone on with, as the jobs that they were."""
         from optuna.trial import TrialState
 
         for one in study.get_trials(states=[TrialState.RUNNING]):
-            number = one.user_attrs.get("job", len(sweep.planned))
-            if number >= len(sweep.planned):  # stopped before it became a job
+            number = one.user_attrs.get("job", len(sweep.plan.jobs))
+            if number >= len(sweep.plan.jobs):  # stopped before it became a job
                 study.tell(one.number, state=TrialState.FAIL)
                 continue
-            job = replace(sweep.planned[number], extra=tuple(self._told(study, storage, one)))
-            stands = job.stands()
+            job = replace(sweep.plan.jobs[number], extra=tuple(self._environment(study, storage, one)))
+            stands = job.status()
             if stands is None or not stands.is_done:
                 stands = sweep.launch([job]).get(number)
             _tell(study, one.number, stands)
 
     def _round(
         self,
-        sweep: course.Course,
+        sweep: Sweep,
         study: "optuna.study.Study",
         storage: str,
         space: Sequence[search.Dimension],
@@ -131,19 +133,19 @@ class OptunaSweeper(Prepared):
         asked = [study.ask({one.key: one.distribution for one in space}) for _ in range(count)]
         jobs = []
         for trial in asked:
-            trial.set_user_attr("job", len(sweep.planned))
+            trial.set_user_attr("job", len(sweep.plan.jobs))
             words = [*fixed, *(one.override(trial.params[one.key]) for one in space)]
-            jobs.append(sweep.add(words, self._told(study, storage, trial)))
+            jobs.append(sweep.add(words, self._environment(study, storage, trial)))
         ended = sweep.launch(jobs)
         for trial, job in zip(asked, jobs, strict=True):
             _tell(study, trial.number, ended.get(job.number))
 
-    def _told(self, study: "optuna.study.Study", storage: str, trial: Any) -> list[str]:
-        """What a job hears of its trial, if it may be pruned."""
+    def _environment(self, study: "optuna.study.Study", storage: str, trial: Any) -> list[str]:
+        """The overrides by which a job learns of its trial, if it may be pruned."""
         if self.pruner is None or self.prune_by is None:
             return []
-        told = search.word(storage, study.study_name, trial._trial_id, self.prune_by, self.pruner)  # noqa: SLF001
-        return [f"hydra.job.env_set.{search.VARIABLE}={course.quoted(told)}"]
+        number = trial._trial_id  # noqa: SLF001 - Optuna needs it to load a trial
+        return [environment.override(TRIAL, Trial(storage, study.study_name, number, self.prune_by, self.pruner))]
 
 
 def _tell(study: "optuna.study.Study", trial: int, job: "Job | None") -> None:

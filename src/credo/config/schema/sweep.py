@@ -55,6 +55,7 @@ class Compiled:
 
     _target_: str = "hydra_plugins.hydra_credo.compiled.CompiledLauncher"
     together: int = MISSING
+    threads_per_job: int | None = MISSING
 
 
 PLUGINS = {"sweeper": {"grid": Grid, "optuna": Optuna}, "launcher": {"compiled": Compiled}}

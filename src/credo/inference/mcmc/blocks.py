@@ -20,7 +20,7 @@ from credo.inference.clock import Clock
 from credo.inference.evaluate import Evaluation, assemble
 from credo.inference.mcmc.lazy import Joined
 from credo.inference.mcmc.programs import Stats, advance
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.inference.state import packed, unpacked
 from credo.models.problem import Problem
 
@@ -168,7 +168,7 @@ class Journey:
                 programs=self._programs(now),
             ),
             method=self.sampler.method,
-            kind="draws",
+            kind=Kind.CHAINS,
             sampled=self.problem.judged,
             observed=self.problem.informative,
             improper=self.problem.improper,

@@ -23,7 +23,7 @@ from credo.inference.calls import Call, Calls, alone
 from credo.inference.mcmc.blocks import MOST_SCALARS, Journey, Position, restored
 from credo.inference.mcmc.programs import Stats, first_points, start
 from credo.inference.mcmc.stop import Stop
-from credo.inference.result import Result
+from credo.inference.result import Kind, Result
 from credo.inference.start import not_found, require_possible
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Natural, Steps
@@ -77,10 +77,16 @@ class Chains(eqx.Module):
     method: ClassVar[str]
     preferred: ClassVar[str] = "sequential"
     uses_gradients: ClassVar[bool] = True
+    diverges: ClassVar[bool] = False
+    """Whether its transitions may diverge."""
 
     def __check_init__(self) -> None:
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
+
+    def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - for those that train
+        """What its answer is made of."""
+        return Kind.CHAINS
 
     def windows(self) -> tuple[int, ...]:
         """The draws of the warm-up after which `retuned` is asked."""

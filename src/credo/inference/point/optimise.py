@@ -28,7 +28,7 @@ from credo.inference.clock import Clock
 from credo.inference.density import Program, ScaledLikelihood, Values, require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.point.curvature import Curvature, inspect
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
 from credo.models.problem import BoundModel, Problem
@@ -90,6 +90,10 @@ class PointEstimate(eqx.Module):
             raise ConfigError(f"optimiser: expected lbfgs or adam, but got {self.optimiser!r}")
         if self.batch_size is not None and self.optimiser != "adam":
             raise ConfigError("batch_size: minibatches need optimiser=adam, but the optimiser is lbfgs")
+
+    def kind(self, problem: Problem) -> Kind:
+        """What its answer is made of."""
+        return Kind.POINT if problem.training is None else Kind.TRAINED
 
     @abc.abstractmethod
     def log_density(self, program: Program, z: Values) -> Array:
@@ -181,7 +185,7 @@ class PointEstimate(eqx.Module):
             status=status,
             cost=Cost(clock.seconds, gradients=evaluations, density_evaluations=evaluations, programs=clock.programs),
             method=self.method,
-            kind="point",
+            kind=Kind.POINT,
             sampled=problem.judged,
             observed=problem.informative,
             course=tuple(now.course),

@@ -31,7 +31,7 @@ from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, potential
 from credo.inference.evaluate import evaluate
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Kind, Result, Status
 from credo.inference.start import find_continuous
 from credo.inference.state import packed, unpacked
 from credo.inference.training import continuation
@@ -224,7 +224,7 @@ class Descent(eqx.Module):
             status=Status.DONE if np.all(np.asarray(now.finite)) else Status.NOT_FINITE,
             cost=Cost(clock.seconds, gradients=steps, density_evaluations=steps, programs=clock.programs),
             method=method.method,
-            kind="trained",
+            kind=Kind.TRAINED,
             sampled=problem.judged,
             course=tuple(course),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from credo.inference.result import Kind
 from credo.report.comparison.runs import Run
 from credo.runs.job import shortest
 from credo.runs.provenance import LISTENERS, question
@@ -35,7 +36,7 @@ class Configuration:
         return self.runs[0].is_finished
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What its answers are."""
         return self.runs[0].kind
 

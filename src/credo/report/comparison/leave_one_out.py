@@ -90,7 +90,8 @@ def compare(found: Mapping[str, LeftOut]) -> pd.DataFrame:
     Returns:
         By label: `elpd_diff` to the best, at most 0, and its standard error `dse`; `weight`, the stacking weight.
     """
-    arviz: Any = import_module("arviz_stats")  # after NumPyro, which `credo.diagnostics` loads (see there)
+    import_module("numpyro")  # before ArviZ (see `credo.diagnostics.arviz`)
+    arviz: Any = import_module("arviz_stats")
     every = {
         label: arviz.ELPDDataLOO(
             elpd=float(one.elpd.sum()),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from credo.inference.result import Kind
 from credo.report.comparison.configurations import Configuration
 from credo.report.comparison.table import Comparison, is_failed
 from credo.report.drawing.base import Drawing
@@ -72,7 +73,7 @@ def differences(comparison: Comparison) -> Drawing | None:
 
 def forest(comparison: Comparison) -> Drawing | None:
     """Means and 90 % intervals of the variables that several configurations have; `None` where there is none."""
-    lines = [line for line in comparison.finished if line.kind != "trained"]
+    lines = [line for line in comparison.finished if line.kind is not Kind.TRAINED]
     shown = lines[:MOST_LINES]
     shared = _shared({line.label: _summary(line) for line in shown})
     if not shared:

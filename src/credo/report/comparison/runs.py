@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import OmegaConf
 
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
-from credo.experiment import resume
+from credo.inference.result import Kind
 from credo.runs import job as jobs
 from credo.runs import saved
 from credo.runs.walk import beneath
@@ -59,9 +59,11 @@ class Run:
         return int(self.config["seed"])
 
     @property
-    def kind(self) -> Literal["draws", "point", "trained"]:
+    def kind(self) -> Kind:
         """What its answer is, by the numbers that only such an answer has."""
-        return "draws" if "r_hat_max" in self.metrics else "trained" if "epochs" in self.metrics else "point"
+        if "r_hat_max" in self.metrics:
+            return Kind.CHAINS
+        return Kind.TRAINED if "epochs" in self.metrics else Kind.POINT
 
     def check(self, name: str) -> Check | None:
         """The check of this name, if it was put."""
@@ -76,14 +78,14 @@ class Run:
         return saved.summary(self.folder, saved.BESIDES)
 
 
-def find(words: Iterable[str]) -> list[Run]:
-    """The runs that are meant by folders, ids of MLflow and folders of sweeps, each once and in this order.
+def find(folders: Iterable[Path]) -> list[Run]:
+    """The runs in folders of runs and of sweeps, each once and in this order.
 
     Raises:
-        ConfigError: a word names neither a run nor a sweep.
+        ConfigError: a folder has neither a run nor a sweep.
     """
-    folders = [place for word in words for place in _places(resume.folder(word))]
-    return [read(folder) for folder in dict.fromkeys(folders)]
+    places = [place for folder in folders for place in _places(folder)]
+    return [read(place) for place in dict.fromkeys(places)]
 
 
 def is_sweep(folder: Path) -> bool:

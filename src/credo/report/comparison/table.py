@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from credo.errors import ConfigError
+from credo.inference.result import Kind
 from credo.report.comparison import leave_one_out, observations
 from credo.report.comparison.configurations import Configuration, distinguish
 from credo.report.comparison.leave_one_out import LeftOut
@@ -245,9 +246,9 @@ def _failure(line: Configuration) -> str:
 
 def _why_none(line: Configuration) -> str:
     match line.kind:
-        case "point":
+        case Kind.POINT:
             return "a point estimate is one draw, which cannot be reweighted to leave an observation out"
-        case "trained":
+        case Kind.TRAINED:
             return "a trained network has no posterior draws"
     return "the log likelihood is not known or not finite"
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+from credo.diagnostics import metrics
+from credo.diagnostics.metrics import Metric
 from credo.report.comparison import table
 from credo.report.comparison.configurations import Configuration
 from credo.report.comparison.leave_one_out import LeftOut
@@ -14,15 +16,11 @@ from credo.report.drawing.numbers import UNKNOWN, fixed, number, places, seconds
 
 Tone = Literal["", "passed", "failed", "not checked", "note"]
 
-SCORES = {
-    "nll_test": ("NLL", "mean negative log predictive density per row, lower is better"),
-    "crps_test": ("CRPS", "continuous ranked probability score, lower is better"),
-    "rmse_test": ("RMSE", "of the predictive mean, lower is better"),
-    "coverage_50_test": ("in 50 %", "share of rows in the central 50 % interval, which should be 0.5"),
-    "coverage_90_test": ("in 90 %", "likewise, which should be 0.9"),
-    "sharpness_test": ("width of 90 %", "the central interval's mean width"),
-}
-"""Scores of held-out rows, with their titles and how to read them."""
+SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
+"""Scores of held-out rows."""
+
+COST = ("seconds/total", "gradients", "ess_bulk_min", "ess_per_second")
+"""What the runs cost, and what that bought."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,8 @@ def tables(comparison: Comparison) -> tuple[Words, ...]:
         Words("runs", "Runs", _runs(comparison), SEEDS if _has_seeds(comparison) else ""),
         Words("loo", "Prediction by leave-one-out", _leave_one_out(comparison)),
         Words("evidence", "Evidence", _evidence(comparison)),
-        Words("scores", "Prediction of held-out rows", _scores(comparison)),
-        Words("cost", "Cost", _cost(comparison)),
+        Words("scores", "Prediction of held-out rows", _metrics(comparison, SCORES)),
+        Words("cost", "Cost", _metrics(comparison, COST)),
     )
     return tuple(one for one in found if one.columns)
 
@@ -136,24 +134,13 @@ def _evidence(comparison: Comparison) -> tuple[Column, ...]:
         [
             Column("log evidence", evidence, "log marginal likelihood"),
             Column("log Bayes factor", factor, "to the one with the most evidence"),
-            _metric(comparison, "log_z", "log Z", reading="of the energy, which is no evidence"),
+            _metric(comparison, metrics.find("log_z")),
         ]
     )
 
 
-def _scores(comparison: Comparison) -> tuple[Column, ...]:
-    return _known([_metric(comparison, name, title, reading=said) for name, (title, said) in SCORES.items()])
-
-
-def _cost(comparison: Comparison) -> tuple[Column, ...]:
-    return _known(
-        [
-            _metric(comparison, "seconds/total", "time", seconds),
-            _metric(comparison, "gradients", "gradients"),
-            _metric(comparison, "ess_bulk_min", "least ESS", reading="the smallest bulk ESS of all scalars"),
-            _metric(comparison, "ess_per_second", "ESS per second", reading="of sampling"),
-        ]
-    )
+def _metrics(comparison: Comparison, names: Sequence[str]) -> tuple[Column, ...]:
+    return _known([_metric(comparison, metrics.find(name)) for name in names])
 
 
 def _known(columns: Iterable[Column]) -> tuple[Column, ...]:
@@ -209,15 +196,12 @@ def _error(value: float) -> str:
     return fixed(value, places(value, 2))
 
 
-def _metric(
-    comparison: Comparison,
-    name: str,
-    title: str,
-    say: Callable[[float], str] = lambda value: number(value, 4),
-    reading: str = "",
-) -> Column:
+def _metric(comparison: Comparison, metric: Metric) -> Column:
     """A metric; over several seeds with its standard deviation."""
-    return Column(title, tuple(_mean(line.values(name), say) for line in comparison.lines), reading)
+    say: Callable[[float], str] = seconds if metric.unit == "s" else lambda value: number(value, 4)
+    return Column(
+        metric.title, tuple(_mean(line.values(metric.name), say) for line in comparison.lines), metric.reading
+    )
 
 
 def _mean(values: list[float], say: Callable[[float], str]) -> Cell:

@@ -1,43 +1,103 @@
 """The plots of the report: one per file, whose name is the plot's word in `report.plots`.
 
-A plot's file has one function, `draw(evidence) -> Drawing`. It is found by its name. A plot of conditional models names
-the group of the result that it reads in `GROUP`; where there is none, the page does not speak of it. Of trained
-networks, whose weights mean nothing one by one, the page has these plots and those that say `OF_NETWORKS = True`.
+A plot's file has a `TITLE` and one function, `draw(evidence) -> Drawing`. `OF` says of which results it is (see
+`inference.result.Of`); without it, of all but trained networks, whose weights mean nothing one by one. A user's own
+plot is named by its module in the folder where credo was started, `my_plots:residuals`, where `residuals` is such a
+function.
 """
 
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
+from credo.inference.result import Kind, Of, of
 
 if TYPE_CHECKING:
+    from credo.inference.result import Result
     from credo.report.drawing.base import Drawing
     from credo.report.view import Evidence
 
+ANSWERS = of(*(kind for kind in Kind if kind is not Kind.TRAINED))
+"""What plots are of that do not say it."""
+
+_OWN = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_NOUNS = {
+    Kind.CHAINS: ("Markov chains", "have", "chains"),
+    Kind.INDEPENDENT: ("Independent draws", "have", "independent draws"),
+    Kind.WEIGHTED: ("Particles", "have", "particles"),
+    Kind.POINT: ("A point estimate", "has", "estimates"),
+    Kind.TRAINED: ("A trained network", "has", "networks"),
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot.
+
+    Attributes:
+        word: its word in `report.plots`.
+        title: above it.
+        of: of which results it is.
+        function: draws it.
+    """
+
+    word: str
+    title: str
+    of: Of
+    function: "Callable[[Evidence], Drawing]"
+
+    def applies(self, result: "Result") -> bool:
+        """Whether the page is to show the plot, or say why it cannot."""
+        has_groups = all(map(result.has, self.of.groups))
+        return has_groups and (result.kind is not Kind.TRAINED or result.kind in self.of.kinds)
+
+    def draw(self, evidence: "Evidence") -> "Drawing":
+        """Draw it, or say why it cannot be drawn."""
+        from credo.report.drawing.base import Drawing  # takes time to load
+
+        if self.of.holds(evidence.result):
+            return self.function(evidence)
+        noun, verb, _ = _NOUNS[evidence.result.kind]
+        return Drawing(self.title, "checks", f"{noun} {verb} no {_NOUNS[self.of.kinds[0]][2]}.")
+
 
 def words() -> tuple[str, ...]:
-    """The words of all plots."""
+    """The words of all built-in plots."""
     return tuple(sorted(module.name for module in iter_modules(__path__)))
 
 
-def require(chosen: list[str]) -> None:
+def require(chosen: Sequence[str]) -> None:
     """Raise `ConfigError` for a word that is no plot's."""
     for word in chosen:
-        if word not in words():
+        if _OWN.fullmatch(word):
+            find(word)
+        elif word not in words():
             raise ConfigError(f"report.plots: there is no plot {word!r}; {nearest(word, words())}")
 
 
-def applies(word: str, evidence: "Evidence") -> bool:
-    """Whether the page is to show the plot of this word, or say why it cannot."""
-    module = import_module(f"{__name__}.{word}")
-    if needed := getattr(module, "GROUP", None):
-        return needed in evidence.result.tree.children
-    return evidence.result.kind != "trained" or getattr(module, "OF_NETWORKS", False)
+def find(word: str) -> Plot:
+    """The plot of this word.
 
+    Raises:
+        ConfigError: a user's own module or function is not there.
+    """
+    place, _, name = word.rpartition(":")
+    if not place:
+        module = import_module(f"{__name__}.{word}")
+        return Plot(word, module.TITLE, getattr(module, "OF", ANSWERS), module.draw)
+    from credo.code import loading
 
-def draw(word: str, evidence: "Evidence") -> "Drawing":
-    """Draw the plot of this word."""
-    drawing: Drawing = import_module(f"{__name__}.{word}").draw(evidence)
-    return drawing
+    try:
+        module = loading.import_module(place)
+        function = getattr(module, name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"report.plots: {word} cannot be imported ({error}); is its file in the folder where credo was started?"
+            f"{loading.hidden(error)}"
+        ) from error
+    return Plot(word, getattr(module, "TITLE", word), getattr(module, "OF", ANSWERS), function)

@@ -6,11 +6,12 @@ A row is inside its central interval of coverage c where its probability integra
 import numpy as np
 from scipy.stats import binom
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import ACCENT, BAND, MARK, MUTED, WIDTH, Sheet
 from credo.report.view import Evidence, finite
 
-GROUP = "predictive"
+OF = of(groups=("predictive",))
 TITLE = "Coverage of the intervals"
 CAPTION = (
     "The share of the {rows} inside their central intervals, by the coverage that these promise. Right intervals stay "

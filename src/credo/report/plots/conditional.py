@@ -3,13 +3,14 @@
 import numpy as np
 import xarray as xr
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
 from credo.report.drawing.numbers import counted
 from credo.report.drawing.sheet import ACCENT, INK, WIDTH, Panel, Sheet
 from credo.report.view import Evidence
 
-GROUP = "curve"
+OF = of(groups=("curve",))
 TITLE = "Predicted distribution along an input"
 MOST_ROWS = 400
 """How many observed rows are shown."""

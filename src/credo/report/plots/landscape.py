@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
 from credo.report.drawing.sheet import ACCENT, INK, MARK, WIDTH, Sheet
 from credo.report.view import Evidence
 
-GROUP = "density"
+OF = of(groups=("density",))
 TITLE = "Density of the model"
 OF_ONE = "Line: the model's density exp(-E) / Z; ticks: observed rows."
 OF_TWO = "Left: the model's density exp(-E) / Z, darkest where it is highest. Right: {rows} observed rows, to compare."

@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted
 from credo.report.drawing.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, finite
 
-GROUP = "training"
+OF = of(groups=("training",))
 TITLE = "Learning curves"
 CAPTION = (
     "The mean {objective} by epoch, of the rows that the network learns from, and {measure} of those kept back for "

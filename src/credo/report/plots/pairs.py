@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from credo.inference.result import Kind, of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
 from credo.report.drawing.lettering import shortened
@@ -9,6 +10,7 @@ from credo.report.drawing.numbers import counted
 from credo.report.drawing.sheet import ACCENT, MARK, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, Scalar
 
+OF = of(Kind.CHAINS)
 TITLE = "Dependence between unknowns"
 MOST = 4
 MOST_POINTS = 500
@@ -17,8 +19,6 @@ LEFT, GAP, HEIGHT, HEAD, FOOT, NAME = 40.0, 26.0, 96.0, 14.0, 26.0, 6.0
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw every pair of a few scalars against each other."""
-    if evidence.result.kind != "draws":
-        return Drawing(TITLE, "checks", "A point estimate is one point.")
     scalars, left_out = evidence.chosen_scalars(MOST)
     if len(scalars) < 2:
         return Drawing(TITLE, "checks", "There is one unknown, so there is no pair.")

@@ -7,11 +7,12 @@ predictions (Gneiting, Balabdaoui and Raftery 2007, "Probabilistic forecasts, ca
 import numpy as np
 from scipy.stats import binom
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, finite
 
-GROUP = "predictive"
+OF = of(groups=("predictive",))
 TITLE = "Probability integral transform"
 CAPTION = (
     "Where the {rows} lie within their predicted distributions, from 0 (below all of it) to 1 (above); the height 1 is "

@@ -5,6 +5,7 @@ Of a point estimate: the estimates with 90 % intervals of 1.64 standard errors.
 
 import numpy as np
 
+from credo.inference.result import Kind
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, intervals, limits
 from credo.report.drawing.forest import Intervals
@@ -12,6 +13,7 @@ from credo.report.drawing.numbers import fixed, places
 from credo.report.drawing.sheet import ACCENT, INK, MARK, SOFT, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, Variable, finite
 
+TITLE = "Posterior"
 EDGE, GAP, HEAD, FOOT, BETWEEN = 2.0, 24.0, 16.0, 26.0, 12.0
 DENSITY, ESTIMATE = 50.0, 26.0
 """The heights of the panels of scalars, of draws and of point estimates."""
@@ -25,8 +27,8 @@ HALF_90, HALF_50 = 1.6448536, 0.6744898
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw the scalars in small panels and the vectors below them."""
-    point = evidence.result.kind == "point"
-    title = "Estimates" if point else "Posterior"
+    point = evidence.result.kind is Kind.POINT
+    title = "Estimates" if point else TITLE
     variables, left_out = evidence.chosen_variables()
     if not variables:
         return Drawing(title, "answer", "The model has no variables to show.")

@@ -11,13 +11,14 @@ import numpy as np
 import xarray as xr
 
 from credo.diagnostics.summary import labels, title
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, intervals, limits
 from credo.report.drawing.forest import Intervals
 from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
 from credo.report.view import Evidence
 
-OF_NETWORKS = True
+OF = of()
 TITLE = "Observations against predictions"
 FEW = 30
 """Up to this many observations, each gets its interval."""

@@ -10,10 +10,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from credo.inference.result import Kind, of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import BAND, CHAINS, FAINT, Panel, Sheet
 from credo.report.view import Evidence, Scalar
 
+OF = of(Kind.CHAINS)
 TITLE = "Agreement of the chains"
 CAPTION = (
     "For each chain, how much more of it lies below a value than of all chains together. Chains that agree stay within "
@@ -27,8 +29,6 @@ SIMULATIONS = 1000
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw a panel per scalar with a line per chain."""
-    if evidence.result.kind != "draws":
-        return Drawing(TITLE, "checks", "A point estimate has no chains.")
     scalars, left_out = evidence.chosen_scalars()
     if not scalars or scalars[0].draws.shape[0] < 2:
         return Drawing(TITLE, "checks", "There is one chain, so there is nothing that it could agree with.")

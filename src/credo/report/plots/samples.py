@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, finite
 
-GROUP = "samples"
+OF = of(groups=("samples",))
 TITLE = "Samples of the model"
 OF_PICTURES = (
     "Left: states of {chains} chains of {sampler}, the last of each; those in the upper half of the picture began away "

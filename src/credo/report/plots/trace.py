@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from credo.inference.result import Kind, of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, limits
 from credo.report.drawing.numbers import number
 from credo.report.drawing.sheet import CHAINS, FAINT, MARK, Sheet
 from credo.report.view import Evidence, Scalar
 
+OF = of(Kind.CHAINS)
 TITLE = "Course of the chains"
 LEFT, WIDTH, GAP, SIDE = 34.0, 386.0, 10.0, 88.0
 PITCH, HEIGHT, HEAD, FOOT = 54.0, 35.0, 30.0, 20.0
@@ -17,8 +19,6 @@ MOST_POINTS = 160
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw one row per scalar: the draws in order, and their density per chain beside them."""
-    if evidence.result.kind != "draws":
-        return Drawing(TITLE, "checks", "A point estimate has no chains.")
     scalars, left_out = evidence.chosen_scalars()
     if not scalars:
         return Drawing(TITLE, "checks", "There are no draws.")

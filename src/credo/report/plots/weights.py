@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 
+from credo.inference.result import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
 from credo.report.drawing.sheet import CHAINS, WIDTH, Sheet
 from credo.report.view import Evidence
 
-GROUP = "curve"
+OF = of(groups=("curve",))
 TITLE = "Weights of the components"
 CAPTION = (
     "How much of the prediction each component makes, on top of each other: at each value of the input they sum to 1. "

@@ -10,18 +10,18 @@ from credo.inference.result import Result
 from credo.report.drawing.numbers import counted
 from credo.report.run import scores, table
 from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 MOST_ROWS = 20
 
 
-def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
+def write(record: RunRecord, result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
     """Verdict with its reasons, how to run it again, the answer and the question.
 
     MLflow folds a description after a few lines, so what must be seen comes first.
     """
     reasons = [_reason(check) for status in ORDER if status != "passed" for check in ended(verdict, status)]
-    command = shlex.join(["credo", *story.overrides])
+    command = shlex.join(["credo", *record.overrides])
     return "\n".join(
         [
             f"**Verdict: {verdict.status}.** {HEADLINES[verdict.status]} ({counts(verdict)}). {result.status.value}",
@@ -31,9 +31,9 @@ def write(story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict)
             *fenced(command),
             "",
             *(fenced(_scores(found)) if (found := scores.rows(result)) else ()),
-            *(fenced(_table(result, summary, verdict)) if result.kind != "trained" else ()),
+            *(fenced(_table(result, summary, verdict)) if table.columns(result.kind) else ()),
             "",
-            *fenced(story.question["model"]),
+            *fenced(record.description["model"]),
         ]
     )
 

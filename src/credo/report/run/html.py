@@ -13,7 +13,7 @@ from credo.diagnostics.base import Verdict
 from credo.inference.result import Result
 from credo.ranges import Count, count
 from credo.report import plots
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.writing import replacing
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class HtmlReport:
         plots.require(self.plots)
 
     def write(
-        self, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
+        self, record: RunRecord, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
     ) -> Path:
         """Write `plots/*.png` and `report.html`."""
         from credo.report.run.page import render
@@ -52,21 +52,22 @@ class HtmlReport:
 
         thresholds = {check.name: check.threshold for check in verdict.checks}
         evidence = Evidence(result, summary, self.max_variables, thresholds)
-        folder = story.folder / "plots"
+        folder = record.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []
-        for word in (word for word in dict.fromkeys(self.plots) if plots.applies(word, evidence)):
-            drawing, image = _drawn(word, evidence, self.dpi)
+        chosen = [plots.find(word) for word in dict.fromkeys(self.plots)]
+        for plot in (plot for plot in chosen if plot.applies(result)):
+            drawing, image = _drawn(plot, evidence, self.dpi)
             if image:
-                with replacing(folder / f"{word}.png") as scratch:
+                with replacing(folder / f"{plot.word.replace(':', '.')}.png") as scratch:
                     scratch.write_bytes(image)
             drawings.append((drawing, image))
-        page = story.folder / "report.html"
-        writing.write(page, render(story, result, summary, verdict, metrics, drawings))
+        page = record.folder / "report.html"
+        writing.write(page, render(record, result, summary, verdict, metrics, drawings))
         return page
 
 
-def _drawn(word: str, evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes]":
+def _drawn(plot: "plots.Plot", evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes]":
     """The plot and its PNG, empty where it does not apply; a plot that breaks says so and does not cost the answer."""
     import numpy as np
 
@@ -75,8 +76,8 @@ def _drawn(word: str, evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes]"
 
     try:
         with np.errstate(all="ignore"):  # what is not finite is left out of the plots, and is the checks' affair
-            drawing = plots.draw(word, evidence)
+            drawing = plot.draw(evidence)
         return drawing, b"" if drawing.figure is None else png(drawing.figure, dpi)
     except Exception as error:
-        log.warning("The plot %r could not be drawn.", word, exc_info=True)
-        return Drawing(word, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""
+        log.warning("The plot %r could not be drawn.", plot.word, exc_info=True)
+        return Drawing(plot.word, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""

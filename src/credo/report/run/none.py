@@ -7,7 +7,7 @@ import pandas as pd
 
 from credo.diagnostics.base import Verdict
 from credo.inference.result import Result
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,6 @@ class NoReport:
     """Writes nothing."""
 
     def write(
-        self, story: Story, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
+        self, record: RunRecord, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
     ) -> None:
         """Do nothing."""

@@ -17,18 +17,13 @@ from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted, number, places, seconds
 from credo.report.run import scores, table
 from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 MOST_ROWS = 200
 """Rows of the summary on the page; the others are in summary.csv."""
 
 MOST_NAMES = 40
 """Names of left-out scalars that are listed one by one."""
-
-NOTES = {
-    "draws": "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise.",
-    "point": "The interval is that of the normal approximation, 1.64 standard errors to each side.",
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Picture:
 
 
 def render(
-    story: Story,
+    record: RunRecord,
     result: Result,
     summary: pd.DataFrame,
     verdict: Verdict,
@@ -60,34 +55,34 @@ def render(
     )
     pictures = [Picture(drawing, base64.b64encode(png).decode()) for drawing, png in drawings]
     return environment.get_template("report.html").render(
-        story=story,
+        record=record,
         result=result,
-        choices=choices(story),
+        choices=choices(record),
         headline=HEADLINES[verdict.status],
         counts=counts(verdict),
         verdict=verdict,
         checks={status: ended(verdict, status) for status in ORDER},
         broken_off=result.status.value if result.status is not Status.DONE else "",
-        question=question(story),
-        table=None if result.kind == "trained" else summary_table(result, summary, verdict),
+        question=question(record),
+        table=summary_table(result, summary, verdict) if table.columns(result.kind) else None,
         scores=scores.rows(result),
         scores_title=scores.title(result) if scores.rows(result) else "",
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
         cost=cost(result),
         phases=phases(result),
         metrics={name: number(float(value), 6) for name, value in metrics.items()},
-        command=command(story),
-        origin=origin(story.provenance),
-        started=str(story.provenance.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        command=command(record),
+        origin=origin(record.provenance),
+        started=str(record.provenance.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
         number=number,
         counted=counted,
         measured=measured,
     )
 
 
-def choices(story: Story) -> dict[str, str]:
+def choices(record: RunRecord) -> dict[str, str]:
     """The words that made the experiment; the priors are told with the model, and how Hydra runs matters to nobody."""
-    told = {group: word for group, word in story.choices.items() if "/" not in group and "@" not in group}
+    told = {group: word for group, word in record.choices.items() if "/" not in group and "@" not in group}
     first = [group for group in ("data", "model", "inference", "device", "diagnostics") if group in told]
     return {
         group: str(told[group])
@@ -96,17 +91,17 @@ def choices(story: Story) -> dict[str, str]:
     }
 
 
-def question(story: Story) -> dict[str, Any]:
+def question(record: RunRecord) -> dict[str, Any]:
     """The model, its unknowns and priors, and the data."""
-    asked = story.question
+    asked = record.description
     latents = [_latent(site) for site in asked.get("latents", ())]
-    priors = _priors(story.config, {latent["name"] for latent in latents})
+    priors = _priors(record.config, {latent["name"] for latent in latents})
     formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
     held_out = asked.get("data", {}).get("test_rows", 0)
     return {
         "model": "\n".join([formula, *(["", *priors] if priors else [])]),
         "latents": latents,
-        "data": _data(story),
+        "data": _data(record),
         "held_out": f"{counted(held_out, 'row')} held out." if held_out else "",
         "left_out": f"Columns left out: {left_out}." if (left_out := asked.get("data", {}).get("left_out")) else "",
     }
@@ -154,9 +149,9 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _data(story: Story) -> list[dict[str, str]]:
+def _data(record: RunRecord) -> list[dict[str, str]]:
     """One entry per variable of the data: its name, size, range, and whether the model sees it."""
-    unused = story.question.get("data", {}).get("unused", ())
+    unused = record.description.get("data", {}).get("unused", ())
     return [
         {
             "name": str(name),
@@ -164,7 +159,7 @@ def _data(story: Story) -> list[dict[str, str]]:
             "content": _content(variable),
             "remark": _remark(variable, name in unused),
         }
-        for name, variable in story.data.data_vars.items()
+        for name, variable in record.data.data_vars.items()
     ]
 
 
@@ -197,7 +192,7 @@ def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> di
         "columns": [column.title for column in chosen],
         "rows": rows,
         "more": max(len(summary) - MOST_ROWS, 0),
-        "note": NOTES[result.kind],
+        "note": table.NOTES[result.kind],
     }
 
 
@@ -236,9 +231,9 @@ def cost(result: Result) -> dict[str, str]:
     }
 
 
-def command(story: Story) -> str:
+def command(record: RunRecord) -> str:
     """What to type to run this again."""
-    return shlex.join(["credo", *story.overrides])
+    return shlex.join(["credo", *record.overrides])
 
 
 def origin(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,18 +3,12 @@
 import numpy as np
 
 from credo.diagnostics.distinct import fewest
+from credo.diagnostics.metrics import find
 from credo.diagnostics.scores import scores
 from credo.inference.result import Result
 from credo.report.drawing.numbers import number
 
-_WORDS = {
-    "nll_test": ("NLL", "nats per row"),
-    "crps_test": ("CRPS", "in the target's units"),
-    "rmse_test": ("RMSE", "of the predictive mean"),
-    "coverage_50_test": ("coverage of 50 %", "by the central interval"),
-    "coverage_90_test": ("coverage of 90 %", "by the central interval"),
-    "sharpness_test": ("width of 90 %", "the central interval's, on average"),
-}
+_SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
 _FEW = 100
 """A target with fewer distinct values has its CRPS first: its density can be gamed."""
 
@@ -22,11 +16,11 @@ _FEW = 100
 def rows(result: Result) -> list[tuple[str, str, str]]:
     """Name, number and remark of each score of the held-out rows; empty where there are none."""
     found = scores(result) or _energy_scores(result)
-    order = list(_WORDS)
+    order = list(_SCORES)
     distinct = fewest(result)
     if distinct is not None and distinct < _FEW:
         order.insert(0, order.pop(order.index("crps_test")))
-    listed = [(_WORDS[name][0], number(found[name], 4), _WORDS[name][1]) for name in order if name in found]
+    listed = [(m.title, number(found[m.name], 4), m.unit or m.reading) for m in map(find, order) if m.name in found]
     return [*listed, *_log_z(result), *_information(result)]
 
 

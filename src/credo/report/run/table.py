@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from credo.inference.result import Kind
 from credo.report.drawing.numbers import fixed, number, places
 
 if TYPE_CHECKING:
@@ -17,36 +18,53 @@ class Column:
     Attributes:
         title: its heading.
         key: the summary's column.
+        kinds: the kinds of results whose tables have it; of trained networks, whose weights mean nothing one by one,
+            there is no table.
+        short: its heading on the terminal, which has the most important columns only; empty for the others.
         check: the check that judges it, if there is one.
         larger_is_better: on which side of the check's threshold the number should be.
     """
 
     title: str
     key: str
+    kinds: tuple[Kind, ...]
+    short: str = ""
     check: str = ""
     larger_is_better: bool = True
 
 
-DRAWS = (
-    Column("mean", "mean"),
-    Column("sd", "sd"),
-    Column("5 %", "q5"),
-    Column("median", "q50"),
-    Column("95 %", "q95"),
-    Column("MCSE", "mcse_mean"),
-    Column("ESS bulk", "ess_bulk", "ess_bulk"),
-    Column("ESS tail", "ess_tail", "ess_tail"),
-    Column("R-hat", "r_hat", "r_hat", larger_is_better=False),
+_POINT, _CHAINS = (Kind.POINT,), (Kind.CHAINS,)
+_DRAWS = (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
+
+COLUMNS = (
+    Column("estimate", "mean", _POINT, "estimate"),
+    Column("standard error", "sd", _POINT, "std error"),
+    Column("mean", "mean", _DRAWS, "mean"),
+    Column("sd", "sd", _DRAWS, "sd"),
+    Column("5 %", "q5", (*_DRAWS, *_POINT), "5 %"),
+    Column("median", "q50", _DRAWS),
+    Column("95 %", "q95", (*_DRAWS, *_POINT), "95 %"),
+    Column("MCSE", "mcse_mean", _DRAWS),
+    Column("ESS bulk", "ess_bulk", _CHAINS, "ESS", check="ess_bulk"),
+    Column("ESS tail", "ess_tail", _CHAINS, check="ess_tail"),
+    Column("R-hat", "r_hat", _CHAINS, "R-hat", check="r_hat", larger_is_better=False),
 )
-POINT = (Column("estimate", "mean"), Column("standard error", "sd"), Column("5 %", "q5"), Column("95 %", "q95"))
+
+NOTES = {
+    Kind.POINT: "The interval is that of the normal approximation, 1.64 standard errors to each side.",
+    **dict.fromkeys(
+        _DRAWS, "Numbers end at the first digit of their Monte Carlo standard error (MCSE); later digits are noise."
+    ),
+}
+"""How to read the table of each kind of results."""
 
 
-def columns(kind: str) -> tuple[Column, ...]:
-    """The columns of a result of this kind."""
-    return POINT if kind == "point" else DRAWS
+def columns(kind: Kind) -> tuple[Column, ...]:
+    """The columns of a result of this kind; none where it has no table."""
+    return tuple(column for column in COLUMNS if kind in column.kinds)
 
 
-def cell(row: Mapping[str, Any], column: Column, kind: str) -> str:
+def cell(row: Mapping[str, Any], column: Column, kind: Kind) -> str:
     """A number of the summary in words.
 
     What the draws estimate is written down to the first digit of its Monte Carlo standard error; a point estimate down
@@ -60,7 +78,7 @@ def cell(row: Mapping[str, Any], column: Column, kind: str) -> str:
             return number(round(value)) if value == value else number(value)
         case "r_hat":
             return fixed(value, 3)
-    return fixed(value, places(float(row["sd"]), 2) if kind == "point" else places(float(row["mcse_mean"])))
+    return fixed(value, places(float(row["sd"]), 2) if kind is Kind.POINT else places(float(row["mcse_mean"])))
 
 
 def is_beyond(row: Mapping[str, Any], column: Column, thresholds: Mapping[str, float | None]) -> bool:
@@ -80,6 +98,6 @@ def records(summary: "pd.DataFrame", most: int, thresholds: Mapping[str, float |
     rows: list[dict[str, Any]] = summary.to_dict("records")
     if len(rows) <= most:
         return rows
-    beyond = [any(is_beyond(row, column, thresholds) for column in DRAWS if column.check) for row in rows]
+    beyond = [any(is_beyond(row, column, thresholds) for column in COLUMNS if column.check) for row in rows]
     ranking = sorted(range(len(rows)), key=lambda i: (not beyond[i], "[" in str(rows[i]["variable"])))
     return [rows[i] for i in sorted(ranking[:most])]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from credo.diagnostics import metrics
 from credo.escape import link
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.image import png
@@ -17,17 +18,11 @@ from credo.runs import job
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credo.sweep.summary import Account
+    from credo.report.sweep.summary import SweepSummary
 
 DPI = 200
-MEASURES = {
-    "objective": "objective",
-    "elpd_loo": "elpd (LOO)",
-    "nll_test": "held-out NLL",
-    "ess_per_second": "ESS per second",
-    "seconds/total": "seconds",
-}
-"""What is drawn against the swept keys, those that differ between the jobs, and their titles."""
+MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/total")
+"""What is drawn against the swept keys: those that differ between the jobs."""
 
 MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
 WIDE = 30.0
@@ -36,7 +31,7 @@ WIDE = 30.0
 TONES = {"FINISHED": "passed", "SKIPPED": "note", "FAILED": "failed", "KILLED": "failed"}
 
 
-def render(account: "Account") -> str:
+def render(summary: "SweepSummary") -> str:
     """Render the page, self-contained. Everything that came from outside is escaped."""
     from jinja2 import Environment, PackageLoader
 
@@ -45,39 +40,39 @@ def render(account: "Account") -> str:
     )
     pictures = [
         Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
-        for drawing in (draw(account), draw_search(account))
+        for drawing in (draw(summary), draw_search(summary))
         if drawing is not None and drawing.figure is not None
     ]
     return environment.get_template("sweep.html").render(
-        account=account,
-        shown=account.shown(),
-        states=account.table["state"].tolist(),
+        summary=summary,
+        shown=summary.shown(),
+        states=summary.table["state"].tolist(),
         tones=TONES,
         pictures=pictures,
         counted=counted,
-        took=seconds(account.table["seconds"].sum()),
-        links=[_link(account, row) for _, row in account.table.iterrows()],
+        took=seconds(summary.table["seconds"].sum()),
+        links=[_link(summary, row) for _, row in summary.table.iterrows()],
     )
 
 
-def _link(account: "Account", row: "pd.Series[Any]") -> str:
+def _link(summary: "SweepSummary", row: "pd.Series[Any]") -> str:
     """The job's own page, as seen from the sweep's."""
     from pathlib import Path
 
     page = Path(row["folder"]) / "report.html"
-    return link(page, account.folder) if page.exists() else ""
+    return link(page, summary.folder) if page.exists() else ""
 
 
-def draw(account: "Account") -> Drawing | None:
+def draw(summary: "SweepSummary") -> Drawing | None:
     """Draw what was found against what was swept; `None` where nothing differs."""
-    table = account.table[account.table["state"].isin(job.ANSWERED)]
+    table = summary.table[summary.table["state"].isin(job.ANSWERED)]
     measures = [name for name in MEASURES if name in table and table[name].nunique() > 1]
-    keys = [key for key in account.keys if table[key].nunique() > 1][:MOST_KEYS]
+    keys = [key for key in summary.keys if table[key].nunique() > 1][:MOST_KEYS]
     if not measures or not keys:
         return None
     width = (WIDTH - LEFT * len(measures) - 4) / len(measures) if len(measures) > 1 else WIDTH - LEFT - 4
     sheet = Sheet((HEAD + HEIGHT + FOOT) * len(keys))
-    short = job.shortened(account.keys)
+    short = job.shortened(summary.keys)
     for row, key in enumerate(keys):
         places, ticks, log = _axis(table[key])
         for column, name in enumerate(measures):
@@ -109,32 +104,32 @@ def draw(account: "Account") -> Drawing | None:
             failed = (table["verdict"] == "failed").to_numpy()
             panel.dots(places[~failed], values[~failed], ACCENT, 5)
             panel.dots(places[failed], values[failed], MARK, 5, "x")
-            panel.title(MEASURES[name], color=INK)
+            panel.title(name if name == "objective" else metrics.find(name).title, color=INK)
     caption = "One mark per finished job. A cross: its verdict is failed, so that its numbers may not be believed."
     return Drawing("What was found, by what was swept", "answer", caption, sheet.finished())
 
 
-def draw_search(account: "Account") -> Drawing | None:
+def draw_search(summary: "SweepSummary") -> Drawing | None:
     """Draw the course of a search, and which keys mattered; `None` where nothing was searched or found."""
-    found, table = account.found, account.table
-    if found is None or table["objective"].notna().sum() < 2:
+    result, table = summary.result, summary.table
+    if result is None or table["objective"].notna().sum() < 2:
         return None
     values = table["objective"].to_numpy(float)
     width = WIDTH - LEFT - 4
-    sheet = Sheet(HEAD + HEIGHT + FOOT + (HEAD + 16.0 * len(found.importance) + 12 if found.importance else 0))
+    sheet = Sheet(HEAD + HEIGHT + FOOT + (HEAD + 16.0 * len(result.importance) + 12 if result.importance else 0))
     panel = sheet.panel(LEFT, HEAD, width, HEIGHT, (-0.5, len(values) - 0.5), _span(values))
     panel.y_axis(4, lines=True)
     panel.x_axis(8, "job")
-    pick = np.fmin if found.directions[0] == "minimize" else np.fmax
+    pick = np.fmin if result.directions[0] == "minimize" else np.fmax
     known = np.flatnonzero(np.isfinite(values))
     panel.line(known, pick.accumulate(values[known]), ACCENT, 1.2)
     panel.dots(known, values[known], MUTED, 4)
-    panel.dots(list(found.best), values[list(found.best)], MARK, 6)
-    panel.title(found.objectives[0], "line: the best so far", color=INK)
+    panel.dots(list(result.best), values[list(result.best)], MARK, 6)
+    panel.title(result.objectives[0], "line: the best so far", color=INK)
     top = HEAD + HEIGHT + FOOT + HEAD
-    if found.importance:
+    if result.importance:
         sheet.text(LEFT, top - 6, "importance of the keys", INK, 8, bold=True)
-    for row, (key, part) in enumerate(found.importance.items()):
+    for row, (key, part) in enumerate(result.importance.items()):
         bar = sheet.panel(LEFT + 0.4 * width, top + 16.0 * row, 0.6 * width, 10.0, (0.0, 1.0), (0.0, 1.0))
         bar.bar((0.0, part), (0.0, 1.0), ACCENT)
         sheet.text(LEFT + 0.4 * width - 6, top + 16.0 * row + 8, key, MUTED, 7, "right")

@@ -5,7 +5,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -18,27 +18,25 @@ from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
+from credo.diagnostics import metrics
 from credo.diagnostics.base import Verdict
 from credo.escape import visible
-from credo.inference.result import Result, Status
+from credo.inference.result import Kind, Result, Status
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column as Number
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from credo.experiment.reproduce import Comparison
+    from credo.runs.reproduction import Comparison
 
 MOST_ROWS = 20
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
 STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
 INDENT = 14
-TITLES = {"ESS bulk": "ESS", "standard error": "std error"}
-"""Shorter than on the page."""
-SHOWN = {"draws": ("mean", "sd", "q5", "q95", "ess_bulk", "r_hat"), "point": ("mean", "sd", "q5", "q95")}
 
 LINE_SHARE = 0.1
 LINE_SECONDS = 3.0
@@ -157,33 +155,26 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
 
     That transitions diverge while the step size is still being found is no news.
     """
-    words: dict[str, Callable[[float], str]] = {
-        "divergences": lambda value: f"{value:,.0f} divergent",
-        "r_hat_max": lambda value: f"R-hat {value:.3f}",
-        "ess_bulk_min": lambda value: f"ESS {value:,.0f}",
-        "objective": lambda value: f"log density {value:,.2f}",
-        "nll_train": lambda value: f"NLL {value:,.3f}",
-        "energy_gap_train": lambda value: f"energy gap {value:,.3f}",
-        "fisher_train": lambda value: f"Fisher divergence {value:,.3f}",
-        "nce_train": lambda value: f"NCE {value:,.3f}",
-        "mi_bound_train": lambda value: f"information {value:,.3f}",
-        "nll_validation": lambda value: f"validation NLL {value:,.3f}",
-        "fisher_validation": lambda value: f"validation {value:,.3f}",
-        "mi_bound_validation": lambda value: f"validation {value:,.3f}",
-        "step_size": lambda value: f"step {value:.2g}",
-    }
+    known = {name: value for name, value in numbers.items() if math.isfinite(value) and metrics.is_news(name)}
     if phase == "warmup":
-        del words["divergences"]
-    return ", ".join(say(numbers[key]) for key, say in words.items() if math.isfinite(numbers.get(key, math.nan)))
+        known.pop("divergences", None)
+    return ", ".join(_news(metrics.find(name), known[name]) for name in sorted(known, key=metrics.place))
+
+
+def _news(metric: metrics.Metric, value: float) -> str:
+    text = f"{value:.2g}" if metric.digits is None else f"{value:,.{metric.digits}f}"
+    if metric.name == "divergences":
+        return f"{text} divergent"
+    return f"{'validation ' if metric.name.endswith('_validation') else ''}{metric.title} {text}"
 
 
 def show_answer(
-    story: Story, result: Result, summary: "pd.DataFrame", verdict: Verdict, console: Console | None = None
+    record: RunRecord, result: Result, summary: "pd.DataFrame", verdict: Verdict, console: Console | None = None
 ) -> None:
     """Print the answer and whether to believe it.
 
     Args:
-        story: the run.
+        record: the run.
         result: the answer.
         summary: one row per scalar.
         verdict: whether it may be believed.
@@ -193,10 +184,12 @@ def show_answer(
 
     console = console or Screen(highlight=False)
     console.print()
-    console.print(Text(story.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim"))
-    if left_out := left_out_of(story):
+    console.print(
+        Text(record.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim")
+    )
+    if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
-    if result.kind in SHOWN:
+    if table.columns(result.kind):
         console.print(_table(console, result, summary, verdict))
         if len(summary) > MOST_ROWS:
             console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
@@ -207,43 +200,43 @@ def show_answer(
 
 
 def show_places(
-    story: Story,
+    record: RunRecord,
     page: Path | None,
-    tracked: str | None,
+    tracked: Mapping[str, str | None],
     next_commands: Sequence[str],
     console: Console | None = None,
 ) -> None:
     """Print where the run is, and what to try next.
 
     Args:
-        story: the run.
+        record: the run.
         page: the report, if one was written.
-        tracked: where the tracker has the run, if anywhere.
+        tracked: the tracker's name, and where it has the run, if anywhere.
         next_commands: what to type next.
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    _show_places(console, story, page, tracked)
+    _show_places(console, record, page, tracked)
     if next_commands:
         console.print("\nNext:")
         for command in next_commands:
             console.print(Text(f"  {command}"), soft_wrap=True)
 
 
-def show_job(story: Story, result: Result, verdict: Verdict, console: Console | None = None) -> None:
+def show_job(record: RunRecord, result: Result, verdict: Verdict, console: Console | None = None) -> None:
     """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
     console = console or Screen(highlight=False)
-    if left_out := left_out_of(story):
+    if left_out := left_out_of(record):
         say_once(left_out)
     took = seconds(sum(result.cost.seconds.values()))
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
-    console.print(Text.assemble(word, story.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
+    console.print(Text.assemble(word, record.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
 
 
-def left_out_of(story: Story) -> str:
+def left_out_of(record: RunRecord) -> str:
     """The columns of a table that are in no variable; empty where there are none."""
-    columns = story.question.get("data", {}).get("left_out")
+    columns = record.description.get("data", {}).get("left_out")
     return f"left out: {columns}" if columns else ""
 
 
@@ -296,12 +289,12 @@ def show_answered(folder: Path, console: Console | None = None) -> None:
 
 def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
     """The summary; names are cut where the numbers leave no room for them."""
-    shown = SHOWN[result.kind] + (("q50",) if summary[["mean", "sd"]].isna().any(axis=None) else ())
-    chosen = [column for column in table.columns(result.kind) if column.key in shown]
+    heavy = summary[["mean", "sd"]].isna().any(axis=None)  # the median then says where the draws are
+    columns = [column for column in table.columns(result.kind) if column.short or (heavy and column.key == "q50")]
     thresholds = {check.name: check.threshold for check in verdict.checks}
     rows = table.records(summary, MOST_ROWS, thresholds)
-    cells = [[_cell(row, column, result.kind, thresholds) for column in chosen] for row in rows]
-    titles = [TITLES.get(column.title, column.title) for column in chosen]
+    cells = [[_cell(row, column, result.kind, thresholds) for column in columns] for row in rows]
+    titles = [column.short or column.title for column in columns]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(titles)]
     grid = Table(box=None, padding=(0, 1), header_style="dim")
     grid.add_column("", no_wrap=True, max_width=max(console.width - 2 - sum(width + 2 for width in widths), 8))
@@ -319,7 +312,7 @@ def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
     return grid
 
 
-def _cell(row: Mapping[str, Any], column: Number, kind: str, thresholds: Mapping[str, float | None]) -> Text:
+def _cell(row: Mapping[str, Any], column: Number, kind: Kind, thresholds: Mapping[str, float | None]) -> Text:
     return Text(table.cell(row, column, kind), style="red" if table.is_beyond(row, column, thresholds) else "")
 
 
@@ -341,11 +334,11 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
         console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
 
 
-def _show_places(console: Console, story: Story, page: Path | None, tracked: str | None) -> None:
+def _show_places(console: Console, record: RunRecord, page: Path | None, tracked: Mapping[str, str | None]) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
-    places = {"report": page and _short(page, story.start_folder), "run": _short(story.folder, story.start_folder)}
+    places = {"report": page and _short(page, record.start_folder), "run": _short(record.folder, record.start_folder)}
     console.print()
-    for word, place in (places | {"MLflow": tracked}).items():
+    for word, place in {**places, **tracked}.items():
         if place:
             lines = textwrap.indent(place, " " * 8).strip()
             console.print(Text.assemble((f"{word:<8}", "dim"), lines), soft_wrap=True)

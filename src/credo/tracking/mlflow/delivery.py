@@ -1,121 +1,97 @@
-"""How a run's records come into MLflow. Each may be told twice and counts once, so that a try can be repeated.
+"""How a run's records come into MLflow.
 
 Kinds of records: `again` (the run goes on), `log` (params, tags, and metrics of one step), `dataset`, `files`,
 `register` (the model that the run trained), `end`, and `lost` (the end of a run whose process did not say how it
-ended). MLflow itself knows a metric's point, a param and a data set again.
+ended). Each may come twice and counts once: MLflow itself recognises a metric's point, a param and a data set.
 """
 
-import logging
-import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict
 
-from credo.errors import ConfigError
-from credo.secrets import masked
-from credo.tracking.mlflow import record, store, view
-from credo.tracking.outbox import FILE, Head, Journal, Record
+from credo.tracking import outbox
+from credo.tracking.delivery import Delivery
+from credo.tracking.mlflow import entities, store, view
+from credo.tracking.outbox import Journal, Record
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run as Entity
     from mlflow.tracking import MlflowClient
 
 METRICS_PER_CALL = 800
 OTHERS_PER_CALL = 100
 """MLflow takes 100 params, 100 tags and 1,000 entries altogether in one call."""
 
-log = logging.getLogger("credo")
+OWN = ("checkpoint", outbox.FILE)
+"""What stays in the run's folder, beside hidden files other than the configuration."""
 
-OWN = ("checkpoint", FILE)
-"""What stays in the run's folder, beside all that is hidden but for its configuration."""
+
+class Shape(TypedDict):
+    """The records in a journal for MLflow."""
+
+    kind: Literal["again", "log", "dataset", "files", "register", "end", "lost"]
+    params: NotRequired[dict[str, Any]]
+    metrics: NotRequired[dict[str, float]]
+    tags: NotRequired[dict[str, str]]
+    step: NotRequired[int]
+    time: NotRequired[int | None]
+    dataset: NotRequired[dict[str, Any]]
+    names: NotRequired[list[str] | None]
+    name: NotRequired[str]
+    version: NotRequired[int]
+    status: NotRequired[str]
+    error: NotRequired[str]
+
+
+def read(folder: Path, *, trusted: bool = False) -> Journal | None:
+    """The journal for MLflow that an earlier process left in a run's folder (see `outbox.read`)."""
+    return outbox.read(folder, Shape, trusted=trusted)
 
 
 @dataclass
-class Delivery:
-    """A journal on its way.
+class MlflowDelivery(Delivery["Run"]):
+    """A journal on its way into MLflow."""
 
-    Attributes:
-        journal: what waits.
-        run: the run in the store, once it is known.
-        warned: whether a failure was told already.
-    """
+    store: ClassVar[str] = "MLflow"
 
-    journal: Journal
-    run: "Run | None" = None
-    warned: bool = False
-    _tried: bool = field(default=False, init=False)  # whether the run may be in the store without our knowledge
+    def open(self, *, tried: bool) -> "Run":
+        """Create the run, or find it (see `Delivery.open`)."""
+        journal, head = self.journal, self.journal.head
+        where = store.locate(head.uri, Path(head.start_folder))
+        client = store.connect(where)
+        experiment = store.experiment(client, head.experiment, where.artifacts)
+        run = None
+        if head.resumed or journal.is_kept or tried:
+            run = store.run_in(client, experiment, Path(head.tags["folder"]), None if head.resumed else head.began)
+        if run is None:
+            tags = {tag.key: tag.value for tag in entities.tags(head.tags)}
+            run = client.create_run(experiment, head.began, tags=tags, run_name=head.name)
+        place = view.place(where.uri, where.is_server, experiment, run.info.run_id)
+        params, artifacts = set(run.data.params), run.info.artifact_uri
+        return Run(client, run.info.run_id, place, journal.folder, artifacts, params, trusted=journal.trusted)
 
-    @property
-    def command(self) -> str:
-        """What delivers it on another day."""
-        return f"credo sync {shlex.quote(str(self.journal.folder))}"
+    def is_away(self, error: Exception) -> bool:
+        """See `store.is_away`."""
+        return store.is_away(error)
 
-    def attempt(self) -> bool:
-        """Deliver, and let no failure of the store reach the run: what is not delivered is kept, and this is said once.
-
-        Returns:
-            Whether everything was delivered.
-        """
-        try:
-            self.deliver()
-        except Exception as error:  # noqa: BLE001 - whatever breaks here, the answer must not be lost
-            self.keep(error)
-            return False
-        return True
-
-    def keep(self, error: Exception) -> None:
-        """Keep what the store did not take, and say so once."""
-        try:
-            self.journal.keep()
-            kept = f"its folder keeps them until MLflow is back and {self.command} delivers them"
-        except (OSError, ConfigError) as trouble:
-            kept = f"they could not be kept in its folder either ({trouble})"
-        if not self.warned:
-            said = "tracking.uri=%s: MLflow did not take the records of the run (%s); the run goes on, and %s"
-            log.warning(said, masked(self.journal.head.uri), store.reason(error), kept)
-        self.warned = True
-
-    def deliver(self) -> "Run":
-        """Tell the store all that waits; what it does not take goes on waiting.
-
-        Raises:
-            Exception: what MLflow raised first.
-        """
-        if self.run is None:
-            tried, self._tried = self._tried, True
-            self.run = _created_or_found(self.journal, tried)
-        refused: Exception | None = None
-        for kind, group in groupby(list(self.journal.waiting), itemgetter("kind")):
-            records = list(group)
-            try:
-                self.run.tell(kind, records)
-            except Exception as error:
-                if store.is_away(error):
-                    raise
-                refused = refused or error  # of this kind alone, perhaps: the others are tried
-            else:
-                self.journal.delivered(records)
-        if refused is not None:
-            raise refused
-        return self.run
+    def reason(self, error: Exception) -> str:
+        """See `store.reason`."""
+        return store.reason(error)
 
 
 @dataclass
 class Run:
-    """A run that MLflow knows.
+    """A run in MLflow.
 
     Attributes:
         client: MLflow's client for the store that holds it.
-        id: MLflow's name of the run.
+        id: MLflow's id of the run.
         place: where a person finds it.
         folder: its files.
         artifacts: where MLflow has them.
         params: the names of the params that it has.
-        known: metrics with their steps that it had before it was taken up.
+        points: metrics with their steps that it had before it was resumed.
         trusted: whether the user trusts whoever wrote the folder.
     """
 
@@ -125,17 +101,17 @@ class Run:
     folder: Path
     artifacts: str
     params: set[str]
-    known: set[tuple[str, int]] = field(default_factory=set)
+    points: set[tuple[str, int]] = field(default_factory=set)
     trusted: bool = False
 
-    def tell(self, kind: str, records: Sequence[Record]) -> None:
-        """Tell MLflow records of one kind."""
+    def take(self, kind: str, records: Sequence[Record]) -> None:
+        """Store records of one kind."""
         if kind == "log":
             self._log(records)
         for one in records:
             match kind:
                 case "again":
-                    self._again()
+                    self._resume()
                 case "dataset":
                     self._describe(one["dataset"])
                 case "files":
@@ -145,7 +121,7 @@ class Run:
                 case "end":
                     self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
                 case "lost" if self.client.get_run(self.id).info.status in ("RUNNING", "SCHEDULED"):
-                    self.client.log_batch(self.id, tags=record.tags({"error": one["error"]}))
+                    self.client.log_batch(self.id, tags=entities.tags({"error": one["error"]}))
                     self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
 
     def _log(self, records: Sequence[Record]) -> None:
@@ -153,11 +129,11 @@ class Run:
         metrics = [
             metric
             for one in records
-            for metric in record.metrics(one.get("metrics", {}), one.get("step", 0), one.get("time"))
-            if (metric.key, metric.step) not in self.known
+            for metric in entities.metrics(one.get("metrics", {}), one.get("step", 0), one.get("time"))
+            if (metric.key, metric.step) not in self.points
         ]
-        params = record.params({k: v for one in records for k, v in one.get("params", {}).items()}, self.params)
-        tags = [tag for one in records for tag in record.tags(one.get("tags", {}))]
+        params = entities.params({k: v for one in records for k, v in one.get("params", {}).items()}, self.params)
+        tags = [tag for one in records for tag in entities.tags(one.get("tags", {}))]
         calls = max(-(-len(metrics) // METRICS_PER_CALL), -(-max(len(params), len(tags)) // OTHERS_PER_CALL))
         for call in range(calls):
             many = slice(call * METRICS_PER_CALL, (call + 1) * METRICS_PER_CALL)
@@ -165,18 +141,18 @@ class Run:
             self.client.log_batch(self.id, metrics=metrics[many], params=params[few], tags=tags[few])
         self.params |= {param.key for param in params}
 
-    def _again(self) -> None:
-        """The run goes on; its error of before is gone, and what it is told once more of a step is not new."""
+    def _resume(self) -> None:
+        """Let the run go on, without its error of before and without a second point at any step of a metric."""
         data = self.client.get_run(self.id).data
         self.client.update_run(self.id, status="RUNNING")
         if "error" in data.tags:
             self.client.delete_tag(self.id, "error")
         histories = (self.client.get_metric_history(self.id, name) for name in data.metrics)
-        self.known = {(point.key, point.step) for points in histories for point in points}
+        self.points = {(point.key, point.step) for points in histories for point in points}
 
     def _describe(self, dataset: Mapping[str, str]) -> None:
         """Name the data set; where another run named the same at the same moment, MLflow takes the second try."""
-        inputs = [record.dataset_input(dataset)]
+        inputs = [entities.dataset_input(dataset)]
         try:
             self.client.log_inputs(self.id, datasets=inputs)
         except Exception as error:
@@ -218,22 +194,3 @@ class Run:
             export.to_mlflow(self.folder, Path(scratch) / "model", trusted=self.trusted)
             self.client.log_artifacts(self.id, f"{scratch}/model", artifact_path=f"registered/{version}")
         self.client.create_model_version(name, source, self.id)
-
-
-def _created_or_found(journal: Journal, tried: bool) -> Run:
-    """The run of a journal; one that was tried before may have been created without our knowledge."""
-    head = journal.head
-    where = store.locate(head.uri, Path(head.start_folder))
-    client = store.connect(where)
-    experiment = store.experiment(client, head.experiment, where.artifacts)
-    run = _found(client, experiment, head) if head.again or journal.is_kept or tried else None
-    if run is None:
-        tags = {tag.key: tag.value for tag in record.tags(head.tags)}
-        run = client.create_run(experiment, head.began, tags=tags, run_name=head.name)
-    place = view.place(where.uri, where.is_server, experiment, run.info.run_id)
-    params = set(run.data.params)
-    return Run(client, run.info.run_id, place, journal.folder, run.info.artifact_uri, params, trusted=journal.trusted)
-
-
-def _found(client: "MlflowClient", experiment: str, head: Head) -> "Entity | None":
-    return store.run_in(client, experiment, Path(head.tags["folder"]), None if head.again else head.began)

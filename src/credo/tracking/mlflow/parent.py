@@ -1,7 +1,7 @@
 """A sweep in MLflow: a parent run, under which the runs of its jobs fold.
 
-It must be there before the jobs are, which name it in a tag. Later a server that is away is like one of a single run:
-what it did not take waits in the sweep's folder, and in those of the jobs.
+It must exist before the jobs do, which name it in a tag. Later a server that is away is like one of a single run: the
+sweep's folder and those of the jobs keep the records that it did not take.
 """
 
 import shlex
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from credo.errors import ConfigError
 from credo.secrets import masked
-from credo.tracking import outbox as journal
-from credo.tracking.mlflow import record, store
-from credo.tracking.mlflow.delivery import Delivery, Run
+from credo.tracking.mlflow import delivery as deliveries
+from credo.tracking.mlflow import entities, store
+from credo.tracking.mlflow.delivery import MlflowDelivery, Run
 from credo.tracking.outbox import Head, InUseError, Journal
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Parent:
+class ParentRun:
     """The run of a sweep.
 
     Attributes:
         run: in MLflow.
-        journal: what it is told.
-        warned: whether the store failed; it is not asked again, then.
+        journal: its records.
+        warned: whether the store failed, so that it is not asked again.
     """
 
     run: Run
@@ -38,7 +38,7 @@ class Parent:
 
     @property
     def id(self) -> str:
-        """MLflow's name of the run."""
+        """MLflow's id of the run."""
         return self.run.id
 
     @property
@@ -49,37 +49,37 @@ class Parent:
     def settle(self, name: str, job: "Job", folder: Path) -> None:
         """Record the end of a job that could not do so: it was refused, or its process vanished."""
         words = {
-            record.PARENT: self.id,
+            entities.PARENT: self.id,
             "overrides": shlex.join(masked(job.overrides)),
             "folder": str(folder),
             "mlflow.source.name": "credo",
         }
         head = replace(self.journal.head, name=name, began=int(1000 * job.began), tags=words)
         try:
-            told = journal.read(folder) or Journal(folder, head)
+            journal = deliveries.read(folder) or Journal(folder, head)
         except InUseError:
             return  # its process has not vanished after all
         status = "KILLED" if job.state == "KILLED" else "FAILED"
-        told.tell("lost", status=status, error=job.reason, time=record.now())
-        self._deliver(Delivery(told))
+        journal.add("lost", status=status, error=job.reason, time=entities.now())
+        self._deliver(MlflowDelivery(journal))
 
     def end(
         self,
         status: Literal["FINISHED", "FAILED", "KILLED"],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
-        note: str,
+        description: str,
         files: Sequence[Path],
     ) -> None:
         """Record what came of the sweep; the files stand in its folder."""
-        words = dict(tags) | record.description(note)
+        words = dict(tags) | entities.description(description)
         numbers = {name: float(number) for name, number in metrics.items()}
-        self.journal.tell("log", metrics=numbers, step=0, time=record.now(), tags=words)
-        self.journal.tell("files", names=[file.name for file in files])
-        self.journal.tell("end", status=status, time=record.now())
-        self._deliver(Delivery(self.journal, self.run))
+        self.journal.add("log", metrics=numbers, step=0, time=entities.now(), tags=words)
+        self.journal.add("files", names=[file.name for file in files])
+        self.journal.add("end", status=status, time=entities.now())
+        self._deliver(MlflowDelivery(self.journal, self.run))
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, delivery: MlflowDelivery) -> None:
         if self.warned:
             with suppress(OSError, ConfigError):
                 delivery.journal.keep()
@@ -88,14 +88,14 @@ class Parent:
         delivery.journal.close()
 
 
-def begun(where: store.Store, head: Head, folder: Path) -> Parent:
-    """The run of a sweep, new, or taken up where the folder's has one.
+def begin(where: store.Store, head: Head, folder: Path) -> ParentRun:
+    """Create the run of a sweep, or resume the one that its folder has.
 
     Raises:
         ConfigError: the store cannot be reached or written to, or the experiment was deleted.
     """
-    told = journal.read(folder) or Journal(folder, head)
+    journal = deliveries.read(folder) or Journal(folder, head)
     with store.explained(where):
-        run = Delivery(told).deliver()
+        run = MlflowDelivery(journal).deliver()
         run.client.update_run(run.id, status="RUNNING")
-    return Parent(run, told)
+    return ParentRun(run, journal)

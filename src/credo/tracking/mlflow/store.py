@@ -190,13 +190,12 @@ def run_in(client: "MlflowClient", experiment: str, folder: Path, began: int | N
     return found[0] if found else None
 
 
-def folder_of(run: str, start_folder: Path) -> Path:
-    """Return the folder of the run with MLflow's id `run`, in the store of `start_folder`.
+def folder_of(run: str, where: Store) -> Path:
+    """Return the folder of the run with MLflow's id `run`.
 
     Raises:
         ConfigError: there is no such run, or it is not one of credo's.
     """
-    where = locate(os.environ.get("MLFLOW_TRACKING_URI"), start_folder)
     with explained(where):
         client = connect(where)
         try:

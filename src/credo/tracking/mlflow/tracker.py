@@ -1,28 +1,29 @@
 """Runs recorded in MLflow: params, tags, the data set, running and final metrics, files (`tracking=mlflow`).
 
 `start` refuses a store that cannot be used; that a server is away is no reason. From then on the answer comes first:
-whatever MLflow does, the run goes on, and what MLflow does not take waits in the run's folder, until it does or until
-`credo sync` (see `credo.tracking.outbox`). A run that is recorded in a file of its own machine is recorded once it has
-lasted for `PATIENCE`, or is over: loading MLflow takes longer than a small model, and the verdict need not wait.
+whatever MLflow does, the run goes on. Its folder keeps the records that MLflow does not take, until it does or until
+`credo sync` (see `credo.tracking.outbox`). A run in a local file is recorded once it has lasted for `PATIENCE`, or is
+over: loading MLflow takes longer than a small model, and the verdict need not wait.
 """
 
 import logging
 import pkgutil
+import re
 import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from credo.code import loading
 from credo.errors import ConfigError, shortened
-from credo.models import export
-from credo.runs.record import Story
+from credo.runs.record import Resumed, RunRecord
 from credo.tracking import outbox
-from credo.tracking.base import SweepRecord
-from credo.tracking.mlflow import parent, record, store, system
-from credo.tracking.mlflow.delivery import Delivery
+from credo.tracking.base import Tracker
+from credo.tracking.mlflow import delivery as deliveries
+from credo.tracking.mlflow import entities, parent, store, system
+from credo.tracking.mlflow.delivery import MlflowDelivery
 from credo.tracking.mlflow.names import parameters
 from credo.tracking.outbox import Head, Journal
 
@@ -43,7 +44,7 @@ log = logging.getLogger("credo")
 
 
 @dataclass
-class MlflowTracker:
+class MlflowTracker(Tracker):
     """Records each run in an MLflow store.
 
     Attributes:
@@ -55,32 +56,35 @@ class MlflowTracker:
         system_metrics: whether the machine is measured while the run goes on.
     """
 
+    name: ClassVar[str] = "MLflow"
+    keeps_runs: ClassVar[bool] = True
+
     uri: str | None
     experiment: str
     tags: Mapping[str, str]
     artifacts: bool
     register: str | None = None
     system_metrics: bool = False
-    _delivery: Delivery | None = field(default=None, init=False, repr=False)
+    _delivery: MlflowDelivery | None = field(default=None, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
     _next_try: float = field(default=0.0, init=False, repr=False)
     _sampler: system.Sampler | None = field(default=None, init=False, repr=False)
 
-    def start(self, story: Story) -> None:
+    def start(self, record: RunRecord) -> None:
         """Create the run, with its params, tags and data set; in a local file that exists, only when it is time.
 
         Raises:
             ConfigError: the store cannot be used, the experiment was deleted, or the run has no model to register.
         """
-        where = self._located(story.start_folder)
+        where = self._located(record.start_folder)
         if self.artifacts:
-            _refuse_store_inside(story.folder, where)
+            _refuse_store_inside(record.folder, where)
         if self.register is not None:
-            _refuse_without_model(self.register, story)
+            _refuse_without_model(self.register, record)
         if self.system_metrics:
             system.require_psutil()
-        self._step = story.taken_up or 0
-        self._delivery = Delivery(self._journal(story, where))
+        self._step = record.start.times if isinstance(record.start, Resumed) else 0
+        self._delivery = MlflowDelivery(self._journal(record, where))
         if store.is_usable_file(where, self.experiment):
             self._next_try = time.monotonic() + PATIENCE
         else:
@@ -104,24 +108,24 @@ class MlflowTracker:
             )
         return store.locate(self.uri, start_folder)
 
-    def _journal(self, story: Story, where: store.Store) -> Journal:
-        """What is known of the run by now; one that is taken up may have left records of before."""
-        again = story.taken_up is not None
-        if not again:
-            _refuse_records_of_another(story.folder)
-        told = outbox.read(story.folder) if again else None
-        if told is None:
-            tags = record.origin(story) | dict(self.tags)
-            began, start_folder = record.now(), str(story.start_folder)
-            head = Head(where.uri, start_folder, self.experiment, story.name, began, tags, again)
-            told = Journal(story.folder, head)
-        if again:
-            told.tell("again")
-        told.tell("log", params=parameters(story.config, story.choices))
-        told.tell("dataset", dataset=record.dataset(story))
-        return told
+    def _journal(self, record: RunRecord, where: store.Store) -> Journal:
+        """The records of the run so far; one that is resumed may have left some before."""
+        resumed = isinstance(record.start, Resumed)
+        if not resumed:
+            _refuse_records_of_another(record.folder)
+        journal = deliveries.read(record.folder) if resumed else None
+        if journal is None:
+            tags = entities.origin(record) | dict(self.tags)
+            began, start_folder = entities.now(), str(record.start_folder)
+            head = Head(where.uri, start_folder, self.experiment, record.name, began, tags, resumed)
+            journal = Journal(record.folder, head)
+        if resumed:
+            journal.add("again")
+        journal.add("log", params=parameters(record.config, record.choices))
+        journal.add("dataset", dataset=entities.dataset(record))
+        return journal
 
-    def _begin(self, delivery: Delivery, where: store.Store) -> None:
+    def _begin(self, delivery: MlflowDelivery, where: store.Store) -> None:
         asked = time.monotonic()
         try:
             delivery.deliver()
@@ -138,55 +142,57 @@ class MlflowTracker:
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
 
-        They are written at most once in `PAUSE` seconds; what waits is written by `finish` or `fail`.
+        They are written at most once in `PAUSE` seconds; `finish` or `fail` writes the rest.
         """
         if self._delivery is None:
             return
         section = "warmup" if phase == "warmup" else "progress"
         named = {f"{section}/{name}": float(number) for name, number in numbers.items()}
-        self._delivery.journal.tell("log", metrics=named, step=int(done), time=record.now())
-        self._tell_measured(self._delivery.journal)
+        self._delivery.journal.add("log", metrics=named, step=int(done), time=entities.now())
+        self._add_measured(self._delivery.journal)
         if time.monotonic() >= self._next_try:
             self._try(self._delivery)
 
-    def finish(self, metrics: Mapping[str, float], tags: Mapping[str, str], note: str, files: Path) -> str | None:
+    def finish(
+        self, metrics: Mapping[str, float], tags: Mapping[str, str], description: str, folder: Path
+    ) -> str | None:
         """Record the answer; metrics that are not finite are named in the tag `not_finite`."""
         if self._delivery is None:
             return None
-        told = self._delivery.journal
-        words = dict(tags) | record.not_finite(metrics) | record.description(note)
+        journal = self._delivery.journal
+        words = {**tags} | entities.not_finite(metrics) | entities.description(description)
         numbers = {name: float(number) for name, number in metrics.items()}
-        told.tell("log", metrics=numbers, step=self._step, time=record.now(), tags=words)
+        journal.add("log", metrics=numbers, step=self._step, time=entities.now(), tags=words)
         if self.artifacts:
-            told.tell("files")
+            journal.add("files")
         if self.register is not None:
-            self._register(told, self.register, files)
+            self._register(journal, self.register, folder)
         self._end(self._delivery, "FINISHED")
         run = self._delivery.run
-        return run.place if run is not None and not told.waiting else f"not there yet: {self._delivery.command}"
+        return run.place if run is not None and not journal.pending else f"not there yet: {self._delivery.command}"
 
-    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, files: Path) -> None:  # noqa: ARG002
+    def fail(self, status: Literal["FAILED", "KILLED"], reason: str, folder: Path) -> None:  # noqa: ARG002
         """Record why the run did not finish; its checkpoint stays in its folder.
 
         The status comes first: a second, impatient interrupt must not leave the run `RUNNING` for ever.
         """
         if self._delivery is None:
             return
-        told = self._delivery.journal
-        told.tell("log", tags={"error": reason})
+        journal = self._delivery.journal
+        journal.add("log", tags={"error": reason})
         if self.artifacts:
-            told.tell("files")
+            journal.add("files")
         self._end(self._delivery, status)
 
-    def _end(self, delivery: Delivery, status: str) -> None:
+    def _end(self, delivery: MlflowDelivery, status: str) -> None:
         if self._sampler is not None:
             self._sampler.stop()
-        self._tell_measured(delivery.journal)
-        delivery.journal.tell("end", first=status != "FINISHED", status=status, time=record.now())
+        self._add_measured(delivery.journal)
+        delivery.journal.add("end", first=status != "FINISHED", status=status, time=entities.now())
         self._try(delivery)
         delivery.journal.close()
 
-    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> SweepRecord:
+    def begin_sweep(self, name: str, tags: Mapping[str, str], folder: Path, start_folder: Path) -> parent.ParentRun:
         """Create the parent run of a sweep, or go on with the one that has this folder.
 
         Raises:
@@ -195,8 +201,8 @@ class MlflowTracker:
         where = self._located(start_folder)
         own = {"folder": str(folder), "mlflow.source.type": "LOCAL", "mlflow.source.name": "credo -m"}
         words = {**tags, **self.tags, **own}
-        head = Head(where.uri, str(start_folder), self.experiment, name, record.now(), words, again=True)
-        return parent.begun(where, head, folder)
+        head = Head(where.uri, str(start_folder), self.experiment, name, entities.now(), words, resumed=True)
+        return parent.begin(where, head, folder)
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
         """The folder of the newest finished run with this fingerprint; a server that is away knows of none."""
@@ -217,26 +223,36 @@ class MlflowTracker:
                 raise
         return Path(found[0].data.tags["folder"]) if found else None
 
-    def _tell_measured(self, told: Journal) -> None:
+    def find(self, word: str) -> Path | None:
+        """The folder of the run that has this id in MLflow, which is 32 hexadecimal digits.
+
+        Raises:
+            ConfigError: there is no such run, or it is not one of credo's.
+        """
+        return store.folder_of(word, self._located(Path.cwd())) if re.fullmatch(r"[0-9a-f]{32}", word) else None
+
+    def _add_measured(self, journal: Journal) -> None:
         """Add what was measured of the machine; the step is the time in seconds."""
         for seconds, measured in self._sampler.take() if self._sampler is not None else ():
-            told.tell("log", metrics=measured, step=int(seconds), time=int(1000 * seconds))
+            journal.add("log", metrics=measured, step=int(seconds), time=int(1000 * seconds))
 
-    def _register(self, told: Journal, name: str, files: Path) -> None:
-        if export.is_exported(files):
-            told.tell("register", name=name, version=self._step)
+    def _register(self, journal: Journal, name: str, folder: Path) -> None:
+        from credo.models import export  # takes time to load
+
+        if export.is_exported(folder):
+            journal.add("register", name=name, version=self._step)
         else:
-            said = "tracking.register=%s: the run left no model that can be exported, and no version was registered"
-            log.warning(said, name)
+            message = "tracking.register=%s: the run left no model that can be exported, and no version was registered"
+            log.warning(message, name)
 
-    def _try(self, delivery: Delivery) -> None:
+    def _try(self, delivery: MlflowDelivery) -> None:
         asked = time.monotonic()
         delivered = delivery.attempt()
         self._next_try = time.monotonic() + (PAUSE if delivered else _pause_after_failure(asked))
 
 
 def _pause_after_failure(asked: float) -> float:
-    """Until a store is asked again that was asked in vain."""
+    """Seconds until a store is asked again that did not answer."""
     return max(PAUSE_AFTER_FAILURE, (time.monotonic() - asked) / SHARE_OF_FAILURES)
 
 
@@ -256,13 +272,13 @@ def _refuse_records_of_another(folder: Path) -> None:
         )
 
 
-def _refuse_without_model(name: str, story: Story) -> None:
+def _refuse_without_model(name: str, record: RunRecord) -> None:
     """Refuse to register what is no model to predict with, as far as that is known before the run."""
     if not name.strip() or {"/", ":"} & set(name):
         raise ConfigError(f"tracking.register={name}: expected a name without slashes and colons, as MLflow demands it")
-    target = pkgutil.resolve_name(loading.importable(story.config["model"]["_target_"]))
+    target = pkgutil.resolve_name(loading.importable(record.config["model"]["_target_"]))
     if isinstance(target, type) and not hasattr(target, "exported"):
         raise ConfigError(
             f"tracking.register={name}: expected a model that can be exported, as model=mdn is, and got "
-            f"model={story.choices['model']}; choose such a model, or set tracking.register=null"
+            f"model={record.choices['model']}; choose such a model, or set tracking.register=null"
         )

@@ -130,6 +130,7 @@ class Hamiltonian(Chains):
     metric: str = eqx.field(static=True)
 
     uses_gradients: ClassVar[bool] = True
+    diverges: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         if self.metric not in ("auto", *metrics.KINDS):

@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from credo.runs import job
-from credo.runs.record import Story
+from credo.runs.record import RunRecord
 from credo.secrets import masked
 from credo.tracking.mlflow.names import TAG_LIMIT, accepted, cut
 
@@ -62,24 +62,24 @@ def not_finite(numbers: Mapping[str, float]) -> dict[str, str]:
     return {"not_finite": ", ".join(strange)} if strange else {}
 
 
-def origin(story: Story) -> dict[str, str]:
+def origin(record: RunRecord) -> dict[str, str]:
     """Say who ran what: our own words, to search by, and MLflow's, for the columns of its run table."""
-    git = story.provenance.get("git") or {}
-    words = {group: story.choices.get(group) for group in GROUPS} | {
-        "data_hash": story.provenance.get("data_hash"),
-        "code_hash": story.provenance.get("code", {}).get("hash"),
+    git = record.provenance.get("git") or {}
+    words = {group: record.choices.get(group) for group in GROUPS} | {
+        "data_hash": record.provenance.get("data_hash"),
+        "code_hash": record.provenance.get("code", {}).get("hash"),
         "git_commit": git.get("commit"),
         "git_dirty": json.dumps(git["dirty"]) if git else None,
-        "fingerprint": story.provenance.get("fingerprint"),
-        "overrides": typed(story.overrides, () if story.sweep is None else story.sweep.keys),
-        "folder": str(story.folder),
-        "mlflow.user": story.provenance.get("user"),
+        "fingerprint": record.provenance.get("fingerprint"),
+        "overrides": typed(record.overrides, () if record.sweep is None else record.sweep.keys),
+        "folder": str(record.folder),
+        "mlflow.user": record.provenance.get("user"),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "credo",
         "mlflow.source.git.commit": git.get("commit"),
         "mlflow.source.git.branch": git.get("branch"),
     }
-    if (sweep := story.sweep) is not None:
+    if (sweep := record.sweep) is not None:
         words |= {"sweep": sweep.name, "swept": ", ".join(sweep.keys), PARENT: sweep.parent}
     return {name: word for name, word in words.items() if word}
 
@@ -89,23 +89,23 @@ def typed(overrides: Sequence[str], swept: Sequence[str]) -> str:
     return shlex.join(sorted(masked(overrides), key=lambda word: job.key_of(word) not in swept))
 
 
-def dataset(story: Story) -> dict[str, str]:
+def dataset(record: RunRecord) -> dict[str, str]:
     """Describe the data set: name, hash, and one row of the schema per variable, with its dims.
 
     It is put together by hand, because MLflow's own wrappers know arrays and tables but no named dims.
     """
     columns = [
         {"name": f"{name} [{', '.join(map(str, array.dims))}]", "type": str(array.dtype), "required": True}
-        for name, array in story.data.data_vars.items()
+        for name, array in record.data.data_vars.items()
     ]
-    name = story.choices.get("data", "data")
+    name = record.choices.get("data", "data")
     return {
         "name": name,
-        "digest": str(story.provenance.get("data_hash"))[:12],
+        "digest": str(record.provenance.get("data_hash"))[:12],
         "source_type": "code",
         "source": json.dumps({"tags": {"mlflow.source.name": f"credo data={name}"}}),
         "schema": json.dumps({"mlflow_colspec": columns}),
-        "profile": json.dumps({str(dim): size for dim, size in story.data.sizes.items()}),
+        "profile": json.dumps({str(dim): size for dim, size in record.data.sizes.items()}),
     }
 
 

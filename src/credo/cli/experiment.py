@@ -1,0 +1,94 @@
+"""One experiment from the configuration that Hydra composed, alone or as a job of a sweep."""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
+from omegaconf import DictConfig, OmegaConf
+
+from credo.cli.errors import report
+from credo.code import loading
+from credo.config import paths
+from credo.errors import CredoError, PrunedError
+from credo.experiment import signals
+from credo.runs import folder as run_folder
+from credo.runs.job import Job, Membership, State
+from credo.runs.record import Fresh, Resumed
+from credo.secrets import masked
+
+if TYPE_CHECKING:
+    from credo.experiment.earlier import Outcome
+
+
+class End(NamedTuple):
+    """How an experiment ended.
+
+    Attributes:
+        exit_code: of the command.
+        objective: the numbers that a sweeper optimises.
+        reason: why it has no answer, or the folder of the run that has the same answer.
+        state: as a job of a sweep has it.
+    """
+
+    exit_code: int
+    objective: tuple[float, ...] | None = None
+    reason: str = ""
+    state: State = "FINISHED"
+
+
+def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> End:
+    """Run one experiment, and report its errors.
+
+    Args:
+        config: as composed by Hydra.
+        sweep: the sweep of which this is a job.
+        before: how the job stood when it was run before; `None` for one that is new.
+    """
+    loading.make_importable(Path(HydraConfig.get().runtime.cwd), paths.built_in())
+    try:
+        outcome = _outcome(config, sweep, before)
+    except PrunedError as error:
+        return End(0, reason=str(error), state="PRUNED")
+    except CredoError as error:
+        signals.check()
+        return End(report(error), reason=str(error), state="FAILED")
+    except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
+        signals.check()
+        sys.stderr.write(masked(traceback.format_exc()))
+        return End(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
+    if outcome.answered is not None:
+        return End(0, outcome.objective, str(outcome.answered), "SKIPPED")
+    return End(outcome.exit_code, outcome.objective)
+
+
+def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -> "Outcome":
+    """Run the experiment of a configuration that Hydra composed."""
+    job = HydraConfig.get()
+    folder = run_folder.chosen(job)
+    run_folder.require_own(job)
+    from credo.experiment import inferred, preflight
+    from credo.sweep import search
+
+    with signals.listening(), search.listening() as listeners:
+        preflight.refuse(config)
+        from credo.experiment.request import Request
+        from credo.experiment.run import run
+        from credo.runs import checkpoint
+
+        request = Request(
+            config,
+            choices={str(group): str(word) for group, word in job.runtime.choices.items()},
+            overrides=tuple(cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))),
+            folder=folder,
+            start_folder=Path(job.runtime.cwd),
+            start=Fresh() if before is None else Resumed(from_checkpoint=checkpoint.is_open(folder)),
+            sweep=sweep,
+            listeners=tuple(listeners),
+            inferred=inferred.current(),
+            hydra=cast("DictConfig", HydraConfig.instance().cfg),
+            on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
+        )
+        return run(request)

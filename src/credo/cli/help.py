@@ -1,0 +1,55 @@
+"""`credo --help`: the groups and their options, from the folders themselves, and the configuration.
+
+Hydra's own help takes seconds, since it copies the configuration once per group.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import hydra
+from omegaconf import OmegaConf
+
+from credo.config import paths, schema
+
+TEXT = """\
+credo: configured, diagnosed and logged experiments for probabilistic programming
+
+Choose a word per group, and set any value by its key:
+
+  credo data=eight_schools model=hierarchical inference=nuts
+  credo experiment=coin_flips model.prior.p.concentration1=2
+  credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
+  credo -m inference=mle,map,nuts,mh        every combination, one run each
+  credo init FOLDER                         a folder of your own that runs at once
+  credo resume RUN                          go on with a run that was cut off
+  credo extend RUN --draws N                add draws to a finished run
+  credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
+  credo reproduce RUN                       the same run once more: is the answer the same to the bit?
+  credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
+  credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
+  credo predict RUN FILE.csv                what a trained network says of new rows
+  credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
+  credo sync RUN                            deliver what an MLflow server that was away has not got of a run
+
+{groups}
+
+The configuration as it stands:
+
+{config}
+Hydra's flags (--cfg job, --info, --multirun, tab completion): credo --hydra-help
+"""
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Print the help with the configuration that the overrides give; returns the exit code."""
+    options = {group: _options(group) for group in (*schema.GROUPS, "experiment")}
+    with hydra.initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
+        config = hydra.compose("config", list(overrides))
+    groups = "\n".join(f"  {group:12} {', '.join(words)}" for group, words in options.items())
+    sys.stdout.write(TEXT.format(groups=groups, config=OmegaConf.to_yaml(config)))
+    return 0
+
+
+def _options(group: str) -> list[str]:
+    places = [folder / ("experiments" if group == "experiment" else f"conf/{group}") for folder in paths.folders()]
+    return sorted({file.stem for place in places for file in place.glob("*.yaml")})

@@ -1,0 +1,49 @@
+"""`credo KEY=VALUE ...` and `credo -m KEY=VALUE,VALUE ...`: Hydra composes one experiment, or a sweep of them."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from credo.cli import experiment, flags, job
+from credo.config import launch, messages, paths
+
+CONF = str(paths.built_in() / "conf")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
+    typed = flags.parse(arguments)
+    codes: list[int] = []
+
+    def task(config: DictConfig) -> float | list[float] | None:
+        os.chdir(HydraConfig.get().runtime.cwd)  # where all paths start, whatever hydra.job.chdir says
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            return job.run(config)
+        for remark in messages.remarks(HydraConfig.get()):
+            sys.stderr.write(f"{remark}\n")
+        codes.append(experiment.run_one(config).exit_code)
+        return None
+
+    if flags.only_shows(typed):
+        sys.argv[1:] = flags.overrides_first(arguments, typed.overrides)
+        hydra.main(config_path=CONF, config_name="config", version_base="1.3")(task)()
+        return 0
+    conf = str(Path(typed.config_path or CONF).absolute())
+    try:
+        launch.run(typed.overrides, task, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
+    except OSError as error:  # Hydra makes the folders
+        if error.filename is None:
+            raise
+        raise messages.no_folder(error, typed.overrides) from error
+    except RuntimeError as error:
+        if (sentence := messages.no_plugin(error, typed.overrides)) is None:
+            raise
+        raise sentence from error
+    return next((code for code in codes if code), 0)

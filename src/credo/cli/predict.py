@@ -1,0 +1,38 @@
+"""`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from credo.cli import saved_run
+from credo.code import record
+from credo.errors import ConfigError
+from credo.experiment import resume
+from credo.runs import trust
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Predict; returns the exit code.
+
+    Raises:
+        ConfigError: the run has no model that can predict, or the file does not fit it.
+    """
+    from credo.models import export
+
+    words, trusted = trust.without_flag(arguments)
+    if len(words) != 2 or any(word.startswith("-") for word in words):
+        raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
+    from credo.data.places import existing
+
+    file, folder = existing(words[1]), resume.folder(words[0])
+    table = export.rows(folder, file)
+    prepare(folder, trusted=trusted)
+    export.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
+    return 0
+
+
+def prepare(folder: Path, *, trusted: bool) -> None:
+    """Let a run's model consist of modules of the user's own, and say which of them changed since the run."""
+    saved_run.make_code_importable(folder, trusted=trusted)
+    if edited := record.edited(record.of_run(folder), Path.cwd()):
+        sys.stderr.write(f"OTHER CODE {', '.join(edited)} changed since the run; the present code is used\n")

@@ -1,0 +1,25 @@
+"""`credo resume RUN`: go on from the last checkpoint of a run that was interrupted."""
+
+from collections.abc import Sequence
+
+from credo.cli import saved_run
+from credo.errors import ConfigError
+from credo.experiment import resume
+from credo.runs import trust
+from credo.runs.record import Resumed
+
+USAGE = "credo resume: expected the folder or the MLflow id of one run, as in credo resume outputs/2026-01-31/12-00-00"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Resume the run; returns the exit code.
+
+    Raises:
+        ConfigError: there is no such run, it has no checkpoint, or it is finished.
+    """
+    words, trusted = trust.without_flag(arguments)
+    if len(words) != 1 or words[0].startswith("-"):
+        raise ConfigError(USAGE)
+    folder = resume.folder(words[0])
+    with resume.held(folder):
+        return saved_run.run(resume.interrupted(folder, words[0], trusted=trusted), Resumed()).exit_code

@@ -1,0 +1,141 @@
+"""From a problem and a method to an answer that has been judged. Pure: no files, no configuration, no tracker."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import jax
+import pandas as pd
+
+from credo.diagnostics import collect
+from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.base import Diagnostic, Verdict
+from credo.diagnostics.loo import add_leave_one_out
+from credo.diagnostics.summary import summarise
+from credo.errors import CredoError, Interrupted
+from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
+from credo.inference.result import Result
+from credo.models.failure import told
+from credo.models.problem import Problem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method found, and whether it may be believed.
+
+    Attributes:
+        result: the draws or estimates, and all that was derived from them.
+        summary: one row per scalar (see `summary.summarise`).
+        verdict: of all checks.
+        metrics: numbers by name (see `metrics.METRICS`).
+    """
+
+    result: Result
+    summary: pd.DataFrame
+    verdict: Verdict
+    metrics: Mapping[str, float]
+
+
+class Failures:
+    """Parts that come after the inference and may fail by themselves: the draws are there by then.
+
+    Attributes:
+        reasons: by the part's name, in a sentence.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        """Go on where a part fails; but not where the run was stopped, or wrongly configured."""
+        try:
+            yield
+        except (CredoError, KeyboardInterrupt, Interrupted):
+            raise
+        except Exception as error:
+            log.debug("%s failed", part, exc_info=True)
+            self.reasons[part] = f"The {part} could not be made: {_reason(error)}."
+
+    def added_to(self, verdict: Verdict) -> Verdict:
+        """The verdict with these parts as not checked."""
+        known = {check.advice for check in verdict.checks}
+        more = [verdicts.lacking(part, why) for part, why in self.reasons.items() if why not in known]
+        return replace(verdict, checks=(*verdict.checks, *more))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        name = str(error.filename).rpartition("/")[2]
+        return f"{name} could not be written ({error.strerror})"
+    return told(error)
+
+
+def answer(
+    problem: Problem,
+    method: Inference,
+    checks: Mapping[str, Diagnostic],
+    key: jax.Array,
+    listener: Listener,
+    keeper: Keeper = NO_KEEPER,
+) -> Answer:
+    """Infer the latents of a problem and judge what was found.
+
+    Args:
+        problem: a model with its data.
+        method: how.
+        checks: by name.
+        key: of all that is random.
+        listener: is told of the progress.
+        keeper: keeps the state.
+
+    Raises:
+        ConfigError: the method cannot do this problem.
+        RunError: the inference failed.
+    """
+    method.check(problem)
+    failures = Failures()
+    result = derived(problem, method.run(problem, key, listener, keeper), key, failures)
+    summary = summarise(result)
+    verdict = verdicts.judge(checks, result, summary)
+    numbers = metrics(result, summary, failures)
+    return Answer(result, summary, failures.added_to(verdict), numbers)
+
+
+def derived(problem: Problem, result: Result, key: jax.Array, failures: Failures) -> Result:
+    """The result with what is known of a conditional model or an energy beyond its draws.
+
+    Args:
+        problem: what was asked.
+        result: as the method left it; its tree gains groups.
+        key: of the run.
+        failures: gets the parts that could not be derived; they are named in `result.missing`, too.
+    """
+    from credo.diagnostics.energy import add_energy
+    from credo.diagnostics.information import add_information
+    from credo.diagnostics.predictive import add_predictive
+
+    with failures("energy"):
+        result = add_energy(problem, result, jax.random.fold_in(key, 2))
+    with failures("information"):
+        result = add_information(problem, result)
+    with failures("predictive"):
+        result = add_predictive(problem, result, jax.random.fold_in(key, 1))
+    with failures("leave-one-out"):
+        result = add_leave_one_out(result)
+    if failures.reasons:
+        result.tree.attrs["missing"] = json.dumps({**result.missing, **failures.reasons})
+    return result
+
+
+def metrics(result: Result, summary: pd.DataFrame, failures: Failures) -> dict[str, float]:
+    """The metrics; those that fail are left out."""
+    numbers: dict[str, float] = {}
+    for part, numbers_of in collect.PARTS.items():
+        with failures(f"metrics of {part}"):
+            numbers |= numbers_of(result, summary)
+    return numbers

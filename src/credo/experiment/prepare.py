@@ -1,0 +1,171 @@
+"""All of an experiment that is decided before it runs: its parts, its problem, and what is recorded of it."""
+
+import copy
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+import xarray as xr
+from omegaconf import DictConfig, OmegaConf
+
+from credo.code import record as codes
+from credo.code.record import Code
+from credo.config import paths
+from credo.config.messages import refuse
+from credo.data import dataset
+from credo.diagnostics import verdict as verdicts
+from credo.errors import ConfigError
+from credo.experiment import device
+from credo.experiment import objective as objectives
+from credo.experiment.parts import Parts, build
+from credo.experiment.request import Request
+from credo.inference.training.base import Training
+from credo.models.describe import describe
+from credo.models.problem import Problem
+from credo.report.terminal import run as terminal
+from credo.runs import job as jobs
+from credo.runs import provenance
+from credo.runs.checkpoint import Checkpoint
+from credo.runs.folder import require_free
+from credo.runs.record import Fresh, Resumed, RunRecord
+from credo.secrets import masked
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that can run.
+
+    Attributes:
+        request: what was asked for; its configuration has what the rows allow.
+        composed: the configuration with its interpolations, which may lead to what is secret.
+        parts: the objects that the configuration names.
+        problem: the model with its data.
+        record: what trackers and reports see.
+        code: the user's code.
+        keeper: keeps the state.
+        objective: the names of the metrics that a search optimises, as configured.
+    """
+
+    request: Request
+    composed: DictConfig
+    parts: Parts
+    problem: Problem
+    record: RunRecord
+    code: Code
+    keeper: Checkpoint
+    objective: Any
+
+
+def prepare(request: Request) -> Prepared:
+    """Compose the parts of an experiment, and refuse what cannot work.
+
+    Raises:
+        ConfigError: the configuration cannot work; nothing was run or recorded.
+    """
+    if isinstance(request.start, Fresh):
+        require_free(request.folder, *place(request))
+    config = request.config
+    composed = copy.deepcopy(config)
+    refuse(config)
+    used = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
+    parts = build(config)
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    code = codes.collect(plain)  # before anything of it runs, which may change what it reads
+    codes.require_free(code, request.folder)
+    if request.expected is not None:
+        codes.require_recorded(request.expected, code.record())
+    free = _free(request)
+    problem, data = parts.problem(config.seed, free)
+    parts.inference.check(problem)
+    verdicts.require_possible(parts.diagnostics, problem)
+    objectives.require_possible(plain.get("objective"), parts.inference, problem)
+    if parts.training is not None:
+        _refuse_unread(request.overrides)
+        _adopt(config, problem.training, free)
+    record = _record(request, problem, data, used, code)
+    if code.unknown:
+        terminal.show_unknown_code(code.unknown)
+    keeper = _keeper(parts.checkpoint_every, record, request.start)
+    keeper.check()
+    if isinstance(request.start, Resumed):
+        record = replace(record, start=replace(request.start, times=keeper.extensions))
+    return Prepared(request, composed, parts, problem, record, code, keeper, plain.get("objective"))
+
+
+def place(request: Request) -> tuple[str, tuple[str, ...]]:
+    """The key that chose the folder of a run, and what may be in a new one."""
+    return ("hydra.run.dir", ()) if request.sweep is None else ("hydra.sweep.subdir", (jobs.FILE,))
+
+
+def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code) -> RunRecord:
+    config, choices, sweep = request.config, request.choices, request.sweep
+    data_hash, made_of = dataset.fingerprint(data), code.record()
+    plain = masked(cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True)))
+    fingerprint = provenance.fingerprint(plain, data_hash, made_of["hash"])
+    came_from = provenance.collect(config.seed, data_hash, request.start_folder)
+    words = " ".join(choices[group] for group in ("data", "model", "inference"))
+    together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
+    return RunRecord(
+        name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
+        config=plain,
+        choices=choices,
+        overrides=masked(request.overrides),
+        folder=request.folder,
+        start_folder=request.start_folder,
+        provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint} | together,
+        description=describe(problem, data_hash),
+        data=data,
+        sweep=sweep,
+    )
+
+
+def _keeper(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
+    """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
+    asked = provenance.question(record.config)
+    asked.get("inference", {}).pop("draws", None)
+    question = {
+        "config": asked,
+        "data_hash": record.provenance["data_hash"],
+        "code": record.provenance["code"],
+        "versions": record.provenance["versions"],
+        "device": record.provenance["device"],
+    }
+    return Checkpoint(record.folder, every, question, isinstance(start, Resumed) and start.from_checkpoint)
+
+
+def _refuse_unread(overrides: Collection[str]) -> None:
+    """A network is trained; what a point estimate's own optimiser reads would be typed in vain."""
+    from credo.inference.point.optimise import PointEstimate
+
+    unread = {field.name for field in fields(PointEstimate)}
+    for word in overrides:
+        if (found := re.match(r"\+*inference\.(\w+)=", word)) and found[1] in unread:
+            raise ConfigError(
+                f"inference.{found[1]}: networks are trained as training says, which does not read it; set "
+                "training.learning_rate, training.batch_size, training.epochs or training.members"
+            )
+
+
+FREE = ("batch_size", "validation")
+"""Settings of a training that follow the number of rows where nobody chose them."""
+
+
+def _free(request: Request) -> tuple[str, ...]:
+    """Which of them are as the training's own file has them, and were not typed."""
+    preset = paths.settings("training", request.choices.get("training", ""))
+    typed = {match[1] for word in request.overrides if (match := re.match(r"\+*training\.(\w+)=", word))}
+    return tuple(
+        name
+        for name in FREE
+        if name in preset and name not in typed and OmegaConf.select(request.config, f"training.{name}") == preset[name]
+    )
+
+
+def _adopt(config: DictConfig, training: Training | None, free: tuple[str, ...]) -> None:
+    """Let the configuration have what the rows allow of these settings, and say so."""
+    for name in free:
+        value = getattr(training, name)
+        if value != config.training[name]:
+            terminal.say_once(f"training.{name} is {value:g} in place of {config.training[name]:g}: the rows are few")
+            config.training[name] = value

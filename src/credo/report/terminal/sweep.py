@@ -1,0 +1,83 @@
+"""The summary of a sweep on the terminal."""
+
+import itertools
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from credo.report.drawing.numbers import counted, seconds
+from credo.report.sweep.summary import MOST_ROWS, NOT_RUN, SweepSummary
+from credo.report.terminal.run import STYLES, Screen
+from credo.runs import job as jobs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOOKS = {
+    "FINISHED": "green",
+    "SKIPPED": "cyan",
+    "PRUNED": "cyan",
+    "FAILED": "red",
+    "KILLED": "red",
+    NOT_RUN: "yellow",
+    "RUNNING": "yellow",
+}
+"""Styles of the states."""
+
+
+def show(summary: SweepSummary, tracker: str, place: str | None) -> None:
+    """Print the jobs, why some have no answer, and where everything is.
+
+    Args:
+        summary: of the sweep.
+        tracker: the name of the tracker that recorded it.
+        place: where the tracker has it; `None` where it recorded nothing.
+    """
+    screen = Screen(soft_wrap=False, highlight=False)
+    shown = summary.shown()
+    screen.print()
+    screen.print(_table(shown, jobs.shortest(summary.keys), screen.width))
+    if len(shown) > MOST_ROWS:
+        screen.print(f"... {len(shown) - MOST_ROWS} more in sweep.csv", style="dim")
+    for number, reason in summary.unfinished():
+        screen.print(Text(f"job {number}: {reason}", style="red"), soft_wrap=True)
+    took = summary.table["seconds"].sum()
+    screen.print(f"\n{counted(len(shown), 'job')} in {seconds(took)} of their own time", style="dim")
+    for sentence in summary.best():
+        screen.print(Text(sentence), soft_wrap=True)
+    _show_places(screen, summary)
+    if place:
+        screen.print(Text(f"{tracker:<8}{place.splitlines()[0]}"), soft_wrap=True)
+
+
+def _show_places(screen: Screen, summary: SweepSummary) -> None:
+    screen.print(Text(f"report  {summary.files[1]}"), soft_wrap=True)
+    for word, file in zip(("table", "compare"), (summary.files[0], *summary.files[2:3]), strict=False):
+        screen.print(Text(f"{word:<8}{file}"), soft_wrap=True)
+    if summary.uncompared:
+        screen.print(Text(f"not compared: {summary.uncompared}", style="yellow"), soft_wrap=True)
+
+
+def _table(shown: "pd.DataFrame", words: Collection[str], width: int) -> Table:
+    """The jobs, as many and with as many columns as there is room for; numbers stand to the right."""
+    shown = _fitting(shown, width)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in shown.columns:
+        is_word = column in ("state", "verdict") or column in words
+        table.add_column(column, justify="left" if is_word else "right", no_wrap=True)
+    for row in shown.head(MOST_ROWS).itertuples(index=False):
+        cells = [Text(str(cell)) for cell in row]
+        cells[1].stylize(LOOKS.get(str(row[1]).upper(), LOOKS.get(str(row[1]), "")))
+        cells[2].stylize(STYLES.get(str(row[2]), ""))
+        table.add_row(*cells)
+    return table
+
+
+def _fitting(shown: "pd.DataFrame", room: int) -> "pd.DataFrame":
+    """The columns for which there is room, from the left, and at least the first three."""
+    widths = [max(len(name), *shown[name].str.len()) + 2 for name in shown]
+    ends = itertools.accumulate(widths, initial=-2)
+    count = sum(end <= room for end in ends) - 1
+    return shown.iloc[:, : max(count, 3)]
