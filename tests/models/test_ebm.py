@@ -31,7 +31,8 @@ from credo.energies.samplers.auto import Auto
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
 from credo.models import priors
-from credo.models.ebm import Ebm, EnergyDistribution
+from credo.models.ebm import Ebm
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 
 CONF = Path(__file__).parents[2] / "conf"

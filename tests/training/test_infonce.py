@@ -17,8 +17,6 @@ from credo.data.dataset import split
 from credo.diagnostics.base import Check
 from credo.diagnostics.ceiling import Ceiling
 from credo.diagnostics.collect import collect
-from credo.diagnostics.energy import add_energy
-from credo.diagnostics.information import add_information
 from credo.diagnostics.summary import summarise
 from credo.energies.critic import CriticModel
 from credo.energies.model import EnergyModel
@@ -30,10 +28,11 @@ from credo.inference.point.mle import Mle
 from credo.inference.result import Result
 from credo.inference.training.contrastive import states_of
 from credo.inference.training.descent import Batch
-from credo.inference.training.infonce import Infonce, scores
+from credo.inference.training.infonce import Infonce, add_information, scores
 from credo.information.mutual_information import infonce
 from credo.models import priors
 from credo.models.ebm import Ebm
+from credo.models.ebm_derived import add_energy
 from credo.models.problem import BoundModel, Problem
 from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title

@@ -127,6 +127,12 @@ class Descent(eqx.Module):
     """The objective's word in the configuration."""
     curve: ClassVar[str] = "loss"
     """What its learning curves show, as metrics are named."""
+    of_density: ClassVar[bool] = True
+    """Whether the trained energy stands for a density of states."""
+    by_samples: ClassVar[bool] = False
+    """Whether it is trained by samples of the model, which are then looked at, too, where there are exact ones."""
+    derives: ClassVar[str] = "training"
+    """What `derived` adds, as a message calls it."""
     keeps_going: ClassVar[bool] = False
     """Whether a member that is no longer finite is left out, instead of ending the run."""
 
@@ -176,6 +182,10 @@ class Descent(eqx.Module):
         left = rows - round(validation * rows)
         size = max(min(self.batch_size, left), 1) if "batch_size" in free else self.batch_size
         return dataclasses.replace(self, batch_size=size, validation=validation)
+
+    def derived(self, problem: Problem, result: Result, key: Array) -> Result:  # noqa: ARG002 - a hook
+        """The result with groups more that only this objective has; the default adds none."""
+        return result
 
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if the rows do not suffice, or latents have values by row."""

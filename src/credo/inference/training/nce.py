@@ -21,7 +21,7 @@ from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Positive
 

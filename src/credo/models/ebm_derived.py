@@ -15,16 +15,14 @@ import xarray as xr
 from jax import Array
 from numpyro import handlers
 
-from credo.diagnostics.replicates import replicates
-from credo.diagnostics.samples import largest_r_hat
 from credo.energies.normaliser import ais
 from credo.energies.normaliser.base import Normaliser
+from credo.energies.samplers.agreement import largest_r_hat
 from credo.energies.samplers.base import Walkers
-from credo.inference.result import Kind, Result
-from credo.inference.training.contrastive import Contrastive
-from credo.inference.training.infonce import Infonce
-from credo.models.ebm import EnergyDistribution
+from credo.models.base import Found
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
+from credo.models.replicates import replicates
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 128
@@ -47,7 +45,7 @@ class LogZ(NamedTuple):
     how: str
 
 
-def add_energy(problem: Problem, result: Result, key: Array) -> Result:
+def add_energy[R: Found](problem: Problem, result: R, key: Array) -> R:
     """The result of an energy-based model with some groups more, any other as it is.
 
     They are `normaliser`, `samples`, `density` and, of a trained one, `replicates`.
@@ -64,7 +62,7 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
     for m in range(members):
         theta = {name: values[m] for name, values in draws.items()}
         states, y = _states(problem.bound, theta)
-        exactly = not isinstance(problem.training, Contrastive) and _can_draw(states, key)
+        exactly = not (problem.training is not None and problem.training.by_samples) and _can_draw(states, key)
         samples = _samples(states, y, jax.random.fold_in(sample_key, m), exactly) if m == 0 else None
         if samples is not None:
             word = "exact draws" if exactly else states.sampler.of(states.energy).word
@@ -72,7 +70,7 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
             result.tree["samples"] = xr.DataTree(
                 _samples_dataset(problem, word, *samples).assign_attrs(exact=int(exactly), adjusted=int(adjusted))
             )
-        if m == 0 and result.kind is Kind.TRAINED:
+        if m == 0 and result.kind == "trained":
             result.tree["replicates"] = xr.DataTree(_replicates(problem, theta, samples, jax.random.fold_in(key, 2)))
         log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
         found.append(log_z)
@@ -94,9 +92,9 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
 
 
 def _is_density(problem: Problem) -> bool:
-    """Whether the model is an energy that stands for a density; a critic does not."""
-    energy = getattr(problem.model, "energy", None)
-    return energy is not None and not isinstance(problem.training, Infonce) and energy.density
+    """Whether the energy stands for a density; a critic, and what was trained to tell pairs apart, does not."""
+    model: Any = problem.model
+    return model.has_energy and model.energy.density and (problem.training is None or problem.training.of_density)
 
 
 def _by_row(problem: Problem, data: xr.Dataset, values: list[np.ndarray]) -> xr.Dataset:
@@ -117,7 +115,7 @@ def _replicates(
     return replicates(problem, states, y, given, None if samples is None else samples[0], key)
 
 
-def _draws(result: Result) -> dict[str, np.ndarray]:
+def _draws(result: Found) -> dict[str, np.ndarray]:
     """The latents by site, [draw, ...], in their own space."""
     groups = [result.tree[name].to_dataset() for name in ("posterior", "network") if name in result.tree.children]
     return {

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 
 MOST = 1000
