@@ -11,9 +11,10 @@ from credo.errors import ConfigError
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
+from credo.models.binding import bind
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
-from credo.models.problem import Problem, bind
+from credo.models.problem import Problem
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
 

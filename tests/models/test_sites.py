@@ -19,9 +19,10 @@ from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.mdn import Mdn
 from credo.models.normal_inverse_gamma import NormalInverseGamma
-from credo.models.problem import Problem, Site
+from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.models.regression import Regression
+from credo.models.sites import Site
 from credo.models.uniform import Uniform
 
 DATA = xr.Dataset(

@@ -35,9 +35,10 @@ from credo.inference.training.nce import Nce
 from credo.inference.training.pcd import Pcd
 from credo.inference.training.score_matching import ScoreMatching
 from credo.models import priors
+from credo.models.binding import BoundModel
 from credo.models.ebm import Ebm
 from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.problem import Problem
 
 CONF = Path(__file__).parents[2] / "conf"
 ROWS = 20_000

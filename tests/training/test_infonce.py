@@ -31,9 +31,10 @@ from credo.inference.training.descent import Batch
 from credo.inference.training.infonce import Infonce, add_information, scores
 from credo.information.mutual_information import infonce
 from credo.models import priors
+from credo.models.binding import BoundModel
 from credo.models.ebm import Ebm
 from credo.models.ebm_derived import add_energy
-from credo.models.problem import BoundModel, Problem
+from credo.models.problem import Problem
 from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title
 

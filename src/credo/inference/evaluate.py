@@ -13,10 +13,12 @@ from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
 from credo.inference.mcmc.lazy import Joined
+from credo.models.binding import BoundModel
 from credo.models.dependence import independent
 from credo.models.failure import told
 from credo.models.messages import Padded, WholeCounts, is_factor
-from credo.models.problem import BoundModel, Problem, Site
+from credo.models.problem import Problem
+from credo.models.sites import Site
 
 _BATCH_SCALARS = 2**23
 """How many scalars one batch of draws may produce."""

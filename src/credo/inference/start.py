@@ -17,7 +17,8 @@ from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel, messages_at
+from credo.models.problem import Problem
 from credo.networks.bayesian import is_improper
 
 WORDS = ("auto", "jitter", "prior", "map", "values")
@@ -249,7 +250,7 @@ def _look(program: BoundModel, discrete: Values, z: Values) -> tuple[Values, Val
     """Values and log densities by site, and the gradient by latent."""
     given: Program = handlers.condition(program, data=discrete) if discrete else program
     x = constrain(given, z)
-    messages = handlers.trace(handlers.substitute(handlers.seed(given, jax.random.PRNGKey(0)), data=x)).get_trace()
+    messages = messages_at(given, x)
     sites = {name: message for name, message in messages.items() if message["type"] == "sample"}
     densities = {name: jnp.sum(message["fn"].log_prob(message["value"])) for name, message in sites.items()}
     gradient = jax.grad(potential(given))(z) if z else {}

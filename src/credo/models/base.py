@@ -162,7 +162,7 @@ class Model(eqx.Module):
         Raises:
             ConfigError: a prior is improper and cannot be drawn from.
         """
-        from credo.models.problem import simulate
+        from credo.models.simulate import simulate
 
         return simulate(self, data, seed)
 

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from credo.models.problem import Problem, Site
+from credo.models.problem import Problem
+from credo.models.sites import Site
 
 
 def describe(problem: Problem, data_hash: str) -> dict[str, Any]:

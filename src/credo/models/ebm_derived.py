@@ -13,15 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
-from numpyro import handlers
 
 from credo.energies.normaliser import ais
 from credo.energies.normaliser.base import Normaliser
 from credo.energies.samplers.agreement import largest_r_hat
 from credo.energies.samplers.base import Walkers
 from credo.models.base import Found
-from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.energy_distribution import EnergyDistribution, states_at
+from credo.models.problem import Problem
 from credo.models.replicates import replicates
 
 _MOST_MEMBERS = 10
@@ -129,9 +129,7 @@ def _draws(result: Found) -> dict[str, np.ndarray]:
 @eqx.filter_jit
 def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribution, Array]:
     """The distribution of the observations at theta, and the observations as states [row, dim]."""
-    seeded = handlers.seed(program, jax.random.PRNGKey(0))
-    message = handlers.trace(handlers.substitute(seeded, data=theta)).get_trace()["y"]
-    return message["fn"], message["fn"].states(message["value"])
+    return states_at(program, theta)
 
 
 def _can_draw(states: EnergyDistribution, key: Array) -> bool:

@@ -1,5 +1,6 @@
 """An energy as a distribution: p(y) = exp(-E(y)) / Z, as NumPyro's programs take it."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from credo.energies.base import real
 from credo.energies.model import EnergyModel
 from credo.energies.normaliser.base import Normaliser
 from credo.energies.samplers.base import Sampler
+from credo.models.binding import messages_at
 
 _BURN = 20
 """A draw of the model begins at the base and takes so many times `sampler.steps` transitions."""
@@ -95,3 +97,9 @@ class EnergyDistribution(dist.Distribution):
             return self.normaliser.draws(self.energy, key)
         draw = partial(self.normaliser.draws, self.energy)
         return jax.vmap(draw)(jax.random.split(key, self.rows))
+
+
+def states_at(program: Callable[[], Any], latents: Mapping[str, Any]) -> tuple[EnergyDistribution, Array]:
+    """The distribution of the observations y at latents in their own space, and y as states [row, dim]."""
+    message = messages_at(program, latents)["y"]
+    return message["fn"], message["fn"].states(message["value"])

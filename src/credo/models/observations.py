@@ -1,17 +1,18 @@
 """What a program observes: the values of its own observed sites, however it computes them, and which of them count."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from numpyro import handlers
 
+from credo.errors import ConfigError
+from credo.models.base import Model
+from credo.models.binding import BoundModel
 from credo.models.dependence import independent
 from credo.models.priors import Placeholders
-
-if TYPE_CHECKING:
-    from credo.models.problem import BoundModel, Site
+from credo.models.sites import Site, site_of
 
 
 class Observation(NamedTuple):
@@ -39,7 +40,7 @@ class Observation(NamedTuple):
         return np.asarray(self.seen.any(axis=tuple(range(ndim, self.seen.ndim))))
 
 
-def observe(program: "BoundModel", sites: tuple["Site", ...]) -> dict[str, Observation]:
+def observe(program: BoundModel, sites: tuple[Site, ...]) -> dict[str, Observation]:
     """The observations by site; one that depends on a latent is no data and is left out.
 
     Where a program observes its data as they are, nothing is computed.
@@ -50,10 +51,8 @@ def observe(program: "BoundModel", sites: tuple["Site", ...]) -> dict[str, Obser
     return {name: Observation(*_plain(*pair)) for name, pair in found.items()}
 
 
-def _computed(program: "BoundModel", names: Mapping[str, Any], latents: Mapping[str, Any]) -> dict[str, Any]:
-    from credo.models.problem import site_of
-
-    def run(free: tuple[jax.Array, Mapping[str, Any]], program: "BoundModel") -> dict[str, Any]:
+def _computed(program: BoundModel, names: Mapping[str, Any], latents: Mapping[str, Any]) -> dict[str, Any]:
+    def run(free: tuple[jax.Array, Mapping[str, Any]], program: BoundModel) -> dict[str, Any]:
         with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=free[0]):
             handlers.substitute(program, data=free[1])()
         sites = {name: site_of(messages[name]) for name in names}
@@ -66,7 +65,7 @@ def _computed(program: "BoundModel", names: Mapping[str, Any], latents: Mapping[
     return values
 
 
-def _shape(site: "Site") -> jax.ShapeDtypeStruct:
+def _shape(site: Site) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(site.shape, int if site.discrete else float)
 
 
@@ -77,3 +76,28 @@ def _plain(value: Any, seen: Any) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _is_known(pair: Any) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(pair))
+
+
+def check_support(site: Site, observation: Observation, row_dim: str, model: Model) -> None:
+    """Raise `ConfigError` if what a site observed is not all within its support."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(site.constraint)):
+        return  # the support depends on a latent
+    value = observation.value
+    inside = np.asarray(site.constraint(value))
+    if observation.seen is not None:
+        counts = observation.seen_rows(inside.ndim)
+        inside = (
+            inside if counts is None else inside | ~counts.reshape(counts.shape + (1,) * (inside.ndim - counts.ndim))
+        )
+    if np.all(inside):
+        return
+    where = tuple(int(i) for i in np.argwhere(~inside)[0])
+    raise ConfigError(
+        f"{model.likelihood_key}: every {site.name} must be {site.support}, but {row_dim} "
+        f"{where[0] if len(where) == 1 else where} has {_short(value[where])}; choose another model or other data"
+    )
+
+
+def _short(value: np.ndarray) -> str:
+    """A number, or those of an event."""
+    return f"{value:.6g}" if value.ndim == 0 else f"({', '.join(f'{one:.6g}' for one in np.ravel(value))})"

@@ -14,7 +14,7 @@ from jax import Array, lax
 from numpyro import handlers
 
 from credo.inference.density import Values, discrete_latents, potential, structure
-from credo.models.problem import BoundModel
+from credo.models.binding import BoundModel
 
 MOST_VALUES = 1000
 """Of a latent with more values than these, the steps of one are looked at."""

@@ -25,7 +25,8 @@ from credo.inference.mcmc.programs import Stats, first_points, start
 from credo.inference.mcmc.stop import Stop
 from credo.inference.result import Kind, Result
 from credo.inference.start import not_found, require_possible
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 from credo.ranges import Count, Natural, Steps
 
 _STEPS = 2**17

@@ -14,7 +14,7 @@ from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 from numpyro.infer.mcmc import MCMCKernel
 
-from credo.models.problem import BoundModel
+from credo.models.binding import BoundModel
 
 if TYPE_CHECKING:
     from credo.inference.mcmc.mcmc import Chains

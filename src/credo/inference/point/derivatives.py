@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from numpyro import handlers
 
 from credo.inference.density import Program, Values, constrain
 from credo.inference.point.edges import Outlook, look_around
 from credo.inference.point.profile import falls
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 
 
 class LogDensity(Protocol):
@@ -107,6 +107,5 @@ def _sites(deterministic: tuple[str, ...], program: BoundModel, z: Values) -> Va
     latents = constrain(program, z)
     if not deterministic:
         return latents
-    seeded = handlers.seed(program, jax.random.PRNGKey(0))
-    messages = handlers.trace(handlers.substitute(seeded, data=latents)).get_trace()
+    messages = program.at(latents)
     return {**latents, **{name: messages[name]["value"] for name in deterministic}}

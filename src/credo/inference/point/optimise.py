@@ -31,7 +31,8 @@ from credo.inference.point.curvature import Curvature, inspect
 from credo.inference.result import Cost, Kind, Result, Status
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 from credo.ranges import Count, Positive
 
 _CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}

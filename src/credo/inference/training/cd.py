@@ -7,8 +7,8 @@ from jax import Array
 
 from credo.inference.training.contrastive import Contrastive
 from credo.inference.training.descent import Batch
+from credo.models.binding import BoundModel
 from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel
 
 
 class Cd(Contrastive):

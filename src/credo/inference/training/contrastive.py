@@ -12,15 +12,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from numpyro import handlers
 
 from credo.energies.samplers.base import Sampler, Walkers
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values, WithoutLikelihood, constrain, structure
 from credo.inference.training.descent import Batch, Descent, Method
 from credo.inference.training.likelihood import nll
-from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.energy_distribution import EnergyDistribution, states_at
+from credo.models.problem import Problem
 from credo.ranges import NonNegative
 
 MOST_GAP = 1e5
@@ -29,9 +29,7 @@ MOST_GAP = 1e5
 
 def states_of(program: Program, z: Values) -> tuple[EnergyDistribution, Array]:
     """The distribution of the observations at unconstrained latents, and the observations as states [row, dim]."""
-    seeded = handlers.seed(program, jax.random.PRNGKey(0))
-    message = handlers.trace(handlers.substitute(seeded, data=constrain(program, z))).get_trace()["y"]
-    return message["fn"], message["fn"].states(message["value"])
+    return states_at(program, constrain(program, z))
 
 
 def log_prior(method: Method, batch: Batch, z: Values) -> Array:

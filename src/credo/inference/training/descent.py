@@ -35,7 +35,8 @@ from credo.inference.result import Cost, Kind, Result, Status
 from credo.inference.start import find_continuous
 from credo.inference.state import packed, unpacked
 from credo.inference.training import continuation
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 from credo.ranges import Count, NonNegative, Part, Positive
 
 OPTIMISERS = ("adam", "adamw")

@@ -9,11 +9,9 @@ from math import log
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
-import jax
 import numpy as np
 import xarray as xr
 from jax import Array, lax
-from numpyro import handlers
 
 from credo.errors import ConfigError
 from credo.inference.density import Values
@@ -21,8 +19,9 @@ from credo.inference.result import Result
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
 from credo.information.mutual_information import infonce
-from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.energy_distribution import EnergyDistribution, states_at
+from credo.models.problem import Problem
 
 
 class Infonce(OfEnergies):
@@ -145,6 +144,4 @@ def _draws(problem: Problem, result: Result) -> list[dict[str, np.ndarray]]:
 
 @eqx.filter_jit
 def _bounds(training: Infonce, program: BoundModel, theta: dict[str, Any]) -> Array:
-    seeded = handlers.seed(program, jax.random.PRNGKey(0))
-    message = handlers.trace(handlers.substitute(seeded, data=theta)).get_trace()["y"]
-    return training.bounds(message["fn"], message["fn"].states(message["value"]))
+    return training.bounds(*states_at(program, theta))

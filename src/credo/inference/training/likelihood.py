@@ -10,7 +10,8 @@ from jax import Array
 
 from credo.inference.density import ScaledLikelihood, Values, WithoutLikelihood, WithoutPriors, constrain, log_joint
 from credo.inference.training.descent import Batch, Descent, Method
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 
 
 class Likelihood(Descent):

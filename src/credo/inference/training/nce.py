@@ -21,8 +21,9 @@ from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
+from credo.models.binding import BoundModel
 from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.problem import Problem
 from credo.ranges import Count, Positive
 
 FORMS = ("binary", "ranking")

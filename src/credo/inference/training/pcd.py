@@ -12,8 +12,9 @@ from credo import memory
 from credo.inference.density import structure
 from credo.inference.training.contrastive import Contrastive, Negatives
 from credo.inference.training.descent import Batch
+from credo.models.binding import BoundModel
 from credo.models.energy_distribution import EnergyDistribution
-from credo.models.problem import BoundModel, Problem
+from credo.models.problem import Problem
 from credo.ranges import Count, Share
 
 

@@ -12,14 +12,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from numpyro import handlers
 from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values, constrain
 from credo.inference.mcmc.kernels.mh import Mh, MhState, RandomWalkMetropolis
 from credo.inference.mcmc.programs import Stats
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.energy_distribution import states_at
+from credo.models.problem import Problem
 from credo.ranges import count
 
 
@@ -63,9 +64,7 @@ class ExchangeKernel(RandomWalkMetropolis):
         return exchanged.astype(state.log_density.dtype), drift.astype(state.log_density.dtype)
 
     def _states(self, z: Values) -> Any:
-        seeded = handlers.seed(self._full, jax.random.PRNGKey(0))
-        message = handlers.trace(handlers.substitute(seeded, data=constrain(self._full, z))).get_trace()["y"]
-        return message["fn"], message["fn"].states(message["value"])
+        return states_at(self._full, constrain(self._full, z))
 
 
 class Exchange(Mh):

@@ -28,7 +28,8 @@ from credo.inference.mcmc.mcmc import Chains
 from credo.inference.mcmc.metric import Metric
 from credo.inference.mcmc.programs import Stats, over_chains
 from credo.inference.start import find_continuous
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 from credo.ranges import Between, Positive
 
 _FIRST_WINDOW, _GROWTH, _LAST_WINDOW, _LEAST_WINDOW = 10, 1.5, 0.85, 0.1

@@ -26,7 +26,8 @@ from credo.inference.mcmc.mcmc import Chains
 from credo.inference.mcmc.programs import Stats, advance
 from credo.inference.result import Result
 from credo.inference.start import Start, find
-from credo.models.problem import BoundModel, Problem
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
 from credo.ranges import Between, Positive
 
 

@@ -1,0 +1,34 @@
+"""Data drawn from a model: latents from the priors, observations from the likelihood."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from numpyro import handlers
+
+from credo.errors import ConfigError
+from credo.models.base import Model
+from credo.models.binding import BoundModel, bind
+from credo.models.sites import trace
+
+
+def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """See `Model.simulate`."""
+    bound = bind(model, data)
+    sites = {site.name: site for site in trace(bound)}
+    for site in sites.values():
+        if site.kind == "latent" and site.improper:
+            raise ConfigError(
+                f"model.prior.{site.name}: data=synthetic draws from the prior, but a flat prior has no draws"
+            )
+
+    @jax.jit
+    def draw(bound: BoundModel, key: jax.Array) -> dict[str, Any]:
+        free = handlers.uncondition(handlers.seed(bound, key))
+        return {name: message["value"] for name, message in handlers.trace(free).get_trace().items() if name in sites}
+
+    values = {name: np.asarray(value) for name, value in draw(bound, jax.random.PRNGKey(seed)).items()}
+    observed = {name: value for name, value in values.items() if sites[name].kind == "observed"}
+    truth = {name: value for name, value in values.items() if name not in observed and not sites[name].internal}
+    return observed, truth
