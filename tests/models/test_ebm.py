@@ -50,7 +50,7 @@ def quickly() -> Iterator[None]:
 
 def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:
     """With the settings of its YAML."""
-    known: dict[str, Any] = {**OmegaConf.load(CONF / "energy" / f"{cls.__name__.removesuffix("Model").lower()}.yaml")}
+    known: dict[str, Any] = {**OmegaConf.load(CONF / "energy" / f"{cls.__name__.removesuffix('Model').lower()}.yaml")}
     del known["defaults"]
     return cls(**(known | settings))
 

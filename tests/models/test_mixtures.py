@@ -22,13 +22,13 @@ from credo.errors import ConfigError
 from credo.models.mixtures import (
     FAMILIES,
     WEIGHTS,
+    Component,
     ConditionalMixture,
-    Family,
     check_targets,
     crps,
     initial,
     log_weights,
-    make_family,
+    make_component,
     mixture,
     raw_size,
 )
@@ -45,8 +45,8 @@ CASES = tuple(SETTINGS)
 CONTINUOUS = tuple(case for case in CASES if case not in COUNTS)
 
 
-def make(case: str, **settings: Any) -> Family:
-    return make_family(case.removesuffix("_bounded"), **SETTINGS[case] | settings)
+def make(case: str, **settings: Any) -> Component:
+    return make_component(case.removesuffix("_bounded"), **SETTINGS[case] | settings)
 
 
 def some(case: str, components: int = 3, targets: int = 1, rows: int = 1, how: str = "softmax", seed: int = 0) -> Any:
@@ -296,7 +296,6 @@ def test_extremes_are_finite(case: str, how: str, dtype: Any, floor: float, size
     assert value.dtype == dtype
     assert jnp.isfinite(value)
     assert all(jnp.isfinite(slope).all() for slope in slopes)
-    assert jnp.isfinite(m.responsibilities(y)).all()
     assert ((m.cdf(y) >= 0) & (m.cdf(y) <= 1 + 1e-6)).all()
     assert jnp.isfinite(m.mean).all()
     assert jnp.isfinite(m.variance).all()
@@ -470,9 +469,8 @@ def test_it_is_a_numpyro_distribution(case: str) -> None:
 
     assert log_density(model, (y,), {}, {})[0].item() == pytest.approx(m.log_prob(y).sum().item())
     assert np.allclose(jax.jit(lambda m, y: m.log_prob(y))(m, y), m.log_prob(y))
-    assert np.allclose(m.responsibilities(y).sum(-1), 1)
     k = m.log_weights + m.family.log_prob(m.parameters, y[:, None])
-    assert np.allclose(m.responsibilities(y), jnp.exp(k - m.log_prob(y)[:, None]))
+    assert np.allclose(m.log_prob(y), jax.nn.logsumexp(k, -1))
 
 
 def test_a_value_outside_the_support_has_no_density() -> None:
@@ -499,7 +497,7 @@ def test_a_value_outside_the_support_has_no_density() -> None:
 )
 def test_a_family_that_cannot_be(word: str, settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=f"^{sentence}$"):
-        make_family(word, **settings)
+        make_component(word, **settings)
 
 
 def test_a_mixture_that_cannot_be() -> None:

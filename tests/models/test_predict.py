@@ -15,7 +15,7 @@ from jax import Array
 from scipy import stats
 
 from credo.models import predict
-from credo.models.mixtures import ConditionalMixture, Family, crps, make_family, mixture, raw_size
+from credo.models.mixtures import Component, ConditionalMixture, crps, make_component, mixture, raw_size
 from credo.models.predict import Predictive
 
 KEY = jax.random.PRNGKey(0)
@@ -24,7 +24,7 @@ KEY = jax.random.PRNGKey(0)
 class Linear(eqx.Module):
     """A mixture whose raw numbers are linear in the inputs and in the context."""
 
-    family: Family
+    family: Component
     components: int = eqx.field(static=True)
     targets: int = eqx.field(static=True)
 
@@ -38,7 +38,7 @@ class Linear(eqx.Module):
 def linear(family: str, draws: int = 4, targets: int = 1, **settings: Any) -> tuple[Linear, dict[str, np.ndarray]]:
     """Two components, and draws of weights."""
     random = np.random.default_rng(3)
-    model = Linear(make_family(family, **settings), 2, targets)
+    model = Linear(make_component(family, **settings), 2, targets)
     n = raw_size(model.family, "softmax", 2, targets)
     return model, {"bias": random.normal(size=(draws, n)), "weight": random.normal(0, 0.5, (draws, 3, n))}
 
@@ -210,7 +210,7 @@ def two(gap: float, draws: int = 1) -> tuple[Linear, dict[str, np.ndarray]]:
     bias = np.array([0, 0, -gap / 2, raw, gap / 2, raw])
     slope = np.zeros((3, 6))
     slope[0, [2, 4]] = 1
-    return Linear(make_family("gaussian"), 2, 1), {
+    return Linear(make_component("gaussian"), 2, 1), {
         "bias": np.tile(bias, (draws, 1)),
         "weight": np.tile(slope, (draws, 1, 1)),
     }

@@ -11,10 +11,10 @@ import pytest
 from jax import Array
 
 from credo.errors import ConfigError
-from credo.networks import functional
+from credo.networks import convolution, functional, resize
 from credo.networks.conv import Encoder
+from credo.networks.convolution import Window
 from credo.networks.film import FiLM
-from credo.networks.functional import Window
 from credo.networks.mlp import MLP, NORMS
 from credo.networks.unet import UNet
 
@@ -33,7 +33,7 @@ WINDOWS = {
 def test_small_convolutions_as_products(word: str, bias: bool) -> None:
     layer = eqx.nn.Conv2d(4, 6, *WINDOWS[word], use_bias=bias, dtype=float, key=KEY)
     x = jax.random.normal(KEY, (4, 9, 10))
-    np.testing.assert_allclose(functional.convolved(layer, x), layer(x), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(convolution.convolved(layer, x), layer(x), rtol=1e-12, atol=1e-12)
 
 
 NETWORKS: dict[str, tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]] = {
@@ -241,19 +241,19 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "even kernel": (lambda: UNet((1, 8, 8), 1, (4, 4), kernel=2, key=KEY), ("unet.kernel", "odd", "2")),
     "nothing to modulate": (lambda: FiLM(MLP(3, 2, (), key=KEY), 2, (4,), key=KEY), ("film", "no hidden layer")),
     "resizing": (
-        lambda: functional.interpolate(numbers(3, 3), (2, 2), "linear"),
+        lambda: resize.interpolate(numbers(3, 3), (2, 2), "linear"),
         ("interpolate", "bilinear", "linear"),
     ),
     "aligned area": (
-        lambda: functional.interpolate(numbers(3, 3), (2, 2), "area", align_corners=True, layer="up"),
+        lambda: resize.interpolate(numbers(3, 3), (2, 2), "area", align_corners=True, layer="up"),
         ("up", "align_corners", "area"),
     ),
-    "empty image": (lambda: functional.interpolate(numbers(3, 3), (0, 2)), ("interpolate", "(0, 2)")),
-    "padding word": (lambda: functional.pad(numbers(3), (1, 1), "edge"), ("pad", "replicate", "edge")),
-    "odd widths": (lambda: functional.pad(numbers(3), (1, 1, 1)), ("pad", "two widths")),
-    "reflect": (lambda: functional.pad(numbers(2, 3), (3, 0), "reflect", layer="edge"), ("edge", "at most 2", "got 3")),
-    "circular": (lambda: functional.pad(numbers(2, 3), (0, 0, 0, 3), "circular"), ("pad", "at most 2", "got 3")),
-    "cropped away": (lambda: functional.pad(numbers(3), (-1, -2)), ("pad", "(-1, -2)", "nothing")),
+    "empty image": (lambda: resize.interpolate(numbers(3, 3), (0, 2)), ("interpolate", "(0, 2)")),
+    "padding word": (lambda: resize.pad(numbers(3), (1, 1), "edge"), ("pad", "replicate", "edge")),
+    "odd widths": (lambda: resize.pad(numbers(3), (1, 1, 1)), ("pad", "two widths")),
+    "reflect": (lambda: resize.pad(numbers(2, 3), (3, 0), "reflect", layer="edge"), ("edge", "at most 2", "got 3")),
+    "circular": (lambda: resize.pad(numbers(2, 3), (0, 0, 0, 3), "circular"), ("pad", "at most 2", "got 3")),
+    "cropped away": (lambda: resize.pad(numbers(3), (-1, -2)), ("pad", "(-1, -2)", "nothing")),
     "p": (lambda: functional.normalize(numbers(2, 3), p=0), ("normalize", "p > 0")),
 }
 

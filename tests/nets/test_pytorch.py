@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from jax import Array
 
-from credo.networks import functional
+from credo.networks import convolution, functional, resize
 
 FILE = np.load(Path(__file__).with_name("pytorch.npz"), allow_pickle=False)
 CASES = json.loads(str(FILE["cases"]))["cases"]
@@ -26,10 +26,10 @@ def conv2d(x: Array, weight: Array, bias: Array, **settings: Any) -> Array:
     """`eqx.nn.Conv2d` with these weights for images [batch, channels, height, width]."""
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     height, width = weight.shape[2:]
-    window = functional.Window((height, width), **({"padding": 0} | settings))
+    window = convolution.Window((height, width), **({"padding": 0} | settings))
     layer = eqx.nn.Conv2d(x.shape[1], weight.shape[0], *window, dtype=x.dtype, key=jax.random.key(0))
     y = jax.vmap(eqx.tree_at(lambda c: [c.weight, c.bias], layer, [weight, bias[:, None, None]]))(x)
-    assert y.shape[2:] == functional.conv_size((x.shape[2], x.shape[3]), window, layer="conv")
+    assert y.shape[2:] == convolution.conv_size((x.shape[2], x.shape[3]), window, layer="conv")
     return y
 
 
@@ -50,8 +50,8 @@ OPERATIONS: dict[str, Callable[..., Array]] = {
     "group_norm": group_norm,
     "layer_norm": layer_norm,
     "conv2d": conv2d,
-    "interpolate": lambda x, size, **settings: functional.interpolate(x, tuple(size), **settings),
-    "pad": lambda x, pad, **settings: functional.pad(x, pad, **settings),
+    "interpolate": lambda x, size, **settings: resize.interpolate(x, tuple(size), **settings),
+    "pad": lambda x, pad, **settings: resize.pad(x, pad, **settings),
     "normalize": functional.normalize,
     "matmul": jnp.matmul,
     "cumprod": jnp.cumprod,
@@ -103,6 +103,6 @@ def test_nearest_takes_the_same_pixels_for_all_sizes() -> None:
     start = 0
     for n in range(1, most + 1):
         for m in range(1, most + 1):
-            ours = functional._resizing(n, m, "nearest", False) @ np.arange(n)
+            ours = resize._resizing(n, m, "nearest", False) @ np.arange(n)
             np.testing.assert_array_equal(ours, answers[start : start + m])
             start += m

@@ -26,7 +26,7 @@ from credo.energies.units import OneOf
 from credo.errors import ConfigError
 from credo.networks import bayesian
 from credo.networks.conv import Encoder, Shape
-from credo.networks.functional import Window
+from credo.networks.convolution import Window
 from credo.ranges import Count, Natural, Positive
 
 

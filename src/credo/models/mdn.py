@@ -19,7 +19,7 @@ from numpyro.distributions import constraints
 from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Found, Model
-from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
+from credo.models.mixtures import WEIGHTS, Component, ConditionalMixture, initial, make_component, mixture, raw_size
 from credo.networks.bayesian import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
 from credo.networks.bayesian import sample as sample_weights
 from credo.networks.film import FiLM
@@ -63,7 +63,7 @@ class Learned(eqx.Module):
 
     inputs: Moments
     contexts: Moments | None
-    family: Family
+    family: Component
     base: np.ndarray | Array
     dims: tuple[int, int, int] = eqx.field(static=True)
 
@@ -254,9 +254,9 @@ class Mdn(Model):
             return self.floor
         return _LEAST_ROUNDED if self.family.startswith("discretized_") else 1.0
 
-    def _family(self, **settings: Any) -> Family:
+    def _family(self, **settings: Any) -> Component:
         ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}
-        return make_family(self.family, **ends, **settings)
+        return make_component(self.family, **ends, **settings)
 
     def _made(self, dims: tuple[int, int, int], key: Array) -> Any:
         """A network that begins as networks do."""
@@ -339,7 +339,7 @@ def _last_layer(network: Any, *, film: bool) -> Any:
     return network.trunk.head if film else network.head
 
 
-def _resolution(y: np.ndarray, family: Family) -> np.ndarray:
+def _resolution(y: np.ndarray, family: Component) -> np.ndarray:
     """The least step between two values of each target, at least 1e-5 of its standard deviation; 1 of counts."""
     if family.support.is_discrete or family.word == "beta":
         return np.ones(y.shape[1])

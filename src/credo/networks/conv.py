@@ -11,8 +11,8 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 
 from credo.errors import ConfigError
-from credo.networks import functional
-from credo.networks.functional import SAME, Size, Window
+from credo.networks import convolution, functional, resize
+from credo.networks.convolution import SAME, Size, Window
 from credo.networks.mlp import Films
 
 Shape = tuple[int, int, int]
@@ -55,7 +55,7 @@ class Block(eqx.Module):
         functional.check_counts(layer=layer, shape=min(shape), channels=channels)
         for count in (shape[0], channels):
             functional.check_groups(window.groups, count, layer=f"{layer}.groups")
-        self.size = functional.conv_size(shape[1:], window, layer=layer)
+        self.size = convolution.conv_size(shape[1:], window, layer=layer)
         pixels = self.size[0] * self.size[1]
         self.norm = functional.group_norm(norm_groups, channels, pixels, dtype=dtype, layer=f"{layer}.norm_groups")
         self.conv = eqx.nn.Conv2d(shape[0], channels, *window, dtype=dtype, key=key)
@@ -69,7 +69,7 @@ class Block(eqx.Module):
     def __call__(self, x: Array, film: tuple[Array, Array] | None = None) -> Array:
         """The output [channels, *size] for an image x."""
         # Fused with FiLM the norm would be rounded otherwise, and FiLM would not begin as nothing to the bit.
-        h = lax.optimization_barrier(self.norm(functional.convolved(self.conv, x)))
+        h = lax.optimization_barrier(self.norm(convolution.convolved(self.conv, x)))
         h = h if film is None else functional.film(h, *film)
         return functional.ACTIVATIONS[self.activation](h)
 
@@ -88,7 +88,7 @@ def pooled(size: Size, by: int, *, layer: str) -> Size:
 class Encoder(eqx.Module):
     """An image as a few numbers: blocks, each followed by pooling, and a linear layer of all that is left.
 
-    Pooling is the mean over areas (`functional.interpolate`), so that no row or column of an odd size is lost.
+    Pooling is the mean over areas (`resize.interpolate`), so that no row or column of an odd size is lost.
 
     Attributes:
         blocks: The blocks.
@@ -163,8 +163,8 @@ class Encoder(eqx.Module):
     def __call__(self, x: Array, films: Films = ()) -> Array:
         """The numbers [outputs] for an image x [channels, height, width]."""
         functional.check_shape(x, self.shape, layer="encoder")
-        x = x if self.resize is None else functional.interpolate(x, self.resize, "bilinear")
+        x = x if self.resize is None else resize.interpolate(x, self.resize, "bilinear")
         modulations = iter(films)
         for block, size in zip(self.blocks, self.sizes, strict=True):
-            x = functional.interpolate(block(x, next(modulations, None)), size, "area")
+            x = resize.interpolate(block(x, next(modulations, None)), size, "area")
         return self.head(jnp.ravel(x))

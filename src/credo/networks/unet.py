@@ -10,9 +10,9 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from credo.errors import ConfigError
-from credo.networks import functional
+from credo.networks import functional, resize
 from credo.networks.conv import Block, Shape, pooled
-from credo.networks.functional import Window
+from credo.networks.convolution import Window
 from credo.networks.mlp import Films
 
 
@@ -94,9 +94,9 @@ class UNet(eqx.Module):
         modulations = iter(films)
         seen: list[Array] = []
         for block in self.down:
-            x = block(functional.interpolate(x, block.size, "area"), next(modulations, None))
+            x = block(resize.interpolate(x, block.size, "area"), next(modulations, None))
             seen.append(x)
         for block, beside in zip(self.up, seen[-2::-1], strict=True):
-            wider = functional.interpolate(x, block.size, "bilinear")
+            wider = resize.interpolate(x, block.size, "bilinear")
             x = block(jnp.concatenate([beside, wider]), next(modulations, None))
         return self.head(x)

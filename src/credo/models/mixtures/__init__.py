@@ -4,21 +4,21 @@ A family f says how raw numbers become its parameters and what its density, CDF,
 numbers [n_raw] are those of the weights, then those of each component; `mixture` cuts and binds them.
 """
 
+from credo.models.mixtures.component import Component
+from credo.models.mixtures.components import FAMILIES, check_targets, make_component
 from credo.models.mixtures.crps import crps
-from credo.models.mixtures.families import FAMILIES, check_targets, make_family
-from credo.models.mixtures.family import Family
 from credo.models.mixtures.mixture import WEIGHTS, ConditionalMixture, initial, log_weights, mixture, raw_size
 
 __all__ = [
     "FAMILIES",
     "WEIGHTS",
+    "Component",
     "ConditionalMixture",
-    "Family",
     "check_targets",
     "crps",
     "initial",
     "log_weights",
-    "make_family",
+    "make_component",
     "mixture",
     "raw_size",
 ]

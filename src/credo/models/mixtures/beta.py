@@ -1,6 +1,6 @@
 """The family on the unit interval."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Family`
+# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
 
 from typing import Any, ClassVar
 
@@ -11,14 +11,14 @@ from jax.nn import sigmoid
 from jax.scipy.special import betainc
 from numpyro.distributions import constraints
 
-from credo.models.mixtures.family import Family, Parameters
+from credo.models.mixtures.component import Component, Parameters
 from credo.models.mixtures.special import HALF_LOG_2PI, deviance, is_large, is_near, stirling_error, upper_tail
 
 LEAST_MEAN = 1e-6
 """Means of `beta` are at least this far from 0 and 1."""
 
 
-class Beta(Family):
+class Beta(Component):
     """Beta(mean * precision, (1 - mean) * precision), with variance mean (1 - mean) / (1 + precision).
 
     The mean is sigmoid(raw), and the precision 1 / d^2 where d has the form, and the floor, of a scale; `unit` acts on

@@ -1,6 +1,6 @@
 """Families of whole numbers."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Family`
+# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
 
 from math import inf
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
-from credo.models.mixtures.family import Family, Parameters
+from credo.models.mixtures.component import Component, Parameters
 from credo.models.mixtures.location_scale import Logistic
 from credo.models.mixtures.special import (
     HALF_LOG_2PI,
@@ -113,7 +113,7 @@ class DiscretizedLogistic(Logistic):
         return jnp.where(wide, p["loc"], mean), jnp.where(wide, super().variance(p) + 1 / 12, variance)
 
 
-class Poisson(Family):
+class Poisson(Component):
     """Counts with `rate` = (floor * resolution)^2 + unit * softplus(raw): the floor is one of the deviation."""
 
     word: ClassVar[str] = "poisson"

@@ -11,7 +11,7 @@ from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
 from credo.models.mixtures.beta import Beta
-from credo.models.mixtures.family import Family, Parameters
+from credo.models.mixtures.component import Component, Parameters
 from credo.models.mixtures.location_scale import Gaussian
 from credo.models.mixtures.mixture import ConditionalMixture, mixture_cdf
 from credo.models.mixtures.special import HALF_LOG_2PI
@@ -51,7 +51,7 @@ def _absolute_mean(loc: Array, scale: Array) -> Array:
     return 2 * scale * jnp.exp(-0.5 * jnp.square(z) - HALF_LOG_2PI) + loc * (2 * ndtr(z) - 1)
 
 
-def _crps_sum(family: Family, log_w: Array, p: Parameters, y: Array) -> Array:
+def _crps_sum(family: Component, log_w: Array, p: Parameters, y: Array) -> Array:
     low, high = family.hull(p)
     least = jnp.floor(jnp.broadcast_to(low, (len(log_w), *y.shape)).min(0)).astype(y.dtype)
     most = jnp.ceil(jnp.broadcast_to(high, (len(log_w), *y.shape)).max(0)).astype(y.dtype)
@@ -73,7 +73,7 @@ def _crps_sum(family: Family, log_w: Array, p: Parameters, y: Array) -> Array:
 _NODES, _NODE_WEIGHTS = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2, np.polynomial.legendre.leggauss(10)[1] / 2
 
 
-def _crps_integral(family: Family, log_w: Array, p: Parameters, y: Array) -> Array:
+def _crps_integral(family: Component, log_w: Array, p: Parameters, y: Array) -> Array:
     steps = 2.0 ** np.asarray(family.reach)
     around = jnp.asarray(np.concatenate([-steps, [0.0], steps]), y.dtype)[:, None, None]
     ends = family.mean(p) + jnp.sqrt(family.variance(p)) * around

@@ -1,6 +1,6 @@
 """Families of a location and a scale on the whole line."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Family`
+# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
 
 from math import pi
 from typing import Any, ClassVar
@@ -11,14 +11,14 @@ from jax import Array, lax, random
 from jax.nn import log_sigmoid, sigmoid, softplus
 from jax.scipy.special import ndtr
 
-from credo.models.mixtures.family import Family, Parameters
+from credo.models.mixtures.component import Component, Parameters
 from credo.models.mixtures.special import HALF_LOG_2PI, inverse_softplus, student_cdf, student_log_density
 
 LEAST_DF = 2.1
 """Degrees of freedom of `student_t` are above this, so that it has a mean and a variance."""
 
 
-class Gaussian(Family):
+class Gaussian(Component):
     """N(loc, scale^2) for each target."""
 
     word: ClassVar[str] = "gaussian"
@@ -78,7 +78,7 @@ class GaussianFull(Gaussian):
         return p["loc"], p["scale"] * jnp.sqrt(jnp.square(p["lower"]).sum(-1))
 
 
-class Logistic(Family):
+class Logistic(Component):
     """The density of CDF sigmoid((y - loc) / scale)."""
 
     word: ClassVar[str] = "logistic"
@@ -100,7 +100,7 @@ class Logistic(Family):
         return jnp.square(p["scale"] * pi) / 3
 
 
-class Laplace(Family):
+class Laplace(Component):
     """exp(-|y - loc| / scale) / (2 scale)."""
 
     word: ClassVar[str] = "laplace"
@@ -122,7 +122,7 @@ class Laplace(Family):
         return 2 * jnp.square(p["scale"])
 
 
-class StudentT(Family):
+class StudentT(Component):
     """Student's t with `df` = 2.1 + softplus(raw) degrees of freedom. Its CDF has no derivative by them."""
 
     word: ClassVar[str] = "student_t"

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
-from credo.models.mixtures.family import Family, Parameters
+from credo.models.mixtures.component import Component, Parameters
 
 WEIGHTS = ("softmax", "stick_breaking")
 
@@ -35,7 +35,7 @@ def log_weights(raw: Array, how: str) -> Array:
     return rest + jnp.concatenate([log_sigmoid(logit), none], -1)
 
 
-def raw_size(family: Family, how: str, components: int, targets: int) -> int:
+def raw_size(family: Component, how: str, components: int, targets: int) -> int:
     """How many raw numbers a mixture takes for each row.
 
     Raises:
@@ -48,7 +48,7 @@ def raw_size(family: Family, how: str, components: int, targets: int) -> int:
     return components - (how == "stick_breaking") + components * family.size(targets)
 
 
-def initial(family: Family, how: str, quantiles: ArrayLike, spread: ArrayLike) -> np.ndarray:
+def initial(family: Component, how: str, quantiles: ArrayLike, spread: ArrayLike) -> np.ndarray:
     """Raw numbers [n_raw] of equal weights and components that lie at quantiles of the targets.
 
     Args:
@@ -79,7 +79,7 @@ class ConditionalMixture(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {}
     pytree_data_fields = ("family", "log_weights", "parameters")
 
-    def __init__(self, family: Family, log_weights: Array, parameters: Parameters) -> None:
+    def __init__(self, family: Component, log_weights: Array, parameters: Parameters) -> None:
         self.family, self.log_weights, self.parameters = family, log_weights, parameters
         targets = next(iter(parameters.values())).shape[log_weights.ndim]
         super().__init__(log_weights.shape[:-1], (targets,))
@@ -99,10 +99,6 @@ class ConditionalMixture(dist.Distribution):
         y = self._targets(value)
         inside = self.family.support(y).all(-1)
         return jnp.where(inside, logsumexp(self.component_log_prob(y), -1), -inf)
-
-    def responsibilities(self, y: ArrayLike) -> Array:
-        """The probability of each component given the targets, [..., rows, component]."""
-        return jax.nn.softmax(self.component_log_prob(y), -1)
 
     def cdf(self, value: ArrayLike) -> Array:
         """P(Y <= y) of each target alone, [..., rows, target]."""
@@ -140,11 +136,11 @@ class ConditionalMixture(dist.Distribution):
         return jnp.asarray(y, self.log_weights.dtype)
 
 
-def mixture(family: Family, how: str, raw: Array, components: int, targets: int) -> ConditionalMixture:
+def mixture(family: Component, how: str, raw: Array, components: int, targets: int) -> ConditionalMixture:
     """The mixture of each row.
 
     Args:
-        family: The components' family, of `make_family`.
+        family: The components' family, of `make_component`.
         how: How raw numbers become weights, one of `WEIGHTS`.
         raw: [rows, n_raw]: those of the weights, then those of each component.
         components: How many there are.
@@ -163,7 +159,7 @@ def mixture(family: Family, how: str, raw: Array, components: int, targets: int)
     return ConditionalMixture(family, log_weights(free, how), family.parameters(each, targets))
 
 
-def mixture_cdf(family: Family, log_w: Array, p: Parameters, y: Array) -> Array:
+def mixture_cdf(family: Component, log_w: Array, p: Parameters, y: Array) -> Array:
     """P(Y <= y) [..., target] for log weights [..., component] and parameters, each [..., component, target]."""
     return (jnp.exp(log_w)[..., None] * family.cdf(p, y[..., None, :])).sum(-2)
 

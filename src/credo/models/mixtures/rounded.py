@@ -1,6 +1,6 @@
 """A Gaussian of whole numbers."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Family`
+# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
 
 from math import inf
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from jax.scipy.special import log_ndtr
 from jax.typing import ArrayLike
 from numpyro.distributions import constraints
 
-from credo.models.mixtures.family import Parameters
+from credo.models.mixtures.component import Parameters
 from credo.models.mixtures.location_scale import Gaussian
 
 _WIDE = 50.0

@@ -8,12 +8,12 @@ from jax.typing import ArrayLike
 
 from credo.errors import ConfigError
 from credo.models.mixtures.beta import Beta
+from credo.models.mixtures.component import Component
 from credo.models.mixtures.counts import DiscretizedLogistic, Poisson
-from credo.models.mixtures.family import Family
 from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace, Logistic, StudentT
 from credo.models.mixtures.rounded import DiscretizedGaussian
 
-FAMILIES: dict[str, type[Family]] = {
+FAMILIES: dict[str, type[Component]] = {
     family.word: family
     for family in (
         Gaussian,
@@ -29,7 +29,7 @@ FAMILIES: dict[str, type[Family]] = {
 }
 
 
-def make_family(word: str, **settings: Any) -> Family:
+def make_component(word: str, **settings: Any) -> Component:
     """The family of a word, with its settings.
 
     Raises:
@@ -43,7 +43,7 @@ def make_family(word: str, **settings: Any) -> Family:
     return FAMILIES[word](**settings)
 
 
-def check_targets(family: Family, y: ArrayLike, *, key: str = "data.target") -> None:
+def check_targets(family: Component, y: ArrayLike, *, key: str = "data.target") -> None:
     """Refuse targets [rows, target] outside a family's support; the error names `key` and the first such row."""
     y = np.asarray(y)
     outside = ~np.asarray(family.support(y))

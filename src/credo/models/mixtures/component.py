@@ -24,7 +24,7 @@ Parameters = dict[str, Array]
 """Of one component or of many [..., component], each [..., target]."""
 
 
-class Family(eqx.Module):
+class Component(eqx.Module):
     """What a component of a mixture is.
 
     A family writes `word`, `names`, `support`, `parameters`, `initial`, `log_density`, `cdf`, `sample`, `mean`,
