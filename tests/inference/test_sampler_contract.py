@@ -113,7 +113,7 @@ def test_result_describes_itself(word: str, short: Result) -> None:
     assert short.cost.density_evaluations > steps  # the warm-up counts, too
     assert short.cost.gradients == (short.cost.density_evaluations if word != "mh" else 0)
     assert [*short.cost.seconds] == ["compile", "warmup", "looks", "sampling", "evaluation"]
-    course = [(entry["phase"], entry["done"]) for entry in short.course]
+    course = [(entry["phase"], entry["done"]) for entry in short.history]
     assert course == [
         *(("warmup", done) for done in ([30] if word == "mh" else [10, 15, 22, 25, 30])),
         ("sampling", 40),
@@ -169,7 +169,7 @@ def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Infe
     ]
     numbers = listener.calls[-1][3]
     assert {"acceptance_rate", "step_size", "r_hat_max", "ess_bulk_min"} <= numbers.keys()
-    assert [{"phase": phase, "done": done, **n} for phase, done, _, n in listener.calls] == [*result.course]
+    assert [{"phase": phase, "done": done, **n} for phase, done, _, n in listener.calls] == [*result.history]
 
 
 def settle(method: Callable[..., Inference], word: str, setting: str, value: Any) -> None:

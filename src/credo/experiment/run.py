@@ -32,7 +32,7 @@ from credo.errors import ConfigError, CredoError, Interrupted, PrunedError, RunE
 from credo.experiment import device, signals
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
-from credo.inference.base import Keeper, Listener
+from credo.inference.base import Checkpointer, Listener
 from credo.inference.result import Result
 from credo.inference.training.base import Training
 from credo.models import export
@@ -138,13 +138,13 @@ def run(
         return found
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    keeper = _keeper(parts.checkpoint_every, story, taken_up)
-    keeper.check()
-    story = replace(story, taken_up=keeper.extensions if taken_up else 0 if again else None)
+    checkpointer = _keeper(parts.checkpoint_every, story, taken_up)
+    checkpointer.check()
+    story = replace(story, taken_up=checkpointer.extensions if taken_up else 0 if again else None)
     held = _begin(parts.tracker, story, code, partial(_keep_signed, folder, composed, hydra, is_own))
-    with held, _recorded(parts.tracker, folder), _kept(keeper, folder):
+    with held, _recorded(parts.tracker, folder), _kept(checkpointer, folder):
         on_accepted()
-        result = _infer(parts, problem, config.seed, keeper, listeners, inferred)
+        result = _infer(parts, problem, config.seed, checkpointer, listeners, inferred)
         _archive(result, folder)
         late = Late()
         result = _looked_at(problem, result, config.seed, late, folder)
@@ -169,7 +169,7 @@ def run(
         signature.complete(folder, own=is_own)
         tags = {"verdict": verdict.status, "inference.status": result.status.name.lower()}
         tracked = parts.tracker.finish(numbers, tags, description.write(story, result, summary, verdict), folder)
-        _finish(keeper, late)
+        _finish(checkpointer, late)
     terminal.show_lacking([why for why in late.found.values() if why not in shown])
     for name in objectives.unknown(plain.get("objective"), numbers):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
@@ -274,17 +274,17 @@ def _infer(
     parts: Parts,
     problem: Problem,
     seed: int,
-    keeper: Keeper,
+    checkpointer: Checkpointer,
     listeners: tuple[Listener, ...],
     inferred: Inferred | None,
 ) -> Result:
     import jax
 
     if inferred is not None:
-        return inferred.tell(parts.tracker, keeper)
+        return inferred.tell(parts.tracker, checkpointer)
     with terminal.Progress() as screen:
         listener = _Listeners((screen, parts.tracker, *listeners))
-        return parts.inference.run(problem, jax.random.PRNGKey(seed), listener, keeper)
+        return parts.inference.run(problem, jax.random.PRNGKey(seed), listener, checkpointer)
 
 
 def _looked_at(problem: Problem, result: Result, seed: int, late: "Late", folder: Path) -> Result:
@@ -471,7 +471,7 @@ def _recorded(tracker: Tracker, folder: Path, errors: bool = True) -> Iterator[N
 
 
 @contextmanager
-def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
+def _kept(checkpointer: Checkpoint, folder: Path) -> Iterator[None]:
     """Say which result of a run could not be written, and keep its draws where they can be.
 
     Raises:
@@ -482,7 +482,7 @@ def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None or not Path(error.filename).is_relative_to(folder):
             raise
-        if keeper.rescue():
+        if checkpointer.rescue():
             advice = f"what was inferred is in its checkpoint: make room, then credo resume {shlex.quote(str(folder))}"
         elif (folder / "posterior.nc").exists():
             advice = "the draws are in posterior.nc: make room, and run it again in another folder for the rest"
@@ -492,9 +492,9 @@ def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
         raise RunError(f"{name} could not be written to {folder} ({error.strerror}); {advice}") from error
 
 
-def _finish(keeper: Checkpoint, late: Late) -> None:
+def _finish(checkpointer: Checkpoint, late: Late) -> None:
     """Let the run be finished even where the state cannot be kept from which it is made longer: all results are."""
     try:
-        keeper.finish()
+        checkpointer.finish()
     except RunError as error:
         late.found["checkpoint"] = f"The run is complete, but credo extend cannot add draws to it: {error}."

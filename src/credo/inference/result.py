@@ -82,7 +82,7 @@ class Result:
     sampled: tuple[str, ...]
     observed: tuple[str, ...] | None = None
     improper: tuple[str, ...] = ()
-    course: tuple[Mapping[str, float], ...] = field(default=())
+    history: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
 
     @property

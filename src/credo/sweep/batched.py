@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from credo.experiment import signals
-from credo.inference.base import Keeper, Kept, Listener, NoKeeper
+from credo.inference.base import Checkpointer, Listener, NoCheckpointer, Snapshot
 
 if TYPE_CHECKING:
     from credo.inference.calls import Shareable
@@ -34,8 +34,8 @@ MOST_BYTES = 2**30
 log = logging.getLogger(__name__)
 
 
-class Watch(NoKeeper):
-    """Remembers what it is told as a `inference.base.Listener` and `contracts.Keeper`.
+class Watch(NoCheckpointer):
+    """Remembers what it is told as a `inference.base.Listener` and `contracts.Checkpointer`.
 
     Attributes:
         told: to the listener, in order.
@@ -46,7 +46,7 @@ class Watch(NoKeeper):
         """Tell `screen`, too."""
         self._screen = screen
         self.told: list[tuple[str, int, int, Mapping[str, float]]] = []
-        self.kept: Kept | None = None
+        self.kept: Snapshot | None = None
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Remember, unless a signal stops the sweep."""
@@ -55,7 +55,7 @@ class Watch(NoKeeper):
         if self._screen is not None:
             self._screen.progress(phase, done, total, numbers)
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         """Remember."""
         self.kept = kept
 
@@ -74,14 +74,14 @@ class Inferred:
     watch: Watch
     jobs: int
 
-    def tell(self, listener: Listener, keeper: Keeper) -> "Result":
+    def tell(self, listener: Listener, checkpointer: Checkpointer) -> "Result":
         """Tell how it went, and return the result or raise what the inference raised."""
         for news in self.watch.told:
             listener.progress(*news)
         if isinstance(self.result, Exception):
             raise self.result
         if self.watch.kept is not None:
-            keeper.done(self.watch.kept)
+            checkpointer.done(self.watch.kept)
         return self.result
 
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from credo.diagnostics.summary import running
-from credo.inference.base import Kept, Listener
+from credo.inference.base import Listener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
 from credo.inference.evaluate import Evaluation, assemble
@@ -53,7 +53,7 @@ class Position:
         done: draws per chain so far, those of the warm-up included.
         z, trail: continuous latents and what the sampler noted of them [chains, draws, ...], of recent warm-up draws.
         blocks: what is derived from the draws, block by block: arrays [chains, draws, ...] by `GROUP/SITE`.
-        course: what the listener was told.
+        history: what the listener was told.
         evaluations: densities so far.
         divergences: in the sampling so far.
         next_look: draws at which R-hat and ESS are looked at next.
@@ -67,7 +67,7 @@ class Position:
     z: np.ndarray | None = None
     trail: np.ndarray | None = None
     blocks: tuple[Block, ...] = ()
-    course: tuple[Mapping[str, Any], ...] = ()
+    history: tuple[Mapping[str, Any], ...] = ()
     evaluations: int = 0
     divergences: int = 0
     next_look: float = 0.0
@@ -77,13 +77,13 @@ class Position:
 
 
 _START = "start/"
-"""Before the names of latents, among the arrays that a keeper keeps."""
+"""Before the names of latents, among the arrays that a checkpointer keeps."""
 
-_COUNTERS = ("done", "course", "evaluations", "divergences", "next_look", "ended")
+_COUNTERS = ("done", "history", "evaluations", "divergences", "next_look", "ended")
 _KEPT = (*_COUNTERS, "seconds", "programs")
 
 
-def restored(kept: Kept, shape: Any) -> Position:
+def restored(kept: Snapshot, shape: Any) -> Position:
     """The position that was kept; `shape` is a state's structure."""
     z, trail = kept.arrays.get("z"), kept.arrays.get("trail")
     start = {name.removeprefix(_START): array for name, array in kept.arrays.items() if name.startswith(_START)}
@@ -100,7 +100,7 @@ class Journey:
         problem: the model and its data.
         key: for what is derived from the draws.
         listener: told after each block.
-        shelve: puts a block out of memory; asked where all draws would need too much of it.
+        spill: puts a block out of memory; asked where all draws would need too much of it.
     """
 
     def __init__(
@@ -110,24 +110,24 @@ class Journey:
         problem: Problem,
         key: jax.Array,
         listener: Listener,
-        shelve: Callable[[Block], Block],
+        spill: Callable[[Block], Block],
     ) -> None:
         self.sampler, self.program, self.problem, self.listener = sampler, program, problem, listener
-        self.shelve = shelve
+        self.spill = spill
         self.windows = sampler.windows()
         self.evaluate = Evaluation(problem, key, most=sampler.chains * self.program.block)
         self.clock = Clock()
 
-    def kept(self, now: Position) -> Kept:
-        """A position as a keeper takes it."""
+    def kept(self, now: Position) -> Snapshot:
+        """A position as a checkpointer takes it."""
         arrays = packed(now.states) | {n: value for n in ("z", "trail") if (value := getattr(now, n)) is not None}
         arrays |= {f"{_START}{name}": value for name, value in now.start.items()}
         numbers = {name: getattr(now, name) for name in _COUNTERS}
-        return Kept(arrays, numbers | {"seconds": self._seconds(now), "programs": self._programs(now)}, now.blocks)
+        return Snapshot(arrays, numbers | {"seconds": self._seconds(now), "programs": self._programs(now)}, now.blocks)
 
     def tell_again(self, now: Position) -> None:
         """Tell the listener again what it was told before."""
-        for entry in now.course:
+        for entry in now.history:
             numbers = {name: value for name, value in entry.items() if name not in ("phase", "done")}
             self.listener.progress(entry["phase"], entry["done"], self._total(entry["phase"]), numbers)
 
@@ -172,7 +172,7 @@ class Journey:
             sampled=self.problem.judged,
             observed=self.problem.informative,
             improper=self.problem.improper,
-            course=now.course,
+            history=now.history,
         )
 
     def _start(self, start: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -209,7 +209,7 @@ class Journey:
             groups |= _moments(rest) if self.sampler.moments else {}
         block: Block = {f"{group}/{site}": values for group, sites in groups.items() for site, values in sites.items()}
         if sum(values.nbytes for values in block.values()) / (after - now.done) * self.sampler.draws > MOST_BYTES:
-            block = self.shelve(block)
+            block = self.spill(block)
         blocks = (*now.blocks, block)
         self.clock.lap("evaluation")
         numbers = _numbers(stats, now.divergences)
@@ -253,8 +253,8 @@ class Journey:
         """The next position, told to the listener."""
         self.listener.progress(phase, count, self._total(phase), numbers)
         self.clock.lap("looks")
-        course = (*now.course, {"phase": phase, "done": count, **numbers})
-        return dataclasses.replace(now, **changes, course=course)
+        history = (*now.history, {"phase": phase, "done": count, **numbers})
+        return dataclasses.replace(now, **changes, history=history)
 
     def _total(self, phase: str) -> int:
         return self.sampler.warmup if phase == "warmup" else self.sampler.draws

@@ -18,7 +18,7 @@ from numpyro.infer.mcmc import MCMCKernel
 
 from credo import memory
 from credo.errors import ConfigError, Interrupted
-from credo.inference.base import NO_KEEPER, Keeper, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.mcmc.blocks import MOST_SCALARS, Journey, Position, restored
 from credo.inference.mcmc.programs import Stats, first_points, start
@@ -177,23 +177,27 @@ class Chains(eqx.Module):
         tables = any(np.ndim(array) > 1 for array in problem.bound.arrays.values())
         return self.in_step and self.preferred == "vectorized" and not tables
 
-    def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
+    def run(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Result:
         """Run the chains.
 
         Raises:
             RunError: no starting point has a finite log density.
         """
-        return alone(self.calls(problem, key, listener, keeper))
+        return alone(self.calls(problem, key, listener, checkpointer))
 
-    def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
+    def calls(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Calls:
         """As `run`, by whoever makes the calls."""
         chain_key, evaluation_key = jax.random.split(key)
         program = self.program(problem)
         keys = jax.random.split(chain_key, self.chains)
-        kept = keeper.load()
+        kept = checkpointer.load()
         modes = (yield from self._modes(problem, chain_key, listener)) if kept is None else None
         begin = Call(start, program, problem.bound, self.chains, keys, modes)
-        journey = Journey(self, program, problem, evaluation_key, listener, keeper.shelve)
+        journey = Journey(self, program, problem, evaluation_key, listener, checkpointer.spill)
         if kept is None:
             states = yield begin
             now = Position(states, start=_begun(program, states, problem))
@@ -203,12 +207,12 @@ class Chains(eqx.Module):
         try:
             while (call := journey.ahead(now)) is not None:
                 now = journey.after(now, (yield call))
-                if keeper.is_due():
-                    keeper.save(journey.kept(now))
+                if checkpointer.is_due():
+                    checkpointer.save(journey.kept(now))
         except (KeyboardInterrupt, Interrupted):
-            keeper.save(journey.kept(now))
+            checkpointer.save(journey.kept(now))
             raise
-        keeper.done(journey.kept(now))
+        checkpointer.done(journey.kept(now))
         return program.examined(problem, now.states, journey.result(now))
 
     def _modes(self, problem: Problem, key: jax.Array, listener: Listener) -> Generator[Call, Any, Any]:

@@ -22,7 +22,7 @@ from jax.flatten_util import ravel_pytree
 
 from credo import memory
 from credo.errors import ConfigError, Interrupted
-from credo.inference.base import NO_KEEPER, Keeper, Kept, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
 from credo.inference.density import Program, ScaledLikelihood, Values, require_density
@@ -117,13 +117,15 @@ class PointEstimate(eqx.Module):
                     f"inference.batch_size: the latent {site.name} has a value per row; use inference.batch_size=null"
                 )
 
-    def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
+    def run(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Result:
         """Find the mode.
 
         Raises:
             RunError: no start has a finite log density.
         """
-        return alone(self.calls(problem, key, listener, keeper))
+        return alone(self.calls(problem, key, listener, checkpointer))
 
     @property
     def in_step(self) -> bool:
@@ -134,14 +136,16 @@ class PointEstimate(eqx.Module):
         """On a CPU only the steps of `adam`: line searches wait for the longest, and networks fill the CPU alone."""
         return jax.default_backend() != "cpu" or (self.optimiser == "adam" and problem.training is None)
 
-    def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
+    def calls(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Calls:
         """As `run`, by whoever makes the calls."""
         if problem.training is not None:
-            return (yield from problem.training.calls(self, problem, key, listener, keeper))
+            return (yield from problem.training.calls(self, problem, key, listener, checkpointer))
         clock = Clock()
         start_key, evaluation_key = jax.random.split(key)
         begin = Call(_start, self, problem.bound, jax.random.split(start_key, self.starts))
-        kept = keeper.load()
+        kept = checkpointer.load()
         if kept is None:
             now = Position((yield begin))
             now = now._replace(began=float(np.max(np.asarray(now.states.objective), initial=-np.inf, where=now.finite)))
@@ -149,19 +153,19 @@ class PointEstimate(eqx.Module):
                 raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
         else:
             numbers, state = kept.numbers, unpacked(kept.arrays, jax.eval_shape(begin))
-            now = Position(state, numbers.get("course", ()), numbers.get("began", -np.inf))
-            for entry in now.course:
+            now = Position(state, numbers.get("history", ()), numbers.get("began", -np.inf))
+            for entry in now.history:
                 self._tell(listener, entry)
 
         try:
             while not now.ended:
                 now = self._after(now, (yield self._ahead(problem, now)), listener)
-                if keeper.is_due():
-                    keeper.save(now.kept())
+                if checkpointer.is_due():
+                    checkpointer.save(now.kept())
         except (KeyboardInterrupt, Interrupted):
-            keeper.save(now.kept())
+            checkpointer.save(now.kept())
             raise
-        keeper.done(now.kept())
+        checkpointer.done(now.kept())
         states = now.states
         clock.lap("optimisation")
         objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
@@ -184,7 +188,7 @@ class PointEstimate(eqx.Module):
             kind="point",
             sampled=problem.judged,
             observed=problem.informative,
-            course=tuple(now.course),
+            history=tuple(now.history),
         )
 
     def _ahead(self, problem: Problem, now: "Position") -> Call:
@@ -204,7 +208,7 @@ class PointEstimate(eqx.Module):
         finished = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
         entry |= {"phase": "optimisation", "total": entry["done"] if finished else self.steps}
         self._tell(listener, entry)
-        return now._replace(states=states, course=(*now.course, entry))
+        return now._replace(states=states, history=(*now.history, entry))
 
     def _tell(self, listener: Listener, entry: Mapping[str, Any]) -> None:
         numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
@@ -215,17 +219,17 @@ class Position(NamedTuple):
     """Where the optimiser is between two blocks.
 
     - **states** - of all starts.
-    - **course** - what the listener was told, and of how many steps it was the `done`.
+    - **history** - what the listener was told, and of how many steps it was the `done`.
     - **began** - the highest log density of all starts before the first step.
     """
 
     states: StartState
-    course: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]] = ()
     began: float = -np.inf
 
-    def kept(self) -> Kept:
-        """As a keeper takes it."""
-        return Kept(packed(self.states), {"course": self.course, "began": self.began})
+    def kept(self) -> Snapshot:
+        """As a checkpointer takes it."""
+        return Snapshot(packed(self.states), {"history": self.history, "began": self.began})
 
     @property
     def finite(self) -> np.ndarray:
@@ -235,12 +239,12 @@ class Position(NamedTuple):
     @property
     def done(self) -> int:
         """Steps so far."""
-        return int(self.course[-1]["done"]) if self.course else 0
+        return int(self.history[-1]["done"]) if self.history else 0
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return bool(self.course) and self.course[-1]["done"] >= self.course[-1]["total"]
+        return bool(self.history) and self.history[-1]["done"] >= self.history[-1]["total"]
 
 
 def _value(method: PointEstimate, program: Program, z: Values) -> Array:

@@ -26,7 +26,7 @@ from numpyro.infer.util import unconstrain_fn
 
 from credo import memory
 from credo.errors import ConfigError, Interrupted, RunError
-from credo.inference.base import NO_KEEPER, Keeper, Kept, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
 from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, potential
@@ -197,12 +197,17 @@ class Descent(eqx.Module):
                 raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none such")
 
     def calls(
-        self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper = NO_KEEPER
+        self,
+        method: Method,
+        problem: Problem,
+        key: Array,
+        listener: Listener,
+        checkpointer: Checkpointer = NO_CHECKPOINTER,
     ) -> Calls:
         """Train, and evaluate the best weights of all members: a posterior of as many draws."""
         clock = Clock()
         train_key, evaluation_key = jax.random.split(key)
-        now, course = yield from self._trained(method, problem, train_key, listener, keeper)
+        now, history = yield from self._trained(method, problem, train_key, listener, checkpointer)
         measure = self.measure(problem.bound) or ""
         clock.lap("training")
         if not self.keeps_going:
@@ -226,13 +231,13 @@ class Descent(eqx.Module):
             method=method.method,
             kind="trained",
             sampled=problem.judged,
-            course=tuple(course),
+            history=tuple(history),
         )
 
     def modes(self, problem: Problem, key: Array, members: int, listener: Listener) -> Generator[Call, Any, Values]:
         """Where chains begin: the trained weights of as many members [member, ...], by site, unconstrained."""
         several = dataclasses.replace(self, members=members)
-        now, _ = yield from several._trained(_Posterior(), problem, key, listener, NO_KEEPER)  # noqa: SLF001 -- itself
+        now, _ = yield from several._trained(_Posterior(), problem, key, listener, NO_CHECKPOINTER)  # noqa: SLF001 -- itself
         return now.best
 
     def _held(self, rows: int) -> int:
@@ -240,34 +245,34 @@ class Descent(eqx.Module):
         return round(self.validation * rows)
 
     def _trained(
-        self, method: Method, problem: Problem, key: Array, listener: Listener, keeper: Keeper
+        self, method: Method, problem: Problem, key: Array, listener: Listener, checkpointer: Checkpointer
     ) -> Generator[Call, Any, tuple[Member, Sequence[Mapping[str, Any]]]]:
         """All members at the end of their training, and what the listener was told."""
         rows = problem.by_row
         begin = Call(_begin, self, problem.bound, jax.random.split(key, self.members))
-        kept = keeper.load()
+        kept = checkpointer.load()
         now = (yield begin) if kept is None else unpacked(kept.arrays, jax.eval_shape(begin))
-        course: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers.get("course", ()))
-        for entry in course:
+        history: list[Mapping[str, Any]] = [] if kept is None else list(kept.numbers.get("history", ()))
+        for entry in history:
             _tell(listener, entry)
         count, measure = 1, self.measure(problem.bound)
         try:
-            self._tell_news(listener, now, course, measure)
+            self._tell_news(listener, now, history, measure)
             while not self._ended(now):
                 began = time.perf_counter()
                 done = int(np.max(np.asarray(now.epoch)))
                 some = min(count, self.epochs - done)
                 now = yield Call(_train, self, method, rows, problem.bound, key, now, some)
-                self._tell_news(listener, now, course, measure)
+                self._tell_news(listener, now, history, measure)
                 took = time.perf_counter() - began
                 count = 2 * count if took < _SECONDS / 2 else max(count // 2, 1) if took > 2 * _SECONDS else count
-                if keeper.is_due() or not (self.keeps_going or np.all(np.asarray(now.finite))):
-                    keeper.save(Kept(packed(now), {"course": course}))
+                if checkpointer.is_due() or not (self.keeps_going or np.all(np.asarray(now.finite))):
+                    checkpointer.save(Snapshot(packed(now), {"history": history}))
         except (KeyboardInterrupt, Interrupted):
-            keeper.save(Kept(packed(now), {"course": course}))
+            checkpointer.save(Snapshot(packed(now), {"history": history}))
             raise
-        keeper.done(Kept(packed(now), {"course": course}))
-        return now, course
+        checkpointer.done(Snapshot(packed(now), {"history": history}))
+        return now, history
 
     def _continued(self, method: Method, problem: Problem, key: Array, now: Member) -> Generator[Call, Any, np.ndarray]:
         """The validation losses [member, rate, further epoch] of a training that goes on; the weights stay as they are.
@@ -293,19 +298,21 @@ class Descent(eqx.Module):
     def _ended(self, now: Member) -> bool:
         return not np.any(np.asarray(_goes_on(self, now)))
 
-    def _tell_news(self, listener: Listener, now: Member, course: list[Mapping[str, Any]], measure: str | None) -> None:
+    def _tell_news(
+        self, listener: Listener, now: Member, history: list[Mapping[str, Any]], measure: str | None
+    ) -> None:
         """Tell of every epoch since the last one told, or of some where there are many; of the members' mean."""
         done, ended = int(np.max(np.asarray(now.epoch))), self._ended(now)
         every = max(self.epochs // _MOST_TOLD, 1)
         curves = {f"{self.curve}_train": np.asarray(now.train)}
         curves |= {f"{measure}_validation": np.asarray(now.validation)}
-        for epoch in range(course[-1]["done"] + 1 if course else 1, done + 1):
+        for epoch in range(history[-1]["done"] + 1 if history else 1, done + 1):
             if epoch % every and not (ended and epoch == done):
                 continue
             known = {name: curve[:, epoch - 1] for name, curve in curves.items()}
             numbers = {name: float(np.nanmean(ones)) for name, ones in known.items() if np.isfinite(ones).any()}
             entry = {"phase": "training", "done": epoch, "total": done if ended else self.epochs, **numbers}
-            course.append(entry)
+            history.append(entry)
             _tell(listener, entry)
 
 
