@@ -25,7 +25,7 @@ STEPS = ("inference=mh", "inference.warmup=1000", "inference.draws=500", "infere
 CASES = {
     "mh, eight schools": (16, (*SCHOOLS, *STEPS)),
     "mh, breast cancer": (16, ("experiment=breast_cancer", *STEPS)),
-    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.placement=vectorized")),
+    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.chain_method=vectorized")),
     "map by adam, breast cancer": (16, ("experiment=breast_cancer", "inference=map", "inference.optimiser=adam")),
     "map by lbfgs, breast cancer": (16, ("experiment=breast_cancer", "inference=map")),
     "map by lbfgs, coin flips": (16, ("data=coin_flips", "model=bernoulli", "inference=map")),

@@ -84,7 +84,7 @@ def test_who_gains_on_a_cpu(method: Method) -> None:
         ("map", {"starts": 3}, {"tolerance": 1e-7}),
         ("mle", {"starts": 3}, {}),
         ("map", {"starts": 2, "optimiser": "adam", "steps": 200}, {"learning_rate": 0.02}),
-        ("nuts", {"warmup": 50, "draws": 50, "placement": "vectorized"}, {"target_accept": 0.9}),
+        ("nuts", {"warmup": 50, "draws": 50, "chain_method": "vectorized"}, {"target_accept": 0.9}),
     ],
 )
 def test_runs_together_have_the_results_that_they_have_alone(

@@ -21,7 +21,7 @@ from credo.errors import ConfigError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.calls import alone
 from credo.inference.result import Result, Status
-from credo.inference.training import continuation, descent
+from credo.inference.training import continuation, loop
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
@@ -243,7 +243,7 @@ ENSEMBLE = {"members": 2, "epochs": 9, "batch_size": 8, "validation": 0.2, "pati
 @pytest.fixture
 def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1, 2, 4 and 2 epochs, whatever the time."""
-    monkeypatch.setattr(descent, "_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "SECONDS", 1e9)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.result import Result, Status
 from credo.inference.state import packed, unpacked
-from credo.inference.training import descent
+from credo.inference.training import epoch, loop
 from credo.inference.training.cd import Cd
 from credo.inference.training.descent import Descent
 from credo.inference.training.langevin import Langevin
@@ -121,10 +121,10 @@ class Diary(Memory):
         self.pages.append(self.kept)
 
 
-def member(kept: Any, of: Problem) -> descent.Member:
+def member(kept: Any, of: Problem) -> epoch.Member:
     """What is kept of a training."""
     keys = jax.random.split(jax.random.PRNGKey(0), 1)
-    shape = jax.eval_shape(lambda: descent._begin(of.training, of.bound, keys))
+    shape = jax.eval_shape(lambda: epoch.begin(of.training, of.bound, keys))
     return unpacked(kept.arrays, shape)  # type: ignore[no-any-return]
 
 
@@ -137,7 +137,7 @@ EXPLOSIVE = [(Pcd, 100.0), (Langevin, 10.0)]
 def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
     cls: type[Descent], rate: float, fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descent, "_SECONDS", 0.0)  # blocks of one epoch
+    monkeypatch.setattr(loop, "SECONDS", 0.0)  # blocks of one epoch
     of = problem(neural(), training(cls, **PLAIN, learning_rate=rate), normaliser="none")
     diary = Diary()
     sentence = (
@@ -172,7 +172,7 @@ def test_training_taken_up_again_has_the_same_bits(
     cls: type[Descent], fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the chains, or the buffer, where they were; without them it goes elsewhere."""
-    monkeypatch.setattr(descent, "_SECONDS", 1e9)  # blocks of 1, 2, 4, 8 and 9 epochs
+    monkeypatch.setattr(loop, "SECONDS", 1e9)  # blocks of 1, 2, 4, 8 and 9 epochs
     of = problem(neural(), training(cls, **PLAIN), normaliser="none")
     whole = fit(of)
     assert whole.status is Status.DONE

@@ -15,7 +15,7 @@ STATISTICS = ("mean", "sd", "q5", "q50", "q95")
 """What there is of a scalar of the posterior, as in `posterior/mean/tau`."""
 
 _COST = ("gradients", "density_evaluations", "programs", "seconds/compile", "seconds/total")
-_DRAWS = ("r_hat_max", "ess_bulk_min", "ess_tail_min", "ess_per_second", "draws", "acceptance_rate")
+_DRAWS = ("r_hat_max", "ess_bulk_min", "ess_tail_min", "ess_per_second", "draws")
 _LEFT_OUT = ("elpd_loo", "elpd_loo_se", "p_loo", "pareto_k_max")
 _MODE = ("log_density", "gradient_norm", "starts_converged")
 _SCORES = ("crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
@@ -46,10 +46,10 @@ def require_possible(asked: Any, method: Inference, problem: "Problem") -> None:
     Raises:
         ConfigError: names the metric, and the nearest one that there will be.
     """
-    from credo.inference.mcmc.mcmc import Chains  # takes time to load
+    from credo.inference.mcmc.mcmc import Mcmc  # takes time to load
     from credo.inference.point.optimise import PointEstimate
 
-    if not isinstance(method, Chains | PointEstimate):
+    if not isinstance(method, Mcmc | PointEstimate):
         return
     known = sorted({*_known(method, problem)})
     for name in names(asked):
@@ -73,16 +73,16 @@ def unknown(asked: Any, numbers: Mapping[str, float | None]) -> tuple[str, ...]:
 
 def _known(method: Inference, problem: "Problem") -> Iterator[str]:
     """The metrics that there may be (see `credo.diagnostics.metrics`)."""
-    from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian
-    from credo.inference.mcmc.mcmc import Chains  # takes time to load
+    from credo.inference.mcmc.mcmc import Mcmc  # takes time to load
     from credo.inference.point.optimise import PointEstimate
 
     yield from _COST
     networks, training = any(site.group == "network" for site in problem.latents), problem.training
     of_energies = hasattr(problem.model, "energy")
-    if isinstance(method, Chains):
+    if isinstance(method, Mcmc):
         yield from (*_DRAWS, *(f"seconds/{phase}" for phase in ("warmup", "sampling", "looks", "evaluation")))
-        yield from ("divergences",) if isinstance(method, Hamiltonian) else ()
+        reported = {"diverging": "divergences", "acceptance_rate": "acceptance_rate"}
+        yield from (metric for statistic, metric in reported.items() if statistic in method.kernel.info._fields)
         yield from _LEFT_OUT if problem.named("observed") else ()
     elif isinstance(method, PointEstimate) and training is None:
         yield from (*_MODE, "seconds/optimisation", "seconds/evaluation")

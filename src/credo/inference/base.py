@@ -50,7 +50,7 @@ class Snapshot:
 
     Attributes:
         arrays: the state, by name.
-        numbers: counters and the course so far, as JSON has them.
+        numbers: counters and the history so far, as JSON has them.
         blocks: what is finished, block by block in order; a longer run has the same blocks and more.
     """
 
