@@ -27,8 +27,8 @@ from numpyro.infer import MCMC, NUTS
 from omegaconf import OmegaConf
 from posteriors import FOLDERS, HARD_SEEDS, HERE, ROOT, Quiet, folder, read
 
-from credo.diagnostics.summary import running
 from credo.experiment import device
+from credo.inference.convergence import running
 from credo.inference.density import potential
 from credo.inference.mcmc.kernels.nuts import Nuts
 from credo.inference.start import find_continuous

@@ -25,7 +25,7 @@ STEPS = ("inference=mh", "inference.warmup=1000", "inference.draws=500", "infere
 CASES = {
     "mh, eight schools": (16, (*SCHOOLS, *STEPS)),
     "mh, breast cancer": (16, ("experiment=breast_cancer", *STEPS)),
-    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.placement=vectorized")),
+    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.chain_method=vectorized")),
     "map by adam, breast cancer": (16, ("experiment=breast_cancer", "inference=map", "inference.optimiser=adam")),
     "map by lbfgs, breast cancer": (16, ("experiment=breast_cancer", "inference=map")),
     "map by lbfgs, coin flips": (16, ("data=coin_flips", "model=bernoulli", "inference=map")),
@@ -67,7 +67,7 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
     import jax
 
     from credo.experiment.parts import build
-    from credo.inference.base import NO_KEEPER
+    from credo.inference.base import NO_CHECKPOINTER
     from credo.inference.calls import together
 
     asked: list[Any] = []
@@ -76,7 +76,7 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
             parts = build(hydra.compose("config", [*words, f"seed={seed}"]))
             problem, _ = parts.problem(0)
             parts.inference.check(problem)
-            asked.append((parts.inference, (problem, jax.random.PRNGKey(seed), Quiet(), NO_KEEPER)))
+            asked.append((parts.inference, (problem, jax.random.PRNGKey(seed), Quiet(), NO_CHECKPOINTER)))
     for _ in range(2):
         begun = time.perf_counter(), time.process_time()
         alone = [method.run(*rest) for method, rest in asked]

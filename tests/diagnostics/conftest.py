@@ -33,6 +33,10 @@ def dataset(arrays: Arrays, leading: tuple[str, ...] = ("chain", "draw"), **coor
     return xr.Dataset(variables, coords={dim: values for dim, values in coords.items() if dim in found})
 
 
+STATISTICS = {"nuts": ("diverging", "energy", "reached_max_treedepth"), "hmc": ("diverging", "energy")}
+"""What samplers report, by their method."""
+
+
 def draws_result(
     posterior: Arrays,
     *,
@@ -58,7 +62,17 @@ def draws_result(
         start = {name: variable[:, 0].values for name, variable in tree["posterior"].items() if name in names}
     if start:
         tree["start"] = dataset(start, ("chain",), **(coords or {}))
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, Kind.CHAINS, names, seen, improper)
+    return Result(
+        xr.DataTree.from_dict(tree),
+        status,
+        Cost({}),
+        method,
+        Kind.CHAINS,
+        names,
+        seen,
+        improper,
+        STATISTICS.get(method, ()),
+    )
 
 
 def point_result(

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from console import Said, credo
 from credo.errors import RunError
 from credo.experiment import earlier
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 from credo.inference.state import unpacked
 from credo.runs import checkpoint, files, saved, signature
 from credo.runs.record import Fresh
@@ -91,8 +91,8 @@ def test_without_a_block_the_run_goes_on_where_it_can(damage: Callable[[Path], N
 
 
 def test_a_damaged_state_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
-    def kept(number: int) -> Kept:
-        return Kept({"state/0": np.array(number)}, {"course": []})
+    def kept(number: int) -> Snapshot:
+        return Snapshot({"state/0": np.array(number)}, {"history": []})
 
     first = checkpoint.Checkpoint(tmp_path, 0.0, {})
     first.save(kept(1))

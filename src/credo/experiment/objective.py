@@ -81,8 +81,8 @@ def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
             return problem.test is not None and (networks or hasattr(problem.model, "conditional"))
         case "energy":
             return hasattr(problem.model, "energy")
-        case "diverging":
-            return bool(method.diverges)
+        case "diverging" | "acceptance_rate":
+            return need in method.statistics
     return True
 
 

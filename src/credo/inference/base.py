@@ -20,8 +20,8 @@ class Inference(Protocol):
         """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""
         ...
 
-    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper") -> "Result":
-        """Infer the latents of `problem`, from the beginning or from where the keeper has it.
+    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener", checkpointer: "Checkpointer") -> "Result":
+        """Infer the latents of `problem`, from the beginning or from where the checkpointer has it.
 
         Raises:
             RunError: the inference could not be done (no finite starting point, say).
@@ -45,12 +45,12 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class Snapshot:
     """Where an inference is between two blocks: all that is needed to go on to the same bits.
 
     Attributes:
         arrays: the state, by name.
-        numbers: counters and the course so far, as JSON has them.
+        numbers: counters and the history so far, as JSON has them.
         blocks: what is finished, block by block in order; a longer run has the same blocks and more.
     """
 
@@ -59,10 +59,10 @@ class Kept:
     blocks: "Sequence[Mapping[str, np.ndarray]]" = ()
 
 
-class Keeper(Protocol):
+class Checkpointer(Protocol):
     """Who keeps the state of an inference, so that it can be taken up again."""
 
-    def load(self) -> Kept | None:
+    def load(self) -> Snapshot | None:
         """What is kept; `None` to begin at the beginning."""
         ...
 
@@ -70,11 +70,11 @@ class Keeper(Protocol):
         """Whether it is time to save."""
         ...
 
-    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+    def spill(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
         """Put a block of a large run out of memory; its arrays are read when they are asked for."""
         ...
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: Snapshot) -> None:
         """Keep this, all or nothing.
 
         Raises:
@@ -82,15 +82,15 @@ class Keeper(Protocol):
         """
         ...
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         """Told where the inference ended."""
         ...
 
 
-class NoKeeper:
+class NoCheckpointer:
     """Keeps nothing."""
 
-    def load(self) -> Kept | None:
+    def load(self) -> Snapshot | None:
         """Nothing."""
         return None
 
@@ -98,15 +98,15 @@ class NoKeeper:
         """Never."""
         return False
 
-    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+    def spill(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
         """The block itself."""
         return block
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: Snapshot) -> None:
         """Nothing."""
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         """Nothing."""
 
 
-NO_KEEPER = NoKeeper()
+NO_CHECKPOINTER = NoCheckpointer()

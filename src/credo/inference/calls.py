@@ -18,7 +18,7 @@ import numpy as np
 from credo.inference.result import Result
 
 if TYPE_CHECKING:
-    from credo.inference.base import Keeper, Listener
+    from credo.inference.base import Checkpointer, Listener
     from credo.models.problem import Problem
 
 
@@ -59,7 +59,7 @@ class Shareable(Protocol):
         """As `base.Inference.check`."""
         ...
 
-    def calls(self, problem: "Problem", key: jax.Array, listener: "Listener", keeper: "Keeper") -> Calls:
+    def calls(self, problem: "Problem", key: jax.Array, listener: "Listener", checkpointer: "Checkpointer") -> Calls:
         """As `base.Inference.run`, by whoever makes the calls."""
         ...
 

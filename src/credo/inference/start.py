@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +34,18 @@ _CLIMB = 500
 
 _ATTEMPTS, _DRAWS = 100, 100
 """Points that are tried for a finite density and gradient; of these, draws of the prior, the best of which is taken."""
+
+
+class Beginning(eqx.Module):
+    """Where chains begin.
+
+    Attributes:
+        how: one of `WORDS`.
+        values: with `values`, latents by site, in their own space.
+    """
+
+    how: str = eqx.field(static=True)
+    values: dict[str, Any]
 
 
 class Start(NamedTuple):

@@ -1,4 +1,4 @@
-"""The state of chains or optimisers as plain named arrays, for a keeper, and back."""
+"""The state of chains or optimisers as plain named arrays, for a checkpointer, and back."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -37,7 +37,8 @@ class Chains:
     draws: int = MISSING
     thinning: int = MISSING
     block: int = MISSING
-    placement: str = MISSING
+    chain_method: str = MISSING
+    placement: str | None = None
     start: str = MISSING
     start_values: dict[str, Any] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
