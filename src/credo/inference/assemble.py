@@ -32,12 +32,12 @@ def assemble(
         for group, arrays in groups.items()
         if arrays
     }
-    given = {str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
+    names = {str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
     observed, as_given = _observed(problem, sites)
     beside = {
         "observed_data": observed,
-        "constant_data": _as_given(problem, given - as_given),
-        "truth": _as_given(problem, set(map(str, problem.data.data_vars)) - given),
+        "constant_data": _as_given(problem, names - as_given),
+        "truth": _as_given(problem, set(map(str, problem.data.data_vars)) - names),
     }
     tree |= {group: dataset for group, dataset in beside.items() if dataset.data_vars}
     told_missing = {"missing": json.dumps(missing)} if missing else {}
@@ -55,11 +55,11 @@ def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, 
     """The observed sites' own values, NaN where one does not count; and which variables of the data are just these."""
     variables, coords, as_given = {}, {}, set()
     for name, observation in problem.observations.items():
-        given = problem.data.data_vars.get(name)
+        variable = problem.data.data_vars.get(name)
         values = observation.with_gaps
-        if given is not None and np.array_equal(given.to_numpy(), values):
+        if variable is not None and np.array_equal(variable.to_numpy(), values):
             as_given.add(name)
-            values = given.to_numpy()
+            values = variable.to_numpy()
         dims = tuple(map(problem.names.dim, problem.dims(sites[name])))
         attributes = problem.names.attributes(name)
         variables[problem.names.variable(name)] = (dims, values, attributes)
@@ -98,8 +98,8 @@ def _dataset(
 
 def _labels(data: xr.Dataset | None, dim: str, size: int) -> np.ndarray:
     """The labels that the data has along a dim; else 0, 1, ..."""
-    known = data is not None and dim in data.coords and data.sizes.get(dim) == size
-    return data.coords[dim].to_numpy() if known and data is not None else np.arange(size)
+    is_own = data is not None and dim in data.coords and data.sizes.get(dim) == size
+    return data.coords[dim].to_numpy() if is_own and data is not None else np.arange(size)
 
 
 def _labels_of(mask: np.ndarray, labels: list[np.ndarray]) -> np.ndarray:
@@ -129,10 +129,10 @@ def selected(problem: Problem, groups: Groups) -> Groups:
     shown = [s for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
     order = {group: [s.name for s in shown if s.group == group] for group in ("posterior", "network")}
     order["log_prior"] = [s.name for s in problem.latents if not s.local]
-    given = groups | {"network": groups["posterior"]}
+    every = groups | {"network": groups["posterior"]}
     return {
         group: {name: _part(problem, group, name, arrays[name]) for name in order.get(group, arrays) if name in arrays}
-        for group, arrays in given.items()
+        for group, arrays in every.items()
     }
 
 

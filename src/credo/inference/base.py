@@ -74,7 +74,7 @@ class Checkpointer(Protocol):
         """Put a block of a large run out of memory; its arrays are read when they are asked for."""
         ...
 
-    def save(self, kept: Snapshot) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Keep this, all or nothing.
 
         Raises:
@@ -82,7 +82,7 @@ class Checkpointer(Protocol):
         """
         ...
 
-    def done(self, kept: Snapshot) -> None:
+    def done(self, snapshot: Snapshot) -> None:
         """Told where the inference ended."""
         ...
 
@@ -102,10 +102,10 @@ class NoCheckpointer:
         """The block itself."""
         return block
 
-    def save(self, kept: Snapshot) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Nothing."""
 
-    def done(self, kept: Snapshot) -> None:
+    def done(self, snapshot: Snapshot) -> None:
         """Nothing."""
 
 

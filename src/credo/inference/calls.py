@@ -153,8 +153,8 @@ class _Program:
                 continue
             own = tuple(sorted(self.own))
             words = tuple((i, leaf) for i, leaf in enumerate(leaves[0]) if isinstance(leaf, str))
-            given = dict(words)
-            shared = {i: leaf for i, leaf in enumerate(leaves[0]) if i not in self.own and i not in given}
+            fixed = dict(words)
+            shared = {i: leaf for i, leaf in enumerate(leaves[0]) if i not in self.own and i not in fixed}
             theirs = [[one[i] for i in own] for one in leaves]
             structure = jax.tree.structure(some[0].args)
             answers += _over_runs(some[0].function, structure, words, own, shared, theirs)[: len(some)]
@@ -163,8 +163,8 @@ class _Program:
     def _differ(self, place: int, values: Sequence[Any]) -> bool:
         if place in self.own or isinstance(values[0], str | int):
             return False
-        known = self._same.get(place, [])
-        if len(known) == len(values) and all(map(is_, known, values)):
+        before = self._same.get(place, [])
+        if len(before) == len(values) and all(map(is_, before, values)):
             return False
         first = np.asarray(values[0])
         if any(one is not values[0] and not np.array_equal(first, one, equal_nan=True) for one in values[1:]):

@@ -82,11 +82,11 @@ def mixing(
         "ess_tail": _ess_tail,
         "r_hat": array_stats.rhat,
     }
-    known = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
+    good = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
     numbers = {name: np.full(len(draws), np.nan) for name in wanted}
     with np.errstate(all="ignore"):
         for name, column in numbers.items():
-            column[known] = compute[name](draws[known].astype(float))
+            column[good] = compute[name](draws[good].astype(float))
     return numbers
 
 

@@ -54,9 +54,9 @@ def one(
 ) -> dict[str, Values]:
     """Everything that is derived from one draw."""
     discrete_key, predictive_key = jax.random.split(key)
-    given = {name: draw[name] for name in fixed.discrete if name in draw}
+    values = {name: draw[name] for name in fixed.discrete if name in draw}
     latents = _latents(fixed, program, draw)
-    recovered = not set(fixed.discrete) - set(given)
+    recovered = not set(fixed.discrete) - set(values)
     if not recovered and "discrete_latents" not in fixed.left_out:
         latents = {**latents, **sample_discrete(program, latents, discrete_key, fixed.temperature)}
         recovered = True
@@ -74,9 +74,9 @@ def one(
 
 def _latents(fixed: Fixed, program: BoundModel, draw: Values) -> Values:
     """A draw in the latents' own space."""
-    given = {name: draw[name] for name in fixed.discrete if name in draw}
-    free = {name: value for name, value in draw.items() if name not in given}
-    return {**constrain(handlers.condition(program, data=given), free), **given}
+    values = {name: draw[name] for name in fixed.discrete if name in draw}
+    free = {name: value for name, value in draw.items() if name not in values}
+    return {**constrain(handlers.condition(program, data=values), free), **values}
 
 
 def densities(
@@ -106,13 +106,13 @@ def _is_density(message: dict[str, Any]) -> bool:
 
 def _log_probs(messages: dict[str, dict[str, Any]], *, observed: bool) -> Values:
     """Log p per observed or per latent site, elementwise over its batch fixed."""
-    found: Values = {}
+    log_probs: Values = {}
     for name, message in messages.items():
         if _is_density(message) and message["is_observed"] == observed:
             fn = message["fn"].without_padding() if isinstance(message["fn"], Padded) else message["fn"]
             log_prob = fn.log_prob(message["value"])
-            found[name] = log_prob if message["scale"] is None else message["scale"] * log_prob
-    return found
+            log_probs[name] = log_prob if message["scale"] is None else message["scale"] * log_prob
+    return log_probs
 
 
 def _predict(program: BoundModel, latents: Values, key: jax.Array) -> Values:

@@ -67,8 +67,8 @@ class Evaluation:
             rows = np.minimum(np.arange(begin, begin + self._most), total - 1)  # the last batch is filled up
             part = self._derived({name: values[rows] for name, values in flat.items()}, numbers[rows])
             parts.append(jax.tree.map(lambda a, n=total - begin: a[:n], part))
-        kept = {group: tuple(sites) for group, sites in parts[-1].items()}  # of a batch before, there may be more
-        parts = [{group: {site: part[group][site] for site in kept[group]} for group in kept} for part in parts]
+        present = {group: tuple(sites) for group, sites in parts[-1].items()}  # of a batch before, there may be more
+        parts = [{group: {site: part[group][site] for site in present[group]} for group in present} for part in parts]
         joined = jax.tree.map(lambda *arrays: np.concatenate(arrays) if len(arrays) > 1 else arrays[0], *parts)
         groups: Groups = jax.tree.map(lambda a: a.reshape(chains, count, *a.shape[1:]), joined)
         return selected(self._problem, groups)
