@@ -1,5 +1,6 @@
 """A kernel of a user's own is settings, `init` and `step`; it reports what it has."""
 
+import re
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -9,8 +10,11 @@ import pytest
 import xarray as xr
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from omegaconf import OmegaConf
 
 from conftest import Quiet
+from credo.errors import ConfigError
+from credo.experiment.parts import make_inference
 from credo.inference.density import Values, potential
 from credo.inference.mcmc.kernels.base import Kernel
 from credo.inference.mcmc.mcmc import Mcmc
@@ -86,3 +90,29 @@ def program(y: Any) -> None:
     mu = numpyro.sample("mu", dist.Normal(0.0, 10.0))
     with numpyro.plate("obs", len(y)):
         numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
+def test_the_old_name_of_chain_method_is_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    config = OmegaConf.create(
+        {"inference": {"_target_": f"{__name__}.PlainWalk", **SETTINGS, "placement": "vectorized", "scale": 0.5}}
+    )
+    assert make_inference(config).in_step
+    assert capsys.readouterr().err == (
+        "inference.placement is now called inference.chain_method; the next release refuses it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"scale": -1.0}, "inference.scale: expected a positive number, but got -1.0"),
+        ({"draws": 0}, "inference.draws: expected a whole number of at least 1, but got 0"),
+        ({"chain_method": "parallel"}, "inference.chain_method: expected auto, sequential or vectorized"),
+        ({"drawz": 5}, "inference.drawz: there is no such key; did you mean 'draws'"),
+        ({"scales": 5}, "inference.scales: there is no such key; did you mean 'scale'"),
+    ],
+)
+def test_its_settings_are_refused_by_the_key_that_was_typed(settings: dict[str, Any], sentence: str) -> None:
+    own = {"_target_": f"{__name__}.PlainWalk", **SETTINGS, "scale": 0.5}
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        make_inference(OmegaConf.create({"inference": own | settings}))

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from console import Said, credo
-from credo.errors import RunError
+from credo.errors import ConfigError, RunError
 from credo.experiment import run as app
 from credo.inference.base import Snapshot
 from credo.inference.state import unpacked
@@ -195,6 +195,14 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
     flip(folder / "my-draws" / "metrics.json")
     assert app._answered(tracker, asked, None) is None
     assert "my-draws/metrics.json is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    head = {"question": {}, "numbers": {}, "files": [], "finished": False, "extensions": 0}
+    np.savez(tmp_path / "checkpoint" / "state.npz", head=np.array(json.dumps(head)))
+    with pytest.raises(ConfigError, match=r"state\.npz is a checkpoint of another version of credo.*; run it again$"):
+        checkpoint.head_of(tmp_path)
 
 
 def test_a_state_of_another_method_is_refused() -> None:

@@ -1,7 +1,7 @@
 """The calls of compiled programs on which an inference spends its time: one by one, or those of many runs together.
 
 A method is written as a generator, its `Calls`, which yields one, is sent what it returns, and ends with the `Result`.
-`alone` makes the calls as they come. `together` has many runs wait for each other: calls of the same program whose
+`alone` makes the calls as they come. `batched` has many runs wait for each other: calls of the same program whose
 arguments have the same structure are stacked and made by one program, `jax.vmap` of it over the runs.
 """
 
@@ -51,7 +51,7 @@ class Shareable(Protocol):
         """Whether its chains or starts advance in step."""
         ...
 
-    def gains_by_company(self, problem: "Problem") -> bool:
+    def gains_by_batching(self, problem: "Problem") -> bool:
         """Whether many runs take less time together than one after another, and find what each finds alone."""
         ...
 
@@ -80,7 +80,7 @@ def alone[R](calls: Generator[Call, Any, R]) -> R:
             raise
 
 
-def together(runs: Sequence[Calls]) -> list[Result | Exception]:
+def batched(runs: Sequence[Calls]) -> list[Result | Exception]:
     """Make the calls of many runs, those that are alike by one program.
 
     Returns:
