@@ -85,7 +85,7 @@ def credo(problem: Problem, seed: int, **settings: Any) -> tuple[float, int]:
     """ESS and gradients of credo's NUTS."""
     known: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml"))
     del known["defaults"], known["checkpoint"]
-    sampler = Nuts(**(known | {"stop": None} | settings))
+    sampler = Nuts.assemble(**(known | {"stop": None} | settings))
     result = sampler.run(problem, jax.random.PRNGKey(seed), Quiet())
     names = [site.name for site in problem.latents]
     draws = {name: result.tree["posterior"][name].to_numpy() for name in names}

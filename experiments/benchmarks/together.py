@@ -3,7 +3,7 @@
     python experiments/benchmarks/together.py
 
 Only the inference is measured, the second time that it is made, when all programs are compiled. It says where a sweep
-by `hydra/launcher=compiled` gains by running jobs together on a CPU (`gains_by_company` of the methods).
+by `hydra/launcher=compiled` gains by running jobs together on a CPU (`gains_by_batching` of the methods).
 """
 
 import importlib.metadata
@@ -68,7 +68,7 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
 
     from credo.experiment.parts import build
     from credo.inference.base import NO_CHECKPOINTER
-    from credo.inference.calls import together
+    from credo.inference.calls import batched
 
     asked: list[Any] = []
     with hydra.initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
@@ -81,7 +81,7 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
         begun = time.perf_counter(), time.process_time()
         alone = [method.run(*rest) for method, rest in asked]
         between = time.perf_counter(), time.process_time()
-        found = together([method.calls(*rest) for method, rest in asked])
+        found = batched([method.calls(*rest) for method, rest in asked])
         ended = time.perf_counter(), time.process_time()
     difference = max(apart(one, other) for one, other in zip(alone, found, strict=True))
     times = [between[0] - begun[0], between[1] - begun[1], ended[0] - between[0], ended[1] - between[1]]

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from credo.errors import RunError
 from credo.inference.base import NO_CHECKPOINTER, Inference, Listener
-from credo.inference.calls import Call, Shareable, alone, together
+from credo.inference.calls import Call, Shareable, alone, batched
 from credo.inference.clock import Clock
 from credo.inference.result import Result
 from credo.inference.training.likelihood import Likelihood
@@ -58,7 +58,7 @@ def both(runs: list[tuple[Any, Problem, int]], quiet: Listener) -> tuple[list[Re
         assert isinstance(method, Shareable)
     asked = [(method, problem, jax.random.PRNGKey(seed), quiet, NO_CHECKPOINTER) for method, problem, seed in runs]
     one_by_one = [method.run(*rest) for method, *rest in asked]
-    return one_by_one, together([method.calls(*rest) for method, *rest in asked])
+    return one_by_one, batched([method.calls(*rest) for method, *rest in asked])
 
 
 def moments(result: Any) -> np.ndarray:
@@ -70,7 +70,7 @@ def moments(result: Any) -> np.ndarray:
 def test_who_gains_on_a_cpu(method: Method) -> None:
     plain, table = question(2.0, 0.0), trained(0.2)
     gains = {
-        (word, what): cast("Any", method(word, **settings)).gains_by_company(problem)
+        (word, what): cast("Any", method(word, **settings)).gains_by_batching(problem)
         for word, settings in (("mh", {}), ("nuts", {}), ("map", {}), ("mle", {"optimiser": "adam"}))
         for what, problem in (("plain", plain), ("table", table))
     }
@@ -118,7 +118,7 @@ def test_runs_that_end_at_different_times_compile_nothing_new(method: Method, qu
     assert len({result.history[-1]["done"] for result in both(runs, quiet)[0]}) == 2
     clock = Clock()
     again = [method("map").calls(problem, jax.random.PRNGKey(7), quiet, NO_CHECKPOINTER) for _, problem, _ in runs]
-    assert all(isinstance(result, Result) for result in together(again))
+    assert all(isinstance(result, Result) for result in batched(again))
     assert clock.programs == 0
 
 
@@ -134,7 +134,7 @@ def test_one_that_fails_leaves_the_others_alone(method: Method, quiet: Listener)
     problems = [question(2.0, 0.0), bad, question(1.0, 0.0)]
     chosen: Any = method("mh", warmup=50, draws=50)
     calls = [chosen.calls(problem, jax.random.PRNGKey(0), quiet, NO_CHECKPOINTER) for problem in problems]
-    kinds = [type(result) for result in together(calls)]
+    kinds = [type(result) for result in batched(calls)]
     assert kinds == [Result, RunError, Result]
 
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from credo.inference.base import Snapshot
-from credo.inference.mcmc.lazy import Joined
+from credo.inference.lazy import Joined
 from credo.runs import netcdf
 from credo.runs.checkpoint import Checkpoint
 

@@ -202,6 +202,14 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
     assert "my-draws/metrics.json is damaged" in capsys.readouterr().err
 
 
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    head = {"question": {}, "numbers": {}, "files": [], "finished": False, "extensions": 0}
+    np.savez(tmp_path / "checkpoint" / "state.npz", head=np.array(json.dumps(head)))
+    with pytest.raises(ConfigError, match=r"state\.npz is a checkpoint of another version of credo.*; run it again$"):
+        checkpoint.head_of(tmp_path)
+
+
 def test_a_state_of_another_method_is_refused() -> None:
     with pytest.raises(RunError, match=r"state/0, but got float32\[3\]"):
         unpacked({"state/0": np.zeros(3, "f4")}, np.zeros(2))

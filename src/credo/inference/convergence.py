@@ -39,6 +39,21 @@ def running(
         `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws, or where
         nothing moves.
     """
+    draws = _moving(blocks, most)
+    if not len(draws):
+        return {}
+    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
+    if "mcse_mean" in statistics:
+        statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
+    return {
+        f"{name}_{word}": float(worst(values))
+        for name, values in statistics.items()
+        for word, worst in [("min", np.min) if name.startswith("ess") else ("max", np.max)]
+    }
+
+
+def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> np.ndarray:
+    """The draws of about so many scalars that are not constant, [scalar, chain, draw]; none before there are four."""
     sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
     step = 1 if most is None else -(-sum(sizes.values()) // most)
 
@@ -48,19 +63,7 @@ def running(
 
     few = [chosen(name) for name in sizes if sizes[name]]
     moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
-    if not any(len(draws) for draws in moved):
-        return {}
-    draws = np.concatenate(moved)
-    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
-    if "mcse_mean" in statistics:
-        statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
-    worst = {
-        "r_hat": ("max", np.max),
-        "mcse": ("max", np.max),
-        "ess_bulk": ("min", np.min),
-        "ess_tail": ("min", np.min),
-    }
-    return {f"{name}_{worst[name][0]}": float(worst[name][1](values)) for name, values in statistics.items()}
+    return np.concatenate(moved) if any(len(draws) for draws in moved) else np.empty((0, 1, 1))
 
 
 def constant(draws: np.ndarray) -> np.ndarray:
@@ -82,11 +85,11 @@ def mixing(
         "ess_tail": _ess_tail,
         "r_hat": array_stats.rhat,
     }
-    known = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
+    good = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
     numbers = {name: np.full(len(draws), np.nan) for name in wanted}
     with np.errstate(all="ignore"):
         for name, column in numbers.items():
-            column[known] = compute[name](draws[known].astype(float))
+            column[good] = compute[name](draws[good].astype(float))
     return numbers
 
 

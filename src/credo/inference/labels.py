@@ -16,6 +16,6 @@ def scalar_labels(name: str, dims: Sequence[str], coords: Mapping[Any, Any], sha
     """
     if not dims or not shape:
         return [name]
-    known = [coords[dim].to_numpy() if dim in coords else () for dim in dims]
-    axes = [own if len(own) == size else range(size) for own, size in zip(known, shape, strict=True)]
+    labels = [coords[dim].to_numpy() if dim in coords else () for dim in dims]
+    axes = [own if len(own) == size else range(size) for own, size in zip(labels, shape, strict=True)]
     return [f"{name}[{', '.join(map(str, index))}]" for index in product(*axes)]

@@ -132,5 +132,5 @@ class Result:
     @property
     def missing(self) -> Mapping[str, str]:
         """What could not be derived from the answer, each with the reason; the attribute `missing` of the tree."""
-        found: dict[str, str] = json.loads(self.tree.attrs.get("missing", "{}"))
-        return found
+        reasons: dict[str, str] = json.loads(self.tree.attrs.get("missing", "{}"))
+        return reasons

@@ -40,14 +40,14 @@ NEW = "the run cannot go on without it; begin a new run of the same"
 LONGER = "the answer can still be read, but no draws can be added to it; begin a new run with more draws"
 
 
-class _Told(TypedDict):
+class _Entry(TypedDict):
     phase: str
     done: int
     total: NotRequired[int]
 
 
 class _Numbers(TypedDict):
-    history: NotRequired[list[_Told]]
+    history: NotRequired[list[_Entry]]
     began: NotRequired[float]
     done: NotRequired[int]
     evaluations: NotRequired[int]
@@ -123,7 +123,7 @@ class Checkpoint:
     _written: int = field(default=0, init=False)  # how many blocks are in them
     _spilled: int = field(default=0, init=False)
     _last: Snapshot | None = field(default=None, init=False)
-    _found: "Found | None" = field(default=None, init=False)
+    _loaded: "Loaded | None" = field(default=None, init=False)
     _keeps: bool = field(default=True, init=False)  # whether the last state is whole, and kept as the one before
 
     @property
@@ -143,26 +143,26 @@ class Checkpoint:
         before, now = head["question"], json.loads(json.dumps(self.question, default=str))
         require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
         _require_same(before, now)
-        self._found = found = read(self.run)
-        self.extensions = found.head["extensions"] + found.head["finished"]
-        if found.instead_of is not None:
+        self._loaded = loaded = read(self.run)
+        self.extensions = loaded.head["extensions"] + loaded.head["finished"]
+        if loaded.instead_of is not None:
             sys.stderr.write(
-                f"{found.instead_of.file} {found.instead_of.why}; the run goes on from the save before it\n"
+                f"{loaded.instead_of.file} {loaded.instead_of.why}; the run goes on from the save before it\n"
             )
 
     def load(self) -> Snapshot | None:
         """What is on disk, if the run is taken up; of a finished run its draws and its end, from which it goes on."""
-        if (found := self._found) is None:
+        if (loaded := self._loaded) is None:
             return None
-        self._found, self._keeps = None, found.instead_of is None
-        if found.head["finished"]:
-            snapshot = Snapshot(found.arrays, {**found.head["numbers"], "ended": None}, found.blocks)
+        self._loaded, self._keeps = None, loaded.instead_of is None
+        if loaded.head["finished"]:
+            snapshot = Snapshot(loaded.arrays, {**loaded.head["numbers"], "ended": None}, loaded.blocks)
             self.save(snapshot)
             return snapshot
-        self._files = found.checksums
-        self._written = len(found.blocks)
-        self._spilled = sum(isinstance(block, Spilled) for block in found.blocks)
-        return Snapshot(found.arrays, dict(found.head["numbers"]), found.blocks)
+        self._files = loaded.checksums
+        self._written = len(loaded.blocks)
+        self._spilled = sum(isinstance(block, Spilled) for block in loaded.blocks)
+        return Snapshot(loaded.arrays, dict(loaded.head["numbers"]), loaded.blocks)
 
     def spill(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Write a block, and read from it what is asked for.
@@ -195,18 +195,18 @@ class Checkpoint:
     def _save(self, snapshot: Snapshot) -> None:
         with self._explained():
             self.folder.mkdir(exist_ok=True)
-        known = dict(self._files)
+        checksums = dict(self._files)
         for spilled, blocks in groupby(snapshot.blocks[self._written :], lambda block: isinstance(block, Spilled)):
             if spilled:
-                known |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Spilled)}
+                checksums |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Spilled)}
                 continue
             loose = list(blocks)
             joined = {name: np.concatenate([block[name] for block in loose], axis=1) for name in loose[0]}
-            file = self.folder / f"blocks-{len(known)}.npz"
+            file = self.folder / f"blocks-{len(checksums)}.npz"
             self._write(file, joined)
-            known[file.name] = _checksum(file)
-        self._write_state(snapshot, known, finished=False)
-        self._files, self._written = known, len(snapshot.blocks)
+            checksums[file.name] = _checksum(file)
+        self._write_state(snapshot, checksums, finished=False)
+        self._files, self._written = checksums, len(snapshot.blocks)
         self._saved = time.monotonic()
 
     def done(self, snapshot: Snapshot) -> None:
@@ -237,19 +237,20 @@ class Checkpoint:
         for spill in self.folder.glob("spill-*"):
             shutil.rmtree(spill)
 
-    def _write_state(self, snapshot: Snapshot, known: Mapping[str, str], *, finished: bool) -> None:
+    def _write_state(self, snapshot: Snapshot, checksums: Mapping[str, str], *, finished: bool) -> None:
         head = {
             "version": VERSION,
             "question": self.question,
             "numbers": snapshot.numbers,
-            "files": list(known),
-            "checksums": dict(known),
+            "files": list(checksums),
+            "checksums": dict(checksums),
             "finished": finished,
             "extensions": self.extensions,
         }
         arrays = {**snapshot.arrays, "head": np.array(json.dumps(head, default=str))}
         arrays["checksum"] = np.array(_checksum_of(arrays))
-        is_news = not known or known != self._files  # otherwise the one before may do without a block that this needs
+        # Otherwise the one before may do without a block that this needs.
+        is_news = not checksums or checksums != self._files
         self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps and is_news else None)
         self._keeps = True
 
@@ -271,7 +272,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Found:
+class Loaded:
     """A checkpoint that is whole.
 
     Attributes:
@@ -307,14 +308,14 @@ def head_of(run: Path) -> Head:
     return _first_whole(run, lambda file: _state(file)[0])[0]
 
 
-def read(run: Path) -> Found:
+def read(run: Path) -> Loaded:
     """The last checkpoint of a run that is whole, with its blocks.
 
     Raises:
         ConfigError: there is none.
     """
-    found, damage = _first_whole(run, _found)
-    return found if damage is None else replace(found, instead_of=damage)
+    loaded, damage = _first_whole(run, _loaded)
+    return loaded if damage is None else replace(loaded, instead_of=damage)
 
 
 def _first_whole[T](run: Path, take: Callable[[Path], T]) -> tuple[T, DamagedError | None]:
@@ -355,14 +356,14 @@ def _state(file: Path) -> tuple[Head, dict[str, np.ndarray]]:
     return head, arrays
 
 
-def _found(file: Path) -> Found:
+def _loaded(file: Path) -> Loaded:
     """A checkpoint with its blocks, verified."""
     head, arrays = _state(file)
     run, checksums = file.parent.parent, head.get("checksums", {})
     if head["finished"]:
-        return Found(head, arrays, [saved.draws(run, LONGER)], {})
+        return Loaded(head, arrays, [saved.draws(run, LONGER)], {})
     known = {name: _checksum_if_right(file.parent / name, checksums.get(name)) for name in head["files"]}
-    return Found(head, arrays, [_block(file.parent / name) for name in known], known)
+    return Loaded(head, arrays, [_block(file.parent / name) for name in known], known)
 
 
 def _checksum_if_right(place: Path, known: str | None) -> str:

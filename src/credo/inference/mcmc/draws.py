@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import xarray as xr
 
+from credo.inference.assemble import assemble
 from credo.inference.convergence import running
-from credo.inference.evaluate import Evaluation, assemble
+from credo.inference.evaluate import Evaluation
+from credo.inference.lazy import Joined
 from credo.inference.mcmc.chain_state import Block
-from credo.inference.mcmc.lazy import Joined
 from credo.inference.mcmc.settings import Settings
 from credo.models.problem import Problem
 

@@ -47,7 +47,7 @@ class Mcmc(Settings):
         now = yield from resumable(loop, checkpointer)
         return self.kernel.derived(problem, now.states, loop.result(now), loop.layout)
 
-    def gains_by_company(self, problem: Problem) -> bool:
+    def gains_by_batching(self, problem: Problem) -> bool:
         """On a CPU not those that wait for the longest tree, nor those whose density has products with a table of data.
 
         How such a product is rounded depends on how many columns it has, and chains that adapt do not forget it.

@@ -90,14 +90,14 @@ def advance(
             return state, (kernel.latents(state), kernel.gradients(state), info)
 
         def keep(i: jax.Array, carry: Any) -> Any:
-            state, kept = carry
+            state, drawn = carry
             state, new = draw(state)
-            return state, jax.tree.map(lambda all_, one: all_.at[i].set(one), kept, new)
+            return state, jax.tree.map(lambda all_, one: all_.at[i].set(one), drawn, new)
 
         shapes = jax.eval_shape(lambda s: draw(s)[1], state)
         room = jax.tree.map(lambda a: jnp.zeros((layout.block, *a.shape), a.dtype), shapes)
-        state, kept = lax.fori_loop(0, count, keep, (state, room))
-        return state, *kept
+        state, drawn = lax.fori_loop(0, count, keep, (state, room))
+        return state, *drawn
 
     return over_chains(layout, one, program, chains, states, count)
 

@@ -119,7 +119,7 @@ class PointEstimate(eqx.Module):
         """All starts take their steps together."""
         return True
 
-    def gains_by_company(self, problem: Problem) -> bool:
+    def gains_by_batching(self, problem: Problem) -> bool:
         """On a CPU only the steps of `adam`: line searches wait for the longest, and networks fill the CPU alone."""
         return jax.default_backend() != "cpu" or (self.optimiser == "adam" and problem.training is None)
 

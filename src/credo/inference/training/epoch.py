@@ -83,9 +83,9 @@ def begin(training: Objective, program: BoundModel, keys: Array) -> Member:
     """All members before their first epoch."""
 
     def first(key: Array) -> Member:
-        given = program.model.start(key)
+        latents = program.model.start(key)
         seeded = handlers.seed(program, key)
-        z = unconstrain_fn(seeded, (), {}, given) if given else find_continuous(program, key)
+        z = unconstrain_fn(seeded, (), {}, latents) if latents else find_continuous(program, key)
         curve = jnp.full(training.epochs, jnp.nan, jnp.float32)
         memory_key = jax.random.fold_in(key, 2)
         member = Member(

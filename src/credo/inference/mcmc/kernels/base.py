@@ -14,7 +14,7 @@ import abc
 import dataclasses
 import re
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -25,9 +25,6 @@ from credo.inference.mcmc.layout import Layout
 from credo.inference.result import Result
 from credo.inference.start import Start
 from credo.models.problem import BoundModel, Problem
-
-if TYPE_CHECKING:
-    from credo.inference.mcmc.mcmc import Mcmc
 
 
 class Kernel(eqx.Module):
@@ -51,11 +48,10 @@ class Kernel(eqx.Module):
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
-    def assemble(cls, **settings: Any) -> "Mcmc":
-        """The method with this kernel, from the settings of both."""
+    def assemble(cls, **settings: Any) -> Any:
+        """The method (`whole`) with this kernel, from the settings of both."""
         own = {one.name: settings.pop(one.name) for one in dataclasses.fields(cls) if one.name in settings}
-        method: Mcmc = resolve_name(cls.whole)(**settings, kernel=cls(**own))
-        return method
+        return resolve_name(cls.whole)(**settings, kernel=cls(**own))
 
     @abc.abstractmethod
     def init(self, program: BoundModel, start: Start, key: jax.Array, warmup: int) -> Any:

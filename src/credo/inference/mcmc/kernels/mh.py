@@ -230,11 +230,11 @@ class Mh(Kernel):
         if not still:
             return result
         count = min(layout.block, _LOOKS)
-        _, kept, *_ = advance(self, layout, problem.bound, layout.chains, states, count)
-        draws = jax.tree.map(lambda a: a[:, :count].reshape(-1, *a.shape[2:]), kept)
-        found = of_others(problem.bound, draws, still)
+        _, latents, *_ = advance(self, layout, problem.bound, layout.chains, states, count)
+        draws = jax.tree.map(lambda a: a[:, :count].reshape(-1, *a.shape[2:]), latents)
+        probabilities = of_others(problem.bound, draws, still)
         groups = {name: group.to_dataset() for name, group in result.tree.children.items()}
-        groups["conditional"] = xr.Dataset({name: (posterior[name].dims[2:], p) for name, p in found.items()})
+        groups["conditional"] = xr.Dataset({name: (posterior[name].dims[2:], p) for name, p in probabilities.items()})
         return dataclasses.replace(result, tree=xr.DataTree.from_dict(groups))
 
 
