@@ -26,13 +26,13 @@ from posteriors import HERE, Quiet
 from uci import composed
 
 from credo.data.plane import DENSITIES, Plane
-from credo.diagnostics.energy import add_energy
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 from credo.experiment import device
 from credo.experiment.parts import Parts, build
 from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.result import Result
+from credo.models.ebm_derived import add_energy
 from credo.models.problem import Problem
 
 NEEDED = {"two_moons": 0.10, "eight_gaussians": 0.10, "checkerboard": 0.15}

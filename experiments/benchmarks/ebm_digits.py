@@ -23,12 +23,12 @@ import numpy as np
 from posteriors import HERE, Quiet
 from uci import composed
 
-from credo.diagnostics.energy import add_energy
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 from credo.experiment import device
 from credo.experiment.parts import build
 from credo.inference.base import NO_CHECKPOINTER
+from credo.models.ebm_derived import add_energy
 
 PLANS = {"image": "experiment=ebm_digits", "rbm": "experiment=rbm"}
 SEEDS = (0, 1, 2)

@@ -24,7 +24,6 @@ import xarray as xr
 from omegaconf import OmegaConf
 from posteriors import HERE, ROOT, Quiet
 
-from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
 from credo.experiment import device
 from credo.inference.base import NO_CHECKPOINTER
@@ -32,6 +31,7 @@ from credo.inference.point.mle import Mle
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
+from credo.models.mdn_derived import add_predictive
 from credo.models.problem import Problem
 
 SEEDS = 5

@@ -23,10 +23,10 @@ import numpy as np
 from posteriors import HERE, Quiet
 from uci import composed
 
-from credo.diagnostics.information import add_information
 from credo.experiment import device
 from credo.experiment.parts import build
 from credo.inference.base import NO_CHECKPOINTER
+from credo.inference.training.infonce import add_information
 
 K = 128
 BEST = {2: 1.8902561, 6: 4.2001530}

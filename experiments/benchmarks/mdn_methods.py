@@ -17,12 +17,12 @@ from posteriors import HERE, Quiet
 from uci import composed
 
 from credo.diagnostics import verdict as verdicts
-from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
 from credo.experiment.parts import build
 from credo.inference.base import NO_CHECKPOINTER
+from credo.models.mdn_derived import add_predictive
 
 ALIKE = (
     "data=branches model=mdn model.components=2 model.hidden=[16] model.activation=tanh model.prior.weight.scale=1 "

@@ -22,11 +22,11 @@ from omegaconf import DictConfig
 from posteriors import HERE, REFERENCE, ROOT, Quiet
 
 from credo.config import paths, schema
-from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
 from credo.experiment import device
 from credo.experiment.parts import build
 from credo.inference.base import NO_CHECKPOINTER
+from credo.models.mdn_derived import add_predictive
 
 DEEP_ENSEMBLES = {"concrete": 3.06, "energy": 1.38, "yacht": 1.18, "power-plant": 2.79, "bostonHousing": 2.41}
 SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test")

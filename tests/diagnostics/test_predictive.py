@@ -10,12 +10,12 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.diagnostics.predictive import PROBABILITIES, add_predictive
 from credo.diagnostics.scores import scores
 from credo.inference.result import Result
 from credo.models import priors
 from credo.models.mdn import Mdn
-from credo.models.predict import Predictive
+from credo.models.mdn_derived import add_predictive
+from credo.models.predict import PROBABILITIES, Predictive
 from credo.models.problem import Problem
 
 from .conftest import draws_result, good_draws

@@ -10,7 +10,8 @@ import pytest
 from jax.test_util import check_grads
 
 from credo.energies.base import Energy
-from credo.energies.ising import Ising, lattice_edges
+from credo.energies.graph import lattice_edges
+from credo.energies.ising import Ising
 from credo.energies.polynomial import Polynomial
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits

@@ -15,12 +15,11 @@ from jax import Array
 from jax.test_util import check_grads
 from omegaconf import OmegaConf
 
-from credo.energies.image import BinaryImage, RealImage, network_of
+from credo.energies.image import BinaryImage, ImageModel, RealImage, network_of
 from credo.energies.normaliser import ais, enumeration
 from credo.energies.rbm import BernoulliRbm
 from credo.energies.samplers.dmala import Dmala
 from credo.errors import ConfigError
-from credo.models.energies.image import Image
 from credo.networks.conv import Encoder
 
 ROOT = Path(__file__).parents[2]
@@ -50,11 +49,11 @@ def of_all(energy: Any) -> np.ndarray:
     return np.asarray(energy.batch(jnp.asarray(STATES)))
 
 
-def image(**settings: Any) -> Image:
+def image(**settings: Any) -> ImageModel:
     """The family with the settings of its YAML but for these."""
     known: dict[str, Any] = {**OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "energy" / "image.yaml"))}  # type: ignore[dict-item]
     del known["defaults"]
-    return Image(**(known | settings))
+    return ImageModel(**(known | settings))
 
 
 def test_without_convolutions_it_is_a_restricted_boltzmann_machine() -> None:
@@ -113,7 +112,7 @@ def test_log_z_by_discrete_langevin_chains_from_a_base_is_that_of_all_states() -
     assert abs(found.log_z - known) < 4 * found.error
 
 
-def sized(**settings: Any) -> Image:
+def sized(**settings: Any) -> ImageModel:
     return image(channels=(2,), pool=1, **settings)
 
 

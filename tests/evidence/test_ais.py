@@ -16,9 +16,10 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
+from credo.energies import path as paths
 from credo.energies.base import Energy
 from credo.energies.ising import Ising
-from credo.energies.normaliser import ais, enumeration, paths
+from credo.energies.normaliser import ais, enumeration
 from credo.energies.polynomial import Polynomial
 from credo.energies.potts import Potts
 from credo.energies.quadratic import Quadratic

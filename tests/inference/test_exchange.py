@@ -11,7 +11,10 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.energies.ising import Ising as IsingEnergy
+from credo.energies.ising import IsingModel
+from credo.energies.ising import IsingModel as IsingEnergy
+from credo.energies.model import EnergyModel
+from credo.energies.polynomial import PolynomialModel
 from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
 from credo.inference.base import Inference, Listener
@@ -21,9 +24,6 @@ from credo.inference.result import Result
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.ebm import Ebm
-from credo.models.energies.base import Family
-from credo.models.energies.ising import Ising
-from credo.models.energies.polynomial import Polynomial
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.uniform import Uniform
@@ -60,7 +60,7 @@ def run(of: Problem, quiet: Listener, **settings: Any) -> Result:
     return chosen.run(of, jax.random.PRNGKey(0), quiet)
 
 
-def problem(energy: Family, y: np.ndarray, prior: Any, normaliser: str) -> Problem:
+def problem(energy: EnergyModel, y: np.ndarray, prior: Any, normaliser: str) -> Problem:
     data = xr.Dataset({"y": (("obs", "target")[: y.ndim], y)})
     (name,) = energy.used
     return Problem(Ebm({name: prior}, energy, Auto(1, 0.1), normaliser).fitted(data), data)
@@ -81,7 +81,7 @@ def quartic(normaliser: str = "auto") -> tuple[Problem, float, float]:
     rng = np.random.default_rng(0)
     y = rng.choice([-1.0, 1.0], ROWS) * (rng.gamma(0.25, 1.0, ROWS) / 1.5) ** 0.25
     shape, rate = A + ROWS / 4, B + (y**4).sum()
-    of = problem(Polynomial((4,)), y, priors.gamma(A, B), normaliser)
+    of = problem(PolynomialModel((4,)), y, priors.gamma(A, B), normaliser)
     return of, shape / rate, np.sqrt(shape) / rate
 
 
@@ -139,7 +139,7 @@ def lattice(normaliser: str) -> tuple[Problem, float, float]:
     p = np.exp(log_p - log_p.max())
     p /= p.sum()
     mean = float(p @ beta)
-    energy = Ising(**(settings_of("energy/ising.yaml") | {"shape": (3, 3)}))
+    energy = IsingModel(**(settings_of("energy/ising.yaml") | {"shape": (3, 3)}))
     return problem(energy, y, priors.half_normal(1.0), normaliser), mean, float(np.sqrt(p @ (beta - mean) ** 2))
 
 

@@ -19,19 +19,20 @@ from jax.random import PRNGKey
 from numpyro import handlers
 from omegaconf import OmegaConf
 
+from credo.energies.image import ImageModel
+from credo.energies.ising import IsingModel
+from credo.energies.model import EnergyModel
+from credo.energies.neural import ConditionalModel, NeuralModel
+from credo.energies.polynomial import PolynomialModel
+from credo.energies.potts import PottsModel
+from credo.energies.quadratic import QuadraticModel
+from credo.energies.rbm import RbmModel
 from credo.energies.samplers.auto import Auto
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
 from credo.models import priors
-from credo.models.ebm import Ebm, EnergyDistribution
-from credo.models.energies.base import Family
-from credo.models.energies.image import Image
-from credo.models.energies.ising import Ising
-from credo.models.energies.neural import Conditional, Neural
-from credo.models.energies.polynomial import Polynomial
-from credo.models.energies.potts import Potts
-from credo.models.energies.quadratic import Quadratic
-from credo.models.energies.rbm import Rbm
+from credo.models.ebm import Ebm
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -47,14 +48,14 @@ def quickly() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-def family(cls: type[Family], **settings: Any) -> Family:
+def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:
     """With the settings of its YAML."""
     known: dict[str, Any] = {**OmegaConf.load(CONF / "energy" / f"{cls.__name__.lower()}.yaml")}
     del known["defaults"]
     return cls(**(known | settings))
 
 
-def ebm(energy: Family, sampler: Sampler | None = None, normaliser: str = "auto") -> Ebm:
+def ebm(energy: EnergyModel, sampler: Sampler | None = None, normaliser: str = "auto") -> Ebm:
     prior = {
         name: priors.gamma(4.0, 4.0) if name in POSITIVE else priors.gaussian(0.0, 1.0) for name in energy.supports
     }
@@ -65,7 +66,7 @@ def rows(y: Any, **variables: Any) -> xr.Dataset:
     return xr.Dataset({"y": (("obs", "target")[: np.ndim(y)], np.asarray(y, float)), **variables})
 
 
-def fitted(energy: Family, y: Any, *settings: Any, **variables: Any) -> Problem:
+def fitted(energy: EnergyModel, y: Any, *settings: Any, **variables: Any) -> Problem:
     data = rows(y, **variables)
     return Problem(ebm(energy, *settings).fitted(data), data)
 
@@ -97,28 +98,28 @@ def states(values: tuple[float, ...], dim: int) -> tuple[np.ndarray, float]:
 
 
 # latents come from the priors, so that the densities are any of their family
-DENSITIES: dict[str, tuple[Family, np.ndarray, tuple[np.ndarray, float]]] = {
-    "polynomial": (family(Polynomial, powers=(1, 2, 4)), RANDOM.normal(size=3), grid(-6, 6, 2000)),
-    "quadratic": (family(Quadratic), RANDOM.normal(size=(3, 2)), grid(-14, 14, 240, 2)),
-    "ising": (family(Ising, shape=(2, 3), fields=None), np.ones((3, 6)), states((-1.0, 1.0), 6)),
+DENSITIES: dict[str, tuple[EnergyModel, np.ndarray, tuple[np.ndarray, float]]] = {
+    "polynomial": (family(PolynomialModel, powers=(1, 2, 4)), RANDOM.normal(size=3), grid(-6, 6, 2000)),
+    "quadratic": (family(QuadraticModel), RANDOM.normal(size=(3, 2)), grid(-14, 14, 240, 2)),
+    "ising": (family(IsingModel, shape=(2, 3), fields=None), np.ones((3, 6)), states((-1.0, 1.0), 6)),
     "ising on a graph": (
-        family(Ising, shape=(4,), edges=((0, 1), (1, 2), (0, 2)), couplings=None, inverse_temperature=1.0),
+        family(IsingModel, shape=(4,), edges=((0, 1), (1, 2), (0, 2)), couplings=None, inverse_temperature=1.0),
         np.ones((3, 4)),
         states((-1.0, 1.0), 4),
     ),
-    "potts": (family(Potts, shape=(2, 2)), np.ones((3, 4)), states((0.0, 1.0, 2.0), 4)),
+    "potts": (family(PottsModel, shape=(2, 2)), np.ones((3, 4)), states((0.0, 1.0, 2.0), 4)),
     "potts with couplings": (
-        family(Potts, kinds=4, shape=(3,), couplings=None, inverse_temperature=0.7),
+        family(PottsModel, kinds=4, shape=(3,), couplings=None, inverse_temperature=0.7),
         np.ones((3, 3)),
         states((0.0, 1.0, 2.0, 3.0), 3),
     ),
-    "rbm": (family(Rbm, hidden=3), np.ones((3, 5)), states((0.0, 1.0), 5)),
-    "rbm of few visible units": (family(Rbm, hidden=20), np.ones((3, 3)), states((0.0, 1.0), 3)),
-    "gaussian rbm": (family(Rbm, visible="gaussian", hidden=3), RANDOM.normal(size=(3, 1)), grid(-14, 14, 2000)),
-    "neural": (family(Neural, **NETWORK), RANDOM.normal(size=3), grid(-14, 14, 2000)),
-    "neural, plane": (family(Neural, **NETWORK), RANDOM.normal(size=(3, 2)), grid(-14, 14, 240, 2)),
+    "rbm": (family(RbmModel, hidden=3), np.ones((3, 5)), states((0.0, 1.0), 5)),
+    "rbm of few visible units": (family(RbmModel, hidden=20), np.ones((3, 3)), states((0.0, 1.0), 3)),
+    "gaussian rbm": (family(RbmModel, visible="gaussian", hidden=3), RANDOM.normal(size=(3, 1)), grid(-14, 14, 2000)),
+    "neural": (family(NeuralModel, **NETWORK), RANDOM.normal(size=3), grid(-14, 14, 2000)),
+    "neural, plane": (family(NeuralModel, **NETWORK), RANDOM.normal(size=(3, 2)), grid(-14, 14, 240, 2)),
     "neural, bounds": (
-        family(Neural, **NETWORK, tail=None, bounds=((-1, 2),)),
+        family(NeuralModel, **NETWORK, tail=None, bounds=((-1, 2),)),
         RANDOM.uniform(size=(3, 2)),
         grid(-1, 2, 200, 2),
     ),
@@ -136,9 +137,9 @@ def test_densities_are_the_energies_and_sum_to_one(name: str) -> None:
 
     @jax.jit
     def found(d: EnergyDistribution, points: Any) -> Any:
-        assert d.exact is not None
+        assert d.normaliser is not None
         x = points[:, 0] if d.scalar else points
-        return d.log_prob(x), d.energies(x), d.exact.log_z(d.energy), d.unnormalised().log_prob(x)
+        return d.log_prob(x), d.energies(x), d.normaliser.log_z(d.energy), d.unnormalised().log_prob(x)
 
     log_prob, energies, log_z, unnormalised = found(distribution, points)
     np.testing.assert_allclose(log_prob, -energies - log_z, rtol=1e-10)
@@ -149,7 +150,7 @@ def test_densities_are_the_energies_and_sum_to_one(name: str) -> None:
 
 def test_a_conditional_density_sums_to_one_in_every_row() -> None:
     y = RANDOM.normal(size=3)
-    distribution, _ = drawn(fitted(family(Conditional, **NETWORK), y, **X).bound, PRNGKey(3))
+    distribution, _ = drawn(fitted(family(ConditionalModel, **NETWORK), y, **X).bound, PRNGKey(3))
     points, cell = grid(-14, 14, 2000)
     log_prob = jax.jit(jax.vmap(lambda x: distribution.log_prob(jnp.full(3, x)), out_axes=1))(points[:, 0])
     np.testing.assert_allclose(np.exp(log_prob).sum(1) * cell, 1.0, atol=1e-4)
@@ -159,7 +160,7 @@ def test_a_conditional_density_sums_to_one_in_every_row() -> None:
 def test_a_quadratic_is_the_normal_distribution() -> None:
     """Of three numbers by NumPyro, its precision being L'L with L = (I - B) / s; each regresses on those before it."""
     y = RANDOM.normal(size=(5, 3))
-    distribution, latents = drawn(fitted(family(Quadratic), y).bound, PRNGKey(4))
+    distribution, latents = drawn(fitted(family(QuadraticModel), y).bound, PRNGKey(4))
     b = np.zeros((3, 3))
     b[np.tril_indices(3, -1)] = latents["slope"]
     root = (np.eye(3) - b) / np.asarray(latents["scale"])[:, None]
@@ -185,14 +186,14 @@ def test_without_a_normaliser_it_is_minus_the_energy(name: str) -> None:
 @pytest.mark.parametrize(
     ("energy", "y"),
     [
-        (family(Neural, **NETWORK), np.ones((4, 3))),
-        (family(Rbm, hidden=17), np.ones((4, 17))),
-        (family(Ising, shape=(3, 3, 2), periodic=False), np.ones((4, 18))),
-        (family(Potts, kinds=5, shape=(3, 3)), np.ones((4, 9))),
+        (family(NeuralModel, **NETWORK), np.ones((4, 3))),
+        (family(RbmModel, hidden=17), np.ones((4, 17))),
+        (family(IsingModel, shape=(3, 3, 2), periodic=False), np.ones((4, 18))),
+        (family(PottsModel, kinds=5, shape=(3, 3)), np.ones((4, 9))),
     ],
 )
-def test_where_z_is_intractable_it_says_so(energy: Family, y: np.ndarray) -> None:
-    y[0] = y[1] * 0 if not isinstance(energy, Ising) else -y[1]
+def test_where_z_is_intractable_it_says_so(energy: EnergyModel, y: np.ndarray) -> None:
+    y[0] = y[1] * 0 if not isinstance(energy, IsingModel) else -y[1]
     assert [site.normalised for site in fitted(energy, y).named("observed")] == [False]
 
 
@@ -214,7 +215,12 @@ def test_exact_draws_have_the_right_moments(name: str) -> None:
     energy, y, _ = DENSITIES[name]
     distribution, _ = drawn(fitted(energy, y).bound, PRNGKey(3))
     many = EnergyDistribution(
-        distribution.energy, distribution.family, distribution.sampler, distribution.exact, MANY, distribution.scalar
+        distribution.energy,
+        distribution.model,
+        distribution.sampler,
+        distribution.normaliser,
+        MANY,
+        distribution.scalar,
     )
     x = np.asarray(jax.jit(many.sample)(PRNGKey(1)))
     assert x.shape == (MANY, *y.shape[1:])
@@ -233,7 +239,7 @@ def test_chains_have_the_right_moments(name: str) -> None:
     """Where there is no exact way: from the base, by the sampler. 16 comparisons together, false alarms 1e-4."""
     energy, y, _ = DENSITIES[name]
     distribution, _ = drawn(fitted(energy, y, None, "auto").bound, PRNGKey(3))
-    many = EnergyDistribution(distribution.energy, distribution.family, Auto(10, 0.1), None, MANY, distribution.scalar)
+    many = EnergyDistribution(distribution.energy, distribution.model, Auto(10, 0.1), None, MANY, distribution.scalar)
     x = np.asarray(jax.jit(many.sample)(PRNGKey(1)))
     assert many.exactly(PRNGKey(0)) is None
     compare(x.reshape(MANY, -1), moments(name, distribution))
@@ -242,7 +248,7 @@ def test_chains_have_the_right_moments(name: str) -> None:
 def test_draws_have_the_shapes_that_are_asked_for() -> None:
     ising, _ = drawn(fitted(*DENSITIES["ising"][:2]).bound, PRNGKey(3))
     scalar, _ = drawn(fitted(*DENSITIES["polynomial"][:2]).bound, PRNGKey(3))
-    conditional, _ = drawn(fitted(family(Conditional, **NETWORK), np.arange(3.0), **X).bound, PRNGKey(3))
+    conditional, _ = drawn(fitted(family(ConditionalModel, **NETWORK), np.arange(3.0), **X).bound, PRNGKey(3))
     for distribution, shape in ((ising, (3, 6)), (scalar, (3,)), (conditional, (3,))):
         assert jax.eval_shape(distribution.sample, PRNGKey(0)).shape == shape
         assert jax.eval_shape(lambda key: distribution.sample(key, (2,)), PRNGKey(0)).shape == (2, *shape)  # noqa: B023
@@ -251,22 +257,27 @@ def test_draws_have_the_shapes_that_are_asked_for() -> None:
     assert len(np.unique(several)) == 30
 
 
-SIMULATED: dict[str, tuple[Family, tuple[int, ...], tuple[float, ...] | None, dict[str, tuple[int, ...]]]] = {
-    "ising": (family(Ising, shape=(2, 3), fields=None), (6,), (-1, 1), {"fields": (6,), "inverse_temperature": ()}),
+SIMULATED: dict[str, tuple[EnergyModel, tuple[int, ...], tuple[float, ...] | None, dict[str, tuple[int, ...]]]] = {
+    "ising": (
+        family(IsingModel, shape=(2, 3), fields=None),
+        (6,),
+        (-1, 1),
+        {"fields": (6,), "inverse_temperature": ()},
+    ),
     "rbm": (
-        family(Rbm, hidden=2, size=3),
+        family(RbmModel, hidden=2, size=3),
         (3,),
         (0, 1),
         {"weights": (3, 2), "visible_bias": (3,), "hidden_bias": (2,)},
     ),
     "gaussian rbm": (
-        family(Rbm, visible="gaussian", hidden=2, size=3),
+        family(RbmModel, visible="gaussian", hidden=2, size=3),
         (3,),
         None,
         {"weights": (3, 2), "visible_bias": (3,), "hidden_bias": (2,)},
     ),
-    "potts": (family(Potts, shape=(2, 2)), (4,), (0, 1, 2), {"inverse_temperature": ()}),
-    "polynomial": (family(Polynomial), (), None, {"theta": (1,), "leading": ()}),
+    "potts": (family(PottsModel, shape=(2, 2)), (4,), (0, 1, 2), {"inverse_temperature": ()}),
+    "polynomial": (family(PolynomialModel), (), None, {"theta": (1,), "leading": ()}),
 }
 
 
@@ -287,8 +298,10 @@ def test_data_are_simulated(name: str, normaliser: str) -> None:
     Problem(model.fitted(rows(observed["y"])), rows(observed["y"])).check()
 
 
-@pytest.mark.parametrize("energy", [family(Neural), family(Quadratic), family(Conditional), family(Rbm)])
-def test_what_takes_its_sizes_from_data_cannot_be_simulated(energy: Family) -> None:
+@pytest.mark.parametrize(
+    "energy", [family(NeuralModel), family(QuadraticModel), family(ConditionalModel), family(RbmModel)]
+)
+def test_what_takes_its_sizes_from_data_cannot_be_simulated(energy: EnergyModel) -> None:
     sentence = (
         "data: this energy takes its sizes and scales from data, so that nothing can be drawn without any; use a "
         "table, or data=two_moons"
@@ -299,7 +312,7 @@ def test_what_takes_its_sizes_from_data_cannot_be_simulated(energy: Family) -> N
 
 
 def test_one_lattice_tells_something_of_its_energy_and_one_point_does_not() -> None:
-    one, many = ebm(family(Ising, shape=(3, 3))), ebm(family(Quadratic))
+    one, many = ebm(family(IsingModel, shape=(3, 3))), ebm(family(QuadraticModel))
     assert (one.takes_one_row, many.takes_one_row) == (True, False)
     Problem(one.fitted(rows(np.ones((1, 9)))), rows(np.ones((1, 9)))).check()
 
@@ -311,7 +324,7 @@ def test_far_away_there_is_the_tail_alone() -> None:
     """|u|^2 / (2 tail^2), u in units of the rows' deviations, as tanh is bounded; a wider tail is flatter."""
     y = np.array([[0.0, 10.0], [2.0, 30.0]])  # of deviations 1 and 10 about 1 and 20
     for tail in (1.0, 4.0):
-        energy = family(Neural, hidden=(3,), activation="tanh", tail=tail)
+        energy = family(NeuralModel, hidden=(3,), activation="tanh", tail=tail)
         distribution, _ = drawn(fitted(energy, y).bound, PRNGKey(0))
         for away, u in (([1.0 + 1e3, 20.0], 1e3), ([1.0, 20.0 - 1e4], 1e3)):
             assert distribution.energies(jnp.array([away]))[0] == pytest.approx(u**2 / (2 * tail**2), rel=1e-4)
@@ -322,7 +335,7 @@ def test_the_integral_reaches_beyond_all_rows() -> None:
     y = np.append(RANDOM.normal(size=300), [30.0])
     nodes = []
     for rows_ in (y, y[:-1]):
-        way = fitted(family(Neural, **NETWORK, tail=1.0), rows_).model.energy.exact  # type: ignore[attr-defined]
+        way = fitted(family(NeuralModel, **NETWORK, tail=1.0), rows_).model.energy.normaliser  # type: ignore[attr-defined]
         nodes.append(way.nodes[0])
     assert nodes[0].max() > 30
     assert 4.4 < nodes[1].max() < 6
@@ -330,12 +343,12 @@ def test_the_integral_reaches_beyond_all_rows() -> None:
 
 def test_within_bounds_no_tail_is_needed_and_nothing_is_outside() -> None:
     bounds = ((-1, 2), (0.0, 5.0))
-    energy = family(Neural, hidden=(3,), tail=None, bounds=bounds)
+    energy = family(NeuralModel, hidden=(3,), tail=None, bounds=bounds)
     y = RANDOM.uniform([-1, 0], [2, 5], (20, 2))
     of = fitted(energy, y)
     of.check()
     assert of.model.energy.box == bounds  # type: ignore[attr-defined]
-    assert fitted(family(Neural, bounds=((-1, 2),)), y / 5).model.energy.box == ((-1.0, 2.0),) * 2  # type: ignore[attr-defined]
+    assert fitted(family(NeuralModel, bounds=((-1, 2),)), y / 5).model.energy.box == ((-1.0, 2.0),) * 2  # type: ignore[attr-defined]
     distribution, _ = drawn(of.bound, PRNGKey(0))
     draws = np.asarray(jax.jit(distribution.sample)(PRNGKey(1)))
     base = np.asarray(of.model.energy.base.sample(PRNGKey(2), (500,)))  # type: ignore[attr-defined]
@@ -351,7 +364,7 @@ def test_spectral_bounds_the_slope() -> None:
     weights = {"layers_0_weight": 5.0, "layers_1_weight": 0.01, "head_weight": 5.0}
     slopes = {}
     for spectral in (False, True):
-        energy = family(Neural, hidden=(4, 4), activation="tanh", spectral=spectral, tail=1e6, dtype="float64")
+        energy = family(NeuralModel, hidden=(4, 4), activation="tanh", spectral=spectral, tail=1e6, dtype="float64")
         of = fitted(energy, RANDOM.normal(size=(30, 2)))
         start = of.model.start(PRNGKey(0))
         data = {
@@ -374,7 +387,9 @@ CONTEXT = {"context": (("obs", "context_feature"), RANDOM.normal(size=(3, 2)))}
 @pytest.mark.parametrize("conditioning", ["concat", "film"])
 @pytest.mark.parametrize("given", [X, X | CONTEXT])
 def test_what_is_given_changes_the_energy_of_its_row_alone(conditioning: str, given: dict[str, Any]) -> None:
-    of = fitted(family(Conditional, **NETWORK, conditioning=conditioning, context_hidden=(3,)), np.arange(3.0), **given)
+    of = fitted(
+        family(ConditionalModel, **NETWORK, conditioning=conditioning, context_hidden=(3,)), np.arange(3.0), **given
+    )
     distribution, latents = drawn(of.bound, PRNGKey(2))
     y = np.array([0.3, 0.3, 0.3])
     energies = distribution.energies(y)
@@ -388,7 +403,7 @@ def test_what_is_given_changes_the_energy_of_its_row_alone(conditioning: str, gi
 
 def test_film_begins_as_the_network_without_it() -> None:
     """And the network of y alone, where x modulates it, does not see x then."""
-    of = fitted(family(Conditional, **NETWORK, conditioning="film", context_hidden=(3,)), np.arange(3.0), **X)
+    of = fitted(family(ConditionalModel, **NETWORK, conditioning="film", context_hidden=(3,)), np.arange(3.0), **X)
     begun = of.model.start(PRNGKey(0))
     assert {name.split("_")[0] for name in begun} == {"trunk", "context"}
     energies = drawn(of.bound, PRNGKey(0), begun)[0].energies(np.full(3, 0.3))
@@ -398,7 +413,7 @@ def test_film_begins_as_the_network_without_it() -> None:
 def test_the_probe_is_the_energies_of_some_rows_about_their_mean() -> None:
     """By which chains are judged: a last bias, which log Z takes back, does not change it."""
     y = RANDOM.normal(size=120)
-    of = fitted(family(Neural, **NETWORK), y)
+    of = fitted(family(NeuralModel, **NETWORK), y)
     assert {site.name: (site.shape, site.dims) for site in of.named("deterministic")} == {
         "relative_energy": ((50,), ("probe",))
     }
@@ -415,40 +430,40 @@ def test_the_probe_is_the_energies_of_some_rows_about_their_mean() -> None:
     np.testing.assert_allclose(found, seen - seen.mean(), atol=1e-12)
     assert np.std(found) > 0.1
     np.testing.assert_allclose(probe(of.bound, latents | {"head_bias": latents["head_bias"] + 3})[0], found, atol=1e-12)
-    assert fitted(family(Polynomial), y).named("deterministic") == ()
+    assert fitted(family(PolynomialModel), y).named("deterministic") == ()
 
 
 # ----------------------------------------------------------------------------------------------------- refusals
 
 SEVEN = np.zeros((3, 7))
-DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
+DATA: dict[str, tuple[EnergyModel, xr.Dataset, str]] = {
     "polynomial": (
-        family(Polynomial),
+        family(PolynomialModel),
         rows(SEVEN),
         "data: energy has states of 1 numbers, but y has 7; choose other data, or another energy",
     ),
     "ising": (
-        family(Ising),
+        family(IsingModel),
         rows(SEVEN),
         "data: energy has states of 16 numbers, but y has 7; choose other data, or another energy",
     ),
     "potts": (
-        family(Potts),
+        family(PottsModel),
         rows(SEVEN),
         "data: energy has states of 9 numbers, but y has 7; choose other data, or another energy",
     ),
     "rbm": (
-        family(Rbm, size=6),
+        family(RbmModel, size=6),
         rows(SEVEN),
         "data: energy has states of 6 numbers, but y has 7; choose other data, or another energy",
     ),
     "image": (
-        family(Image, shape=(2, 2), channels=(2,), kernel=1),
+        family(ImageModel, shape=(2, 2), channels=(2,), kernel=1),
         rows(SEVEN),
         "data: energy has states of 4 numbers, but y has 7; choose other data, or another energy",
     ),
     "spins of 0 and 1": (
-        family(Ising, shape=(7,)),
+        family(IsingModel, shape=(7,)),
         rows(SEVEN),
         (
             "model=ebm: every y must be one of -1, 1, but obs 0 has (0, 0, 0, 0, 0, 0, 0); choose another model or "
@@ -456,7 +471,7 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         ),
     ),
     "kinds": (
-        family(Potts, shape=(7,), kinds=2),
+        family(PottsModel, shape=(7,), kinds=2),
         rows(SEVEN + 2),
         (
             "model=ebm: every y must be one of 0, 1, but obs 0 has (2, 2, 2, 2, 2, 2, 2); choose another model or "
@@ -464,7 +479,7 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         ),
     ),
     "rbm of real numbers": (
-        family(Rbm),
+        family(RbmModel),
         rows(SEVEN + 0.5),
         (
             "model=ebm: every y must be one of 0, 1, but obs 0 has (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5); choose another "
@@ -472,7 +487,7 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         ),
     ),
     "grey image": (
-        family(Image, shape=(1, 7), channels=(2,), kernel=1, pool=1),
+        family(ImageModel, shape=(1, 7), channels=(2,), kernel=1, pool=1),
         rows(SEVEN + 0.5),
         (
             "energy.pixels: binary pixels are 0 or 1, but the data has other values; use real, or data of binary "
@@ -480,22 +495,22 @@ DATA: dict[str, tuple[Family, xr.Dataset, str]] = {
         ),
     ),
     "bounds": (
-        family(Neural, bounds=((0, 1), (0, 1))),
+        family(NeuralModel, bounds=((0, 1), (0, 1))),
         rows(SEVEN),
         "energy.bounds: expected one pair, or one for each of 7 numbers, but got 2",
     ),
     "no x": (
-        family(Conditional),
+        family(ConditionalModel),
         rows(SEVEN),
         "data: a conditional energy needs the variable 'x', but the data has none",
     ),
     "constant x": (
-        family(Conditional),
+        family(ConditionalModel),
         rows(SEVEN, x=(("obs", "feature"), np.ones((3, 1)))),
         "data.features: column 0 is constant on the 3 training rows; leave it out",
     ),
     "nan": (
-        family(Quadratic),
+        family(QuadraticModel),
         rows([0.0, np.nan, 1.0]),
         "model=ebm: every y must be a finite number, but obs 1 has nan; choose another model or other data",
     ),
@@ -510,13 +525,25 @@ def test_rows_that_are_no_states_are_refused(case: str) -> None:
     assert str(refused.value) == sentence
 
 
-SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
-    "odd": (Polynomial, {"powers": (2, 3)}, "powers: expected an even highest power, or Z is infinite, but got [2, 3]"),
-    "unsorted": (Polynomial, {"powers": (4, 2)}, "powers: expected different powers from 1, ascending, but got [4, 2]"),
-    "twice": (Polynomial, {"powers": (2, 2)}, "powers: expected different powers from 1, ascending, but got [2, 2]"),
-    "no powers": (Polynomial, {"powers": ()}, "powers: expected different powers from 1, ascending, but got []"),
+SETTINGS: dict[str, tuple[type[EnergyModel], dict[str, Any], str]] = {
+    "odd": (
+        PolynomialModel,
+        {"powers": (2, 3)},
+        "powers: expected an even highest power, or Z is infinite, but got [2, 3]",
+    ),
+    "unsorted": (
+        PolynomialModel,
+        {"powers": (4, 2)},
+        "powers: expected different powers from 1, ascending, but got [4, 2]",
+    ),
+    "twice": (
+        PolynomialModel,
+        {"powers": (2, 2)},
+        "powers: expected different powers from 1, ascending, but got [2, 2]",
+    ),
+    "no powers": (PolynomialModel, {"powers": ()}, "powers: expected different powers from 1, ascending, but got []"),
     "nothing unknown": (
-        Ising,
+        IsingModel,
         {"inverse_temperature": 1.0},
         (
             "inverse_temperature: expected null for couplings, fields or inverse_temperature, as something must be "
@@ -524,7 +551,7 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
         ),
     ),
     "both unknown": (
-        Ising,
+        IsingModel,
         {"couplings": None},
         (
             "inverse_temperature: it multiplies the couplings, so that only one of both can be inferred, but both are "
@@ -532,41 +559,49 @@ SETTINGS: dict[str, tuple[type[Family], dict[str, Any], str]] = {
         ),
     ),
     "potts": (
-        Potts,
+        PottsModel,
         {"couplings": None},
         (
             "inverse_temperature: expected null for exactly one of couplings and inverse_temperature, which is "
             "inferred, but got couplings=None and inverse_temperature=None"
         ),
     ),
-    "visible": (Rbm, {"visible": "x"}, "visible: expected one of bernoulli, gaussian, but got 'x'"),
+    "visible": (RbmModel, {"visible": "x"}, "visible: expected one of bernoulli, gaussian, but got 'x'"),
     "activation": (
-        Neural,
+        NeuralModel,
         {"activation": "x"},
         "activation: expected one of mish, tanh, relu, gelu, silu, identity, but got 'x'",
     ),
-    "dtype": (Neural, {"dtype": "int8"}, "dtype: expected one of float32, float64, but got 'int8'"),
+    "dtype": (NeuralModel, {"dtype": "int8"}, "dtype: expected one of float32, float64, but got 'int8'"),
     "no tail": (
-        Neural,
+        NeuralModel,
         {"tail": None},
         "tail: without a tail Z is infinite over the whole space; give it a width, or set energy.bounds",
     ),
     "turned": (
-        Neural,
+        NeuralModel,
         {"bounds": ((1, 0),)},
         "bounds: expected pairs low < high of finite numbers, but got [(1.0, 0.0)]",
     ),
-    "one number": (Neural, {"bounds": (1,)}, "bounds: expected pairs low < high of finite numbers, but got [(1.0,)]"),
-    "conditioning": (Conditional, {"conditioning": "x"}, "conditioning: expected one of concat, film, but got 'x'"),
+    "one number": (
+        NeuralModel,
+        {"bounds": (1,)},
+        "bounds: expected pairs low < high of finite numbers, but got [(1.0,)]",
+    ),
+    "conditioning": (
+        ConditionalModel,
+        {"conditioning": "x"},
+        "conditioning: expected one of concat, film, but got 'x'",
+    ),
     "film": (
-        Conditional,
+        ConditionalModel,
         {"conditioning": "film", "hidden": ()},
         "hidden: film modulates hidden layers, but there are none; give it one",
     ),
-    "pixels": (Image, {"pixels": "x"}, "pixels: expected one of binary, real, but got 'x'"),
-    "kernel": (Image, {"kernel": 2}, "kernel: expected an odd number, but got 2"),
+    "pixels": (ImageModel, {"pixels": "x"}, "pixels: expected one of binary, real, but got 'x'"),
+    "kernel": (ImageModel, {"kernel": 2}, "kernel: expected an odd number, but got 2"),
     "hidden of real pixels": (
-        Image,
+        ImageModel,
         {"pixels": "real", "hidden": 2},
         "hidden: expected 0 for real pixels, but got 2; or set pixels=binary",
     ),
@@ -583,4 +618,4 @@ def test_impossible_settings_are_refused(case: str) -> None:
 
 def test_a_normaliser_is_auto_or_none() -> None:
     with pytest.raises(ConfigError, match=r"^normaliser: expected one of auto, none, but got 'x'$"):
-        ebm(family(Polynomial), None, "x")
+        ebm(family(PolynomialModel), None, "x")

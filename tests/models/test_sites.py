@@ -9,12 +9,12 @@ import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
+from credo.energies.quadratic import QuadraticModel
 from credo.energies.samplers.mala import Mala
 from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.ebm import Ebm
-from credo.models.energies.quadratic import Quadratic
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.mdn import Mdn
@@ -139,7 +139,7 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
         },
     ),
     "ebm": (
-        build(Ebm, Quadratic(), Mala(1, 0.1), "auto", prior=EBM),
+        build(Ebm, QuadraticModel(), Mala(1, 0.1), "auto", prior=EBM),
         {"x": ("school", np.ones(5))},
         {"mu": latent(target=1), "scale": latent(target=1)},
     ),

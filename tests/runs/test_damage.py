@@ -13,7 +13,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from console import Said, credo
-from credo.errors import RunError
+from credo.errors import ConfigError, RunError
 from credo.experiment import earlier
 from credo.inference.base import Snapshot
 from credo.inference.state import unpacked

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from credo.energies.base import Energy, Given
+from credo.energies.graph import coloured
 from credo.energies.ising import Ising
 from credo.energies.polynomial import Polynomial
 from credo.energies.potts import Potts
@@ -24,7 +25,7 @@ from credo.energies.rbm import BernoulliRbm, GaussianRbm, HiddenUnits
 from credo.energies.samplers.auto import Auto
 from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.dmala import Dmala
-from credo.energies.samplers.gibbs import Gibbs, coloured
+from credo.energies.samplers.gibbs import Gibbs
 from credo.energies.samplers.hmc import Hmc
 from credo.energies.samplers.langevin import Langevin
 from credo.energies.samplers.mala import Mala
@@ -157,7 +158,7 @@ def test_langevin_without_noise_descends_and_long_gradients_are_clipped() -> Non
     sampler = Langevin(1, 1.0, noise=0.0, clip=3.0)
     walkers, _ = sampler.step(energy, sampler.start(energy, jnp.array([[50.0, 2.0], [2.01, 2.0]])), jax.random.key(0))
     np.testing.assert_allclose(walkers.x, [[48.5, 2.0], [1.51, 2.0]])
-    assert not Langevin.exact
+    assert not Langevin.normaliser
 
 
 def test_draws_are_steps_apart() -> None:

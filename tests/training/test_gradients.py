@@ -18,8 +18,13 @@ import xarray as xr
 from jax.random import PRNGKey, split
 from omegaconf import OmegaConf
 
-from credo.energies.polynomial import Polynomial as PolynomialEnergy
-from credo.energies.quadratic import Quadratic as QuadraticEnergy
+from credo.energies.model import EnergyModel
+from credo.energies.neural import ConditionalModel, NeuralModel
+from credo.energies.polynomial import PolynomialModel
+from credo.energies.polynomial import PolynomialModel as PolynomialEnergy
+from credo.energies.quadratic import QuadraticModel
+from credo.energies.quadratic import QuadraticModel as QuadraticEnergy
+from credo.energies.rbm import RbmModel
 from credo.energies.samplers.auto import Auto
 from credo.inference.point.mle import Mle
 from credo.inference.training.cd import Cd
@@ -30,12 +35,8 @@ from credo.inference.training.nce import Nce
 from credo.inference.training.pcd import Pcd
 from credo.inference.training.score_matching import ScoreMatching
 from credo.models import priors
-from credo.models.ebm import Ebm, EnergyDistribution
-from credo.models.energies.base import Family
-from credo.models.energies.neural import Conditional, Neural
-from credo.models.energies.polynomial import Polynomial
-from credo.models.energies.quadratic import Quadratic
-from credo.models.energies.rbm import Rbm
+from credo.models.ebm import Ebm
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -75,7 +76,7 @@ def mle() -> Mle:
     return Mle(**{key: value for key, value in settings_of("inference/mle.yaml").items() if key != "checkpoint"})
 
 
-def problem(energy: Family, y: Any, steps: int = 10, **variables: Any) -> Problem:
+def problem(energy: EnergyModel, y: Any, steps: int = 10, **variables: Any) -> Problem:
     """A model of that energy, fitted to the rows y [obs] or [obs, target]."""
     data = xr.Dataset({"y": (("obs", "target")[: np.ndim(y)], np.asarray(y, float)), **variables})
     prior = {name: NORMAL if name != "leading" else priors.gamma(2.0, 1.0) for name in energy.supports}
@@ -141,7 +142,7 @@ Y = drawn(seeded(7), ROWS, 1)
 
 
 def test_the_gradient_of_the_likelihood_of_a_machine_is_the_exact_one() -> None:
-    of = problem(Rbm("bernoulli", 4, None), Y)
+    of = problem(RbmModel("bernoulli", 4, None), Y)
     found = jax.jit(partial(gradient, training(Exact)))(batch(of), MACHINE, (), PRNGKey(0))
     known = exact_gradient(MACHINE, Y)
     np.testing.assert_allclose(flat(found), known, rtol=1e-9, atol=1e-12)
@@ -152,7 +153,7 @@ def test_the_gradient_of_the_likelihood_of_a_machine_is_the_exact_one() -> None:
 def test_the_gradient_of_the_likelihood_of_a_polynomial_is_the_exact_one(theta: tuple[float, float]) -> None:
     """Mean of x^k minus E[x^k]; the leading coefficient is trained as a logarithm."""
     y = np.random.default_rng(0).normal(0.3, 0.8, 200)
-    of = problem(Polynomial((2, 4)), y)
+    of = problem(PolynomialModel((2, 4)), y)
     z = {"theta": jnp.array([theta[0] / 2]), "leading": jnp.log(theta[1])}
     found = EXACT(batch(of), z)
     second, fourth = MOMENTS[theta]
@@ -183,7 +184,7 @@ def test_persistent_chains_make_the_exact_gradient(factor: float) -> None:
     34 comparisons each, false alarms 5e-4 together; 0.99 is far from the cosine of so many independent states, 0.9998.
     """
     machine = {name: factor * value for name, value in MACHINE.items()}
-    found = flat(PERSISTENT(batch(problem(Rbm("bernoulli", 4, None), Y)), machine, PRNGKey(2)))
+    found = flat(PERSISTENT(batch(problem(RbmModel("bernoulli", 4, None), Y)), machine, PRNGKey(2)))
     cosine, off = near(machine, found, exact_gradient(machine, Y))
     assert cosine > 0.99
     assert off < 4.5
@@ -223,7 +224,7 @@ def contrastive(k: int) -> Callable[[Any], np.ndarray]:
         training(Cd),
         jax.jit(lambda of, z, key: gradient(training(Cd), of, z, how.begin(of.program, key), key)),
     )
-    return lambda machine: flat(found(batch(problem(Rbm("bernoulli", 4, None), Y, steps=k)), machine, PRNGKey(3)))
+    return lambda machine: flat(found(batch(problem(RbmModel("bernoulli", 4, None), Y, steps=k)), machine, PRNGKey(3)))
 
 
 CD = {k: contrastive(k) for k in (1, 10)}
@@ -234,8 +235,8 @@ CD = {k: contrastive(k) for k in (1, 10)}
 
 SD = 0.7
 """Of the rows that a family was fitted to: score matching works in units of it."""
-FAMILY = Polynomial((2, 4), mean=(0.0,), sd=(SD,))
-NODES, LOG_WEIGHTS = FAMILY.exact.nodes
+FAMILY = PolynomialModel((2, 4), mean=(0.0,), sd=(SD,))
+NODES, LOG_WEIGHTS = FAMILY.normaliser.nodes
 
 
 def coefficients(theta: tuple[float, float]) -> jax.Array:
@@ -325,7 +326,7 @@ UNIT = (1.0, 3.0)
 
 
 def plane(mu: Any, precision: Any) -> EnergyDistribution:
-    family = Quadratic(mean=(0.0, 0.0), sd=UNIT)
+    family = QuadraticModel(mean=(0.0, 0.0), sd=UNIT)
     return EnergyDistribution(QuadraticEnergy(mu, precision), family, Auto(1, 0.1), None, 50, scalar=False)
 
 
@@ -354,8 +355,8 @@ def test_of_a_gaussian_it_finds_the_moments() -> None:
 # --------------------------------------------------------------------------------- noise contrastive estimation
 
 
-def neural(cls: type[Neural] = Neural) -> Neural:
-    known = settings_of("energy/conditional.yaml" if cls is Conditional else "energy/neural.yaml")
+def neural(cls: type[NeuralModel] = NeuralModel) -> NeuralModel:
+    known = settings_of("energy/conditional.yaml" if cls is ConditionalModel else "energy/neural.yaml")
     return cls(**(known | {"hidden": (3,), "activation": "tanh", "dtype": "float64"}))
 
 
@@ -364,10 +365,10 @@ def weights(program: BoundModel) -> dict[str, jax.Array]:
     """Larger ones than networks begin with: densities that are no Gaussians; with the last bias that makes Z = 1."""
     z = {name: 3.0 * value for name, value in program.model.start(PRNGKey(5)).items()}
     states, _ = states_of(program, z)
-    assert states.exact is not None
-    if states.family.conditional:
+    assert states.normaliser is not None
+    if states.model.conditional:
         return z
-    return z | {"head_bias": z["head_bias"] + states.exact.log_z(states.energy)}
+    return z | {"head_bias": z["head_bias"] + states.normaliser.log_z(states.energy)}
 
 
 def quartic(_: BoundModel) -> dict[str, jax.Array]:
@@ -378,17 +379,17 @@ ROW = np.random.default_rng(6).normal(0.3, 0.9, 40)
 X = {"x": (("obs", "feature"), np.linspace(-1, 1, 40)[:, None])}
 
 NCE: dict[str, tuple[Callable[[], Problem], Callable[[BoundModel], Any], dict[str, Any]]] = {
-    "ranking": (lambda: problem(Polynomial((2, 4)), ROW), quartic, {"noise": "gaussian", "samples": 32}),
-    "ranking, kde": (lambda: problem(Polynomial((2, 4)), ROW), quartic, {"noise": "kde", "samples": 32}),
+    "ranking": (lambda: problem(PolynomialModel((2, 4)), ROW), quartic, {"noise": "gaussian", "samples": 32}),
+    "ranking, kde": (lambda: problem(PolynomialModel((2, 4)), ROW), quartic, {"noise": "kde", "samples": 32}),
     "ranking, units": (
-        lambda: problem(Rbm("bernoulli", 4, None), Y[:40]),
+        lambda: problem(RbmModel("bernoulli", 4, None), Y[:40]),
         lambda _: {name: jnp.asarray(value) for name, value in MACHINE.items()},
         {"noise": "base", "samples": 32},
     ),
     "binary": (lambda: problem(neural(), ROW), weights, {"form": "binary", "noise": "gaussian", "samples": 3}),
-    "conditional": (lambda: problem(neural(Conditional), ROW, **X), weights, {"noise": "gaussian", "samples": 8}),
+    "conditional": (lambda: problem(neural(ConditionalModel), ROW, **X), weights, {"noise": "gaussian", "samples": 8}),
     "local": (
-        lambda: problem(neural(Conditional), ROW, **X),
+        lambda: problem(neural(ConditionalModel), ROW, **X),
         weights,
         {"noise": "local", "widths": (2.0,), "samples": 64},
     ),

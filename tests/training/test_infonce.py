@@ -17,9 +17,10 @@ from credo.data.dataset import split
 from credo.diagnostics.base import Check
 from credo.diagnostics.ceiling import Ceiling
 from credo.diagnostics.collect import collect
-from credo.diagnostics.energy import add_energy
-from credo.diagnostics.information import add_information
 from credo.diagnostics.summary import summarise
+from credo.energies.critic import CriticModel
+from credo.energies.model import EnergyModel
+from credo.energies.neural import ConditionalModel, NeuralModel
 from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
 from credo.inference.base import NO_CHECKPOINTER
@@ -27,13 +28,11 @@ from credo.inference.point.mle import Mle
 from credo.inference.result import Result
 from credo.inference.training.contrastive import states_of
 from credo.inference.training.descent import Batch
-from credo.inference.training.infonce import Infonce, scores
+from credo.inference.training.infonce import Infonce, add_information, scores
 from credo.information.mutual_information import infonce
 from credo.models import priors
 from credo.models.ebm import Ebm
-from credo.models.energies.base import Family
-from credo.models.energies.critic import Critic
-from credo.models.energies.neural import Conditional, Neural
+from credo.models.ebm_derived import add_energy
 from credo.models.problem import BoundModel, Problem
 from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title
@@ -58,16 +57,16 @@ def training(**settings: Any) -> Infonce:
     return Infonce(**(settings_of("training/infonce.yaml") | {"batch_size": K, "validation": 0.0} | settings))
 
 
-def critic(**settings: Any) -> Critic:
-    return Critic(**(settings_of("energy/critic.yaml") | {"hidden": (32,), "embedding": 16} | settings))
+def critic(**settings: Any) -> CriticModel:
+    return CriticModel(**(settings_of("energy/critic.yaml") | {"hidden": (32,), "embedding": 16} | settings))
 
 
-def conditional(cls: type[Neural] = Conditional) -> Neural:
-    known = settings_of("energy/conditional.yaml" if cls is Conditional else "energy/neural.yaml")
+def conditional(cls: type[NeuralModel] = ConditionalModel) -> NeuralModel:
+    known = settings_of("energy/conditional.yaml" if cls is ConditionalModel else "energy/neural.yaml")
     return cls(**(known | {"hidden": (8,)}))
 
 
-def problem(energy: Family, how: Any, rows: int = 256, held_out: float = 0.0) -> Problem:
+def problem(energy: EnergyModel, how: Any, rows: int = 256, held_out: float = 0.0) -> Problem:
     train, test = split(CorrelatedGaussians(2, MI, rows, held_out, 0).load(None, 0))  # type: ignore[arg-type]
     normal = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
     return Problem(Ebm(normal, energy, Auto(10, 0.1), "auto").fitted(train), train, test, how)
@@ -245,7 +244,7 @@ def test_a_saturated_bound_never_passes(learned: tuple[Problem, Result]) -> None
 
 def test_what_it_cannot_train_is_refused() -> None:
     refused = {
-        "an energy of y alone; use": problem(conditional(Neural), training()),
+        "an energy of y alone; use": problem(conditional(NeuralModel), training()),
         "at least 2 rows": problem(critic(), training(batch_size=1)),
         "only 13 are kept back": problem(critic(), training(validation=0.05)),
     }

@@ -13,7 +13,6 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.diagnostics.predictive import add_predictive
 from credo.diagnostics.scores import scores
 from credo.diagnostics.settled import Settled
 from credo.diagnostics.summary import summarise
@@ -25,6 +24,7 @@ from credo.inference.training import continuation, loop
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
+from credo.models.mdn_derived import add_predictive
 from credo.models.problem import Problem
 from credo.models.program import Program
 from interruptions import Cut, Memory

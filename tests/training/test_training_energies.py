@@ -11,6 +11,11 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
+from credo.energies.ising import IsingModel
+from credo.energies.model import EnergyModel
+from credo.energies.neural import ConditionalModel, NeuralModel
+from credo.energies.polynomial import PolynomialModel
+from credo.energies.rbm import RbmModel
 from credo.energies.samplers.auto import Auto
 from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.gibbs import Gibbs
@@ -29,11 +34,6 @@ from credo.inference.training.pcd import Pcd
 from credo.inference.training.score_matching import ScoreMatching
 from credo.models import priors
 from credo.models.ebm import Ebm
-from credo.models.energies.base import Family
-from credo.models.energies.ising import Ising
-from credo.models.energies.neural import Conditional, Neural
-from credo.models.energies.polynomial import Polynomial
-from credo.models.energies.rbm import Rbm
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 from interruptions import Cut, Memory
@@ -68,13 +68,13 @@ def training(cls: type[Descent], **settings: Any) -> Descent:
     return cls(**(known | {name: value for name, value in FEW.items() if name in known} | settings))
 
 
-def neural(cls: type[Neural] = Neural, **settings: Any) -> Neural:
-    known = settings_of("energy/conditional.yaml" if cls is Conditional else "energy/neural.yaml")
+def neural(cls: type[NeuralModel] = NeuralModel, **settings: Any) -> NeuralModel:
+    known = settings_of("energy/conditional.yaml" if cls is ConditionalModel else "energy/neural.yaml")
     return cls(**(known | {"hidden": (4,)} | settings))
 
 
-def ising(**settings: Any) -> Ising:
-    return Ising(**(settings_of("energy/ising.yaml") | {"shape": (2, 2)} | settings))
+def ising(**settings: Any) -> IsingModel:
+    return IsingModel(**(settings_of("energy/ising.yaml") | {"shape": (2, 2)} | settings))
 
 
 RANDOM = np.random.default_rng(0)
@@ -83,7 +83,7 @@ SPINS = RANDOM.choice([-1.0, 1.0], (ROWS, 4))
 
 
 def problem(
-    energy: Family, how: Any, y: np.ndarray = REAL, sampler: Sampler | None = None, normaliser: str = "auto"
+    energy: EnergyModel, how: Any, y: np.ndarray = REAL, sampler: Sampler | None = None, normaliser: str = "auto"
 ) -> Problem:
     variables = {"y": (("obs", "target")[: y.ndim], y), "x": (("obs", "feature"), REAL)}
     data = xr.Dataset(variables if energy.conditional else {"y": variables["y"]})
@@ -192,7 +192,7 @@ def test_training_taken_up_again_has_the_same_bits(
 
 
 def tractable(how: Any) -> Problem:
-    return problem(Polynomial((2, 4)), how, REAL[:, 0])
+    return problem(PolynomialModel((2, 4)), how, REAL[:, 0])
 
 
 def mdn(how: Any) -> Problem:
@@ -241,13 +241,13 @@ REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
     "pcd by gibbs": (
         lambda: problem(neural(), training(Pcd), sampler=Gibbs(1)),
         (
-            "sampler: gibbs knows the conditional laws of ising, potts and rbm, but not of Neural; choose mh for "
+            "sampler: gibbs knows the conditional laws of ising, potts and rbm, but not of NeuralModel; choose mh for "
             "discrete units, mala for real numbers, or auto"
         ),
     ),
     "cd by mala": (
         lambda: problem(ising(), training(Cd), SPINS, sampler=Mala(1, 0.1)),
-        "sampler: mala moves real numbers, but the units of Ising are discrete; choose gibbs, mh or auto",
+        "sampler: mala moves real numbers, but the units of IsingModel are discrete; choose gibbs, mh or auto",
     ),
     "langevin of units": (
         lambda: problem(ising(), training(Langevin), SPINS),
@@ -269,7 +269,7 @@ REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
         "training.noise: local is for training.form=ranking of a conditional energy; use kde",
     ),
     "local and binary": (
-        lambda: problem(neural(Conditional), training(Nce, noise="local", form="binary"), REAL[:, 0]),
+        lambda: problem(neural(ConditionalModel), training(Nce, noise="local", form="binary"), REAL[:, 0]),
         "training.noise: local is for training.form=ranking of a conditional energy; use kde",
     ),
     "uniform without bounds": (
@@ -294,20 +294,20 @@ def test_what_a_training_cannot_do_is_refused(case: str, method: Callable[..., I
 @pytest.mark.parametrize("word", ["nuts", "hmc", "mh"])
 def test_chains_need_z_and_name_exchange(word: str, method: Callable[..., Inference]) -> None:
     with pytest.raises(ConfigError) as refused:
-        method(word).check(problem(Polynomial((2, 4)), None, REAL[:, 0], normaliser="none"))
+        method(word).check(problem(PolynomialModel((2, 4)), None, REAL[:, 0], normaliser="none"))
     assert str(refused.value) == f"inference={word} {INTRACTABLE}"
     method(word).check(tractable(None))
 
 
 TAKEN: dict[str, Callable[[], Problem]] = {
-    "cd": lambda: problem(Rbm("bernoulli", 2, None), training(Cd), (SPINS + 1) / 2),
+    "cd": lambda: problem(RbmModel("bernoulli", 2, None), training(Cd), (SPINS + 1) / 2),
     "pcd": lambda: problem(ising(), training(Pcd), SPINS),
     "langevin": lambda: problem(neural(**BOUNDED), training(Langevin)),
     "score_matching": lambda: problem(neural(), training(ScoreMatching)),
     "exact": lambda: problem(neural(), training(Exact)),
     "uniform": lambda: problem(neural(**BOUNDED), training(Nce, noise="uniform", form="binary")),
     "base": lambda: problem(ising(), training(Nce, noise="base"), SPINS),
-    "local": lambda: problem(neural(Conditional), training(Nce, noise="local"), REAL[:, 0]),
+    "local": lambda: problem(neural(ConditionalModel), training(Nce, noise="local"), REAL[:, 0]),
 }
 
 

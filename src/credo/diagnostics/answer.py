@@ -107,7 +107,7 @@ def answer(
 
 
 def derived(problem: Problem, result: Result, key: jax.Array, failures: Failures) -> Result:
-    """The result with what is known of a conditional model or an energy beyond its draws.
+    """The result with what the model and its training add to it.
 
     Args:
         problem: what was asked.
@@ -115,16 +115,10 @@ def derived(problem: Problem, result: Result, key: jax.Array, failures: Failures
         key: of the run.
         failures: gets the parts that could not be derived; they are named in `result.missing`, too.
     """
-    from credo.diagnostics.energy import add_energy
-    from credo.diagnostics.information import add_information
-    from credo.diagnostics.predictive import add_predictive
-
-    with failures("energy"):
-        result = add_energy(problem, result, jax.random.fold_in(key, 2))
-    with failures("information"):
-        result = add_information(problem, result)
-    with failures("predictive"):
-        result = add_predictive(problem, result, jax.random.fold_in(key, 1))
+    for part in (problem.model, problem.training):
+        if part is not None:
+            with failures(part.derives):
+                result = part.derived(problem, result, key)
     with failures("leave-one-out"):
         result = add_leave_one_out(result)
     if failures.reasons:

@@ -1,29 +1,16 @@
 """Do chains that sample a trained energy agree? Half of them begin at the data, half away from it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
-from credo.diagnostics.arviz import arviz_array
 from credo.diagnostics.base import Check
+from credo.energies.samplers.agreement import largest_r_hat
 from credo.inference.result import Of, Result, of
 from credo.ranges import Range
-
-array_stats: Any = arviz_array.array_stats
-
-
-def largest_r_hat(states: np.ndarray, energies: np.ndarray) -> float:
-    """The largest R-hat of states [chain, draw, dim] and energies [chain, draw]; NaN where there is none."""
-    numbers = np.concatenate([energies[..., None], states], -1)
-    if not np.isfinite(numbers).all():
-        return np.nan
-    moving = numbers.std((0, 1)) > 0
-    if not moving.any():
-        return np.nan
-    return float(np.max(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1)))
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,23 @@
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from credo.energies.path import Heated, Path
+from credo.energies.states import States, Wrapped
 from credo.errors import ConfigError
 
 
-class Energy(eqx.Module):
+class Energy(States):
     """E(x) of one state x [dim], in nats; batches go through `jax.vmap`.
 
-    Every leaf is an array of floating numbers, by which E can be differentiated; everything else is static.
+    To write an energy, give `dim` and `__call__`. Everything else has a default: `sweep` with `gibbs = True` makes
+    Gibbs sampling possible, `tempered` keeps it possible at other temperatures, `path` gives annealed importance
+    sampling a base of its own, and `units` is what enumeration sums over. Every leaf is an array of floating numbers,
+    by which E can be differentiated; everything else is static.
     """
-
-    @property
-    @abstractmethod
-    def dim(self) -> int:
-        """How many numbers a state has."""
 
     @abstractmethod
     def __call__(self, x: Array) -> Array:
@@ -29,6 +28,19 @@ class Energy(eqx.Module):
         Raises:
             ConfigError: For an x of another shape.
         """
+
+    @property
+    def units(self) -> "Discrete | None":
+        """The discrete energy with the same Z that enumeration sums over; `None` where there is none."""
+        return None
+
+    def path(self) -> Path | None:
+        """The path to this energy from a base of its own kind; `None` where there is none."""
+        return None
+
+    def pair_scores(self, conditions: tuple[Array, ...], y: Array) -> Array:
+        """-E(y_j; x_i) of all pairs, [K, J], of conditions x, each [K, ...], and states y [J, dim]."""
+        return -Given(self, conditions).table(y)
 
     def batch(self, x: Array) -> Array:
         """The energies [state] of states x [state, dim]."""
@@ -53,23 +65,30 @@ class Discrete(Energy):
     values: ClassVar[tuple[float, ...]]
     """What a unit can be."""
 
+    @property
+    def units(self) -> "Discrete":
+        """The energy itself."""
+        return self
 
-class Given(eqx.Module):
+    def path(self) -> Path:
+        """From uniform states, by temperature."""
+        return Heated(self)
+
+
+class Given(Wrapped):
     """A conditional energy E(y; x_i), one row of conditions for each state of a batch.
 
+    The call of `energy` takes a state y [dim] and then the conditions of its row.
+
     Attributes:
-        energy: its call takes a state y [dim] and then the conditions of its row.
         conditions: what is given, each [row, ...].
     """
 
-    energy: Any
     conditions: tuple[Array, ...]
 
-    @property
-    def dim(self) -> int:
-        """How many numbers a state has."""
-        dim: int = self.energy.dim
-        return dim
+    def row(self, i: Array) -> "Given":
+        """With the conditions of one row."""
+        return Given(self.energy, tuple(each[i][None] for each in self.conditions))
 
     def batch(self, x: Array) -> Array:
         """The energies [row] of a state x [row, dim] for each row."""

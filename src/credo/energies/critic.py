@@ -7,17 +7,23 @@ Poole, B. et al. (2019). On variational bounds of mutual information. ICML; sect
 from abc import abstractmethod
 from collections.abc import Sequence
 from math import log
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
 from credo.energies.base import Energy
+from credo.energies.model import Prior
+from credo.energies.network import ConditionalNetworkModel
 from credo.errors import ConfigError
 from credo.networks import functional
+from credo.networks.bayesian import Moments
 from credo.networks.mlp import MLP
+from credo.ranges import Count, Positive
 
 SIMILARITIES = ("dot", "cosine", "bilinear")
 
@@ -106,7 +112,7 @@ class Separable(Critic):
             similarity: One of `SIMILARITIES`.
             temperature: At the start, or for good.
             learn_temperature: Whether it changes.
-            activation: One of `nets.functional.ACTIVATIONS`.
+            activation: One of `networks.functional.ACTIVATIONS`.
             norm: After each hidden layer: `none`, `layer` or `group`.
             groups: Of `group`.
             dtype: Of the weights.
@@ -187,3 +193,114 @@ def _log(temperature: float, dtype: DTypeLike) -> Array:
     if not 0 < temperature < jnp.inf:
         raise ConfigError(f"energy.temperature: expected a positive number, but got {temperature}")
     return jnp.asarray(log(temperature), dtype)
+
+
+KINDS = ("separable", "joint")
+_BEGIN = {"dot": 1.0, "bilinear": 1.0, "cosine": 0.1}
+"""Where a learned temperature begins, by similarity."""
+
+
+class Pairs(Energy):
+    """A critic of y and what is given, both in units of the data.
+
+    Attributes:
+        critic: of u [dim] and of what is given [features], standardised.
+        mean: that u is counted from, [dim].
+        sd: the unit of u, [dim].
+        dtype: in which the critic is computed.
+        given: means and standard deviations of each condition's columns.
+    """
+
+    critic: Critic
+    mean: tuple[float, ...] = eqx.field(static=True)
+    sd: tuple[float, ...] = eqx.field(static=True)
+    dtype: str = eqx.field(static=True)
+    given: tuple[Moments, ...]
+
+    @property
+    def dim(self) -> int:
+        """The length of y."""
+        return len(self.mean)
+
+    def __call__(self, y: Array, *conditions: Array) -> Array:
+        """E [] of a state y [dim] given x [feature] and perhaps context."""
+        self.check_state(y)
+        return self.critic(self._standard(y), self._conditions(conditions))
+
+    def pair_scores(self, conditions: tuple[Array, ...], y: Array) -> Array:
+        """-E(y_j; x_i) of all pairs, [K, J], of conditions [K, ...] and states y [J, dim]."""
+        return self.critic.scores(self._conditions(conditions), self._standard(y))
+
+    def _standard(self, y: Array) -> Array:
+        return ((y - np.array(self.mean)) / np.array(self.sd)).astype(self.dtype)
+
+    def _conditions(self, conditions: tuple[Array, ...]) -> Array:
+        """What is given side by side, [..., features]."""
+        seen = [m(c).astype(self.dtype) for m, c in zip(self.given, conditions, strict=True)]
+        return jnp.concatenate(seen, -1)
+
+
+class CriticModel(ConditionalNetworkModel):
+    """E(y; x) = -f(x, y) / temperature; trained by InfoNCE, f is ln p(y | x) / p(y) but for a function of x.
+
+    The density of y given x is thus p(y) exp(-E), whose Z is intractable. x and y are standardised by the moments of
+    the training rows; a context is further numbers of x.
+
+    Attributes:
+        kind: `separable`, f = s(g(x), h(y)) of two embeddings, so that all pairs cost one product of matrices; or
+            `joint`, a network of x and y side by side, which every pair passes.
+        hidden: the widths of the hidden layers, of each network.
+        embedding: the length of g and h.
+        similarity: s: `dot`, g'h; `cosine`, g'h / (|g| |h|); `bilinear`, g'W h.
+        temperature: the unit of f; `None` learns it, its logarithm with the prior of a bias.
+    """
+
+    density: ClassVar[bool] = False
+    kind_in_errors: ClassVar[str] = "critic"
+
+    kind: str = eqx.field(static=True)
+    hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
+    embedding: Count = eqx.field(static=True)
+    similarity: str = eqx.field(static=True)
+    temperature: Positive | None = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        for name, words in (("kind", KINDS), ("similarity", SIMILARITIES)):
+            if getattr(self, name) not in words:
+                raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
+
+    @property
+    def formula(self) -> str:  # type: ignore[override]
+        """That of its kind."""
+        of_pair = {"dot": "g(x)'h(y)", "cosine": "cos(g(x), h(y))", "bilinear": "g(x)'W h(y)"}[self.similarity]
+        f = of_pair if self.kind == "separable" else "network(x, y)"
+        return (
+            f"E(y; x) = -{f} / temperature, x and y standardised\n"
+            "network weights ~ prior / sqrt(inputs of the layer), biases ~ prior"
+        )
+
+    def __call__(self, prior: Prior) -> Pairs:
+        """Sample the weights, and the temperature where it is learned."""
+        return Pairs(self.sampled(prior), self.mean, self.sd, self.dtype, self.given)
+
+    @property
+    def fixed(self) -> dict[str, Array]:
+        """The temperature, where it is given."""
+        return {} if self.temperature is None else {"log_temperature": jnp.asarray(log(self.temperature))}
+
+    def made(self, key: Array) -> Critic:
+        """A critic that begins as networks do."""
+        features = sum(len(moments.mean) for moments in self.given) or 1
+        shared: dict[str, Any] = {"activation": self.activation, "dtype": jnp.dtype(self.dtype), "key": key}
+        shared["learn_temperature"] = self.temperature is None
+        if self.kind == "joint":
+            return Joint(features, self.dim or 1, self.hidden, temperature=self.temperature or 1.0, **shared)
+        return Separable(
+            features,
+            self.dim or 1,
+            self.hidden,
+            embedding=self.embedding,
+            similarity=self.similarity,
+            temperature=self.temperature or _BEGIN[self.similarity],
+            **shared,
+        )

@@ -11,30 +11,25 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.nn import sigmoid
+from numpyro.distributions import constraints
 
-from credo import memory
-from credo.energies.base import Discrete, check_numbers, real
+from credo.energies.base import check_numbers, real
+from credo.energies.graph import Colour, OnGraph, lattice_edges
+from credo.energies.lattice import LatticeModel
+from credo.energies.model import Prior
+from credo.energies.normaliser import transfer
+from credo.energies.normaliser.base import Enumerated, Normaliser, Transferred
 from credo.errors import ConfigError
 
-Edges = tuple[tuple[int, int], ...]
+_ENUMERATED = 16
+"""Up to so many spins all states are visited."""
 
 
-class Ising(Discrete):
-    """E(s) of the spins s [sites].
-
-    Attributes:
-        couplings: J of each edge, [edges]; positive ones align spins.
-        fields: h of each site, [sites].
-        inverse_temperature: beta, [].
-        edges: The two sites of each edge; parallel edges add.
-    """
+class Ising(OnGraph):
+    """E(s) of the spins s [sites]; positive couplings align spins, and fields are [sites]."""
 
     values: ClassVar[tuple[float, ...]] = (-1.0, 1.0)
-
-    couplings: Array
-    fields: Array
-    inverse_temperature: Array
-    edges: Edges = eqx.field(static=True)
 
     def __init__(
         self,
@@ -57,18 +52,11 @@ class Ising(Discrete):
         Raises:
             ConfigError: For edges that are no pairs of different sites, and numbers that do not fit the graph.
         """
-        self.edges = _edges(edges)
-        couplings, fields = real(couplings), real(fields)
-        last = max((site for edge in self.edges for site in edge), default=-1)
-        sites = (fields.size if fields.ndim else last + 1) if sites is None else sites
-        if sites < 1 or last >= sites:
-            raise ConfigError(f"energy.edges: expected sites from 0 to {sites - 1}, but got site {last}")
-        self.couplings = couplings if couplings.ndim else jnp.full(len(self.edges), couplings)
+        fields = real(fields)
+        sites = fields.size if fields.ndim and sites is None else sites
+        sites = self._couple(edges, couplings, inverse_temperature, sites)
         self.fields = fields if fields.ndim else jnp.full(sites, fields)
-        self.inverse_temperature = real(inverse_temperature)
-        check_numbers("energy.couplings", self.couplings, (len(self.edges),))
         check_numbers("energy.fields", self.fields, (sites,))
-        check_numbers("energy.inverse_temperature", self.inverse_temperature, ())
 
     @classmethod
     def lattice(
@@ -88,11 +76,6 @@ class Ising(Discrete):
         edges = lattice_edges(shape, periodic)
         return cls(edges, couplings, fields, inverse_temperature, sites=prod(shape))
 
-    @property
-    def dim(self) -> int:
-        """The number of sites."""
-        return len(self.fields)
-
     def __call__(self, x: Array) -> Array:
         """E(s) [] of the spins x [sites]."""
         self.check_state(x)
@@ -100,44 +83,77 @@ class Ising(Discrete):
         aligned = self.couplings @ (x[ends[:, 0]] * x[ends[:, 1]])
         return -self.inverse_temperature * (aligned + self.fields @ x)
 
+    def given_neighbours(self, colour: Colour, x: Array, u: Array) -> Array:
+        """Spins [site, chain] of a colour given all of them, x [sites, chain]."""
+        couplings = self.couplings_to(colour).astype(x.dtype)
+        field = (self.inverse_temperature * self.fields[colour.sites])[:, None].astype(x.dtype)
+        for k in range(couplings.shape[1]):
+            field = field + couplings[:, k, None] * x[colour.neighbours[:, k]]
+        return jnp.where(u < sigmoid(2 * field), 1.0, -1.0).astype(x.dtype)
 
-def lattice_edges(shape: Sequence[int], periodic: bool | Sequence[bool] = True) -> Edges:
-    """The edges of a lattice: all those along the first axis, then those along the second, and so on.
 
-    Within an axis they are in C order of their first site, and lead to the next site along that axis. A periodic axis
-    of two sites has two parallel edges, as its transfer matrix has.
+class IsingModel(LatticeModel):
+    """E(s) = -beta (sum_(i,j) J_ij s_i s_j + sum_i h_i s_i), s_i in {-1, +1}.
 
-    Args:
-        shape: Sites along each axis.
-        periodic: Whether an axis is closed to a ring, for each axis or for all.
+    What is `None` is inferred: one coupling per edge, one field per site, one inverse temperature.
 
-    Raises:
-        ConfigError: For an axis without sites, a periodic axis of one site, and another number of axes.
+    Attributes:
+        fields: h of all sites.
+        is_lattice: whether the edges are those of the lattice; otherwise `shape` counts the sites of their graph.
     """
-    closed = (periodic,) * len(shape) if isinstance(periodic, bool) else tuple(periodic)
-    if not shape or min(shape) < 1:
-        raise ConfigError(f"energy.shape: expected at least one site along each axis, but got {tuple(shape)}")
-    if len(closed) != len(shape):
-        raise ConfigError(f"energy.periodic: expected one word for each of {len(shape)} axes, but got {closed}")
-    if any(n == 1 and ring for n, ring in zip(shape, closed, strict=True)):
-        raise ConfigError(
-            f"energy.periodic: a periodic axis of one site would couple it to itself; expected at least 2 sites, "
-            f"but got {tuple(shape)}"
-        )
-    memory.require(f"energy.shape={list(shape)}", 30 * prod(shape) * len(shape))
-    index = np.arange(prod(shape)).reshape(shape)
-    edges: list[tuple[int, int]] = []
-    for axis, ring in enumerate(closed):
-        ahead = np.roll(index, -1, axis)
-        kept = slice(None) if ring else slice(-1)
-        first, second = (np.moveaxis(np.moveaxis(a, axis, 0)[kept], 0, axis).ravel() for a in (index, ahead))
-        edges += zip(first.tolist(), second.tolist(), strict=True)
-    return tuple(edges)
 
+    formula: ClassVar[str] = "E(s) = -beta (sum_ij J_ij s_i s_j + sum_i h_i s_i), s_i = -1 or +1"
+    values: ClassVar[tuple[float, ...]] = Ising.values
+    supports: ClassVar[dict[str, Any]] = {
+        "couplings": (constraints.real,),
+        "fields": (constraints.real,),
+        "inverse_temperature": (constraints.positive,),
+    }
 
-def _edges(edges: Iterable[Iterable[int]]) -> Edges:
-    pairs = tuple(tuple(int(site) for site in edge) for edge in edges)
-    for pair in pairs:
-        if len(pair) != 2 or pair[0] == pair[1] or min(pair) < 0:
-            raise ConfigError(f"energy.edges: expected pairs of different sites from 0, but got {pair}")
-    return tuple((pair[0], pair[1]) for pair in pairs)
+    fields: float | None
+    is_lattice: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        periodic: bool,
+        couplings: float | None,
+        fields: float | None,
+        inverse_temperature: float | None,
+        edges: Sequence[Sequence[int]] | None,
+    ) -> None:
+        self.shape, self.periodic, self.is_lattice = tuple(shape), periodic, edges is None
+        self.couplings, self.fields, self.inverse_temperature = couplings, fields, inverse_temperature
+        if edges is None:
+            self.edges = lattice_edges(self.shape, periodic)
+        else:
+            self.edges = Ising(edges, sites=prod(self.shape)).edges
+        if couplings is not None and fields is not None and inverse_temperature is not None:
+            raise ConfigError(
+                "inverse_temperature: expected null for couplings, fields or inverse_temperature, as something must be "
+                "inferred, but all of them are given"
+            )
+        if couplings is None and inverse_temperature is None:
+            raise ConfigError(
+                "inverse_temperature: it multiplies the couplings, so that only one of both can be inferred, but both "
+                "are null; set energy.inverse_temperature=1"
+            )
+
+    @property
+    def picture(self) -> tuple[int, int] | None:
+        """The sides of a lattice in the plane."""
+        return super().picture if self.is_lattice else None
+
+    def __call__(self, prior: Prior) -> Ising:
+        """Sample what is unknown."""
+        couplings = self.sampled("couplings", prior, ("edge", len(self.edges)))
+        fields = self.sampled("fields", prior, ("target", self.dim))
+        return Ising(self.edges, couplings, fields, self.sampled("inverse_temperature", prior), sites=self.dim)
+
+    @property
+    def normaliser(self) -> Normaliser | None:
+        """The transfer matrix of rings and strips, enumeration of few spins on other graphs; otherwise none."""
+        widest = (*self.shape, 1)[1]
+        if self.is_lattice and len(self.shape) <= 2 and widest <= transfer.WIDEST:
+            return Transferred(self.shape, self.periodic)
+        return Enumerated() if self.dim <= _ENUMERATED else None

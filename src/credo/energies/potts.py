@@ -5,33 +5,36 @@ s_i is one of q kinds 0, ..., q - 1. With q = 2 it is the Ising model of half th
 
 from collections.abc import Iterable, Sequence
 from math import prod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.nn import softmax
+from numpyro.distributions import constraints
 
-from credo.energies.base import Discrete, check_numbers, real
-from credo.energies.ising import Edges, Ising, lattice_edges
+from credo.energies.base import check_numbers, real
+from credo.energies.graph import Colour, OnGraph, lattice_edges
+from credo.energies.lattice import LatticeModel
+from credo.energies.model import Prior
+from credo.energies.normaliser.base import Enumerated, Normaliser
 from credo.errors import ConfigError
+from credo.ranges import Several
+
+_STATES = 2**16
+"""Up to so many states all of them are visited."""
 
 
-class Potts(Discrete):
-    """E(s) of the kinds s [sites], coded as floating numbers.
+class Potts(OnGraph):
+    """E(s) of the kinds s [sites], coded as floating numbers; positive couplings favour equal kinds.
+
+    Fields are [sites, kinds].
 
     Attributes:
-        couplings: J of each edge, [edges]; positive ones favour equal kinds.
-        fields: h of each kind at each site, [sites, kinds].
-        inverse_temperature: beta, [].
-        edges: The two sites of each edge; parallel edges add.
         kinds: q.
     """
 
-    couplings: Array
-    fields: Array
-    inverse_temperature: Array
-    edges: Edges = eqx.field(static=True)
     kinds: int = eqx.field(static=True)
 
     def __init__(
@@ -60,14 +63,11 @@ class Potts(Discrete):
         """
         if kinds < 2:
             raise ConfigError(f"energy.kinds: expected at least 2, but got {kinds}")
-        fields = real(fields)
-        graph = Ising(
-            edges, couplings, 0.0, inverse_temperature, sites=len(fields) if fields.ndim == 2 and not sites else sites
-        )
-        self.edges, self.kinds = graph.edges, kinds
-        self.couplings, self.inverse_temperature = graph.couplings, graph.inverse_temperature
-        self.fields = jnp.broadcast_to(fields, (graph.dim, kinds)) if fields.shape in ((), (kinds,)) else fields
-        check_numbers("energy.fields", self.fields, (graph.dim, kinds))
+        self.kinds, fields = kinds, real(fields)
+        sites = len(fields) if fields.ndim == 2 and not sites else sites
+        sites = self._couple(edges, couplings, inverse_temperature, sites)
+        self.fields = jnp.broadcast_to(fields, (sites, kinds)) if fields.shape in ((), (kinds,)) else fields
+        check_numbers("energy.fields", self.fields, (sites, kinds))
 
     @classmethod
     def lattice(
@@ -93,11 +93,6 @@ class Potts(Discrete):
         """The kinds."""
         return tuple(map(float, range(self.kinds)))
 
-    @property
-    def dim(self) -> int:
-        """The number of sites."""
-        return len(self.fields)
-
     def __call__(self, x: Array) -> Array:
         """E(s) [] of the kinds x [sites]."""
         self.check_state(x)
@@ -105,3 +100,64 @@ class Potts(Discrete):
         equal = self.couplings @ (x[ends[:, 0]] == x[ends[:, 1]]).astype(self.couplings.dtype)
         kind = x[:, None] == jnp.asarray(self.values, x.dtype)
         return -self.inverse_temperature * (equal + jnp.where(kind, self.fields, 0.0).sum())
+
+    def given_neighbours(self, colour: Colour, x: Array, u: Array) -> Array:
+        """Kinds [site, chain] of a colour given all of them, x [sites, chain]."""
+        couplings = self.couplings_to(colour).astype(x.dtype)[:, None]
+        kinds = jnp.asarray(self.values, x.dtype)[:, None]
+        logits = (self.inverse_temperature * self.fields[colour.sites]).astype(x.dtype)[..., None]
+        for k in range(couplings.shape[2]):
+            logits = logits + couplings[..., k, None] * (x[colour.neighbours[:, k]][:, None] == kinds)
+        below = jnp.cumsum(softmax(jnp.broadcast_to(logits, (len(u), len(kinds), u.shape[1])), 1)[:, :-1], 1)
+        return (u[:, None] >= below).sum(1).astype(x.dtype)
+
+
+class PottsModel(LatticeModel):
+    """E(s) = -beta sum_(i,j) J_ij delta(s_i, s_j), s_i in {0, ..., kinds - 1}.
+
+    What is `None` is inferred: one coupling per edge, or one inverse temperature.
+
+    Attributes:
+        kinds: how many values a site can take.
+    """
+
+    formula: ClassVar[str] = "E(s) = -beta sum_ij J_ij delta(s_i, s_j), s_i = 0, 1, ..."
+    supports: ClassVar[dict[str, Any]] = {
+        "couplings": (constraints.real,),
+        "inverse_temperature": (constraints.positive,),
+    }
+
+    kinds: Several = eqx.field(static=True)
+
+    def __init__(
+        self,
+        kinds: int,
+        shape: Sequence[int],
+        periodic: bool,
+        couplings: float | None,
+        inverse_temperature: float | None,
+    ) -> None:
+        self.kinds, self.shape, self.periodic = kinds, tuple(shape), periodic
+        self.couplings, self.inverse_temperature = couplings, inverse_temperature
+        self.edges = lattice_edges(self.shape, periodic)
+        if (couplings is None) == (inverse_temperature is None):
+            raise ConfigError(
+                "inverse_temperature: expected null for exactly one of couplings and inverse_temperature, which is "
+                f"inferred, but got couplings={couplings} and inverse_temperature={inverse_temperature}"
+            )
+
+    @property
+    def values(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The kinds."""
+        return tuple(map(float, range(self.kinds)))
+
+    def __call__(self, prior: Prior) -> Potts:
+        """Sample what is unknown."""
+        couplings = self.sampled("couplings", prior, ("edge", len(self.edges)))
+        beta = self.sampled("inverse_temperature", prior)
+        return Potts(self.edges, self.kinds, couplings, inverse_temperature=beta, sites=self.dim)
+
+    @property
+    def normaliser(self) -> Normaliser | None:
+        """Enumeration, where there are few states."""
+        return Enumerated() if self.kinds**self.dim <= _STATES else None

@@ -5,17 +5,30 @@ Gaussian-Bernoulli, v in R^visible: E(v, h) = sum_i (v_i - b_i)^2 / (2 sigma_i^2
 (Cho et al. 2011). The machine as an energy is the free energy F(v) = -log sum_h exp(-E(v, h)), which has the same Z.
 """
 
+import dataclasses
 from abc import abstractmethod
 from math import log, pi
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
+import numpyro
 import numpyro.distributions as dist
 from jax import Array
-from jax.nn import softplus
+from jax.nn import sigmoid, softplus
+from jax.typing import ArrayLike
+from numpyro.distributions import constraints
 
 from credo.energies.base import Discrete, Energy, check_numbers, real
+from credo.energies.model import EnergyModel, Prior
+from credo.energies.normaliser.base import Enumerated, Normaliser
+from credo.energies.path import Path
+from credo.energies.uniforms import uniforms
+from credo.energies.units import OneOf, Uniform
 from credo.errors import ConfigError
+from credo.ranges import Count
 
 
 class Rbm(Energy):
@@ -26,6 +39,8 @@ class Rbm(Energy):
         visible_bias: b [visible].
         hidden_bias: c [hidden].
     """
+
+    gibbs: ClassVar[bool] = True
 
     weights: Array
     visible_bias: Array
@@ -66,6 +81,10 @@ class Rbm(Energy):
         """-log of the sum, or integral, of exp(-E(v, h)) over all v, [] of h [hidden]."""
 
     @abstractmethod
+    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
+        """Visible units [chain, visible] with these means given h, [chain, visible]."""
+
+    @abstractmethod
     def visible_given(self, h: Array) -> dist.Distribution:
         """P(v | h), of event shape [visible], given h [hidden]."""
 
@@ -75,9 +94,20 @@ class Rbm(Energy):
         self.check_state(h, self.hidden)
         return self.visible_energy(v) - self.drive(v) @ h
 
-    def hidden_given(self, v: Array) -> dist.Distribution:
-        """P(h | v), of event shape [hidden], given v [visible]."""
-        return dist.Bernoulli(logits=self.drive(v)).to_event(1)
+    @property
+    def units(self) -> Discrete | None:
+        """The hidden units."""
+        return HiddenUnits(self)
+
+    def path(self) -> Path:
+        """From the machine without weights."""
+        return Uncoupled(self)
+
+    def sweep(self, x: Array, key: Array, *, backwards: bool = False) -> Array:  # noqa: ARG002 - it is reversible
+        """New visible units [chain, visible], by way of hidden ones [chain, hidden]."""
+        hidden_key, visible_key = jax.random.split(key)
+        h = (uniforms(hidden_key, (len(x), self.hidden), x.dtype) < sigmoid(self.drive(x))).astype(x.dtype)
+        return self.visible_draws(jax.vmap(lambda h: self.visible_given(h).mean)(h), visible_key, x.dtype)
 
     def free_energy(self, v: Array) -> Array:
         """F(v) = E(v, 0) - sum_j softplus(drive_j(v)), [] of v [visible]."""
@@ -109,6 +139,21 @@ class BernoulliRbm(Rbm, Discrete):
     def visible_given(self, h: Array) -> dist.Distribution:
         """Independent v_i ~ Bernoulli(logit b_i + (W.h)_i)."""
         return dist.Bernoulli(logits=self.visible_bias + self.weights @ h).to_event(1)
+
+    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
+        """Each 1 by its mean."""
+        return (uniforms(key, mean.shape, dtype) < mean).astype(dtype)
+
+    def tempered(self, beta: ArrayLike) -> "BernoulliRbm":
+        """The machine whose joint energy E(v, h) is multiplied by beta."""
+        leaves = self.weights, self.visible_bias, self.hidden_bias
+        scaled = [jnp.asarray(beta) * leaf for leaf in leaves]
+        return eqx.tree_at(lambda e: [e.weights, e.visible_bias, e.hidden_bias], self, scaled)
+
+    @property
+    def units(self) -> Discrete:
+        """The smaller layer."""
+        return HiddenUnits(self) if self.hidden < self.dim else self
 
 
 class GaussianRbm(Rbm):
@@ -149,6 +194,16 @@ class GaussianRbm(Rbm):
         """Independent v_i ~ N(b_i + (W.h)_i, sigma_i^2)."""
         return dist.Normal(self.visible_bias + self.weights @ h, self.scale).to_event(1)
 
+    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
+        """Normal about the means."""
+        return (mean + self.scale * jax.random.normal(key, mean.shape, dtype)).astype(dtype)
+
+    def tempered(self, beta: ArrayLike) -> "GaussianRbm":
+        """The machine whose joint energy E(v, h) is multiplied by beta."""
+        beta = jnp.asarray(beta)
+        new = self.scale / jnp.sqrt(beta), beta * self.hidden_bias
+        return eqx.tree_at(lambda e: [e.scale, e.hidden_bias], self, new)
+
 
 class HiddenUnits(Discrete):
     """A machine seen from its hidden units: -log sum_v exp(-E(v, h)) of h [hidden], with the same Z.
@@ -170,3 +225,111 @@ class HiddenUnits(Discrete):
         """The free energy [] of the hidden units x [hidden]."""
         self.check_state(x)
         return self.machine.hidden_free_energy(x)
+
+
+class Uncoupled(Path):
+    """The RBM of weights beta W (Salakhutdinov & Murray 2008); the base has no weights.
+
+    Attributes:
+        machine: The machine at beta = 1.
+    """
+
+    machine: Rbm
+
+    def at(self, beta: Array) -> Rbm:
+        """The machine of weights beta W."""
+        return eqx.tree_at(lambda machine: machine.weights, self.machine, beta * self.machine.weights)
+
+    def draws(self, key: Array, count: int) -> Array:
+        """The visible units by their biases."""
+        given: Any = self.at(jnp.zeros(())).visible_given(jnp.zeros(self.machine.hidden))
+        return given.sample(key, (count,)).astype(self.machine.weights.dtype)
+
+    @property
+    def log_z(self) -> Array:
+        """Both layers by themselves."""
+        alone = self.at(jnp.zeros(())).hidden_free_energy(jnp.zeros(self.machine.hidden))
+        return softplus(self.machine.hidden_bias).sum() - alone
+
+
+KINDS = ("bernoulli", "gaussian")
+_ENUMERATED = 16
+"""Up to so many units of the smaller layer all states are visited."""
+
+
+class RbmModel(EnergyModel):
+    """F(v) = -log sum_h exp(b.v + c.h + v.W.h), v in {0, 1}; for real v see `energies.rbm`, with sigma = 1.
+
+    Attributes:
+        visible: `bernoulli` or `gaussian` units.
+        hidden: how many hidden units.
+        rates: the means of the visible units on the training rows, at which their biases begin; empty until `fitted`.
+        size: how many visible units; 0 until `fitted`, unless it is given.
+    """
+
+    formula: ClassVar[str] = "E(v, h) = -(b.v + c.h + v.W.h), h summed out\nW, b, c ~ priors"
+    supports: ClassVar[dict[str, Any]] = {
+        "weights": (constraints.real,),
+        "visible_bias": (constraints.real,),
+        "hidden_bias": (constraints.real,),
+    }
+
+    visible: str = eqx.field(static=True)
+    hidden: Count = eqx.field(static=True)
+    size: Count | None = eqx.field(static=True)
+    rates: tuple[float, ...] = eqx.field(static=True, default=())
+
+    def __check_init__(self) -> None:
+        if self.visible not in KINDS:
+            raise ConfigError(f"visible: expected one of {', '.join(KINDS)}, but got {self.visible!r}")
+
+    @property
+    def dim(self) -> int | None:
+        """The number of visible units."""
+        return self.size
+
+    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+        """With as many visible units as y has, and their means."""
+        super().fitted(y, x, context)
+        return dataclasses.replace(self, size=y.shape[1], rates=tuple(map(float, y.mean(0))))
+
+    def __call__(self, prior: Prior) -> Rbm:
+        """Sample the machine: `weights` [visible, hidden] and both biases."""
+        with numpyro.plate("target", self.dim, dim=-2), numpyro.plate("hidden", self.hidden, dim=-1):
+            weights = numpyro.sample("weights", prior["weights"])
+        with numpyro.plate("target", self.dim):
+            visible_bias = numpyro.sample("visible_bias", prior["visible_bias"])
+        with numpyro.plate("hidden", self.hidden):
+            hidden_bias = numpyro.sample("hidden_bias", prior["hidden_bias"])
+        kind = BernoulliRbm if self.visible == "bernoulli" else GaussianRbm
+        return kind(weights, visible_bias, hidden_bias)
+
+    def start(self, key: Array) -> dict[str, Array]:
+        """Small weights, and visible biases that make the units' means (Hinton 2012, section 8)."""
+        rates = jnp.asarray(self.rates)
+        if self.visible == "bernoulli":
+            clipped = jnp.clip(rates, 0.01, 0.99)
+            rates = jnp.log(clipped) - jnp.log1p(-clipped)
+        weights = 0.01 * jax.random.normal(key, (len(self.rates), self.hidden))
+        return {"weights": weights, "visible_bias": rates, "hidden_bias": jnp.zeros(self.hidden)}
+
+    @property
+    def normaliser(self) -> Normaliser | None:
+        """Enumeration of the smaller layer, where it is small."""
+        fewest = self.hidden if self.visible == "gaussian" else min(self.hidden, self.dim or self.hidden)
+        return Enumerated() if fewest <= _ENUMERATED else None
+
+    @property
+    def support(self) -> Any:
+        """0 or 1 each; or the whole space."""
+        one = OneOf(BernoulliRbm.values) if self.visible == "bernoulli" else constraints.real
+        return constraints.independent(one, 1)
+
+    @property
+    def base(self) -> dist.Distribution:
+        """Independent units with the means of the training rows; all alike until then."""
+        if self.visible == "gaussian":
+            return dist.Normal(np.array(self.rates or (0.0,) * (self.dim or 1)), 1.0).to_event(1)
+        if not self.rates:
+            return Uniform(BernoulliRbm.values, self.dim or 1)
+        return dist.BernoulliProbs(np.clip(np.array(self.rates), 0.01, 0.99)).to_event(1)

@@ -30,6 +30,6 @@ def _methods(problem: Problem) -> list[str]:
         problem.require_enumerable("nuts")
     except ConfigError:
         return ["mh"]
-    if any(site.param for site in problem.latents) and getattr(problem.model, "params", None) != "flat":
+    if any(site.param for site in problem.latents) and not problem.model.flat_params:
         return ["map", "mle"]
     return ["map", "nuts", "mh"]

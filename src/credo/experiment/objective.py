@@ -78,9 +78,9 @@ def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
             return problem.test is not None
         case "conditional":
             networks = any(site.group == "network" for site in problem.latents)
-            return problem.test is not None and (networks or hasattr(problem.model, "conditional"))
+            return problem.test is not None and (networks or problem.model.predicts)
         case "energy":
-            return hasattr(problem.model, "energy")
+            return problem.model.has_energy
         case "diverging" | "acceptance_rate":
             return need in method.statistics
     return True

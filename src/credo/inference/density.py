@@ -123,8 +123,8 @@ def require_density(problem: Problem, method: str) -> None:
     It is asked of a user's own models, and where discrete latents are summed out.
     """
     discrete = [site.name for site in problem.latents if site.discrete]
-    key = "model.function" if hasattr(problem.model, "function") else "model"
-    if not discrete and key == "model" and type(problem.model).__module__.startswith("credo.models."):
+    key = problem.model.key
+    if not discrete and not problem.model.is_users:
         return
     try:
         jax.eval_shape(_value_and_gradient, problem.bound)

@@ -18,8 +18,8 @@ from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
-from credo.models.priors import is_improper
 from credo.models.problem import BoundModel, Problem
+from credo.networks.bayesian import is_improper
 
 WORDS = ("auto", "jitter", "prior", "map", "values")
 """How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan (`jitter`); drawn from the prior;

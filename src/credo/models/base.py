@@ -6,8 +6,9 @@ recompiles. Structure (a family, a flag, a count) is a static field.
 
 import abc
 import inspect
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import equinox as eqx
 import numpy as np
@@ -23,6 +24,20 @@ from credo.models.supports import describe, within
 def _given(prior: Mapping[str, dist.Distribution | None]) -> dict[str, dist.Distribution]:
     """Null stands for no prior."""
     return {latent: one for latent, one in prior.items() if one is not None}
+
+
+class Found(Protocol):
+    """What a method found, as a model sees it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is made of (see `inference.result.Kind`)."""
+        ...
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """Its groups."""
+        ...
 
 
 class Model(eqx.Module):
@@ -43,6 +58,21 @@ class Model(eqx.Module):
     supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """For each prior that the model reads, the supports within one of which the prior must lie."""
 
+    has_energy: ClassVar[bool] = False
+    """Whether the model has an `energy`, as model=ebm has."""
+
+    predicts: ClassVar[bool] = False
+    """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
+
+    takes_all: ClassVar[bool] = False
+    """Whether it must take every variable of the data."""
+
+    flat_params: ClassVar[bool] = False
+    """Whether a `numpyro.param` of it is a latent with a flat prior."""
+
+    derives: ClassVar[str] = "model"
+    """What `derived` adds, as a message calls it."""
+
     prior: dict[str, dist.Distribution] = eqx.field(converter=_given)
 
     def __check_init__(self) -> None:
@@ -59,6 +89,26 @@ class Model(eqx.Module):
                     f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.supports[latent]))}, but the "
                     f"prior allows {describe(prior.support)}; choose another prior"
                 )
+
+    @property
+    def name(self) -> str:
+        """Its word in the configuration: the class's name as model=normal_inverse_gamma has it."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def is_users(self) -> bool:
+        """Whether the program is the user's own, so that what it does is tried before it is relied on."""
+        return not type(self).__module__.startswith("credo.models.")
+
+    @property
+    def key(self) -> str:
+        """Where a message says that something is wrong with its program."""
+        return f"model={self.name}"
+
+    @property
+    def likelihood_key(self) -> str:
+        """Where a message says that its likelihood does not fit the data."""
+        return self.key
 
     @property
     def takes_one_row(self) -> bool:
@@ -88,6 +138,16 @@ class Model(eqx.Module):
     def start(self, key: Array) -> dict[str, Array]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
+
+    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:  # noqa: ARG002 - a hook
+        """The result with groups more that only this model has.
+
+        Args:
+            problem: this model and its data, a `Problem`.
+            result: the draws or estimates; its tree may gain groups.
+            key: of the run.
+        """
+        return result
 
     def simulate(self, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Draw latents from the priors and observations from the likelihood.

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -10,23 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
 
-from credo.energies.base import Given, real
-from credo.energies.normaliser.exact import Exact
+from credo.energies.base import Given
+from credo.energies.model import EnergyModel
+from credo.energies.normaliser.base import Normaliser
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
-from credo.models.base import Model
-from credo.models.energies.base import Family
+from credo.models.base import Found, Model
+from credo.models.energy_distribution import EnergyDistribution
 
 NORMALISERS = ("auto", "none")
 _PROBES = 50
 """At how many rows the energy is looked at, to judge chains whose weights have no meaning of their own."""
-
-_BURN = 20
-"""A draw of the model begins at the base and takes so many times `sampler.steps` transitions."""
 
 
 class Ebm(Model):
@@ -36,15 +32,17 @@ class Ebm(Model):
     (`training`), or its posterior is drawn by the exchange algorithm (`inference=exchange`).
 
     Attributes:
-        energy: the family of energies.
+        energy: the energy and its unknowns.
         sampler: how states are drawn.
         normaliser: `auto` computes Z where that is possible; `none` never does, e.g. to compare with methods that do
             without.
     """
 
     several_targets: ClassVar[bool] = True
+    has_energy: ClassVar[bool] = True
+    derives: ClassVar[str] = "energy"
 
-    energy: Family
+    energy: EnergyModel
     sampler: Sampler
     normaliser: str = eqx.field(static=True)
 
@@ -79,6 +77,12 @@ class Ebm(Model):
         assert y is not None  # noqa: S101 -- for the type checker
         return dataclasses.replace(self, energy=self.energy.fitted(y, x, context))
 
+    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:
+        """With samples of the model, log Z and what follows (see `ebm_derived`)."""
+        from credo.models.ebm_derived import add_energy
+
+        return add_energy(problem, result, jax.random.fold_in(key, 2))
+
     def start(self, key: Array) -> dict[str, Array]:
         """Where the energy's training begins."""
         return self.energy.start(key)
@@ -103,7 +107,7 @@ class Ebm(Model):
         energy: Any = self.energy({name: self.prior[name] for name in self.energy.used})
         if self.energy.conditional:
             energy = Given(energy, tuple(given for given in (x, context) if given is not None))
-        states = EnergyDistribution(energy, self.energy, self.sampler, self.exact, len(y), jnp.ndim(y) == 1)
+        states = EnergyDistribution(energy, self.energy, self.sampler, self.normalised_by, len(y), jnp.ndim(y) == 1)
         if self.energy.networks:
             rows = np.unique(np.linspace(0, len(y) - 1, _PROBES).astype(int))
             energies = states.energies(y)[rows]
@@ -113,89 +117,9 @@ class Ebm(Model):
             numpyro.sample("y", states, obs=y)
 
     @property
-    def exact(self) -> Exact | None:
+    def normalised_by(self) -> Normaliser | None:
         """The way to log Z, where it is tractable."""
-        return self.energy.exact if self.normaliser == "auto" else None
-
-
-class EnergyDistribution(dist.Distribution):
-    """p(y) = exp(-E(y)) / Z of `rows` rows, as NumPyro's programs take it.
-
-    Attributes:
-        energy: E, of all rows or given conditions per row.
-        family: knows where states live and where chains begin.
-        sampler: how states are drawn where there is no exact way.
-        exact: the way to log Z; `None` where it is intractable, and `log_prob` is then -E alone.
-        scalar: whether a state is a number, without a dimension of its own.
-    """
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_data_fields = ("energy", "family", "sampler", "exact")
-    pytree_aux_fields = ("rows", "scalar")
-
-    def __init__(
-        self, energy: Any, family: Family, sampler: Sampler, exact: Exact | None, rows: int, scalar: bool
-    ) -> None:
-        self.energy, self.family, self.sampler, self.exact = energy, family, sampler, exact
-        self.rows, self.scalar = rows, scalar
-        super().__init__((rows,), () if scalar else (energy.dim,))
-
-    @property
-    def normalised(self) -> bool:
-        """Whether `log_prob` has log Z in it."""
-        return self.exact is not None
-
-    def unnormalised(self) -> "EnergyDistribution":
-        """The same without log Z in `log_prob`."""
-        return EnergyDistribution(self.energy, self.family, self.sampler, None, self.rows, self.scalar)
-
-    @property
-    def support(self) -> Any:
-        """Where the family's states live."""
-        support = self.family.support
-        return support.base_constraint if self.scalar else support
-
-    def states(self, value: Array) -> Array:
-        """Values as states [row, dim] of floating numbers, which observed ones of discrete units need not be."""
-        return real(jnp.reshape(value, (len(value), -1)) if self.scalar else value)
-
-    def energies(self, value: Array) -> Array:
-        """The energies [row] of values [row] or [row, dim], without log Z."""
-        return self.energy.batch(self.states(value))
-
-    def log_prob(self, value: Array) -> Array:
-        """-E - log Z, [row]."""
-        energies = self.energies(value)
-        return -energies - self.exact.log_z(self.energy) if self.exact is not None else -energies
-
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Independent states: exact ones where there is a way, else those of chains that begin at the base."""
-        if sample_shape:
-            keys = jax.random.split(key, sample_shape[0])
-            return jax.vmap(lambda key: self.sample(key, sample_shape[1:]))(keys)
-        states = self.exactly(key)
-        if states is None:
-            start_key, key = jax.random.split(key)
-            begin = self.family.base.sample(start_key, (self.rows,)).astype(float)
-            states = self.moved(begin, key, _BURN * self.sampler.steps)
-        return states[..., 0] if self.scalar else states
-
-    def moved(self, states: Array, key: Array, steps: int) -> Array:
-        """States [row, dim] after so many transitions of the sampler."""
-        sampler = self.sampler.of(self.energy)
-        half = max(steps // 2, 1)
-        adapt_key, key = jax.random.split(key)
-        walkers, _ = sampler.run(self.energy, sampler.start(self.energy, states), adapt_key, half, adapt=True)
-        return sampler.run(self.energy, walkers, key, max(steps - half, 1))[0].x
-
-    def exactly(self, key: Array) -> Array | None:
-        """Independent exact states [row, dim], where there is a way."""
-        if self.exact is None:
-            return None
-        if self.family.conditional:
-            return self.exact.draws(self.energy, key)
-        draw = partial(self.exact.draws, self.energy)
-        return jax.vmap(draw)(jax.random.split(key, self.rows))
+        return self.energy.normaliser if self.normaliser == "auto" else None
 
 
 def _columns(train: xr.Dataset, name: str) -> np.ndarray | None:

@@ -9,7 +9,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from credo.runs import files, saved, signature, trust
 
 if TYPE_CHECKING:
     from credo.inference.result import Result
-    from credo.models.predict import Predictive
+    from credo.models.predict import Predictive, Predictor
     from credo.models.problem import Problem
 
 FILES = ("weights.npz", "model.yaml", "learned.npz", "columns.json")
@@ -84,13 +84,13 @@ class Exported:
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
     """Write the model of a run into its folder, if it is a conditional one; no other is written."""
-    if not hasattr(problem.model, "exported") or "network" not in result.tree.children:
+    if not problem.model.predicts or "network" not in result.tree.children:
         return
     place = folder / saved.MODEL
     place.mkdir(exist_ok=True)
     weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
-    for name, arrays in (("weights", draws), ("learned", problem.model.exported())):
+    for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
     chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
@@ -127,7 +127,7 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
     model = make_model(config)
-    if not hasattr(model, "restored"):
+    if not model.predicts:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):
         model = model.restored(learned)

@@ -18,10 +18,10 @@ from numpyro.distributions import constraints
 
 from credo import memory
 from credo.errors import ConfigError
-from credo.models.base import Model
+from credo.models.base import Found, Model
 from credo.models.mixtures import WEIGHTS, ConditionalMixture, Family, initial, make_family, mixture, raw_size
-from credo.models.networks import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
-from credo.models.networks import sample as sample_weights
+from credo.networks.bayesian import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
+from credo.networks.bayesian import sample as sample_weights
 from credo.networks.film import FiLM
 from credo.networks.functional import ACTIVATIONS
 from credo.networks.mlp import MLP, NORMS
@@ -106,6 +106,8 @@ class Mdn(Model):
         "network weights ~ prior / sqrt(inputs of the layer), biases ~ prior"
     )
     several_targets: ClassVar[bool] = True
+    predicts: ClassVar[bool] = True
+    derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
 
     family: str = eqx.field(static=True)
@@ -166,6 +168,12 @@ class Mdn(Model):
         dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
         return dataclasses.replace(self, learned=Learned(inputs, contexts, family, base, dims))
 
+    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:
+        """With the predictive of each row, and along an input (see `mdn_derived`)."""
+        from credo.models.mdn_derived import add_predictive
+
+        return add_predictive(problem, result, jax.random.fold_in(key, 1))
+
     def simulate(self, data: xr.Dataset, seed: int) -> Any:  # noqa: ARG002
         """Refuse: scales and sizes come from data."""
         raise ConfigError("data: model=mdn takes its scales and sizes from data; use a table, or data=branches")
@@ -186,6 +194,11 @@ class Mdn(Model):
         targets, features, context = map(int, arrays["dims"])
         known = Learned(inputs, contexts, family, arrays["base"], (targets, features, context))
         return dataclasses.replace(self, learned=known)
+
+    @property
+    def likelihood_key(self) -> str:
+        """The family."""
+        return f"model.family={self.family}"
 
     def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
         """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""

@@ -24,8 +24,16 @@ _HALVINGS = 60
 """Of the interval in which a quantile lies."""
 
 
-class Conditional(Protocol):
-    """A model whose target, given inputs, is a mixture."""
+class Predictor(Protocol):
+    """A model whose target, given inputs, is a mixture; it says so by `predicts`."""
+
+    def exported(self) -> dict[str, np.ndarray]:
+        """What it learned of the training rows, as plain arrays."""
+        ...
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> "Predictor":
+        """This model with what another of the same settings has `exported`."""
+        ...
 
     def conditional(self, latents: dict[str, Array], x: Array, context: Array | None = None) -> ConditionalMixture:
         """The mixture of each row, for one draw of the latents."""
@@ -42,7 +50,7 @@ class Predictive:
         draws: the weights by site, each [draw, ...]; of more than 200 draws, 200 evenly spaced ones are used.
     """
 
-    def __init__(self, model: Conditional, draws: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, model: Predictor, draws: Mapping[str, np.ndarray]) -> None:
         count = len(next(iter(draws.values())))
         chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_DRAWS)).astype(int))
         self.model = model
@@ -143,7 +151,7 @@ class Predictive:
 
 @partial(jax.jit, static_argnums=0)
 def _apply(
-    function: Any, model: Conditional, draws: dict[str, Array], x: Array, context: Array | None, *rest: Array
+    function: Any, model: Predictor, draws: dict[str, Array], x: Array, context: Array | None, *rest: Array
 ) -> Array:
     families = []
 

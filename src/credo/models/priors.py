@@ -11,6 +11,7 @@ from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
+from credo.networks.bayesian import is_improper
 from credo.ranges import Positive
 
 _SUPPORTS = {
@@ -99,13 +100,6 @@ def flat(support: str) -> dist.Distribution:
 def is_discrete(prior: Any) -> bool:
     """Whether a latent with this prior takes countably many values."""
     return bool(prior.support.is_discrete)
-
-
-def is_improper(distribution: Any) -> bool:
-    """Whether a distribution cannot be drawn from."""
-    while hasattr(distribution, "base_dist"):
-        distribution = distribution.base_dist
-    return isinstance(getattr(distribution, "prior", distribution), dist.ImproperUniform)
 
 
 class Placeholders(Messenger):

@@ -22,8 +22,9 @@ from credo.models.failure import told
 from credo.models.messages import Message, Padded, Understood, is_factor, mask_of
 from credo.models.names import Names
 from credo.models.observations import Observation, observe
-from credo.models.priors import Placeholders, is_improper
+from credo.models.priors import Placeholders
 from credo.models.supports import describe
+from credo.networks.bayesian import is_improper
 
 if TYPE_CHECKING:
     from credo.inference.training.base import Training
@@ -235,7 +236,7 @@ class Problem:
     def require_priors(self, method: str) -> None:
         """Raise `ConfigError` for a `numpyro.param`, unless the configuration says that its prior is flat."""
         for site in self.latents:
-            if site.param and getattr(self.model, "params", None) != "flat":
+            if site.param and not self.model.flat_params:
                 raise ConfigError(
                     f"model.function: {site.name} is a numpyro.param, which has no prior, but inference={method} draws "
                     "from a posterior; give it a prior by numpyro.sample, take its prior as flat by model.params=flat, "
@@ -276,24 +277,25 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
     required, optional = model.arguments()
     given: Mapping[str, Any] = {str(name): v for name, v in data.data_vars.items() if _is_given(v)}
     sizes = {f"n_{dim}": int(size) for dim, size in data.sizes.items()}
-    word = type(model).__name__.lower()
     taken = {n: v for n, v in given.items() if n in required | optional or "*" in optional}
     counts = {n: v for n, v in sizes.items() if n in required | optional and n not in given}
     if missing := sorted(required - set(taken) - set(counts)):
         raise ConfigError(
-            f"data: the model {word!r} needs the variable {missing[0]!r}, but the data has only "
+            f"data: the model {model.name!r} needs the variable {missing[0]!r}, but the data has only "
             f"{', '.join(given) or 'nothing'}; choose other data, or another model"
         )
     if "target" in data.dims and not model.several_targets:
         names = ", ".join(map(str, data["target"].to_numpy()))
-        raise ConfigError(f"data.target: model={word} takes one target, but got a list ({names}); name one column")
-    if word == "program" and (unknown := sorted(set(given) - set(taken))):
+        raise ConfigError(
+            f"data.target: model={model.name} takes one target, but got a list ({names}); name one column"
+        )
+    if model.takes_all and (unknown := sorted(set(given) - set(taken))):
         raise ConfigError(
             f"model.function: the data has the variable {unknown[0]!r}, which the function does not take; "
             "give it a parameter of this name, or **kwargs"
         )
     if "context" in given and "context" not in taken:
-        raise ConfigError(f"data.context: model={word} takes no context; set data.context=null, or use model=mdn")
+        raise ConfigError(f"data.context: model={model.name} takes no context; set data.context=null, or use model=mdn")
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
     for name, values in arrays.items():
@@ -361,8 +363,7 @@ def _failed(model: Model, error: Exception) -> ConfigError:
             f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "
             f"choose one, as in prior@model.prior.{latent}=gaussian"
         )
-    key = "model.function" if hasattr(model, "function") else f"model={type(model).__name__.lower()}"
-    return ConfigError(f"{key}: running the model raised {told(error)}")
+    return ConfigError(f"{model.key}: running the model raised {told(error)}")
 
 
 def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -506,9 +507,8 @@ def _check_support(site: Site, observation: Observation, row_dim: str, model: Mo
     if np.all(inside):
         return
     where = tuple(int(i) for i in np.argwhere(~inside)[0])
-    family = f"model.family={model.family}" if hasattr(model, "family") else f"model={type(model).__name__.lower()}"
     raise ConfigError(
-        f"{family}: every {site.name} must be {site.support}, but {row_dim} "
+        f"{model.likelihood_key}: every {site.name} must be {site.support}, but {row_dim} "
         f"{where[0] if len(where) == 1 else where} has {_short(value[where])}; choose another model or other data"
     )
 

@@ -24,6 +24,7 @@ class Program(Model):
 
     formula: ClassVar[str] = "a NumPyro function of the user's own"
     several_targets: ClassVar[bool] = True
+    takes_all: ClassVar[bool] = True
 
     function: Callable[..., Any] = eqx.field(static=True)
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
@@ -43,6 +44,26 @@ class Program(Model):
     def __call__(self, /, **data: Any) -> None:
         """Call the function with the data and the configured arguments."""
         self.function(**data, **dict(self.sizes), **self.numbers)
+
+    @property
+    def is_users(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def key(self) -> str:
+        """The function."""
+        return "model.function"
+
+    @property
+    def likelihood_key(self) -> str:
+        """That of a model without a choice of likelihoods."""
+        return "model=program"
+
+    @property
+    def flat_params(self) -> bool:  # type: ignore[override]
+        """Whether the configuration says so."""
+        return self.params == "flat"
 
     @property
     def takes_one_row(self) -> bool:

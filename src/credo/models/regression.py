@@ -45,6 +45,11 @@ class Regression(Model):
         if self.family not in FAMILIES:
             raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {self.family!r}")
 
+    @property
+    def likelihood_key(self) -> str:
+        """The family."""
+        return f"model.family={self.family}"
+
     def __call__(self, y: Array, x: Array) -> None:  # type: ignore[override]
         """Observe y [obs] given x [obs, feature]."""
         n, p = x.shape

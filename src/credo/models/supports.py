@@ -4,38 +4,10 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import constraints
-from numpyro.distributions.constraints import Constraint
 
-
-class OneOf(Constraint):
-    """One of a few numbers."""
-
-    is_discrete = True
-
-    def __init__(self, values: tuple[float, ...]) -> None:
-        self.values = values
-
-    def __call__(self, x: Any) -> Any:
-        """Whether it is."""
-        return jnp.isin(x, jnp.asarray(self.values))
-
-    def feasible_like(self, prototype: Any) -> Any:
-        """The first of them."""
-        return jnp.full_like(prototype, self.values[0])
-
-    def tree_flatten(self) -> Any:
-        """Nothing that is a number of the program."""
-        return (), ((), {"values": self.values})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OneOf) and self.values == other.values
-
-    def __hash__(self) -> int:
-        return hash(self.values)
-
+from credo.energies.units import OneOf
 
 _WORDS = {
     type(constraints.boolean): "0 or 1",

@@ -17,7 +17,7 @@ class Energy:
 class Polynomial(Energy):
     """One dimension."""
 
-    _target_: str = "credo.models.energies.polynomial.Polynomial"
+    _target_: str = "credo.energies.polynomial.PolynomialModel"
     powers: list[int] = MISSING
 
 
@@ -25,14 +25,14 @@ class Polynomial(Energy):
 class Quadratic(Energy):
     """The Gaussian."""
 
-    _target_: str = "credo.models.energies.quadratic.Quadratic"
+    _target_: str = "credo.energies.quadratic.QuadraticModel"
 
 
 @dataclass
 class Ising(Energy):
     """Spins on a graph."""
 
-    _target_: str = "credo.models.energies.ising.Ising"
+    _target_: str = "credo.energies.ising.IsingModel"
     shape: list[int] = MISSING
     periodic: bool = MISSING
     couplings: float | None = MISSING
@@ -45,7 +45,7 @@ class Ising(Energy):
 class Potts(Energy):
     """Sites of several kinds on a lattice."""
 
-    _target_: str = "credo.models.energies.potts.Potts"
+    _target_: str = "credo.energies.potts.PottsModel"
     kinds: int = MISSING
     shape: list[int] = MISSING
     periodic: bool = MISSING
@@ -57,7 +57,7 @@ class Potts(Energy):
 class Rbm(Energy):
     """A restricted Boltzmann machine."""
 
-    _target_: str = "credo.models.energies.rbm.Rbm"
+    _target_: str = "credo.energies.rbm.RbmModel"
     visible: str = MISSING
     hidden: int = MISSING
     size: int | None = MISSING
@@ -67,7 +67,7 @@ class Rbm(Energy):
 class Neural(Energy):
     """A network."""
 
-    _target_: str = "credo.models.energies.neural.Neural"
+    _target_: str = "credo.energies.neural.NeuralModel"
     hidden: list[int] = MISSING
     activation: str = MISSING
     residual: bool = MISSING
@@ -81,7 +81,7 @@ class Neural(Energy):
 class Conditional(Neural):
     """A network of y given x."""
 
-    _target_: str = "credo.models.energies.neural.Conditional"
+    _target_: str = "credo.energies.neural.ConditionalModel"
     conditioning: str = MISSING
     context_hidden: list[int] = MISSING
 
@@ -90,7 +90,7 @@ class Conditional(Neural):
 class Critic(Energy):
     """Scores of pairs."""
 
-    _target_: str = "credo.models.energies.critic.Critic"
+    _target_: str = "credo.energies.critic.CriticModel"
     kind: str = MISSING
     hidden: list[int] = MISSING
     embedding: int = MISSING
@@ -104,7 +104,7 @@ class Critic(Energy):
 class Image(Energy):
     """Convolutions of images."""
 
-    _target_: str = "credo.models.energies.image.Image"
+    _target_: str = "credo.energies.image.ImageModel"
     shape: list[int] = MISSING
     pixels: str = MISSING
     channels: list[int] = MISSING

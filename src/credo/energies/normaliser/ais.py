@@ -19,7 +19,8 @@ import numpyro.distributions as dist
 from jax import Array, lax
 from jax.nn import logsumexp
 
-from credo.energies.normaliser import bridge, paths
+from credo.energies.normaliser import bridge
+from credo.energies.path import Path, to
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
 
@@ -83,7 +84,7 @@ def log_z(
 
     Args:
         energy: One of states [dim].
-        base: Where chains start, as `paths.to` has it; `None` for the base of the energy's own kind.
+        base: Where chains start, as `path.to` has it; `None` for the base of the energy's own kind.
         sampler: What moves the chains at each rung.
         key: All randomness.
         chains: How many chains.
@@ -92,13 +93,13 @@ def log_z(
             run; without them, forward ends in proportion to their weights, moved on by as many transitions again.
 
     Raises:
-        ConfigError: For numbers less than one, a sampler that is not exact or does not fit, and as `paths.to`.
+        ConfigError: For numbers less than one, a sampler that is not exact or does not fit, and as `path.to`.
     """
     if chains < 2 or rungs < 1:
         raise ConfigError(f"evidence: expected at least 2 chains and 1 rung, but got chains={chains}, rungs={rungs}")
-    path = paths.to(energy, base)
+    path = to(energy, base)
     sampler = sampler.of(path.at(jnp.ones(())))
-    if not sampler.exact:
+    if not sampler.unbiased:
         raise ConfigError(
             f"evidence.sampler: {sampler.word} does not leave exp(-E) as it is, so that its weights would be wrong; "
             "expected gibbs, mh, mala, hmc, nuts or auto"
@@ -111,15 +112,13 @@ def log_z(
 
 
 @eqx.filter_jit
-def estimate(path: paths.Path, sampler: Sampler, key: Array, target: Array | None, chains: int, rungs: int) -> Estimate:
+def estimate(path: Path, sampler: Sampler, key: Array, target: Array | None, chains: int, rungs: int) -> Estimate:
     """Pilot, forward and backward run in one compiled function; see `log_z`."""
     pilot_key, key = jax.random.split(key)
     return both_ways(path, sampler, tuned(path, sampler, pilot_key, rungs), key, target, chains)
 
 
-def both_ways(
-    path: paths.Path, sampler: Sampler, ladder: Ladder, key: Array, target: Array | None, chains: int
-) -> Estimate:
+def both_ways(path: Path, sampler: Sampler, ladder: Ladder, key: Array, target: Array | None, chains: int) -> Estimate:
     """Forward and backward run on a ladder that stays as it is; see `log_z`."""
     draw_key, forward_key, backward_key, pick_key, more_key = jax.random.split(key, 5)
     x, forward = annealed(path, sampler, ladder, forward_key, path.draws(draw_key, chains))
@@ -131,7 +130,7 @@ def both_ways(
     return combined(path.log_z, forward, backward, ladder.betas)
 
 
-def tuned(path: paths.Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
+def tuned(path: Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
     """The ladder of `rungs` rungs that a pilot run finds."""
     # steps grow with the third power: a wide base far from the energy changes most at its very beginning
     betas = jnp.linspace(0.0, 1.0, _PILOT_RUNGS + 1) ** 3
@@ -180,7 +179,7 @@ def placed(betas: Array, lengths: Array, scales: Array, rungs: int) -> Ladder:
 
 
 def annealed(
-    path: paths.Path, sampler: Sampler, ladder: Ladder, key: Array, x: Array, *, down: bool = False
+    path: Path, sampler: Sampler, ladder: Ladder, key: Array, x: Array, *, down: bool = False
 ) -> tuple[Array, Array]:
     """The states [chain, dim] at the other end of the ladder, and log weights [chain].
 

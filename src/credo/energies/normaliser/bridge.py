@@ -108,11 +108,3 @@ def correlation_time(values: Array) -> Array:
     pairs = rho[: draws // 2 * 2].reshape(-1, 2).sum(1)
     kept = jnp.cumprod(pairs > 0)
     return jnp.maximum(2 * (pairs * kept).sum() - 1, 1.0)
-
-
-def fitted_normal(draws: Array) -> dist.MultivariateNormal:
-    """The normal distribution with the moments of draws [chain, draw, dim], a density for the bridge."""
-    x = draws.reshape(-1, draws.shape[-1])
-    covariance = jnp.atleast_2d(jnp.cov(x, rowvar=False))
-    jitter = 1e-9 * jnp.trace(covariance) / len(covariance)
-    return dist.MultivariateNormal(x.mean(0), covariance + jitter * jnp.eye(len(covariance)))

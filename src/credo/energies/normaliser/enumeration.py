@@ -13,15 +13,14 @@ import numpy as np
 from jax import Array, lax
 from jax.nn import logsumexp
 
-from credo.energies.base import Discrete
-from credo.energies.rbm import HiddenUnits, Rbm
+from credo.energies.base import Energy
 from credo.errors import ConfigError
 
 MOST_STATES = 2**24
 """What is enumerated at most: 24 spins or binary units."""
 
 
-def log_z(energy: Discrete | Rbm, *, chunk: int = 2**13, most: int = MOST_STATES) -> Array:
+def log_z(energy: Energy, *, chunk: int = 2**13, most: int = MOST_STATES) -> Array:
     """Log Z [] of an energy of discrete units, in float64 where JAX has that on (`device.precision`).
 
     It can be compiled and differentiated by the leaves of `energy`.
@@ -34,7 +33,9 @@ def log_z(energy: Discrete | Rbm, *, chunk: int = 2**13, most: int = MOST_STATES
     Raises:
         ConfigError: For more states than `most`, a chunk of less than one state, and states that are not discrete.
     """
-    units = _fewest(energy)
+    units = energy.units
+    if units is None:
+        raise ConfigError(f"evidence: enumeration expected discrete units, but got {energy.name}")
     kinds = len(units.values)
     if kinds**units.dim > most:
         raise ConfigError(
@@ -55,12 +56,3 @@ def log_z(energy: Discrete | Rbm, *, chunk: int = 2**13, most: int = MOST_STATES
         return logsumexp(-jax.vmap(units)(states))
 
     return logsumexp(lax.map(summed, jnp.arange(kinds ** (units.dim - inner))))
-
-
-def _fewest(energy: Discrete | Rbm) -> Discrete:
-    """The energy itself, or its machine's hidden units where they are fewer or the only discrete ones."""
-    if isinstance(energy, Rbm) and (energy.hidden < energy.dim or not isinstance(energy, Discrete)):
-        return HiddenUnits(energy)
-    if isinstance(energy, Discrete):
-        return energy
-    raise ConfigError(f"evidence: enumeration expected discrete units, but got {type(energy).__name__}")

@@ -14,14 +14,14 @@ import numpy as np
 from jax import Array, lax
 from jax.nn import logsumexp
 
-from credo.energies.ising import Ising, lattice_edges
+from credo.energies.graph import OnGraph, lattice_edges
 from credo.errors import ConfigError
 
 WIDEST = 12
 """Of a strip: 4096 configurations of a row."""
 
 
-def log_z(energy: Ising, shape: Sequence[int], *, periodic: bool | Sequence[bool] = True) -> Array:
+def log_z(energy: OnGraph, shape: Sequence[int], *, periodic: bool | Sequence[bool] = True) -> Array:
     """Log Z [] of an Ising model on a ring (length,) or on a strip (length, width), of any couplings and fields.
 
     It can be compiled and differentiated by the leaves of `energy`.
@@ -46,7 +46,7 @@ def log_z(energy: Ising, shape: Sequence[int], *, periodic: bool | Sequence[bool
         raise ConfigError(
             f"evidence.shape: expected a width of at most {WIDEST}, but got {width}; let the longer axis be the length"
         )
-    rows = jnp.asarray(list(product(Ising.values, repeat=width)), float)
+    rows = jnp.asarray(list(product(energy.values, repeat=width)), float)
     couplings, fields = energy.inverse_temperature * energy.couplings, energy.inverse_temperature * energy.fields
     ring = periodic if isinstance(periodic, bool) else periodic[0]
     along, across = jnp.split(couplings, [(length if ring else length - 1) * width])

@@ -4,14 +4,11 @@ from typing import ClassVar
 
 from jax import Array
 
-from credo.energies.base import Energy
-from credo.energies.ising import Ising
-from credo.energies.potts import Potts
-from credo.energies.rbm import Rbm
-from credo.energies.samplers.base import Sampler, Stepping, Walkers, values_of
+from credo.energies.samplers.base import Sampler, Stepping, Walkers
 from credo.energies.samplers.gibbs import Gibbs
 from credo.energies.samplers.mala import Mala
 from credo.energies.samplers.mh import Mh
+from credo.energies.states import States
 
 
 class Auto(Stepping):
@@ -23,25 +20,25 @@ class Auto(Stepping):
 
     word: ClassVar[str] = "auto"
 
-    def of(self, energy: Energy) -> Sampler:
+    def of(self, energy: States) -> Sampler:
         """Gibbs for Ising and Potts models and RBMs, MH for other discrete units, MALA for real numbers."""
-        if isinstance(energy, Ising | Potts | Rbm):
+        if energy.gibbs:
             return Gibbs(self.steps)
-        return Mala(self.steps, self.step_size) if values_of(energy) is None else Mh(self.steps, self.step_size)
+        return Mala(self.steps, self.step_size) if energy.values is None else Mh(self.steps, self.step_size)
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """Everything fits."""
 
-    def start(self, energy: Energy, x: Array) -> Walkers:
+    def start(self, energy: States, x: Array) -> Walkers:
         """As the sampler for this energy."""
         return self.of(energy).start(energy, x)
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """As the sampler for this energy."""
         return self.of(energy).step(energy, walkers, key)
 
     def run(
-        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
     ) -> tuple[Walkers, Array]:
         """As the sampler for this energy."""
         return self.of(energy).run(energy, walkers, key, steps, adapt=adapt)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from credo.energies.base import Discrete, Energy
+from credo.energies.states import States
 from credo.errors import ConfigError
 from credo.ranges import Positive, Steps
 
@@ -43,10 +43,10 @@ class Sampler(eqx.Module):
     """The sampler's word in the configuration."""
     target: ClassVar[float | None] = None
     """The acceptance rate to steer to; `None` for samplers without a step size."""
-    exact: ClassVar[bool] = True
+    unbiased: ClassVar[bool] = True
     """Whether a transition of a fixed scale leaves exp(-E) as it is."""
 
-    def of(self, energy: Energy) -> "Sampler":
+    def of(self, energy: States) -> "Sampler":
         """The sampler for an energy: this one, known to fit.
 
         Raises:
@@ -55,19 +55,19 @@ class Sampler(eqx.Module):
         self.check(energy)
         return self
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """Raise `ConfigError` if this sampler cannot move these states, naming one that can."""
 
     def backward(self) -> "Sampler":
         """The sampler whose transitions are these ones seen backwards in time: itself where they are reversible."""
         return self
 
-    def start(self, energy: Energy, x: Array) -> Walkers:  # noqa: ARG002 - for those that remember
+    def start(self, energy: States, x: Array) -> Walkers:  # noqa: ARG002 - for those that remember
         """Walkers at states x [chain, dim]."""
         return Walkers(x, jnp.ones((), x.dtype))
 
     @abstractmethod
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One transition of all chains, and their mean acceptance probability [], 1 where nothing is rejected."""
 
     def tuned(self, walkers: Walkers, acceptance: Array, gain: float | None = None) -> Walkers:
@@ -81,7 +81,7 @@ class Sampler(eqx.Module):
         return walkers._replace(scale=walkers.scale * jnp.exp(gain * (acceptance - self.target)))
 
     def run(
-        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
     ) -> tuple[Walkers, Array]:
         """Many transitions, and their mean acceptance probability []."""
 
@@ -92,7 +92,7 @@ class Sampler(eqx.Module):
         walkers, acceptance = lax.scan(one, walkers, jax.random.split(key, self.steps if steps is None else steps))
         return walkers, acceptance.mean()
 
-    def draws(self, energy: Energy, walkers: Walkers, key: Array, count: int) -> tuple[Walkers, Array]:
+    def draws(self, energy: States, walkers: Walkers, key: Array, count: int) -> tuple[Walkers, Array]:
         """`count` draws of every chain, `steps` transitions apart, [draw, chain, dim]."""
 
         def one(walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
@@ -111,46 +111,17 @@ class Stepping(Sampler):
 
     step_size: Positive = eqx.field(static=True)
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """Refuse discrete units."""
-        if values_of(energy) is not None:
+        if energy.values is not None:
             raise ConfigError(
-                f"sampler: {self.word} moves real numbers, but the units of {name_of(energy)} are discrete; choose "
+                f"sampler: {self.word} moves real numbers, but the units of {energy.name} are discrete; choose "
                 "gibbs, mh or auto"
             )
 
-    def start(self, energy: Energy, x: Array) -> Walkers:
+    def start(self, energy: States, x: Array) -> Walkers:
         """Walkers at states x [chain, dim] that step by `step_size`."""
         return super().start(energy, x)._replace(scale=jnp.asarray(self.step_size, x.dtype))
-
-
-def innermost(energy: Any) -> Any:
-    """The energy itself, without what it is wrapped in: conditions, a temperature, a path to it."""
-    while not isinstance(energy, Energy) and hasattr(energy, "energy"):
-        energy = energy.energy
-    return energy
-
-
-def values_of(energy: Any) -> tuple[float, ...] | None:
-    """What a unit can be, `None` of real numbers; of wrapped energies too."""
-    inner = innermost(energy)
-    return inner.values if isinstance(inner, Discrete) else None
-
-
-def name_of(energy: Any) -> str:
-    """What an error calls it."""
-    return type(innermost(energy)).__name__
-
-
-def slopes(energy: Any, x: Array) -> tuple[Array, Array]:
-    """The energies [chain] of states x [chain, dim], and their gradients [chain, dim]."""
-
-    def total(x: Array) -> tuple[Array, Array]:
-        energies = energy.batch(x)
-        return energies.sum(), energies
-
-    (_, energies), gradients = jax.value_and_grad(total, has_aux=True)(x)
-    return energies, gradients
 
 
 def accepted(log_ratio: Array, key: Array) -> tuple[Array, Array]:

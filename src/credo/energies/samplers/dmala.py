@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import log_softmax
 
-from credo.energies.base import Energy
-from credo.energies.samplers.base import Stepping, Walkers, accepted, name_of, settled, slopes, values_of
-from credo.energies.samplers.uniforms import uniforms
+from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
+from credo.energies.states import States, slopes
+from credo.energies.uniforms import uniforms
 from credo.errors import ConfigError
 
 Slopes = tuple[Array, Array]
@@ -31,20 +31,20 @@ class Dmala(Stepping):
     word: ClassVar[str] = "dmala"
     target: ClassVar[float | None] = 0.574
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """Refuse real numbers."""
-        if values_of(energy) is None:
+        if energy.values is None:
             raise ConfigError(
-                f"sampler: dmala moves discrete units, but {name_of(energy)} has real numbers; choose mala, hmc or auto"
+                f"sampler: dmala moves discrete units, but {energy.name} has real numbers; choose mala, hmc or auto"
             )
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One proposal for all chains, and their mean acceptance probability []."""
         walkers, _, rate = _moved(energy, walkers, slopes(energy, walkers.x), key)
         return walkers, rate
 
     def run(
-        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
     ) -> tuple[Walkers, Array]:
         """As that of all samplers, but the slopes of a state are computed once, not in both steps that know it."""
 
@@ -57,11 +57,11 @@ class Dmala(Stepping):
         return walkers, rates.mean()
 
 
-def _moved(energy: Energy, walkers: Walkers, here: Slopes, key: Array) -> tuple[Walkers, Slopes, Array]:
+def _moved(energy: States, walkers: Walkers, here: Slopes, key: Array) -> tuple[Walkers, Slopes, Array]:
     """The walkers after one proposal, the slopes where they are, and the mean acceptance probability []."""
     move_key, accept_key = jax.random.split(key)
     x, (energies, gradient) = walkers.x, here
-    values = jnp.asarray(values_of(energy), x.dtype)
+    values = jnp.asarray(energy.values, x.dtype)
     log_p = _log_p(x, gradient, values, walkers.scale)
     below = jnp.cumsum(jnp.exp(log_p), 0)[:-1]
     kinds = (uniforms(move_key, x.shape, x.dtype) >= below).sum(0)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from credo.energies.base import Energy
-from credo.energies.samplers.base import Stepping, Walkers, accepted, settled, slopes
+from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
+from credo.energies.states import States, slopes
 from credo.ranges import Part, Steps
 
 State = tuple[Array, Array, Array, Array]
@@ -30,7 +30,7 @@ class Hmc(Stepping):
     word: ClassVar[str] = "hmc"
     target: ClassVar[float | None] = 0.8
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One trajectory of all chains, and their mean acceptance probability []."""
         momentum_key, jitter_key, accept_key = jax.random.split(key, 3)
         x = walkers.x

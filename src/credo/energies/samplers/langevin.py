@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from credo.energies.base import Energy
-from credo.energies.samplers.base import Stepping, Walkers, slopes
+from credo.energies.samplers.base import Stepping, Walkers
+from credo.energies.states import States, slopes
 from credo.ranges import NonNegative, Positive
 
 
@@ -28,9 +28,9 @@ class Langevin(Stepping):
     clip: Positive | None = eqx.field(static=True, default=None)
 
     word: ClassVar[str] = "langevin"
-    exact: ClassVar[bool] = False
+    unbiased: ClassVar[bool] = False
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One step of all chains; nothing is rejected."""
         x, eps = walkers.x, walkers.scale
         _, gradient = slopes(energy, x)

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from credo.energies.base import Energy
-from credo.energies.samplers.base import Stepping, Walkers, accepted, settled, slopes
+from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
+from credo.energies.states import States, slopes
 
 _FARTHEST = 2.0
 """The longest drift, times the typical length of the noise."""
@@ -28,7 +28,7 @@ class Mala(Stepping):
     word: ClassVar[str] = "mala"
     target: ClassVar[float | None] = 0.574
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One proposal for all chains, and their mean acceptance probability []."""
         move_key, accept_key = jax.random.split(key)
         x, eps = walkers.x, walkers.scale

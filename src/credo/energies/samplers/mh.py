@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from credo.energies.base import Energy
-from credo.energies.samplers.base import Stepping, Walkers, accepted, settled, values_of
+from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
+from credo.energies.states import States
 
 
 class Mh(Stepping):
@@ -21,13 +21,13 @@ class Mh(Stepping):
     target: ClassVar[float | None] = 0.234
     """The rate of many dimensions (Roberts, Gelman & Gilks 1997), which is good in few ones too."""
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """Everything fits."""
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One proposal for all chains, and their mean acceptance probability []."""
         move_key, accept_key = jax.random.split(key)
-        x, values = walkers.x, values_of(energy)
+        x, values = walkers.x, energy.values
         if values is None:
             proposed = x + walkers.scale * jax.random.normal(move_key, x.shape, x.dtype)
         else:

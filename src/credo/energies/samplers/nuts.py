@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 from numpyro.infer.hmc import hmc
 
-from credo.energies.base import Energy, Given
 from credo.energies.samplers.base import Stepping, Walkers
+from credo.energies.states import States
 from credo.ranges import count
 
 
@@ -30,11 +30,11 @@ class Nuts(Stepping):
     word: ClassVar[str] = "nuts"
     target: ClassVar[float | None] = 0.8
 
-    def start(self, energy: Energy, x: Array) -> Walkers:
+    def start(self, energy: States, x: Array) -> Walkers:
         """Walkers at states x [chain, dim] with unit masses; they remember the inverse masses [dim]."""
         return super().start(energy, x)._replace(memory=jnp.ones(x.shape[1], x.dtype))
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One trajectory of each chain, and their mean acceptance statistic []."""
         real = jnp.result_type(float)
         scale, inverse_mass = walkers.scale.astype(real), walkers.memory.astype(real)
@@ -51,7 +51,7 @@ class Nuts(Stepping):
         return walkers._replace(x=x.astype(dtype)), rates.mean().astype(dtype)
 
     def run(
-        self, energy: Energy, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
+        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
     ) -> tuple[Walkers, Array]:
         """Many transitions and their mean acceptance statistic []; a warm-up learns the masses half-way."""
         steps = self.steps if steps is None else steps
@@ -69,8 +69,7 @@ class Nuts(Stepping):
         return super().run(energy, walkers, last, steps - 2 * quarter, adapt=True)
 
 
-def _potential(energy: Any, chain: Array) -> Any:
+def _potential(energy: States, chain: Array) -> Any:
     """E of the state [dim] of one chain, given its own row of conditions where there are some."""
-    if isinstance(energy, Given):
-        energy = Given(energy.energy, tuple(each[chain][None] for each in energy.conditions))
+    energy = energy.row(chain)
     return lambda x: energy.batch(x[None])[0]

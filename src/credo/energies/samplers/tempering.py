@@ -4,7 +4,7 @@ Neighbours on the ladder exchange their states with probability min(1, exp(E_i(x
 those of even and odd rungs in turn (Okabe et al. 2001), so that states travel far.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from credo.energies.base import Energy
 from credo.energies.samplers.base import Sampler, Walkers
-from credo.energies.samplers.tempered import tempered
+from credo.energies.states import States
 from credo.errors import ConfigError
 from credo.ranges import Positive
 
@@ -51,27 +50,27 @@ class Tempering(Sampler):
             raise ConfigError(
                 f"ladder: expected at least two inverse temperatures from 1 downwards, but got {self.ladder}"
             )
-        if not self.sampler.exact:
+        if not self.sampler.unbiased:
             raise ConfigError(
                 f"sampler: tempering expected an inner sampler that leaves exp(-E) as it is, but got "
                 f"{self.sampler.word}; choose gibbs, mala, hmc, mh or nuts"
             )
 
-    def of(self, energy: Energy) -> "Tempering":
+    def of(self, energy: States) -> "Tempering":
         """With the inner sampler for this energy."""
         return Tempering(self.steps, self.sampler.of(energy), self.ladder)
 
-    def check(self, energy: Energy) -> None:
+    def check(self, energy: States) -> None:
         """As the inner sampler does."""
         self.sampler.check(energy)
 
-    def start(self, energy: Energy, x: Array) -> Walkers:
+    def start(self, energy: States, x: Array) -> Walkers:
         """Walkers whose replicas all start at x [chain, dim]."""
         betas = jnp.asarray(self.ladder, x.dtype)
-        replicas = jax.vmap(lambda beta: self.sampler.start(tempered(energy, beta), x))(betas)
+        replicas = jax.vmap(lambda beta: self.sampler.start(energy.tempered(beta), x))(betas)
         return Walkers(x, replicas.scale[0], Replicas(replicas, jnp.zeros_like(betas), jnp.zeros((), int)))
 
-    def step(self, energy: Energy, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
         """One run of every replica and one exchange; the mean acceptance probability [] of the first rung's moves."""
         move_key, swap_key = jax.random.split(key)
         memory: Replicas = walkers.memory
@@ -81,7 +80,7 @@ class Tempering(Sampler):
         keys = jax.random.split(move_key, len(betas))
 
         def moved(beta: Array, one: Walkers, key: Array) -> tuple[Walkers, Array]:
-            return self.sampler.run(tempered(energy, beta), one, key)
+            return self.sampler.run(energy.tempered(beta), one, key)
 
         replicas, rates = jax.vmap(moved)(betas, replicas, keys)
         x = exchanged(energy, betas, replicas.x, memory.odd, swap_key)
@@ -95,7 +94,7 @@ class Tempering(Sampler):
         return walkers._replace(scale=replicas.scale[0], memory=memory._replace(walkers=replicas))
 
 
-def exchanged(energy: Any, betas: Array, x: Array, odd: Array, key: Array) -> Array:
+def exchanged(energy: States, betas: Array, x: Array, odd: Array, key: Array) -> Array:
     """The states [rung, chain, dim] after neighbours were offered an exchange.
 
     Args:
@@ -110,7 +109,7 @@ def exchanged(energy: Any, betas: Array, x: Array, odd: Array, key: Array) -> Ar
     partner = jnp.where((partner < 0) | (partner >= len(betas)), rungs, partner)
 
     def energies(beta: Array, x: Array) -> Array:
-        here: Array = tempered(energy, beta).batch(x)
+        here: Array = energy.tempered(beta).batch(x)
         return here
 
     gain = jax.vmap(energies)(betas, x) - jax.vmap(energies)(betas, x[partner])

@@ -8,12 +8,20 @@ if TYPE_CHECKING:
 
     from credo.inference.base import Checkpointer, Listener
     from credo.inference.calls import Call, Calls
+    from credo.inference.result import Result
     from credo.models.problem import Problem
 
 
 @runtime_checkable
 class Training(Protocol):
     """How the networks of a model are trained (`conf/training`); the point estimates and the chains' starts use it."""
+
+    of_density: bool
+    """Whether the trained energy stands for a density of states."""
+    by_samples: bool
+    """Whether it is trained by samples of the model."""
+    derives: str
+    """What `derived` adds, as a message calls it."""
 
     def fitted(self, rows: int, free: Collection[str]) -> "Training":
         """This training with those of its settings that nobody chose (`free`) as so many rows allow."""
@@ -33,4 +41,8 @@ class Training(Protocol):
         self, problem: "Problem", key: "jax.Array", members: int, listener: "Listener"
     ) -> "Generator[Call, Any, dict[str, jax.Array]]":
         """Trained weights for chains to begin at, [member, ...] by site, unconstrained."""
+        ...
+
+    def derived(self, problem: "Problem", result: "Result", key: "jax.Array") -> "Result":
+        """The result with groups more that only this training has."""
         ...

@@ -7,7 +7,7 @@ from jax import Array
 
 from credo.inference.training.contrastive import Contrastive
 from credo.inference.training.descent import Batch
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel
 
 

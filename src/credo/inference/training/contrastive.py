@@ -19,7 +19,7 @@ from credo.errors import ConfigError
 from credo.inference.density import Program, Values, WithoutLikelihood, constrain, structure
 from credo.inference.training.descent import Batch, Descent, Method
 from credo.inference.training.likelihood import nll
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import NonNegative
 
@@ -45,15 +45,15 @@ class OfEnergies(Descent):
     def check(self, problem: Problem) -> None:
         """As all trainings; and the model must have an energy."""
         super().check(problem)
-        if not hasattr(problem.model, "energy"):
+        if not problem.model.has_energy:
             raise ConfigError(
-                f"training={self.word} trains energies, but model={type(problem.model).__name__.lower()} has none; "
+                f"training={self.word} trains energies, but model={problem.model.name} has none; "
                 "use training=likelihood, or model=ebm"
             )
 
     def measure(self, program: BoundModel) -> str | None:
         """The negative log likelihood, where Z is tractable."""
-        return None if program.model.exact is None else "nll"  # type: ignore[attr-defined]
+        return None if program.model.normalised_by is None else "nll"  # type: ignore[attr-defined]
 
     def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
         """The mean negative log likelihood where Z is tractable."""
@@ -86,6 +86,7 @@ class Contrastive(OfEnergies):
     gradient_penalty: NonNegative = eqx.field(static=True)
 
     curve: ClassVar[str] = "energy_gap"
+    by_samples: ClassVar[bool] = True
 
     @abstractmethod
     def negatives(
@@ -108,7 +109,9 @@ class Contrastive(OfEnergies):
         states, y = states_of(batch.program, z)
         fixed = jax.tree.map(lax.stop_gradient, states)
         negatives, energy, memory = self.negatives(fixed, y, batch, memory, key)
-        live = eqx.tree_at(lambda e: e.energy, energy, states.energy.energy) if _is_given(energy) else states.energy
+        live = (
+            eqx.tree_at(lambda e: e.energy, energy, states.energy.energy) if states.model.conditional else states.energy
+        )
         down, up = states.energy.batch(y), live.batch(lax.stop_gradient(negatives))
         gap = down.mean() - up.mean()
         value = gap - log_prior(method, batch, z)
@@ -119,7 +122,3 @@ class Contrastive(OfEnergies):
             value += self.gradient_penalty * jnp.square(slope).sum(-1).mean()
         value = jnp.where(jnp.abs(gap) < MOST_GAP, value, jnp.nan)
         return value, (gap, jax.tree.map(lax.stop_gradient, memory))
-
-
-def _is_given(energy: Any) -> bool:
-    return hasattr(energy, "conditions")

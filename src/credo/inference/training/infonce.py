@@ -5,19 +5,23 @@ van den Oord, A., Li, Y. and Vinyals, O. (2018). Representation learning with co
 
 import dataclasses
 from collections.abc import Collection
+from math import log
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
+import jax
+import numpy as np
+import xarray as xr
 from jax import Array, lax
+from numpyro import handlers
 
-from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.inference.density import Values
+from credo.inference.result import Result
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
 from credo.information.mutual_information import infonce
-from credo.models.ebm import EnergyDistribution
-from credo.models.energies.critic import Pairs
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 
 
@@ -35,6 +39,8 @@ class Infonce(OfEnergies):
 
     word: ClassVar[str] = "infonce"
     curve: ClassVar[str] = "mi_bound"
+    of_density: ClassVar[bool] = False
+    derives: ClassVar[str] = "information"
 
     def fitted(self, rows: int, free: Collection[str]) -> Self:
         """As all trainings; a batch must be no larger than the rows that are kept back, by which it is judged."""
@@ -76,6 +82,10 @@ class Infonce(OfEnergies):
         """Minus the mean bound of groups of as many rows as a batch has."""
         return -self.bounds(*states_of(batch.program, z)).mean()
 
+    def derived(self, problem: Problem, result: Result, key: Array) -> Result:  # noqa: ARG002 - nothing is random
+        """With the mutual information (see `add_information`)."""
+        return add_information(problem, result)
+
     def bounds(self, states: EnergyDistribution, y: Array) -> Array:
         """The bound [group] of consecutive groups of `batch_size` of the rows y [row, dim]; the rest is left out."""
         size = self.batch_size
@@ -83,17 +93,58 @@ class Infonce(OfEnergies):
         conditions = tuple(c[: groups * size].reshape(groups, size, *c.shape[1:]) for c in states.energy.conditions)
 
         def bound(group: tuple[tuple[Array, ...], Array]) -> Array:
-            return infonce(_of_pairs(states.energy.energy, *group), symmetric=self.symmetric)
+            return infonce(states.energy.energy.pair_scores(*group), symmetric=self.symmetric)
 
         return lax.map(bound, (conditions, y[: groups * size].reshape(groups, size, -1)))
 
 
 def scores(states: EnergyDistribution, y: Array) -> Array:
     """-E(y_j; x_i) of all pairs [K, K] of the rows y [K, dim] and their conditions."""
-    return _of_pairs(states.energy.energy, states.energy.conditions, y)
+    found: Array = states.energy.energy.pair_scores(states.energy.conditions, y)
+    return found
 
 
-def _of_pairs(energy: Any, conditions: tuple[Array, ...], y: Array) -> Array:
-    if isinstance(energy, Pairs):
-        return energy.scores(conditions, y)
-    return -Given(energy, conditions).table(y)
+def add_information(problem: Problem, result: Result) -> Result:
+    """The result of `training=infonce` with the group `information`; any other as it is.
+
+    Its variables are in nats, of each member of an ensemble: `value` [member], the mean bound over groups of K held-out
+    rows (K = `training.batch_size`, the rows in a random order that is always the same); `error` [member], its standard
+    error over the groups, NaN for one group; `bound` [], ln K, which no value can exceed; `group` [member, batch], each
+    group's bound; `truth` [], of synthetic data. `value` and `error` are NaN, and there are no groups, where fewer than
+    K rows are held out. The attribute `rows` is how many are.
+    """
+    training, test = problem.training, problem.bound_test
+    if not isinstance(training, Infonce) or "network" not in result.tree.children:
+        return result
+    thetas, rows = _draws(problem, result), 0 if test is None else len(test.arrays["y"])
+    found = np.empty((len(thetas), 0))
+    if test is not None and rows >= training.batch_size:
+        shuffled = test.of_rows(np.random.default_rng(0).permutation(rows), problem.by_row)
+        found = np.array([_bounds(training, shuffled, theta) for theta in thetas], float)
+    count, unknown = found.shape[1], np.full(len(found), np.nan)
+    error = found.std(1, ddof=1) / np.sqrt(count) if count > 1 else unknown
+    variables: dict[str, Any] = {
+        "value": ("member", found.mean(1) if count else unknown),
+        "error": ("member", error),
+        "bound": log(training.batch_size),
+        "group": (("member", "batch"), found),
+    }
+    if "mutual_information" in problem.data.attrs:
+        variables["truth"] = float(problem.data.attrs["mutual_information"])
+    result.tree["information"] = xr.DataTree(xr.Dataset(variables, attrs={"rows": rows}))
+    return result
+
+
+def _draws(problem: Problem, result: Result) -> list[dict[str, np.ndarray]]:
+    """The latents of each member by site, in their own space."""
+    network = result.tree["network"].to_dataset()
+    names = [site.name for site in problem.latents]
+    flat = {name: network[name].to_numpy().reshape(-1, *network[name].shape[2:]) for name in names}
+    return [{name: values[m] for name, values in flat.items()} for m in range(len(flat[names[0]]))]
+
+
+@eqx.filter_jit
+def _bounds(training: Infonce, program: BoundModel, theta: dict[str, Any]) -> Array:
+    seeded = handlers.seed(program, jax.random.PRNGKey(0))
+    message = handlers.trace(handlers.substitute(seeded, data=theta)).get_trace()["y"]
+    return training.bounds(message["fn"], message["fn"].states(message["value"]))

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from credo.energies.base import Given
 from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.langevin import Langevin as Unadjusted
 from credo.energies.samplers.mala import Mala
@@ -15,7 +14,7 @@ from credo.errors import ConfigError
 from credo.inference.training.contrastive import Negatives
 from credo.inference.training.descent import Batch
 from credo.inference.training.pcd import Pcd, restarted
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 from credo.ranges import NonNegative, Positive, Steps
 
@@ -39,8 +38,7 @@ class Langevin(Pcd):
 
     def check(self, problem: Problem) -> None:
         """As `Pcd`; and states must be real numbers, whatever the model's sampler is."""
-        energy = getattr(problem.model, "energy", None)
-        if energy is not None and energy.support.is_discrete:
+        if problem.model.has_energy and problem.model.energy.support.is_discrete:  # type: ignore[attr-defined]
             raise ConfigError("training=langevin moves real numbers, but these states are discrete; use training=pcd")
         super().check(problem)
 
@@ -55,7 +53,7 @@ class Langevin(Pcd):
         self, states: EnergyDistribution, y: Array, batch: Batch, memory: Negatives, key: Array
     ) -> tuple[Array, Any, Any]:
         """Some states of the buffer, moved on."""
-        if isinstance(states.energy, Given):
+        if states.model.conditional:
             return super().negatives(states, y, batch, memory, key)
         chosen_key, restart_key, key = jax.random.split(key, 3)
         walkers = memory.walkers

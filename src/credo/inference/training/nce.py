@@ -17,12 +17,11 @@ from jax import Array
 from jax.nn import log_softmax, logsumexp, softplus
 
 from credo import memory
-from credo.energies.base import Given
 from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Positive
 
@@ -86,19 +85,19 @@ class Nce(OfEnergies):
         """As all trainings; and form, noise and energy must go together."""
         super().check(problem)
         memory.require(f"training.samples={self.samples}", 4 * self.samples * self.batch_size)
-        family = problem.model.energy  # type: ignore[attr-defined]
-        if self.form == "binary" and not family.networks:
+        energy = problem.model.energy  # type: ignore[attr-defined]
+        if self.form == "binary" and not energy.networks:
             raise ConfigError(
                 "training.form: binary learns log Z as the last bias of a network, but this energy has none; use "
                 "training.form=ranking"
             )
-        if family.support.is_discrete and self.noise != "base":
+        if energy.support.is_discrete and self.noise != "base":
             raise ConfigError(
                 f"training.noise: discrete states need base, but got {self.noise}; set training.noise=base"
             )
-        if self.noise == "local" and not (family.conditional and self.form == "ranking"):
+        if self.noise == "local" and not (energy.conditional and self.form == "ranking"):
             raise ConfigError("training.noise: local is for training.form=ranking of a conditional energy; use kde")
-        if self.noise == "uniform" and not np.isfinite(family.box).all():
+        if self.noise == "uniform" and not np.isfinite(energy.box).all():
             raise ConfigError("training.noise: uniform needs energy.bounds, but there are none; use kde")
 
     def begin(self, program: BoundModel, key: Array) -> Any:
@@ -123,7 +122,7 @@ class Nce(OfEnergies):
         return value - log_prior(method, batch, z), (value, memory)
 
     def _classified(self, states: EnergyDistribution, y: Array, memory: Any, key: Array) -> Array:
-        if isinstance(states.energy, Given):
+        if states.model.conditional:
             return self._of_conditional(states, y, memory, key)
         count = self.samples * len(y) if self.form == "binary" else self.samples
         noise = self._noise(states, memory, key, count)
@@ -155,18 +154,18 @@ class Nce(OfEnergies):
         return (softplus(shift - scores[:, 0]) + softplus(scores[:, 1:] - shift).sum(1)).mean()
 
     def _widths(self, states: EnergyDistribution, y: Array) -> Array:
-        return jnp.asarray(self.widths)[:, None] * jnp.asarray(states.family.sd or np.ones(y.shape[1]))  # type: ignore[attr-defined]
+        return jnp.asarray(self.widths)[:, None] * jnp.asarray(states.model.unit or np.ones(y.shape[1]))
 
     def _known(self, states: EnergyDistribution, memory: Any) -> Any:
         if self.noise == "uniform":
-            low, high = np.array(states.family.box).T  # type: ignore[attr-defined]
+            low, high = np.array(states.model.box).T
             return dist.Uniform(low, high).to_event(1)
-        return states.family.base if self.noise == "base" else memory
+        return states.model.base if self.noise == "base" else memory
 
     def _noise(self, states: EnergyDistribution, memory: Any, key: Array, count: int) -> Array:
         known = self._known(states, memory)
         if isinstance(known, Noise):
-            low, high = np.array(states.family.box).T  # type: ignore[attr-defined]
+            low, high = np.array(states.model.box).T
             return jnp.clip(known.sample(key, count), low, high)
         return known.sample(key, (count,)).astype(float)
 

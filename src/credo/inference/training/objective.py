@@ -12,6 +12,7 @@ from jax import Array
 from credo import memory
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values
+from credo.inference.result import Result
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, NonNegative, Part, Positive
 
@@ -67,6 +68,12 @@ class Objective(eqx.Module):
     """The objective's word in the configuration."""
     curve: ClassVar[str] = "loss"
     """What its learning curves show, as metrics are named."""
+    of_density: ClassVar[bool] = True
+    """Whether the trained energy stands for a density of states."""
+    by_samples: ClassVar[bool] = False
+    """Whether it is trained by samples of the model, which are then looked at, too, where there are exact ones."""
+    derives: ClassVar[str] = "training"
+    """What `derived` adds, as a message calls it."""
     keeps_going: ClassVar[bool] = False
     """Whether a member that is no longer finite is left out, instead of ending the run."""
 
@@ -116,6 +123,10 @@ class Objective(eqx.Module):
         left = rows - round(validation * rows)
         size = max(min(self.batch_size, left), 1) if "batch_size" in free else self.batch_size
         return dataclasses.replace(self, batch_size=size, validation=validation)
+
+    def derived(self, problem: Problem, result: Result, key: Array) -> Result:  # noqa: ARG002 - a hook
+        """The result with groups that only this objective has; the default adds none."""
+        return result
 
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if the rows do not suffice, or latents have values by row."""

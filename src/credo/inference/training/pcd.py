@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from credo import memory
-from credo.energies.base import Given
 from credo.inference.density import structure
 from credo.inference.training.contrastive import Contrastive, Negatives
 from credo.inference.training.descent import Batch
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Share
 
@@ -42,8 +41,8 @@ class Pcd(Contrastive):
     def begin(self, program: BoundModel, key: Array) -> Negatives:
         """Chains at the base distribution."""
         states = structure(program, key)["y"]["fn"]
-        count = states.rows if states.family.conditional else self.chains
-        x = states.family.base.sample(jax.random.fold_in(key, 1), (count,)).astype(float)
+        count = states.rows if states.model.conditional else self.chains
+        x = states.model.base.sample(jax.random.fold_in(key, 1), (count,)).astype(float)
         return Negatives(self.sampler(states).start(states.energy, x), jnp.ones(()))
 
     def negatives(
@@ -57,7 +56,7 @@ class Pcd(Contrastive):
         """The chains, moved on."""
         restart_key, key = jax.random.split(key)
         walkers = memory.walkers
-        mine = batch.rows if isinstance(states.energy, Given) else jnp.arange(len(walkers.x))
+        mine = batch.rows if states.model.conditional else jnp.arange(len(walkers.x))
         moved = walkers._replace(x=restarted(self.restart, states, walkers.x[mine], restart_key))
         moved, acceptance = self.sampler(states).run(states.energy, moved, key, adapt=True)
         after = moved._replace(x=walkers.x.at[mine].set(moved.x))
@@ -67,5 +66,5 @@ class Pcd(Contrastive):
 def restarted(share: float, states: EnergyDistribution, x: Array, key: Array) -> Array:
     """A share of the states [state, dim], drawn anew from the base distribution."""
     chosen_key, base_key = jax.random.split(key)
-    new = states.family.base.sample(base_key, (len(x),)).astype(x.dtype)
+    new = states.model.base.sample(base_key, (len(x),)).astype(x.dtype)
     return jnp.where(jax.random.uniform(chosen_key, (len(x), 1)) < share, new, x)

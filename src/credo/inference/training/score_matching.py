@@ -14,7 +14,7 @@ from credo.errors import ConfigError
 from credo.inference.density import Values
 from credo.inference.training.contrastive import OfEnergies, log_prior, states_of
 from credo.inference.training.descent import Batch, Method
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
 from credo.ranges import Count, Positive
 
@@ -46,10 +46,10 @@ class ScoreMatching(OfEnergies):
         """As all trainings; and states must be real numbers, without bounds."""
         super().check(problem)
         memory.require(f"training.directions={self.directions}", 4 * self.directions * self.batch_size)
-        family = problem.model.energy  # type: ignore[attr-defined]
-        if family.support.is_discrete:
+        energy = problem.model.energy  # type: ignore[attr-defined]
+        if energy.support.is_discrete:
             raise ConfigError("training=score_matching needs real states, but these are discrete; use training=pcd")
-        if np.isfinite(getattr(family, "box", ())).any():
+        if np.isfinite(energy.box).any():
             raise ConfigError(
                 "training=score_matching needs a density without bounds, as it sees nothing of a jump at them; set "
                 "energy.bounds=null and energy.tail=2, or use training=nce"
@@ -74,7 +74,7 @@ class ScoreMatching(OfEnergies):
 
     def divergence(self, states: EnergyDistribution, y: Array, key: Array) -> Array:
         """What is minimised, [row], of states y [row, dim]."""
-        unit = np.array(getattr(states.family, "sd", ()) or np.ones(y.shape[1]))
+        unit = np.array(states.model.unit or np.ones(y.shape[1]))
         score = jax.grad(lambda u: -states.energy.batch(u * unit).sum())
         u = y / unit
         if self.form == "denoising":

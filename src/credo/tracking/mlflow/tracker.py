@@ -276,8 +276,10 @@ def _refuse_without_model(name: str, record: RunRecord) -> None:
     """Refuse to register what is no model to predict with, as far as that is known before the run."""
     if not name.strip() or {"/", ":"} & set(name):
         raise ConfigError(f"tracking.register={name}: expected a name without slashes and colons, as MLflow demands it")
+    from credo.models.base import Model  # takes time to load
+
     target = pkgutil.resolve_name(loading.importable(record.config["model"]["_target_"]))
-    if isinstance(target, type) and not hasattr(target, "exported"):
+    if isinstance(target, type) and issubclass(target, Model) and not target.predicts:
         raise ConfigError(
             f"tracking.register={name}: expected a model that can be exported, as model=mdn is, and got "
             f"model={record.choices['model']}; choose such a model, or set tracking.register=null"

@@ -83,7 +83,7 @@ class Exchange(Mh):
 
     def check(self, problem: Problem) -> None:
         """As `Mh`; and the model must be one of energies."""
-        if not hasattr(problem.model, "energy"):
+        if not problem.model.has_energy:
             raise ConfigError(
                 "inference=exchange draws data from a model whose Z is unknown, which only model=ebm has; use "
                 "inference=mh"

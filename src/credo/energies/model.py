@@ -1,4 +1,4 @@
-"""Families of energies E(x; theta) of one kind: theta is drawn from priors in a NumPyro program."""
+"""What is unknown of an energy E(x; theta): theta is drawn from priors in a NumPyro program."""
 
 import dataclasses
 from abc import abstractmethod
@@ -6,36 +6,36 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import Array
 from numpyro.distributions import constraints
 
 from credo.energies.base import Energy
-from credo.energies.normaliser.exact import Exact
+from credo.energies.normaliser.base import Normaliser
+from credo.energies.units import OneOf, Uniform
 from credo.errors import ConfigError
-from credo.models.supports import OneOf
 
 Prior = Mapping[str, dist.Distribution]
 
 
-class Family(eqx.Module):
-    """Energies of one kind. A subclass names the priors that it reads in `supports`, and writes `__call__`.
+class EnergyModel(eqx.Module):
+    """An energy with unknowns. A subclass names the priors that it reads in `supports`, and writes `__call__`.
 
     Attributes:
         dim: how many numbers a state has; `None` until `fitted`, where the data decides.
     """
 
     supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """For each prior that the family reads, the supports within one of which the prior must lie."""
+    """For each prior that the energy reads, the supports within one of which the prior must lie."""
     formula: ClassVar[str] = ""
     """The energy in one line of mathematics."""
     conditional: ClassVar[bool] = False
     """Whether the energy is one of y given x."""
     takes_one_row: ClassVar[bool] = False
     """Whether one state tells something of it, since its units have unknowns in common."""
+    density: ClassVar[bool] = True
+    """Whether exp(-E) stands for a density of states; a critic only tells pairs apart."""
     networks: ClassVar[bool] = False
     """Whether its unknowns are a network's weights."""
 
@@ -59,7 +59,7 @@ class Family(eqx.Module):
         """The energy, its unknowns being sampled by `numpyro.sample`."""
 
     def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:  # noqa: ARG002
-        """This family with what it takes from the training rows: y [row, dim], x [row, feature], context.
+        """This model with what it takes from the training rows: y [row, dim], x [row, feature], context.
 
         Raises:
             ConfigError: the rows are no states of it.
@@ -76,9 +76,19 @@ class Family(eqx.Module):
         return {}
 
     @property
-    def exact(self) -> Exact | None:
+    def normaliser(self) -> Normaliser | None:
         """The way to log Z where it is tractable."""
         return None
+
+    @property
+    def unit(self) -> tuple[float, ...]:
+        """In what a number of a state is measured, [dim]; empty for 1."""
+        return ()
+
+    @property
+    def box(self) -> tuple[tuple[float, float], ...]:
+        """(low, high) of each number of a state, outside of which there is no density."""
+        return ((-np.inf, np.inf),) * (self.dim or 1)
 
     @property
     @abstractmethod
@@ -91,8 +101,8 @@ class Family(eqx.Module):
         """A normalised distribution of event shape [dim] about where the data is: to begin chains and to compare."""
 
 
-class Continuous(Family):
-    """A family whose states are real numbers, perhaps within bounds. It takes their moments from the rows.
+class ContinuousModel(EnergyModel):
+    """An energy whose states are real numbers, perhaps within bounds. It takes their moments from the rows.
 
     Attributes:
         mean: of the training rows, [dim].
@@ -110,9 +120,9 @@ class Continuous(Family):
         return len(self.mean) or None
 
     @property
-    def box(self) -> tuple[tuple[float, float], ...]:
-        """(low, high) of each number of a state, outside of which there is no density."""
-        return ((-np.inf, np.inf),) * (self.dim or 1)
+    def unit(self) -> tuple[float, ...]:
+        """The standard deviations."""
+        return self.sd
 
     @property
     def support(self) -> Any:
@@ -137,13 +147,11 @@ class Continuous(Family):
         return dataclasses.replace(self, mean=tuple(map(float, y.mean(0))), sd=tuple(map(float, sd)), farthest=farthest)
 
 
-class Units(Family):
-    """A family of discrete units that each take one of a few `values`."""
+class UnitsModel(EnergyModel):
+    """An energy of discrete units that each take one of a few `values`."""
 
-    @property
-    @abstractmethod
-    def values(self) -> tuple[float, ...]:
-        """What a unit can be."""
+    values: ClassVar[tuple[float, ...]]
+    """What a unit can be."""
 
     @property
     def support(self) -> Any:
@@ -155,27 +163,3 @@ class Units(Family):
         """All states alike."""
         assert self.dim is not None  # noqa: S101 -- for the type checker: `fitted` was called
         return Uniform(self.values, self.dim)
-
-
-class Uniform(dist.Distribution):
-    """Independent units, each uniform over `values`; event shape [dim]."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_aux_fields = ("values", "dim")
-
-    def __init__(self, values: tuple[float, ...], dim: int) -> None:
-        self.values, self.dim = values, dim
-        super().__init__((), (dim,))
-
-    @property
-    def support(self) -> Any:
-        """One of the values, each."""
-        return constraints.independent(OneOf(self.values), 1)
-
-    def log_prob(self, value: Array) -> Array:
-        """The same of all states."""
-        return jnp.full(value.shape[:-1], -self.dim * np.log(len(self.values)))
-
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Independent draws."""
-        return jax.random.choice(key, jnp.asarray(self.values), (*sample_shape, self.dim))

@@ -16,7 +16,6 @@ from jax import Array
 from numpyro.distributions.transforms import AffineTransform
 
 from credo.errors import ConfigError
-from credo.models.priors import is_improper
 
 
 class Moments(eqx.Module):
@@ -81,6 +80,13 @@ def sample(name: str, shape: tuple[int, ...], prior: Mapping[str, dist.Distribut
         own = dist.TransformedDistribution(own, AffineTransform(0.0, scale, domain=own.support))
     value: Array = numpyro.sample(name, own.expand(shape).to_event(len(shape)), infer={"group": "network"})
     return value
+
+
+def is_improper(distribution: Any) -> bool:
+    """Whether a distribution cannot be drawn from."""
+    while hasattr(distribution, "base_dist"):
+        distribution = distribution.base_dist
+    return isinstance(getattr(distribution, "prior", distribution), dist.ImproperUniform)
 
 
 def in_double(network: Any) -> Any:

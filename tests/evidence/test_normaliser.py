@@ -18,12 +18,12 @@ from scipy.special import ndtr
 
 from credo.energies.base import Energy, Given
 from credo.energies.ising import Ising
-from credo.energies.normaliser.exact import Closed, Enumerated, Exact, Integrated, Transferred
+from credo.energies.normaliser.base import Closed, Enumerated, Integrated, Normaliser, Transferred
 from credo.energies.polynomial import Polynomial
+from credo.energies.polynomial import PolynomialModel as Polynomials
 from credo.energies.potts import Potts
 from credo.energies.quadratic import Quadratic
 from credo.energies.rbm import BernoulliRbm, GaussianRbm
-from credo.models.energies.polynomial import Polynomial as Polynomials
 
 DRAWS = 20_000
 LINE = (-inf, inf)
@@ -46,12 +46,12 @@ def torus(temperature: float) -> Ising:
     return Ising.lattice((4, 4), inverse_temperature=temperature)
 
 
-ON_A_LINE = Polynomials((2, 4)).exact
+ON_A_LINE = Polynomials((2, 4)).normaliser
 """As `energy=polynomial` has it."""
 ON_A_TORUS = Transferred((4, 4), True)
 
 # From ../shared/reference/closed_forms.json: enumeration and transfer matrices, and quadrature, by other programs.
-REFERENCE: dict[str, tuple[Exact, Callable[[], Any], float]] = {
+REFERENCE: dict[str, tuple[Normaliser, Callable[[], Any], float]] = {
     "rbm 6 x 4": (Enumerated(), lambda: seeded(6, 4, 0), 7.025233101076649),
     "rbm 10 x 8": (Enumerated(), lambda: seeded(10, 8, 1), 13.15872482803186),
     "enumerated K=0.2": (Enumerated(), lambda: torus(0.2), 11.771470358541583),
@@ -74,7 +74,7 @@ REFERENCE: dict[str, tuple[Exact, Callable[[], Any], float]] = {
     "double well": (ON_A_LINE, lambda: Polynomial([1.0, -2.0, 1.0], (0, 2, 4)), log(1.9737321500898242)),
 }
 
-CLOSED: dict[str, tuple[Exact, Callable[[], Any], float]] = {
+CLOSED: dict[str, tuple[Normaliser, Callable[[], Any], float]] = {
     "x^4": (ON_A_LINE, lambda: Polynomial([1.0], (4,)), log(2 * gamma(1.25))),
     "x^4 / 10^8": (ON_A_LINE, lambda: Polynomial([1e-8], (4,)), log(2 * gamma(1.25) * 100)),
     "gaussian": (Closed(), lambda: Quadratic([1.0, -1.0], P), log(2 * pi) - 0.5 * log(2 - 0.36)),
@@ -120,12 +120,12 @@ class Around(Energy):
 
 
 @jax.jit
-def log_z(ways: tuple[Exact, ...], energy: Any) -> list[jax.Array]:
+def log_z(ways: tuple[Normaliser, ...], energy: Any) -> list[jax.Array]:
     return [way.log_z(energy) for way in ways]
 
 
 @jax.jit
-def drawn(way: Exact, energy: Any, keys: jax.Array) -> jax.Array:
+def drawn(way: Normaliser, energy: Any, keys: jax.Array) -> jax.Array:
     """Independent draws [draw, ...]."""
     return jax.vmap(lambda key: way.draws(energy, key))(keys)
 
@@ -224,7 +224,7 @@ OF_TORUS = {
 }
 COVARIANCE = np.linalg.inv(P)
 
-DRAWN: dict[str, tuple[Exact, Callable[[], Any], dict[str, Any]]] = {
+DRAWN: dict[str, tuple[Normaliser, Callable[[], Any], dict[str, Any]]] = {
     "rbm 6 x 4": (
         Enumerated(),
         lambda: seeded(6, 4, 0),

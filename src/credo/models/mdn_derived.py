@@ -1,31 +1,31 @@
 """What a conditional model's predictive is worth on rows that it has not seen, and how it runs along an input."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 import xarray as xr
 
-from credo.inference.result import Result
-from credo.models.predict import PROBABILITIES, Predictive
+from credo.models.base import Found
+from credo.models.predict import PROBABILITIES, Predictive, Predictor
 from credo.models.problem import Problem
 
 _POINTS, _LEVELS, _SEEN = 80, 120, 400
 
 
-def add_predictive(problem: Problem, result: Result, key: jax.Array) -> Result:
+def add_predictive[R: Found](problem: Problem, result: R, key: jax.Array) -> R:
     """The result of a conditional model with the groups `predictive` and `curve`; any other as it is."""
-    if not hasattr(problem.model, "conditional") or "network" not in result.tree.children:
+    if not problem.model.predicts or "network" not in result.tree.children:
         return result
     network = result.tree["network"].to_dataset()
     draws = {str(name): v.to_numpy().reshape(-1, *v.shape[2:]) for name, v in network.data_vars.items()}
-    predictive = Predictive(problem.model, draws)
+    predictive = Predictive(cast("Predictor", problem.model), draws)
     result.tree["predictive"] = xr.DataTree(_rows(problem, result, predictive, key))
     result.tree["curve"] = xr.DataTree(_curve(problem, predictive))
     return result
 
 
-def _rows(problem: Problem, result: Result, predictive: Predictive, key: jax.Array) -> xr.Dataset:
+def _rows(problem: Problem, result: Found, predictive: Predictive, key: jax.Array) -> xr.Dataset:
     """The predictive of each held-out row, or of the training rows where none is held out."""
     data = problem.data if problem.test is None else problem.test
     x, y, context = _arrays(data)

@@ -15,21 +15,14 @@ import xarray as xr
 from jax import Array
 from numpyro import handlers
 
-from credo.diagnostics.replicates import replicates
-from credo.diagnostics.samples import largest_r_hat
-from credo.energies.base import Given
-from credo.energies.ising import Ising
 from credo.energies.normaliser import ais
-from credo.energies.normaliser.exact import Exact
-from credo.energies.potts import Potts
-from credo.energies.rbm import Rbm
+from credo.energies.normaliser.base import Normaliser
+from credo.energies.samplers.agreement import largest_r_hat
 from credo.energies.samplers.base import Walkers
-from credo.inference.result import Kind, Result
-from credo.inference.training.contrastive import Contrastive
-from credo.inference.training.infonce import Infonce
-from credo.models.ebm import EnergyDistribution
-from credo.models.energies.critic import Critic
+from credo.models.base import Found
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import BoundModel, Problem
+from credo.models.replicates import replicates
 
 _MOST_MEMBERS = 10
 _CHAINS, _WARMUP, _DRAWS = 64, 200, 128
@@ -39,8 +32,6 @@ _LONGEST, _AGREED, _GAINED = 32, 1.05, 0.8
 it stays above 1 by more than the third times as much as at half the length: such chains are stuck."""
 _AIS_CHAINS, _RUNGS, _NARROW = 256, (400, 1600), 0.2
 """Chains of each direction, and rungs: the second number where the first leaves an interval of so many nats."""
-_OF_THEIR_OWN = Ising | Potts | Rbm
-"""Energies that have a path of their own, on which Gibbs sampling goes; others come from their family's base."""
 _SEEN = 2000
 _GRID = 120
 
@@ -54,7 +45,7 @@ class LogZ(NamedTuple):
     how: str
 
 
-def add_energy(problem: Problem, result: Result, key: Array) -> Result:
+def add_energy[R: Found](problem: Problem, result: R, key: Array) -> R:
     """The result of an energy-based model with some groups more, any other as it is.
 
     They are `normaliser`, `samples`, `density` and, of a trained one, `replicates`.
@@ -71,15 +62,15 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
     for m in range(members):
         theta = {name: values[m] for name, values in draws.items()}
         states, y = _states(problem.bound, theta)
-        exactly = not isinstance(problem.training, Contrastive) and _can_draw(states, key)
+        exactly = not (problem.training is not None and problem.training.by_samples) and _can_draw(states, key)
         samples = _samples(states, y, jax.random.fold_in(sample_key, m), exactly) if m == 0 else None
         if samples is not None:
             word = "exact draws" if exactly else states.sampler.of(states.energy).word
-            adjusted = exactly or states.sampler.of(states.energy).exact
+            adjusted = exactly or states.sampler.of(states.energy).unbiased
             result.tree["samples"] = xr.DataTree(
                 _samples_dataset(problem, word, *samples).assign_attrs(exact=int(exactly), adjusted=int(adjusted))
             )
-        if m == 0 and result.kind is Kind.TRAINED:
+        if m == 0 and result.kind == "trained":
             result.tree["replicates"] = xr.DataTree(_replicates(problem, theta, samples, jax.random.fold_in(key, 2)))
         log_z, each = _log_z(states, None if samples is None else samples[0], jax.random.fold_in(z_key, m))
         found.append(log_z)
@@ -88,7 +79,7 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
             if problem.bound_test is not None:
                 test, y_test = _states(problem.bound_test, theta)
                 held_out.append(-np.asarray(_energies(test, y_test)) - each)
-        if m == 0 and not isinstance(states.energy, Given) and y.shape[1] <= 2:
+        if m == 0 and not states.model.conditional and y.shape[1] <= 2:
             result.tree["density"] = xr.DataTree(_density(problem, states, y, each))
     result.tree["normaliser"] = xr.DataTree(_normaliser(found))
     for group, values, data in (
@@ -101,9 +92,9 @@ def add_energy(problem: Problem, result: Result, key: Array) -> Result:
 
 
 def _is_density(problem: Problem) -> bool:
-    """Whether the model is an energy that stands for a density; a critic does not."""
-    energy = getattr(problem.model, "energy", None)
-    return energy is not None and not isinstance(problem.training, Infonce) and not isinstance(energy, Critic)
+    """Whether the energy stands for a density; a critic, and what was trained to tell pairs apart, does not."""
+    model: Any = problem.model
+    return model.has_energy and model.energy.density and (problem.training is None or problem.training.of_density)
 
 
 def _by_row(problem: Problem, data: xr.Dataset, values: list[np.ndarray]) -> xr.Dataset:
@@ -124,7 +115,7 @@ def _replicates(
     return replicates(problem, states, y, given, None if samples is None else samples[0], key)
 
 
-def _draws(result: Result) -> dict[str, np.ndarray]:
+def _draws(result: Found) -> dict[str, np.ndarray]:
     """The latents by site, [draw, ...], in their own space."""
     groups = [result.tree[name].to_dataset() for name in ("posterior", "network") if name in result.tree.children]
     return {
@@ -145,7 +136,7 @@ def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribut
 
 def _can_draw(states: EnergyDistribution, key: Array) -> bool:
     """Whether there is an exact way to draw states."""
-    return not isinstance(states.energy, Given) and jax.eval_shape(states.exactly, key) is not None
+    return not states.model.conditional and jax.eval_shape(states.exactly, key) is not None
 
 
 @jax.jit
@@ -155,21 +146,23 @@ def _energies(states: EnergyDistribution, y: Array) -> Array:
 
 def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -> tuple[LogZ, Any]:
     """Log Z with its interval, and its value (of each row, where it differs)."""
-    if states.exact is not None:
-        coarse, fine = (np.asarray(_exactly(way, states.energy)) for way in (states.exact, states.exact.finer()))
+    if states.normaliser is not None:
+        coarse, fine = (
+            np.asarray(_exactly(way, states.energy)) for way in (states.normaliser, states.normaliser.finer())
+        )
         off = float(np.max(np.abs(fine - coarse)))
         value = float(fine.mean())
-        return LogZ(value, value - off, value + off, states.exact.word), fine
-    if isinstance(states.energy, Given):
+        return LogZ(value, value - off, value + off, states.normaliser.word), fine
+    if states.model.conditional:
         return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
     sampler = states.sampler.of(states.energy)
-    if not sampler.exact:
+    if not sampler.unbiased:
         return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
     target = None
     if samples is not None:
         drawn = samples.reshape(-1, samples.shape[-1])
         target = jnp.asarray(drawn[np.linspace(0, len(drawn) - 1, _AIS_CHAINS).astype(int)])
-    base = None if isinstance(states.energy, _OF_THEIR_OWN) else states.family.base
+    base = None if states.energy.gibbs else states.model.base
     for rungs in _RUNGS:
         found = ais.log_z(states.energy, base, sampler, key, chains=_AIS_CHAINS, rungs=rungs, target_draws=target)
         if float(found.high - found.low) < _NARROW:
@@ -179,7 +172,7 @@ def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -
 
 
 @eqx.filter_jit
-def _exactly(way: Exact, energy: Any) -> Array:
+def _exactly(way: Normaliser, energy: Any) -> Array:
     return way.log_z(energy)
 
 
@@ -190,7 +183,7 @@ def _normaliser(found: list[LogZ]) -> xr.Dataset:
 
 def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) -> tuple[np.ndarray, np.ndarray] | None:
     """States [draw, chain, dim] and energies [draw, chain]: half of the chains begin at the base, half at the data."""
-    if isinstance(states.energy, Given):
+    if states.model.conditional:
         return None
     x = np.asarray(_drawn(states, key)) if exactly else _chains(states, y, key)
     return x, _energies_along(states, x)
@@ -199,9 +192,9 @@ def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) ->
 @eqx.filter_jit
 def _drawn(states: EnergyDistribution, key: Array) -> Array:
     """Independent exact draws, in the form of chains."""
-    assert states.exact is not None  # noqa: S101 -- for the type checker
+    assert states.normaliser is not None  # noqa: S101 -- for the type checker
     keys = jax.random.split(key, _DRAWS * _CHAINS)
-    draws: Any = jax.vmap(partial(states.exact.draws, states.energy))(keys)
+    draws: Any = jax.vmap(partial(states.normaliser.draws, states.energy))(keys)
     return jnp.reshape(draws, (_DRAWS, _CHAINS, -1))
 
 
@@ -227,7 +220,7 @@ def _warm(states: EnergyDistribution, y: Array, key: Array) -> Walkers:
     """Chains before their first draw."""
     base_key, data_key, key = jax.random.split(key, 3)
     half = _CHAINS // 2
-    begin = states.family.base.sample(base_key, (half,)).astype(y.dtype)
+    begin = states.model.base.sample(base_key, (half,)).astype(y.dtype)
     begin = jnp.concatenate([begin, jax.random.choice(data_key, y, (_CHAINS - half,))])
     sampler = states.sampler.of(states.energy)
     walkers = sampler.start(states.energy, begin)
@@ -250,8 +243,8 @@ def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np
     shown = x.transpose(1, 0, 2)
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
     dataset = xr.Dataset({"y": (("chain", "draw", "target"), shown), "energy": (("chain", "draw"), energies.T)})
-    family: Any = problem.model
-    size = family.energy.picture or problem.data["y"].attrs.get("picture")
+    model: Any = problem.model
+    size = model.energy.picture or problem.data["y"].attrs.get("picture")
     size = {} if size is None or np.prod(size) != x.shape[2] else {"picture": tuple(size)}
     return dataset.assign_coords(target=names).assign_attrs(sampler=sampler, **size)
 
@@ -264,7 +257,7 @@ def _density(problem: Problem, states: EnergyDistribution, y: Array, log_z: Any)
     axes = [np.linspace(lo, hi, _GRID) for lo, hi in zip(low - margin, high + margin, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     log_density = -np.asarray(_energies(states, jnp.asarray(grid.reshape(-1, len(axes))))) - float(np.mean(log_z))
-    inside = np.asarray(states.family.support(grid.reshape(-1, len(axes))))
+    inside = np.asarray(states.model.support(grid.reshape(-1, len(axes))))
     density = np.where(inside, np.exp(log_density), 0.0).reshape(grid.shape[:-1])
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else ["y"]
     seen = np.unique(np.linspace(0, len(rows) - 1, _SEEN).astype(int))

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from credo.energies.base import Given
-from credo.models.ebm import EnergyDistribution
+from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 
 MOST = 1000
@@ -46,23 +45,23 @@ def replicates(
         "rows": "train" if problem.test is None else "test",
         "sampler": "exact draws",
         "adjusted": int(True),
-        "paired": int(isinstance(states.energy, Given)),
+        "paired": int(states.model.conditional),
     }
-    if isinstance(states.energy, Given) or states.exact is not None:
-        drawn = _drawn(states, key, len(y) if isinstance(states.energy, Given) else most)
+    if states.model.conditional or states.normaliser is not None:
+        drawn = _drawn(states, key, len(y) if states.model.conditional else most)
     else:
         assert samples is not None  # noqa: S101 -- for the type checker: only conditional energies have none
         flat = samples.reshape(-1, samples.shape[-1])
         drawn = flat[_some(len(flat), most)]
-    if states.exact is None:
+    if states.normaliser is None:
         sampler = states.sampler.of(states.energy)
-        attrs |= {"sampler": sampler.word, "adjusted": int(sampler.exact)}
+        attrs |= {"sampler": sampler.word, "adjusted": int(sampler.unbiased)}
     observed = np.asarray(y)[rows]
-    if isinstance(states.energy, Given):
+    if states.model.conditional:
         drawn = drawn[rows]
         given = [np.reshape(one, (len(one), -1))[rows] for one in conditions]
         observed, drawn = (np.concatenate([*given, one], axis=1) for one in (observed, drawn))
-    unit = np.ones(observed.shape[1]) if states.family.support.is_discrete else observed.std(0)
+    unit = np.ones(observed.shape[1]) if states.model.support.is_discrete else observed.std(0)
     unit = np.where(unit > 0, unit, 1.0)
     both: Mapping[str, Any] = {
         "observed": (("row", "number"), (observed / unit).astype(np.float32)),
@@ -83,5 +82,5 @@ def _each(states: EnergyDistribution, key: Array) -> Array:
 
 def _drawn(states: EnergyDistribution, key: Array, count: int) -> np.ndarray:
     """So many states [state, dim] of the model, of a conditional energy one for each row."""
-    whole = EnergyDistribution(states.energy, states.family, states.sampler, states.exact, count, states.scalar)
+    whole = EnergyDistribution(states.energy, states.model, states.sampler, states.normaliser, count, states.scalar)
     return np.asarray(_each(whole, key))

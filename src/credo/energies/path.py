@@ -8,12 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
-from jax.nn import softplus
 
-from credo.energies.base import Discrete
-from credo.energies.rbm import Rbm
-from credo.energies.samplers.base import name_of
-from credo.energies.samplers.tempered import tempered
+from credo.energies.states import States, Wrapped
 from credo.errors import ConfigError
 
 
@@ -21,8 +17,8 @@ class Path(eqx.Module):
     """Energies E_beta, from a base at beta = 0 to the energy at beta = 1."""
 
     @abstractmethod
-    def at(self, beta: Array) -> Any:
-        """The energy E_beta, with a `dim` and a `batch`."""
+    def at(self, beta: Array) -> States:
+        """The energy E_beta."""
 
     @abstractmethod
     def draws(self, key: Array, count: int) -> Array:
@@ -41,11 +37,12 @@ class Heated(Path):
         energy: E; Ising and Potts models stay what they are.
     """
 
-    energy: Discrete
+    energy: Any
 
-    def at(self, beta: Array) -> Any:
+    def at(self, beta: Array) -> States:
         """The energy at inverse temperature beta."""
-        return tempered(self.energy, beta)
+        tempered: States = self.energy.tempered(beta)
+        return tempered
 
     def draws(self, key: Array, count: int) -> Array:
         """Each unit with equal probabilities."""
@@ -57,49 +54,20 @@ class Heated(Path):
         return self.energy.dim * jnp.log(jnp.asarray(len(self.energy.values), float))
 
 
-class Uncoupled(Path):
-    """The RBM of weights beta W (Salakhutdinov & Murray 2008); the base has no weights.
-
-    Attributes:
-        machine: The machine at beta = 1.
-    """
-
-    machine: Rbm
-
-    def at(self, beta: Array) -> Rbm:
-        """The machine of weights beta W."""
-        return eqx.tree_at(lambda machine: machine.weights, self.machine, beta * self.machine.weights)
-
-    def draws(self, key: Array, count: int) -> Array:
-        """The visible units by their biases."""
-        given: Any = self.at(jnp.zeros(())).visible_given(jnp.zeros(self.machine.hidden))
-        return given.sample(key, (count,)).astype(self.machine.weights.dtype)
-
-    @property
-    def log_z(self) -> Array:
-        """Both layers by themselves."""
-        alone = self.at(jnp.zeros(())).hidden_free_energy(jnp.zeros(self.machine.hidden))
-        return softplus(self.machine.hidden_bias).sum() - alone
-
-
-class Mixed(eqx.Module):
+class Mixed(Wrapped):
     """The energy -(1 - beta) log g(x) + beta E(x).
 
     Attributes:
-        energy: E.
         base: g, of event shape [dim].
         beta: [].
     """
 
-    energy: Any
     base: Any
     beta: Array
 
-    @property
-    def dim(self) -> int:
-        """How many numbers a state has."""
-        dim: int = self.energy.dim
-        return dim
+    def row(self, i: Array) -> "Mixed":
+        """The mixed energy of one row."""
+        return Mixed(self.energy.row(i), self.base, self.beta)
 
     def batch(self, x: Array) -> Array:
         """The energies [state] of states x [state, dim]; those of the base at beta = 0, also where E is infinite."""
@@ -144,11 +112,10 @@ def to(energy: Any, base: dist.Distribution | None = None) -> Path:
                 f"evidence.base: expected a distribution of states of shape ({energy.dim},), but got {base.event_shape}"
             )
         return Geometric(energy, base)
-    if isinstance(energy, Rbm):
-        return Uncoupled(energy)
-    if isinstance(energy, Discrete):
-        return Heated(energy)
+    path: Path | None = energy.path()
+    if path is not None:
+        return path
     raise ConfigError(
-        f"evidence.base: {name_of(energy)} has real numbers, for which there is no base by itself; expected a "
+        f"evidence.base: {energy.name} has real numbers, for which there is no base by itself; expected a "
         "distribution, but got none; give a normal one with the moments of the data"
     )

@@ -15,11 +15,10 @@ import numpy as np
 from jax import Array
 from jax.nn import logsumexp
 
-from credo.energies.base import Discrete
 from credo.energies.normaliser import enumeration, transfer
 
 
-class Exact(eqx.Module):
+class Normaliser(eqx.Module):
     """A way to log Z that is exact, or whose error falls with the fineness."""
 
     word: ClassVar[str]
@@ -29,7 +28,7 @@ class Exact(eqx.Module):
     def log_z(self, energy: Any) -> Array:
         """Log Z: [] of an energy, [row] of one given conditions."""
 
-    def finer(self) -> "Exact":
+    def finer(self) -> "Normaliser":
         """The same way with more nodes, by which its error is seen; itself where it has none."""
         return self
 
@@ -38,7 +37,7 @@ class Exact(eqx.Module):
         return None
 
 
-class Closed(Exact):
+class Closed(Normaliser):
     """The energy knows its own log Z."""
 
     word: ClassVar[str] = "its closed form"
@@ -48,7 +47,7 @@ class Closed(Exact):
         return energy.log_z()
 
 
-class Enumerated(Exact):
+class Enumerated(Normaliser):
     """The sum over all states (`evidence.enumeration`)."""
 
     word: ClassVar[str] = "enumeration"
@@ -59,13 +58,13 @@ class Enumerated(Exact):
 
     def draws(self, energy: Any, key: Array) -> Array | None:
         """By the probabilities of all states, where the states fit into memory."""
-        if not isinstance(energy, Discrete) or len(energy.values) ** energy.dim > 2**16:
+        if energy.values is None or len(energy.values) ** energy.dim > 2**16:
             return None
         states = jnp.asarray(list(product(energy.values, repeat=energy.dim)), float)
         return states[_chosen(-energy.batch(states), key)]
 
 
-class Transferred(Exact):
+class Transferred(Normaliser):
     """The transfer matrix of an Ising ring or strip (`evidence.transfer`).
 
     Attributes:
@@ -87,7 +86,7 @@ class Transferred(Exact):
         return Enumerated().draws(energy, key)
 
 
-class Integrated(Exact):
+class Integrated(Normaliser):
     """An integral in one or two (or three) dimensions by a rule of fixed nodes.
 
     Of a bounded axis the nodes are Gauss and Legendre's. A line without ends is x = c + s sinh(t) with the trapezoidal

@@ -1,0 +1,19 @@
+"""Whether chains of states agree: the largest R-hat (Vehtari et al. 2021) of their numbers and energies."""
+
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array as arviz_array
+
+array_stats: Any = arviz_array.array_stats
+
+
+def largest_r_hat(states: np.ndarray, energies: np.ndarray) -> float:
+    """The largest R-hat of states [chain, draw, dim] and energies [chain, draw]; NaN where there is none."""
+    numbers = np.concatenate([energies[..., None], states], -1)
+    if not np.isfinite(numbers).all():
+        return np.nan
+    moving = numbers.std((0, 1)) > 0
+    if not moving.any():
+        return np.nan
+    return float(np.max(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1)))
