@@ -16,7 +16,7 @@ from console import FEW, QUIET, credo
 from credo.config import paths, schema
 from credo.config.messages import refuse
 from credo.errors import ConfigError
-from credo.experiment.parts import build
+from credo.experiment.parts import build, settings
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
@@ -127,7 +127,7 @@ def test_a_schema_has_the_keys_of_its_preset(where: str, name: str) -> None:
 )
 def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
     node = OPTIONS[where, name]()
-    taken = set(inspect.signature(get_object(node._target_)).parameters)
+    taken = set(settings(node._target_))
     fields = {field.name for field in dataclasses.fields(node)} - {"_target_", "checkpoint"}
     assert taken - (OWN - fields) == fields
 

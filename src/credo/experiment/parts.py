@@ -189,7 +189,7 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             return ConfigError(f"{key}: {target} makes a distribution whose {name} is not {expected}")
         return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
-        return no_such_key(key, unknown[1], _settings(target))
+        return no_such_key(key, unknown[1], settings(target))
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
         return needed(f"{key}.{missing[1]}")
     if "blocklisted" in str(cause):
@@ -198,11 +198,12 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
     return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
 
 
-def _settings(target: str) -> list[str]:
-    """The names of what a part is made from."""
+def settings(target: str) -> list[str]:
+    """The names of what a part is made from; of a kernel those of the chains around it, too."""
     made = get_object(loading.importable(target))
     own = [*inspect.signature(made).parameters]
-    return [*_settings(made.whole), *own] if hasattr(made, "whole") else own
+    around = settings(made.whole) if hasattr(made, "whole") else []
+    return [*(name for name in around if name != "kernel"), *own]
 
 
 def _placed(sentence: str, key: str, part: Any) -> str:

@@ -81,23 +81,23 @@ def advance(
         def step(state: Any) -> Any:
             return kernel.step(program, state, layout.warmup)
 
-        def joined(carry: Any) -> Any:
+        def again(_: Any, carry: Any) -> Any:
             state, info = step(carry[0])
             return state, jax.tree.map(_join, carry[1], info)
 
-        def draw(state: Any) -> Any:
-            state, info = lax.fori_loop(1, layout.thinning, lambda _, carry: joined(carry), step(state))
-            return state, (kernel.latents(state), kernel.gradients(state), info)
+        def drawn(state: Any, info: Any) -> Any:
+            return kernel.latents(state), kernel.gradients(state), info
 
         def keep(i: jax.Array, carry: Any) -> Any:
-            state, drawn = carry
-            state, new = draw(state)
-            return state, jax.tree.map(lambda all_, one: all_.at[i].set(one), drawn, new)
+            state, info = step(carry[0])
+            if layout.thinning > 1:
+                state, info = lax.fori_loop(1, layout.thinning, again, (state, info))
+            return state, jax.tree.map(lambda all_, one: all_.at[i].set(one), carry[1], drawn(state, info))
 
-        shapes = jax.eval_shape(lambda s: draw(s)[1], state)
+        shapes = jax.eval_shape(lambda state: drawn(*step(state)), state)
         room = jax.tree.map(lambda a: jnp.zeros((layout.block, *a.shape), a.dtype), shapes)
-        state, drawn = lax.fori_loop(0, count, keep, (state, room))
-        return state, *drawn
+        state, draws = lax.fori_loop(0, count, keep, (state, room))
+        return state, *draws
 
     return over_chains(layout, one, program, chains, states, count)
 

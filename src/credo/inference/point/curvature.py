@@ -15,7 +15,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from credo.inference.point import profile
-from credo.inference.point.derivatives import LogDensity, differentiate, fallen, jacobian, shown
+from credo.inference.point.derivatives import Derivatives, LogDensity, differentiate, fallen, jacobian, shown
 from credo.inference.point.edges import Edges, judge
 from credo.inference.point.scalars import Scalars, held, moves, share
 from credo.inference.point.spectrum import Spectrum, decompose
@@ -105,12 +105,23 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
     except Exception as error:  # noqa: BLE001 - whatever it is, the estimate is there
         return Curvature(unknown=f"The log density has no second derivatives ({told(error)}).")
     at_mode = jax.tree.map(np.asarray, derivatives)
-    rounding = float(_ROUNDING * np.finfo(at_mode.hessian.dtype).eps * (1.0 + abs(at_mode.height)))
-    edges = judge(at_mode.outlook, at_mode.gradient, rounding)
+    edges = judge(at_mode.outlook, at_mode.gradient, _rounding(at_mode))
     inside = at_mode.jacobian
     if edges.side.any():
         away = _with_zeros(z, edges.side != 0)
         inside = jax.tree.map(np.asarray, jacobian(shown(problem), forward, problem.bound, away))
+    return _curvature(method, problem, z, at_mode, inside, edges)
+
+
+def _curvature(
+    method: LogDensity,
+    problem: Problem,
+    z: dict[str, np.ndarray],
+    at_mode: Derivatives,
+    inside: dict[str, np.ndarray],
+    edges: Edges,
+) -> Curvature:
+    """What the derivatives at a mode say; `inside` are those of the sites away from the boundary."""
     free = edges.side == 0
     information = np.where(np.outer(free, free), -at_mode.hessian, 0.0)
     spectrum = decompose(information, free)
@@ -127,13 +138,18 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
         newton_decrement=float(np.linalg.norm(at_mode.gradient @ spectrum.root)) if spectrum.definite else np.nan,
         falls=falls,
         along=scalars.along(directions, spectrum.covariance),
-        rounding=rounding,
+        rounding=_rounding(at_mode),
         boundary=scalars.named(edge),
         unbounded=scalars.unbounded(edges, own),
         flat=scalars.flat(spectrum.null),
     )
     errors = _standard_errors(at_mode.values, at_mode.jacobian, inside, spectrum, edges, directions[curvature.lost])
     return replace(curvature, standard_errors=scalars.without(errors, edge))
+
+
+def _rounding(at_mode: Derivatives) -> float:
+    """How far the log density may be off by rounding, in nats."""
+    return float(_ROUNDING * np.finfo(at_mode.hessian.dtype).eps * (1.0 + abs(at_mode.height)))
 
 
 def _with_zeros(z: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
