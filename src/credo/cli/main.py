@@ -55,6 +55,7 @@ def command(arguments: Sequence[str]) -> int:
         schema.register()
         paths.register()
         run_folder.register()
+        OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
         if arguments and arguments[0] in VERBS:
             return VERBS[arguments[0]](arguments[1:])
         if "--version" in arguments:
@@ -83,6 +84,7 @@ def experiment(arguments: Sequence[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
     typed = _typed(arguments)
     codes: list[int] = []
+    _make_importable(Path.cwd())  # where the types of a user's own parts are read
 
     def job(config: DictConfig) -> float | list[float] | None:
         os.chdir(HydraConfig.get().runtime.cwd)  # where all paths start, whatever hydra.job.chdir says
@@ -229,6 +231,15 @@ def run_job(config: DictConfig) -> float | list[float] | None:
     if ended.objective is None:
         return math.nan if ended.state == "FAILED" else None
     return ended.objective[0] if len(ended.objective) == 1 else list(ended.objective)
+
+
+def _sweep_folder(earlier: str | None, new: str) -> str:
+    """Where a sweep leaves its files: where an earlier one did, by folder or MLflow id, or a new place."""
+    if earlier is None:
+        return new
+    from credo.experiment import resume as again
+
+    return str(again.folder(str(earlier)))
 
 
 def _make_importable(start_folder: Path) -> None:
@@ -391,6 +402,7 @@ def show_help(overrides: list[str]) -> int:
     Hydra's own takes seconds, since it copies the configuration once per group.
     """
     words = {group: _options(group) for group in (*schema.GROUPS, "experiment")}
+    _make_importable(Path.cwd())
     with hydra.initialize_config_dir(_CONF, version_base="1.3"):
         config = hydra.compose("config", overrides)
     sys.stdout.write(
