@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from credo.config.schema.diagnostics import OPTIONS
+from credo.config import paths
 from credo.diagnostics.base import Diagnostic
 from credo.inference.result import Cost, Kind, Result, Status
 
@@ -193,8 +192,7 @@ def good_critic() -> Result:
 
 def composed(*overrides: str, option: str = "standard") -> DictConfig:
     """The configuration of the diagnostics, as the command line would compose it."""
-    for name, schema in OPTIONS.items():
-        ConfigStore.instance().store(group="schema/diagnostics", name=name, node=schema)
+    paths.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(overrides=[f"+diagnostics={option}", *overrides]).diagnostics
 
