@@ -87,7 +87,7 @@ def method() -> Callable[..., Inference]:
     from credo.inference.point.map import Map
     from credo.inference.point.mle import Mle
 
-    classes: dict[str, Any] = {one.method: one for one in (Hmc, Map, Mh, Mle, Nuts)}
+    classes: dict[str, Any] = {one.name: one.assemble for one in (Hmc, Mh, Nuts)} | {"map": Map, "mle": Mle}
 
     def make(word: str, **settings: Any) -> Inference:
         known: dict[str, Any] = {**OmegaConf.load(ROOT / "conf" / "inference" / f"{word}.yaml")}

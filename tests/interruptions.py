@@ -5,31 +5,31 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 
 
 class Memory:
-    """A keeper as a file would be one: everything is copied, numbers by way of JSON."""
+    """A checkpointer as a file would be one: everything is copied, numbers by way of JSON."""
 
-    def __init__(self, kept: Kept | None = None, due: bool = False) -> None:
+    def __init__(self, kept: Snapshot | None = None, due: bool = False) -> None:
         self.kept, self.due, self.saved = kept, due, 0
 
-    def load(self) -> Kept | None:
+    def load(self) -> Snapshot | None:
         return self.kept
 
     def is_due(self) -> bool:
         return self.due
 
-    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    def spill(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         return block
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: Snapshot) -> None:
         arrays = {name: np.array(value) for name, value in kept.arrays.items()}
         blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
-        self.kept = Kept(arrays, json.loads(json.dumps(kept.numbers)), blocks)
+        self.kept = Snapshot(arrays, json.loads(json.dumps(kept.numbers)), blocks)
         self.saved += 1
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         self.save(kept)
 
 

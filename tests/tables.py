@@ -4,7 +4,7 @@ from typing import Any
 
 from credo.config import paths
 
-OWN = ("defaults", "path", "target")
+OWN = ("_target_", "path", "target")
 TABLE: dict[str, Any] = {name: value for name, value in paths.settings("data", "json").items() if name not in OWN}
 TEXT: dict[str, Any] = {
     name: value for name, value in paths.settings("data", "csv").items() if name not in (*OWN, *TABLE)

@@ -1,7 +1,8 @@
-"""Every YAML composes, instantiates and says how to call it, and what it says runs; schemas and classes agree."""
+"""Every YAML composes, instantiates and says how to call it, and what it says runs; options are typed."""
 
 import dataclasses
 import inspect
+import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,10 @@ from credo.experiment.parts import build
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
-PRESETS = sorted(file for file in CONF.rglob("*.yaml") if file.name != "config.yaml" and "hydra" not in file.parts)
-OPTIONS = {(group, name): node for group, module in schema.GROUPS.items() for name, node in module.OPTIONS.items()}
+PRESETS = [
+    file for group in schema.GROUPS for file in sorted((CONF / group).rglob("*.yaml")) if not paths.is_partial(file)
+]
+CHECKS = sorted((CONF / "diagnostics" / "check").glob("*.yaml"))
 NEEDED = {
     ("data", "csv"): ("data.path=x", "data.target=y"),
     ("data", "parquet"): ("data.path=x", "data.target=y"),
@@ -100,40 +103,21 @@ def test_every_first_line_composes_and_names_its_file(file: Path) -> None:
         assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in words)
 
 
-def test_every_schema_has_a_preset_and_every_preset_a_schema_or_a_base() -> None:
-    there = {(group(file), word(file)): OmegaConf.load(file).defaults for file in PRESETS}
-    assert set(OPTIONS) <= set(there)
-    for (where, name), defaults in there.items():
-        base = str(defaults[0] if isinstance(defaults[0], str) else next(iter(defaults[0])))
-        own = base == f"/schema/{where}/{name}@_here_"
-        assert own == ((where, name) in OPTIONS), f"{where}={name}"
-        assert own or base.removeprefix(f"/{where}/").removesuffix("@_here_") in {n for g, n in OPTIONS if g == where}
+@pytest.mark.parametrize("file", CHECKS, ids=lambda file: file.stem)
+def test_every_check_says_how_to_call_it(file: Path) -> None:
+    words = called(file)
+    assert all(re.fullmatch(rf"~?diagnostics\.checks\.{file.stem}(\.\w+=.*)?", one) for one in words)
+    refuse(compose(*words))
 
 
-@pytest.mark.parametrize(("where", "name"), OPTIONS)
-def test_a_schema_has_the_keys_of_its_preset(where: str, name: str) -> None:
-    preset = OmegaConf.load(CONF / where / f"{name}.yaml")
-    inner = {key.partition("@")[2] for one in preset.defaults if not isinstance(one, str) for key in one}
-    keys = (set(preset) - {"defaults"}) | {key for key in inner if "." not in key and not key.startswith("_")}
-    fields = {field.name: field.default for field in dataclasses.fields(OPTIONS[where, name])}
-    required = {key for key, default in fields.items() if default == "???"}
-    assert required <= keys, "values live in the preset"
-    assert keys <= set(fields)
-
-
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [key for key in OPTIONS if key[0] not in ("device", "diagnostics") and key != ("training", "none")],
-)
-def test_a_class_takes_the_keys_of_its_schema(where: str, name: str) -> None:
-    node = OPTIONS[where, name]()
-    taken = set(inspect.signature(get_object(node._target_)).parameters)
-    fields = {field.name for field in dataclasses.fields(node)} - {"_target_", "checkpoint"}
-    assert taken - (OWN - fields) == fields
-
-
-OWN = {"learned", "mean", "sd", "given", "rates", "backwards", "farthest"}
-"""What classes take that is no setting: from the training rows, or of their own making."""
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{group(file)}={word(file)}")
+def test_every_option_that_names_a_class_has_its_types(file: Path) -> None:
+    """So that a wrong key or type is refused by the composition, before the class is imported."""
+    config, place = compose(*choose(file)), group(file)
+    if group(file) == "prior":
+        place = next(one.partition("=")[0].partition("@")[2] for one in choose(file) if one.startswith("prior@"))
+    node = OmegaConf.select(config, place)
+    assert not node or dataclasses.is_dataclass(OmegaConf.get_type(node))
 
 
 REAL, POSITIVE, UNIT, BINARY = 7, 13, 14, 2
@@ -150,10 +134,10 @@ STANDS = (
 
 def test_where_every_prior_may_stand() -> None:
     latents = [
-        (get_object(node._target_), latent)
-        for (where, name), node in OPTIONS.items()
-        if where == "model" and name != "ebm"  # whose energy reads them
-        for latent in get_object(node._target_).supports
+        (get_object(target), latent)
+        for target in (paths.settings("model", word(file))["_target_"] for file in PRESETS if group(file) == "model")
+        if not target.endswith(".Ebm")  # whose energy reads them
+        for latent in get_object(target).supports
     ]
     found = {}
     for file in (file for file in PRESETS if group(file) == "prior" and "/" not in word(file)):
@@ -165,7 +149,7 @@ def test_where_every_prior_may_stand() -> None:
 SETTINGS = {"family": "gaussian", "hypotheses": (0.0, 1.0), "learned": None, "low": None, "high": None} | {
     key: value
     for key, value in OmegaConf.load(CONF / "model" / "mdn.yaml").items()
-    if key not in {"defaults", "family"}
+    if key not in {"defaults", "family", "_target_"}
 }
 """Settings with which models can be made; any other is 1."""
 

@@ -119,9 +119,11 @@ def test_a_model_is_one_python_file_and_one_yaml(folder: Path, run: Run) -> None
 REFUSED = {
     "model.ofset=1": "model.ofset: there is no such key; did you mean 'offset'?",
     "+model.ofset=1": "model.ofset: there is no such key; did you mean 'offset'?",
-    "~model.offset": "model.offset: a value is needed, but none was given; add model.offset=VALUE",
+    "~model.offset": "model.offset: this key is needed and cannot be deleted",
     "+prior@model.prior.rat=gamma": "model.prior.rat: the model reads no such prior; did you mean 'rate'?",
     "prior@model.prior.rate=gaussian": "model.prior.rate: rate must be a positive number, but the prior allows a ",
+    "model.offset=far": "model.offset: expected a number, but got far",
+    "model.offset=null": "model.offset: expected a value, but got null",
     "model._target_=count.Counts": "model._target_: count.Counts cannot be imported (No module named 'count'); ",
     "model=count": "model=count: there is no such option; did you mean 'counts'?",
 }

@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from credo.config import numbers, schema
+from credo.config import numbers, paths, schema
 from credo.errors import ConfigError
 from credo.ranges import Between, Count, Endless, Finite, NonNegative, Part, Positive, Range, Share, count
 
@@ -142,12 +142,12 @@ def test_a_part_that_says_so_may_have_infinity() -> None:
 
 TARGETS = sorted(
     {
-        str(node._target_)
-        for module in schema.GROUPS.values()
-        for node in module.OPTIONS.values()
-        if str(getattr(node, "_target_", "???")) != "???" and not str(node._target_).startswith("credo.models.priors.")
+        str(OmegaConf.load(file)._target_)
+        for group in schema.GROUPS
+        if group != "prior"
+        for file in (paths.built_in() / "conf" / group).rglob("*.yaml")
+        if "_target_" in OmegaConf.load(file)
     }
-    | {str(node._target_) for node in schema.diagnostics.built_in().values()}
     | {"credo.inference.mcmc.stop.Stop"}
 )
 LEFT_TO_CLASS = {"couplings", "fields", "low", "high", "farthest"}
@@ -166,28 +166,48 @@ def test_every_number_of_ours_has_its_range(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "settings", "sentence"),
     [
-        ("training.likelihood.Likelihood", {"learning_rate": 0.0}, "learning_rate: expected a positive number"),
+        (
+            "training.likelihood.Likelihood",
+            {"learning_rate": 0.0},
+            "learning_rate: expected a positive number",
+        ),
         ("training.likelihood.Likelihood", {"clip": -1.0}, "clip: expected a positive number or null"),
         (
             "training.likelihood.Likelihood",
             {"validation": 1.0},
             "validation: expected a number of at least 0 and below 1",
         ),
-        ("training.pcd.Pcd", {"restart": 2.0}, "restart: expected a number from 0 to 1"),
-        ("training.langevin.Langevin", {"steps": 10**7}, "steps: expected a whole number from 1 to 1000000"),
-        ("training.nce.Nce", {"widths": [1.0, 0.0]}, "widths: expected positive numbers"),
+        ("inference.training.pcd.Pcd", {"restart": 2.0}, "restart: expected a number from 0 to 1"),
+        ("inference.training.langevin.Langevin", {"steps": 10**7}, "steps: expected a whole number from 1 to 1000000"),
+        ("inference.training.nce.Nce", {"widths": [1.0, 0.0]}, "widths: expected positive numbers"),
         (
             "training.score_matching.ScoreMatching",
             {"directions": 0},
             "directions: expected a whole number of at least 1",
         ),
-        ("inference.mh.Mh", {"scale": math.inf}, "scale: expected a finite positive number"),
-        ("inference.nuts.Nuts", {"target_accept": 1.0}, "target_accept: expected a number between 0 and 1"),
-        ("inference.nuts.Nuts", {"max_tree_depth": 21}, "max_tree_depth: expected a whole number from 1 to 20"),
-        ("inference.hmc.Hmc", {"trajectory_length": math.nan}, "trajectory_length: expected a positive number"),
-        ("inference.map.Map", {"tolerance": -1.0}, "tolerance: expected a positive number"),
-        ("inference.exchange.Exchange", {"transitions": 1}, "transitions: expected a whole number from 2 to 1000000"),
-        ("inference.stop.Stop", {"r_hat": 1.0}, "r_hat: expected a number above 1 or null"),
+        ("kernels.mh.Mh", {"scale": math.inf}, "scale: expected a finite positive number"),
+        (
+            "kernels.nuts.Nuts",
+            {"target_accept": 1.0},
+            "target_accept: expected a number between 0 and 1",
+        ),
+        (
+            "kernels.nuts.Nuts",
+            {"max_tree_depth": 21},
+            "max_tree_depth: expected a whole number from 1 to 20",
+        ),
+        (
+            "kernels.hmc.Hmc",
+            {"trajectory_length": math.nan},
+            "trajectory_length: expected a positive number",
+        ),
+        ("inference.point.map.Map", {"tolerance": -1.0}, "tolerance: expected a positive number"),
+        (
+            "kernels.exchange.Exchange",
+            {"transitions": 1},
+            "transitions: expected a whole number from 2 to 1000000",
+        ),
+        ("inference.mcmc.stop.Stop", {"r_hat": 1.0}, "r_hat: expected a number above 1 or null"),
         ("models.gaussian.Gaussian", {"hypotheses": [0, math.inf]}, "hypotheses: expected finite numbers"),
         ("models.gaussian.Gaussian", {"sigma": 0.0}, "sigma: expected a positive number or null"),
         ("models.normal_inverse_gamma.NormalInverseGamma", {"kappa0": -1}, "kappa0: expected a positive number"),
@@ -195,15 +215,16 @@ def test_every_number_of_ours_has_its_range(target: str) -> None:
         ("energies.neural.NeuralModel", {"tail": -1.0}, "tail: expected a positive number or null"),
         ("energies.rbm.RbmModel", {"hidden": 0}, "hidden: expected a whole number of at least 1"),
         ("energies.potts.PottsModel", {"kinds": 1}, "kinds: expected a whole number of at least 2"),
-        ("samplers.langevin.Langevin", {"noise": -1.0}, "noise: expected a number of at least 0"),
-        ("samplers.hmc.Hmc", {"jitter": 1.0}, "jitter: expected a number of at least 0 and below 1"),
+        ("energies.samplers.langevin.Langevin", {"noise": -1.0}, "noise: expected a number of at least 0"),
+        ("energies.samplers.hmc.Hmc", {"jitter": 1.0}, "jitter: expected a number of at least 0 and below 1"),
         ("data.plane.Plane", {"split_seed": -1}, "split_seed: expected a whole number of at least 0"),
         ("data.synthetic.Synthetic", {"rows": 1}, "rows: expected a whole number of at least 2"),
         ("data.digits.Digits", {"digits": [10]}, "digits: expected whole numbers from 0 to 9"),
-        ("report.html.HtmlReport", {"dpi": 10**8}, "dpi: expected a whole number from 30 to 1200"),
+        ("report.run.html.HtmlReport", {"dpi": 10**8}, "dpi: expected a whole number from 30 to 1200"),
         ("diagnostics.r_hat.RHat", {"threshold": math.nan}, "threshold: expected a number of at least 1"),
         ("diagnostics.ess_bulk.EssBulk", {"threshold": 0.0}, "threshold: expected a positive number"),
     ],
 )
 def test_ours_say_what_they_take(target: str, settings: dict[str, Any], sentence: str) -> None:
-    assert said(settings, f"credo.{target}").startswith(f"model.{sentence}")
+    room = {"kernels": "inference.mcmc.", "training": "inference."}.get(target.partition(".")[0], "")
+    assert said(settings, f"credo.{room}{target}").startswith(f"model.{sentence}")

@@ -24,7 +24,7 @@ from posteriors import HERE, REFERENCE, Quiet
 from sbibm import c2st
 
 from credo.experiment import device
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.point.mle import Mle
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
@@ -57,7 +57,7 @@ def judged(task: str) -> str:
     own = {"prior": prior, "family": "gaussian_full", "floor": 1e-3} | dict(NETWORKS[task])
     model = Mdn(**(settings("model/mdn") | own)).fitted(data)
     problem = Problem(model, data, None, Likelihood(**(settings("training/likelihood") | TRAINED)))
-    result = Mle(**settings("inference/mle")).run(problem, jax.random.PRNGKey(0), Quiet(), NO_KEEPER)
+    result = Mle(**settings("inference/mle")).run(problem, jax.random.PRNGKey(0), Quiet(), NO_CHECKPOINTER)
     seconds = time.perf_counter() - began
     network = result.tree["network"].to_dataset()
     predictive = Predictive(model, {str(n): v.to_numpy()[0] for n, v in network.data_vars.items()})

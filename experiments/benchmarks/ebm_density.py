@@ -30,7 +30,7 @@ from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 from credo.experiment import device
 from credo.experiment.parts import Parts, build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.result import Result
 from credo.models.ebm_derived import add_energy
 from credo.models.problem import Problem
@@ -106,7 +106,7 @@ def trained(parts: Parts, data: str) -> Found:
     problem, _ = parts.problem(0)
     parts.inference.check(problem)
     begun = time.perf_counter()
-    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_CHECKPOINTER)
     seconds = time.perf_counter() - begun
     result = add_energy(problem, result, jax.random.PRNGKey(1))
     verdict = judge(parts.diagnostics, result, summarise(result))

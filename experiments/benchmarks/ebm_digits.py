@@ -27,7 +27,7 @@ from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.models.ebm_derived import add_energy
 
 PLANS = {"image": "experiment=ebm_digits", "rbm": "experiment=rbm"}
@@ -74,7 +74,7 @@ def trained(words: tuple[str, ...], seed: int) -> Found:
     parts.inference.check(problem)
     run_key, energy_key = jax.random.split(jax.random.PRNGKey(seed))
     begun = time.perf_counter()
-    result = parts.inference.run(problem, run_key, Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, run_key, Quiet(), NO_CHECKPOINTER)
     seconds = time.perf_counter() - begun
     result = add_energy(problem, result, energy_key)
     after = time.perf_counter() - begun - seconds

@@ -28,7 +28,7 @@ from uci import composed
 from credo.data.lopsided import density
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.result import Result
 from credo.models.problem import Problem
 
@@ -105,7 +105,7 @@ def trained(words: tuple[str, ...]) -> tuple[float, float]:
     problem, _ = parts.problem(0)
     parts.inference.check(problem)
     begun = time.perf_counter()
-    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_CHECKPOINTER)
     return divergence(problem, result), time.perf_counter() - begun
 
 

@@ -26,7 +26,7 @@ from posteriors import HERE, ROOT, Quiet
 
 from credo.diagnostics.scores import scores
 from credo.experiment import device
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.point.mle import Mle
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
@@ -100,7 +100,7 @@ def held_out(rows: tuple[xr.Dataset, xr.Dataset], how: str, network: Mapping[str
     training = Likelihood(**(settings("training/likelihood") | TRAINED))
     problem = Problem(model, train, test, training)
     key = jax.random.PRNGKey(seed)
-    result = Mle(**settings("inference/mle")).run(problem, key, Quiet(), NO_KEEPER)
+    result = Mle(**settings("inference/mle")).run(problem, key, Quiet(), NO_CHECKPOINTER)
     weights = sum(int(np.prod(site.shape)) for site in problem.latents)
     return scores(add_predictive(problem, result, key))["nll_test"], weights
 

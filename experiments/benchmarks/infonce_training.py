@@ -25,7 +25,7 @@ from uci import composed
 
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.training.infonce import add_information
 
 K = 128
@@ -100,7 +100,7 @@ def trained(plan: Plan, mi: int, words: list[str]) -> Found:
     problem, _ = parts.problem(0)
     parts.inference.check(problem)
     begun = time.perf_counter()
-    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, jax.random.PRNGKey(0), Quiet(), NO_CHECKPOINTER)
     seconds = time.perf_counter() - begun
     information = add_information(problem, result).tree["information"].to_dataset()
     curves = result.tree["training"].to_dataset()

@@ -144,7 +144,7 @@ def kept(folder: Path) -> int:
         numbers = head_of(folder)["numbers"]
     except ConfigError:
         return 0
-    return int(numbers["done"] if "done" in numbers else numbers["course"][-1]["done"])
+    return int(numbers["done"] if "done" in numbers else numbers["history"][-1]["done"])
 
 
 def fill(folder: Path) -> str:

@@ -21,7 +21,7 @@ from credo.diagnostics.scores import scores
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.models.mdn_derived import add_predictive
 
 ALIKE = (
@@ -54,7 +54,7 @@ def judged(words: str) -> tuple[list[str], float]:
     problem, _ = parts.problem(0)
     key = jax.random.PRNGKey(0)
     began = time.perf_counter()
-    result = add_predictive(problem, parts.inference.run(problem, key, Quiet(), NO_KEEPER), key)
+    result = add_predictive(problem, parts.inference.run(problem, key, Quiet(), NO_CHECKPOINTER), key)
     seconds = time.perf_counter() - began
     summary = summarise(result)
     verdict = verdicts.judge(parts.diagnostics, result, summary)

@@ -27,8 +27,8 @@ from numpyro.infer import MCMC, NUTS
 from omegaconf import OmegaConf
 from posteriors import FOLDERS, HARD_SEEDS, HERE, ROOT, Quiet, folder, read
 
-from credo.diagnostics.summary import running
 from credo.experiment import device
+from credo.inference.convergence import running
 from credo.inference.density import potential
 from credo.inference.mcmc.kernels.nuts import Nuts
 from credo.inference.start import find_continuous
@@ -85,7 +85,7 @@ def credo(problem: Problem, seed: int, **settings: Any) -> tuple[float, int]:
     """ESS and gradients of credo's NUTS."""
     known: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml"))
     del known["defaults"], known["checkpoint"]
-    sampler = Nuts(**(known | {"stop": None} | settings))
+    sampler = Nuts.assemble(**(known | {"stop": None} | settings))
     result = sampler.run(problem, jax.random.PRNGKey(seed), Quiet())
     names = [site.name for site in problem.latents]
     draws = {name: result.tree["posterior"][name].to_numpy() for name in names}

@@ -31,7 +31,7 @@ from credo.diagnostics.summary import summarise
 from credo.experiment import device
 from credo.inference.mcmc.kernels.mh import Mh
 from credo.inference.mcmc.kernels.nuts import Nuts
-from credo.inference.mcmc.mcmc import Chains
+from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
@@ -144,12 +144,14 @@ def folder(name: str) -> Path:
     return REFERENCE / "posteriordb" / (FOLDERS | HARD)[name]
 
 
-def sampler(method: str, name: str = "") -> Chains:
+def sampler(method: str, name: str = "", **own: Any) -> Mcmc:
     """A method with the settings of its YAML, and what it or the posterior has beyond them."""
     settings: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / f"{method}.yaml"))
     del settings["defaults"], settings["checkpoint"]
-    kinds: dict[str, type[Chains]] = {"nuts": Nuts, "mh": Mh}
-    return kinds[method](**(settings | MORE.get(method, {}) | MORE.get(name, {}) | MORE.get(f"{method} {name}", {})))
+    kinds: dict[str, type[Nuts | Mh]] = {"nuts": Nuts, "mh": Mh}
+    for key in (method, name, f"{method} {name}"):
+        settings |= MORE.get(key, {})
+    return kinds[method].assemble(**(settings | own))
 
 
 def stan(label: str) -> str:

@@ -27,7 +27,7 @@ from uci import composed
 
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 
 VISIBLE, HIDDEN, ROWS = 10, 8, 20_000
 STATES = np.array(list(product([0.0, 1.0], repeat=VISIBLE)))
@@ -86,7 +86,7 @@ def trained(y: np.ndarray, log_p: np.ndarray, words: tuple[str, ...], seed: int)
     problem, _ = parts.problem(seed)
     parts.inference.check(problem)
     begun = time.perf_counter()
-    result = parts.inference.run(problem, jax.random.PRNGKey(seed), Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, jax.random.PRNGKey(seed), Quiet(), NO_CHECKPOINTER)
     seconds = time.perf_counter() - begun
     posterior = result.tree["posterior"].data_vars
     theta = {str(name): jnp.asarray(value)[0, 0] for name, value in posterior.items()}

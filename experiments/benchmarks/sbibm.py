@@ -13,7 +13,6 @@ at most 0.53. The worst z is that of the means, by the standard errors of both s
 """
 
 import argparse
-import dataclasses
 import importlib.metadata
 import sys
 import time
@@ -32,7 +31,7 @@ from threadpoolctl import threadpool_limits
 from credo.data.entries import by_name
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
-from credo.inference.mcmc.mcmc import Chains
+from credo.inference.mcmc.mcmc import Mcmc
 from credo.models.problem import Problem
 from credo.models.program import Program
 
@@ -114,11 +113,11 @@ def observation(task: str) -> dict[str, np.ndarray]:
     return {"y": spikes, "design_matrix": pd.read_csv(folder / "design_matrix.csv", header=None).to_numpy()}
 
 
-def settings(task: str) -> Chains:
+def settings(task: str) -> Mcmc:
     """The task's method with the settings of its experiment, where it has one."""
     file = ROOT / "experiments" / f"{task}.yaml"
     own = dict(OmegaConf.load(file).inference) if file.exists() else {"draws": 2500}
-    return dataclasses.replace(sampler(METHODS[task]), **own)
+    return sampler(METHODS[task], **own)
 
 
 def c2st(reference: np.ndarray, draws: np.ndarray, seed: int = 1) -> float:

@@ -89,7 +89,7 @@ def run(problem: Problem, seed: int, **settings: Any) -> Any:
     """One run by the default NUTS."""
     known: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml"))
     del known["defaults"], known["checkpoint"]
-    sampler = Nuts(**(known | SETTINGS | {"stop": None} | settings))
+    sampler = Nuts.assemble(**(known | SETTINGS | {"stop": None} | settings))
     return sampler.run(problem, jax.random.PRNGKey(seed), Quiet())
 
 

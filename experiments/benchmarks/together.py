@@ -3,7 +3,7 @@
     python experiments/benchmarks/together.py
 
 Only the inference is measured, the second time that it is made, when all programs are compiled. It says where a sweep
-by `hydra/launcher=compiled` gains by running jobs together on a CPU (`gains_by_company` of the methods).
+by `hydra/launcher=compiled` gains by running jobs together on a CPU (`gains_by_batching` of the methods).
 """
 
 import importlib.metadata
@@ -25,7 +25,7 @@ STEPS = ("inference=mh", "inference.warmup=1000", "inference.draws=500", "infere
 CASES = {
     "mh, eight schools": (16, (*SCHOOLS, *STEPS)),
     "mh, breast cancer": (16, ("experiment=breast_cancer", *STEPS)),
-    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.placement=vectorized")),
+    "nuts vectorized, eight schools": (16, (*SCHOOLS, "inference=nuts", "inference.chain_method=vectorized")),
     "map by adam, breast cancer": (16, ("experiment=breast_cancer", "inference=map", "inference.optimiser=adam")),
     "map by lbfgs, breast cancer": (16, ("experiment=breast_cancer", "inference=map")),
     "map by lbfgs, coin flips": (16, ("data=coin_flips", "model=bernoulli", "inference=map")),
@@ -67,8 +67,8 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
     import jax
 
     from credo.experiment.parts import build
-    from credo.inference.base import NO_KEEPER
-    from credo.inference.calls import together
+    from credo.inference.base import NO_CHECKPOINTER
+    from credo.inference.calls import batched
 
     asked: list[Any] = []
     with hydra.initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
@@ -76,12 +76,12 @@ def measured(jobs: int, words: tuple[str, ...]) -> list[str]:
             parts = build(hydra.compose("config", [*words, f"seed={seed}"]))
             problem, _ = parts.problem(0)
             parts.inference.check(problem)
-            asked.append((parts.inference, (problem, jax.random.PRNGKey(seed), Quiet(), NO_KEEPER)))
+            asked.append((parts.inference, (problem, jax.random.PRNGKey(seed), Quiet(), NO_CHECKPOINTER)))
     for _ in range(2):
         begun = time.perf_counter(), time.process_time()
         alone = [method.run(*rest) for method, rest in asked]
         between = time.perf_counter(), time.process_time()
-        found = together([method.calls(*rest) for method, rest in asked])
+        found = batched([method.calls(*rest) for method, rest in asked])
         ended = time.perf_counter(), time.process_time()
     difference = max(apart(one, other) for one, other in zip(alone, found, strict=True))
     times = [between[0] - begun[0], between[1] - begun[1], ended[0] - between[0], ended[1] - between[1]]

@@ -25,7 +25,7 @@ from credo.config import paths, schema
 from credo.diagnostics.scores import scores
 from credo.experiment import device
 from credo.experiment.parts import build
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.models.mdn_derived import add_predictive
 
 DEEP_ENSEMBLES = {"concrete": 3.06, "energy": 1.38, "yacht": 1.18, "power-plant": 2.79, "bostonHousing": 2.41}
@@ -61,7 +61,7 @@ def one(folder: Path, split: int) -> list[float]:
     parts = build(composed(*words))
     problem, _ = parts.problem(split)
     key = jax.random.PRNGKey(split)
-    result = parts.inference.run(problem, key, Quiet(), NO_KEEPER)
+    result = parts.inference.run(problem, key, Quiet(), NO_CHECKPOINTER)
     known = scores(add_predictive(problem, result, jax.random.fold_in(key, 1)))
     return [known[name] for name in SCORES]
 

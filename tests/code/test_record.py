@@ -13,7 +13,7 @@ import pytest
 from console import FEW, QUIET, credo
 from credo.code import record
 from credo.errors import ConfigError
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 from credo.runs import reproduction
 from credo.runs.checkpoint import Checkpoint
 
@@ -228,7 +228,7 @@ BLURRED = record.Code(sources={"program.py": b"a"}, unknown=("program.F is a fil
 )
 def test_a_checkpoint_asks_for_the_same_code(before: Any, now: Any, said: str | None, tmp_path: Path) -> None:
     cut = checkpoint(tmp_path, before)
-    cut.save(Kept({}, {}))
+    cut.save(Snapshot({}, {}))
     if said is None:
         checkpoint(tmp_path, now, resumed=True).check()
     else:

@@ -5,7 +5,7 @@ import pytest
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
-from credo.config.schema.data import OPTIONS
+from credo.config import paths, schema
 from credo.data.base import Source
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
@@ -20,14 +20,12 @@ WANTED = {
 """What a user must give, by option."""
 
 
+OPTIONS = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
 def compose(option: str):
-    preset = OmegaConf.load(FOLDER / f"{option}.yaml")
-    assert preset.pop("defaults") == [f"/schema/data/{option}@_here_", "_self_"]
-    return OmegaConf.merge(OmegaConf.structured(OPTIONS[option]), preset)
-
-
-def test_every_preset_has_a_schema_and_every_schema_a_preset():
-    assert {file.stem for file in FOLDER.glob("*.yaml")} == set(OPTIONS)
+    preset = paths.settings("data", option)
+    return OmegaConf.merge(OmegaConf.structured(schema.types("data", preset, set(preset))), preset)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -36,7 +34,7 @@ def test_the_first_line_tells_how_to_call_it(option):
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_preset_schema_and_class_have_the_same_keys(option):
+def test_preset_and_class_have_the_same_keys(option):
     config = compose(option)
     source = get_class(config._target_)
     assert {str(key) for key in config} - {"_target_"} == {field.name for field in dataclasses.fields(source)}

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from credo.config.schema.diagnostics import OPTIONS
+from credo.config import paths
 from credo.diagnostics.base import Diagnostic
 from credo.inference.result import Cost, Kind, Result, Status
 
@@ -31,6 +30,10 @@ def dataset(arrays: Arrays, leading: tuple[str, ...] = ("chain", "draw"), **coor
         variables[name] = ((*leading, *own), values)
     found = {dim for dims, _ in variables.values() for dim in dims}
     return xr.Dataset(variables, coords={dim: values for dim, values in coords.items() if dim in found})
+
+
+STATISTICS = {"nuts": ("diverging", "energy", "reached_max_treedepth"), "hmc": ("diverging", "energy")}
+"""What samplers report, by their method."""
 
 
 def draws_result(
@@ -58,7 +61,17 @@ def draws_result(
         start = {name: variable[:, 0].values for name, variable in tree["posterior"].items() if name in names}
     if start:
         tree["start"] = dataset(start, ("chain",), **(coords or {}))
-    return Result(xr.DataTree.from_dict(tree), status, Cost({}), method, Kind.CHAINS, names, seen, improper)
+    return Result(
+        xr.DataTree.from_dict(tree),
+        status,
+        Cost({}),
+        method,
+        Kind.CHAINS,
+        names,
+        seen,
+        improper,
+        STATISTICS.get(method, ()),
+    )
 
 
 def point_result(
@@ -179,8 +192,7 @@ def good_critic() -> Result:
 
 def composed(*overrides: str, option: str = "standard") -> DictConfig:
     """The configuration of the diagnostics, as the command line would compose it."""
-    for name, schema in OPTIONS.items():
-        ConfigStore.instance().store(group="schema/diagnostics", name=name, node=schema)
+    paths.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(overrides=[f"+diagnostics={option}", *overrides]).diagnostics
 

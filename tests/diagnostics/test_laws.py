@@ -9,16 +9,15 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from credo.config.schema.diagnostics import built_in
 from credo.diagnostics.base import put
 from credo.diagnostics.converged import Converged
 from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge
 from diagnostics.conftest import good_draws, good_network, good_point, point_result
 
-CONF = Path(__file__).parents[2] / "conf" / "diagnostics" / "standard.yaml"
-CLASSES = {name: node._target_ for name, node in built_in().items()}
-SETTINGS = OmegaConf.to_container(OmegaConf.load(CONF).checks)
+CONF = Path(__file__).parents[2] / "conf" / "diagnostics" / "check"
+SETTINGS = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in sorted(CONF.glob("*.yaml"))}
+CLASSES = {name: settings.pop("_target_") for name, settings in SETTINGS.items()}
 NUMBERS = [
     (name, field.name)
     for name, target in CLASSES.items()

@@ -3,7 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credo.diagnostics.summary import running, summarise
+from credo.diagnostics.summary import summarise
+from credo.inference.convergence import running
 
 from .conftest import draws_result, good_draws, point_result
 

@@ -208,8 +208,8 @@ def test_a_broken_configuration_is_refused_or_runs(folder: Path, change: tuple[t
     require_kept(said, folder, before)
     is_answered = said.code == 0 and said.out.startswith("not run: ")  # by an earlier run that asked the same
     assert said.code == 2 or accepted or is_answered, (word, said)
-    for keeper in accepted:
-        numbers = [value for _, value in _flat(keeper.question["config"]) if isinstance(value, float)]
+    for checkpointer in accepted:
+        numbers = [value for _, value in _flat(checkpointer.question["config"]) if isinstance(value, float)]
         assert all(map(math.isfinite, numbers)), word
 
 

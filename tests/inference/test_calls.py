@@ -13,8 +13,8 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from credo.errors import RunError
-from credo.inference.base import NO_KEEPER, Inference, Listener
-from credo.inference.calls import Call, Shareable, alone, together
+from credo.inference.base import NO_CHECKPOINTER, Inference, Listener
+from credo.inference.calls import Call, Shareable, alone, batched
 from credo.inference.clock import Clock
 from credo.inference.result import Result
 from credo.inference.training.likelihood import Likelihood
@@ -56,9 +56,9 @@ def both(runs: list[tuple[Any, Problem, int]], quiet: Listener) -> tuple[list[Re
     for method, problem, _ in runs:
         method.check(problem)
         assert isinstance(method, Shareable)
-    asked = [(method, problem, jax.random.PRNGKey(seed), quiet, NO_KEEPER) for method, problem, seed in runs]
+    asked = [(method, problem, jax.random.PRNGKey(seed), quiet, NO_CHECKPOINTER) for method, problem, seed in runs]
     one_by_one = [method.run(*rest) for method, *rest in asked]
-    return one_by_one, together([method.calls(*rest) for method, *rest in asked])
+    return one_by_one, batched([method.calls(*rest) for method, *rest in asked])
 
 
 def moments(result: Any) -> np.ndarray:
@@ -70,7 +70,7 @@ def moments(result: Any) -> np.ndarray:
 def test_who_gains_on_a_cpu(method: Method) -> None:
     plain, table = question(2.0, 0.0), trained(0.2)
     gains = {
-        (word, what): cast("Any", method(word, **settings)).gains_by_company(problem)
+        (word, what): cast("Any", method(word, **settings)).gains_by_batching(problem)
         for word, settings in (("mh", {}), ("nuts", {}), ("map", {}), ("mle", {"optimiser": "adam"}))
         for what, problem in (("plain", plain), ("table", table))
     }
@@ -84,7 +84,7 @@ def test_who_gains_on_a_cpu(method: Method) -> None:
         ("map", {"starts": 3}, {"tolerance": 1e-7}),
         ("mle", {"starts": 3}, {}),
         ("map", {"starts": 2, "optimiser": "adam", "steps": 200}, {"learning_rate": 0.02}),
-        ("nuts", {"warmup": 50, "draws": 50, "placement": "vectorized"}, {"target_accept": 0.9}),
+        ("nuts", {"warmup": 50, "draws": 50, "chain_method": "vectorized"}, {"target_accept": 0.9}),
     ],
 )
 def test_runs_together_have_the_results_that_they_have_alone(
@@ -97,8 +97,8 @@ def test_runs_together_have_the_results_that_they_have_alone(
     ]  # fmt: skip
     for one, other in zip(*both(runs, quiet), strict=True):
         assert isinstance(other, Result)
-        assert (one.status, one.cost.gradients, one.course[-1]["done"]) == (
-            other.status, other.cost.gradients, other.course[-1]["done"],
+        assert (one.status, one.cost.gradients, one.history[-1]["done"]) == (
+            other.status, other.cost.gradients, other.history[-1]["done"],
         )  # fmt: skip
         np.testing.assert_allclose(moments(one), moments(other), rtol=1e-6, atol=1e-9)
 
@@ -115,10 +115,10 @@ def test_trainings_together(method: Method, quiet: Listener) -> None:
 def test_runs_that_end_at_different_times_compile_nothing_new(method: Method, quiet: Listener) -> None:
     asked = [trained(0.2, patience=2, learning_rate=rate) for rate in (0.3, 1e-4)]
     runs = [(method("map"), problem, 0) for problem in asked]
-    assert len({result.course[-1]["done"] for result in both(runs, quiet)[0]}) == 2
+    assert len({result.history[-1]["done"] for result in both(runs, quiet)[0]}) == 2
     clock = Clock()
-    again = [method("map").calls(problem, jax.random.PRNGKey(7), quiet, NO_KEEPER) for _, problem, _ in runs]
-    assert all(isinstance(result, Result) for result in together(again))
+    again = [method("map").calls(problem, jax.random.PRNGKey(7), quiet, NO_CHECKPOINTER) for _, problem, _ in runs]
+    assert all(isinstance(result, Result) for result in batched(again))
     assert clock.programs == 0
 
 
@@ -133,8 +133,8 @@ def test_one_that_fails_leaves_the_others_alone(method: Method, quiet: Listener)
     bad.data["y"][0] = np.inf
     problems = [question(2.0, 0.0), bad, question(1.0, 0.0)]
     chosen: Any = method("mh", warmup=50, draws=50)
-    calls = [chosen.calls(problem, jax.random.PRNGKey(0), quiet, NO_KEEPER) for problem in problems]
-    kinds = [type(result) for result in together(calls)]
+    calls = [chosen.calls(problem, jax.random.PRNGKey(0), quiet, NO_CHECKPOINTER) for problem in problems]
+    kinds = [type(result) for result in batched(calls)]
     assert kinds == [Result, RunError, Result]
 
 

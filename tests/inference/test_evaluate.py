@@ -105,8 +105,8 @@ def test_batches_change_nothing(
     monkeypatch.setattr(module, "_BATCH_SCALARS", 1)
     monkeypatch.setattr(module, "_LEAST_BATCH", least)
     seen = []
-    compiled = module._batch
-    monkeypatch.setattr(module, "_batch", lambda *args: seen.append(len(args[-1])) or compiled(*args))
+    compiled = module.batch
+    monkeypatch.setattr(module, "batch", lambda *args: seen.append(len(args[-1])) or compiled(*args))
     assert_same(evaluate(problem, DRAWS, STATS, jax.random.PRNGKey(0)), tree)
     assert seen == [least] * -(-100 // least)
 

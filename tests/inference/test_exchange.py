@@ -19,6 +19,7 @@ from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
 from credo.inference.base import Inference, Listener
 from credo.inference.mcmc.kernels.exchange import Exchange
+from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.result import Result
 from credo.models import priors
 from credo.models.base import Model
@@ -47,10 +48,10 @@ def settings_of(path: str) -> dict[str, Any]:
     return known
 
 
-def exchange(**settings: Any) -> Exchange:
+def exchange(**settings: Any) -> Mcmc:
     known = settings_of("inference/exchange.yaml")
     del known["checkpoint"]
-    return Exchange(**(known | settings))
+    return Exchange.assemble(**(known | settings))
 
 
 def run(of: Problem, quiet: Listener, **settings: Any) -> Result:

@@ -7,7 +7,7 @@ import jax
 import pytest
 import xarray as xr
 
-from credo.inference.base import Inference, Kept
+from credo.inference.base import Inference, Snapshot
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
@@ -38,11 +38,11 @@ def test_a_run_taken_up_again_has_the_same_bits(word: str, problem: Problem, met
     whole = chosen.run(problem, key, listener, Memory())
     assert len(listener.heard) == BLOCKS[word]
     for cut in range(BLOCKS[word]):
-        keeper = Memory()
+        checkpointer = Memory()
         with pytest.raises(KeyboardInterrupt):
-            chosen.run(problem, key, Cut(cut), keeper)
+            chosen.run(problem, key, Cut(cut), checkpointer)
         again = Cut()
-        result = chosen.run(problem, key, again, Memory(keeper.kept))
+        result = chosen.run(problem, key, again, Memory(checkpointer.kept))
         for group in whole.tree.children:
             xr.testing.assert_identical(result.tree[group].to_dataset(), whole.tree[group].to_dataset())
         assert again.heard == listener.heard
@@ -55,7 +55,7 @@ def test_a_run_is_kept_when_it_is_due(problem: Problem, method: Callable[..., In
     seen: list[int] = []
 
     class Counting(Memory):
-        def save(self, kept: Kept) -> None:
+        def save(self, kept: Snapshot) -> None:
             super().save(kept)
             seen.append(len(kept.blocks))
 

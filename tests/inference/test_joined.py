@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from credo.inference.base import Kept
-from credo.inference.mcmc.lazy import Joined
+from credo.inference.base import Snapshot
+from credo.inference.lazy import Joined
 from credo.runs import netcdf
 from credo.runs.checkpoint import Checkpoint
 
@@ -17,10 +17,10 @@ WHOLE = np.concatenate(BLOCKS, axis=1)
 
 @pytest.fixture(params=["memory", "disk"])
 def joined(request: pytest.FixtureRequest, tmp_path: Path) -> Joined:
-    keeper = Checkpoint(tmp_path, None, {})
+    checkpointer = Checkpoint(tmp_path, None, {})
     blocks = [{"posterior/x": block, "other": block[..., 0]} for block in BLOCKS]
-    shelved = [keeper.shelve(block) for block in blocks]
-    return Joined(blocks if request.param == "memory" else shelved, "posterior/x")
+    spilled = [checkpointer.spill(block) for block in blocks]
+    return Joined(blocks if request.param == "memory" else spilled, "posterior/x")
 
 
 @pytest.mark.parametrize(
@@ -58,19 +58,19 @@ def test_a_tree_on_disk_is_written_piece_by_piece(
 
 def test_shelves_and_loose_blocks_come_back_in_order(tmp_path: Path) -> None:
     blocks = [{"x": block} for block in BLOCKS]
-    keeper = Checkpoint(tmp_path, 60.0, {})
-    kept = [blocks[0], keeper.shelve(blocks[1]), blocks[2]]
-    keeper.save(Kept({}, {}, kept[:2]))
-    keeper.save(Kept({}, {}, kept))
+    checkpointer = Checkpoint(tmp_path, 60.0, {})
+    kept = [blocks[0], checkpointer.spill(blocks[1]), blocks[2]]
+    checkpointer.save(Snapshot({}, {}, kept[:2]))
+    checkpointer.save(Snapshot({}, {}, kept))
     again = Checkpoint(tmp_path, 60.0, {}, resumed=True)
     again.check()
     found = again.load()
     assert found is not None
     assert np.array_equal(np.concatenate([block["x"] for block in found.blocks], axis=1), WHOLE)
-    more = again.shelve({"x": WHOLE})
-    again.done(Kept({}, {}, [*found.blocks, more]))
+    more = again.spill({"x": WHOLE})
+    again.done(Snapshot({}, {}, [*found.blocks, more]))
     assert sorted(file.name for file in (tmp_path / "checkpoint").iterdir()) == [
-        "before.npz", "blocks-0.npz", "blocks-2.npz", "shelf-0", "shelf-1", "state.npz",
+        "before.npz", "blocks-0.npz", "blocks-2.npz", "spill-0", "spill-1", "state.npz",
     ]  # fmt: skip
     again.finish()
     assert [file.name for file in (tmp_path / "checkpoint").iterdir()] == ["state.npz"]

@@ -101,9 +101,9 @@ def test_what_does_not_fit_into_memory_is_left_out(monkeypatch: pytest.MonkeyPat
     def full(shape: Any, *args: Any) -> Any:
         if not shape.left_out:
             raise MemoryError("cannot allocate")
-        return jax.vmap(lambda *one: module._one(shape, *args[:2], *one), (0, None))(args[2], args[3])
+        return jax.vmap(lambda *one: module.one(shape, *args[:2], *one), (0, None))(args[2], args[3])
 
-    monkeypatch.setattr(module, "_batch", full)
+    monkeypatch.setattr(module, "batch", full)
     tree = derived("with_constant", {"mu": MU})
     assert set(tree.children) >= {"posterior", "log_prior"}
     assert "log_likelihood" not in tree.children

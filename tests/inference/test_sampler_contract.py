@@ -113,7 +113,7 @@ def test_result_describes_itself(word: str, short: Result) -> None:
     assert short.cost.density_evaluations > steps  # the warm-up counts, too
     assert short.cost.gradients == (short.cost.density_evaluations if word != "mh" else 0)
     assert [*short.cost.seconds] == ["compile", "warmup", "looks", "sampling", "evaluation"]
-    course = [(entry["phase"], entry["done"]) for entry in short.course]
+    course = [(entry["phase"], entry["done"]) for entry in short.history]
     assert course == [
         *(("warmup", done) for done in ([30] if word == "mh" else [10, 15, 22, 25, 30])),
         ("sampling", 40),
@@ -133,11 +133,13 @@ def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("placement", ["sequential", "vectorized"])
-def test_placements_have_one_law(word: str, placement: str, infer: Infer, z_score: Callable[..., np.ndarray]) -> None:
+@pytest.mark.parametrize("chain_method", ["sequential", "vectorized"])
+def test_chain_methods_have_one_law(
+    word: str, chain_method: str, infer: Infer, z_score: Callable[..., np.ndarray]
+) -> None:
     """One mean each, within four Monte Carlo standard errors of the exact one by quadrature over sigma."""
     settings = {"chains": 2, "warmup": 300, "draws": 500, "block": 500}
-    posterior = infer(question(), word, placement=placement, **settings).tree["posterior"]
+    posterior = infer(question(), word, chain_method=chain_method, **settings).tree["posterior"]
     assert np.abs(z_score(posterior["loc"], mean_of_loc())) < 4
 
 
@@ -169,7 +171,7 @@ def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Infe
     ]
     numbers = listener.calls[-1][3]
     assert {"acceptance_rate", "step_size", "r_hat_max", "ess_bulk_min"} <= numbers.keys()
-    assert [{"phase": phase, "done": done, **n} for phase, done, _, n in listener.calls] == [*result.course]
+    assert [{"phase": phase, "done": done, **n} for phase, done, _, n in listener.calls] == [*result.history]
 
 
 def settle(method: Callable[..., Inference], word: str, setting: str, value: Any) -> None:
@@ -181,7 +183,7 @@ def settle(method: Callable[..., Inference], word: str, setting: str, value: Any
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("chains", 0), ("draws", 0), ("warmup", -1), ("thinning", 0), ("block", 0), ("placement", "parallel"),
+        ("chains", 0), ("draws", 0), ("warmup", -1), ("thinning", 0), ("block", 0), ("chain_method", "parallel"),
         ("target_accept", 1.0),
     ],
 )  # fmt: skip

@@ -167,10 +167,10 @@ def test_an_enumerated_model_begins_by_the_prior(infer: Infer, own: Callable[...
 
 
 def test_starts_survive_an_extension(problem: Problem, method: Callable[..., Any]) -> None:
-    keeper = Memory()
-    begun = method("nuts", **SHORT).run(problem, jax.random.PRNGKey(0), Cut(), keeper).tree["start"]
+    checkpointer = Memory()
+    begun = method("nuts", **SHORT).run(problem, jax.random.PRNGKey(0), Cut(), checkpointer).tree["start"]
     longer = method("nuts", **SHORT | {"draws": 3})
-    again = longer.run(problem, jax.random.PRNGKey(0), Cut(), Memory(keeper.kept)).tree["start"]
+    again = longer.run(problem, jax.random.PRNGKey(0), Cut(), Memory(checkpointer.kept)).tree["start"]
     xr.testing.assert_identical(begun.to_dataset(), again.to_dataset())
 
 

@@ -37,7 +37,7 @@ def test_they_stop_once_every_scalar_meets_every_target(problem: Problem, infer:
     assert summary["ess_tail"].min() >= 250
     assert summary["r_hat"].max() <= 1.02
     assert (summary["mcse_mean"] / summary["sd"]).max() <= 0.06
-    looks = [entry for entry in result.course if "ess_tail_min" in entry]
+    looks = [entry for entry in result.history if "ess_tail_min" in entry]
     assert looks[-1]["done"] == draws
     assert Stop(**targets).reached(looks[-2], looks[-2]["done"], 0.0) is None
 
@@ -55,7 +55,7 @@ def test_the_draws_are_those_of_the_whole_run(problem: Problem, infer: Infer) ->
 def test_only_the_variables_that_are_named_are_judged(problem: Problem, infer: Infer) -> None:
     result = infer(problem, "nuts", **SHORT, stop={"ess_bulk": 400.0, "variables": ["loc"]})
     summary = summarise(result).set_index("variable")
-    last = [entry for entry in result.course if "ess_bulk_min" in entry][-1]
+    last = [entry for entry in result.history if "ess_bulk_min" in entry][-1]
     assert last["ess_bulk_min"] == summary.loc["loc", "ess_bulk"]
 
 

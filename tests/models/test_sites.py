@@ -8,7 +8,9 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
+from omegaconf import OmegaConf
 
+from credo.config import paths
 from credo.energies.quadratic import QuadraticModel
 from credo.energies.samplers.mala import Mala
 from credo.models import priors
@@ -159,9 +161,7 @@ def sites(name: str) -> dict[str, Site]:
 
 
 def test_every_model_is_here() -> None:
-    from credo.config.schema.model import OPTIONS
-
-    targets = {option._target_ for option in OPTIONS.values()}
+    targets = {OmegaConf.load(file)._target_ for file in (paths.built_in() / "conf" / "model").glob("*.yaml")}
     assert {f"{type(m).__module__}.{type(m).__name__}" for m, *_ in CASES.values()} == targets
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 from credo.errors import ConfigError
-from credo.inference.mcmc.kernels.nuts import Nuts
+from credo.inference.base import Inference
 from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
@@ -157,7 +157,7 @@ def test_map_recovers_the_most_probable_indicators(regression: SpikeAndSlab, inf
     assert result.tree["optimisation"]["objective"].max().item() == pytest.approx(summed + prior, abs=1e-9)
 
 
-def test_nuts_refuses_a_discrete_latent_without_end(method: Callable[..., Nuts]) -> None:
+def test_nuts_refuses_a_discrete_latent_without_end(method: Callable[..., Inference]) -> None:
     from credo.models.program import Program
 
     with pytest.raises(ConfigError, match=r"count \(Poisson\) has no finite support; use inference=mh"):

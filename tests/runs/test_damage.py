@@ -13,9 +13,9 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from console import Said, credo
-from credo.errors import RunError
+from credo.errors import ConfigError, RunError
 from credo.experiment import earlier
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 from credo.inference.state import unpacked
 from credo.runs import checkpoint, files, saved, signature
 from credo.runs.record import Fresh
@@ -91,8 +91,8 @@ def test_without_a_block_the_run_goes_on_where_it_can(damage: Callable[[Path], N
 
 
 def test_a_damaged_state_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
-    def kept(number: int) -> Kept:
-        return Kept({"state/0": np.array(number)}, {"course": []})
+    def kept(number: int) -> Snapshot:
+        return Snapshot({"state/0": np.array(number)}, {"history": []})
 
     first = checkpoint.Checkpoint(tmp_path, 0.0, {})
     first.save(kept(1))
@@ -200,6 +200,14 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
     flip(folder / "my-draws" / "metrics.json")
     assert earlier.outcome(asked) is None
     assert "my-draws/metrics.json is damaged" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    head = {"question": {}, "numbers": {}, "files": [], "finished": False, "extensions": 0}
+    np.savez(tmp_path / "checkpoint" / "state.npz", head=np.array(json.dumps(head)))
+    with pytest.raises(ConfigError, match=r"state\.npz is a checkpoint of another version of credo.*; run it again$"):
+        checkpoint.head_of(tmp_path)
 
 
 def test_a_state_of_another_method_is_refused() -> None:

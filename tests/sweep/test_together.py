@@ -7,7 +7,7 @@ import pytest
 
 from credo.errors import RunError
 from credo.experiment import inferred
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 from credo.runs import job as jobs
 from credo.sweep import batched
 
@@ -40,12 +40,12 @@ class Told:
     def progress(self, *news: Any) -> None:
         self.news.append(news)
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         self.news.append(kept)
 
 
 def test_a_job_is_told_all_and_then_gets_the_result_or_the_error() -> None:
-    watch, kept = inferred.Watch(None), Kept({}, {})
+    watch, kept = inferred.Watch(None), Snapshot({}, {})
     watch.progress("sampling", 5, 10, {"acceptance_rate": 0.5})
     watch.done(kept)
     result, job = SimpleNamespace(), Told()

@@ -23,7 +23,7 @@ from credo.energies.model import EnergyModel
 from credo.energies.neural import ConditionalModel, NeuralModel
 from credo.energies.samplers.auto import Auto
 from credo.errors import ConfigError
-from credo.inference.base import NO_KEEPER
+from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.point.mle import Mle
 from credo.inference.result import Result
 from credo.inference.training.contrastive import states_of
@@ -78,7 +78,7 @@ def mle() -> Mle:
 
 
 def run(of: Problem) -> Result:
-    return mle().run(of, jax.random.PRNGKey(0), Quiet(), NO_KEEPER)
+    return mle().run(of, jax.random.PRNGKey(0), Quiet(), NO_CHECKPOINTER)
 
 
 def batch(of: Problem, rows: Any) -> Batch:

@@ -17,10 +17,10 @@ from credo.diagnostics.scores import scores
 from credo.diagnostics.settled import Settled
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
-from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.calls import alone
 from credo.inference.result import Kind, Result, Status
-from credo.inference.training import continuation, descent
+from credo.inference.training import continuation, loop
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors
 from credo.models.mdn import Mdn
@@ -107,14 +107,14 @@ def fit(method: Callable[..., Inference], quiet: Listener) -> Fit:
         word: str = "mle",
         seed: int = 0,
         listener: Listener = quiet,
-        keeper: Keeper = NO_KEEPER,
+        checkpointer: Checkpointer = NO_CHECKPOINTER,
         checked: bool = True,
         **settings: Any,
     ) -> Result:
         whole, chosen = replace(problem, training=training(**settings)), method(word)
         if checked:
             chosen.check(whole)
-        return chosen.run(whole, jax.random.PRNGKey(seed), listener, keeper)
+        return chosen.run(whole, jax.random.PRNGKey(seed), listener, checkpointer)
 
     return run
 
@@ -234,7 +234,7 @@ def test_weight_decay_and_schedules(schedule: str, fit: Fit) -> None:
     assert result.tree["posterior"]["a"].item() == pytest.approx(begun * np.prod(1 - 0.5 * rate), rel=1e-6)
     assert abs(begun) > 0.01
     assert result.tree["training"]["best"].item() == 10
-    assert set(result.course[0]) == {"phase", "done", "total", "nll_train"}
+    assert set(result.history[0]) == {"phase", "done", "total", "nll_train"}
 
 
 ENSEMBLE = {"members": 2, "epochs": 9, "batch_size": 8, "validation": 0.2, "patience": None}
@@ -243,7 +243,7 @@ ENSEMBLE = {"members": 2, "epochs": 9, "batch_size": 8, "validation": 0.2, "pati
 @pytest.fixture
 def doubling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1, 2, 4 and 2 epochs, whatever the time."""
-    monkeypatch.setattr(descent, "_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "SECONDS", 1e9)
 
 
 @pytest.fixture(scope="module")
@@ -258,8 +258,8 @@ def test_the_listener_is_told_of_every_epoch(whole: tuple[Result, Cut]) -> None:
     curves = result.tree["training"].mean("member")
     for name, curve in (("nll_train", "train"), ("nll_validation", "validation")):
         assert np.allclose([entry[3][name] for entry in listener.heard], curves[curve], rtol=1e-6)
-    assert [entry["done"] for entry in result.course] == list(range(1, 10))
-    assert set(result.course[0]) == {"phase", "done", "total", "nll_train", "nll_validation"}
+    assert [entry["done"] for entry in result.history] == list(range(1, 10))
+    assert set(result.history[0]) == {"phase", "done", "total", "nll_train", "nll_validation"}
     assert curves["train"][-1] < curves["train"][0]
 
 
@@ -287,15 +287,15 @@ def test_a_key_gives_the_same_bits(whole: tuple[Result, Cut], fit: Fit, doubling
 def test_training_taken_up_again_has_the_same_bits(
     cut: int, whole: tuple[Result, Cut], fit: Fit, doubling: None
 ) -> None:
-    keeper = Memory()
+    checkpointer = Memory()
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), listener=Cut(cut), keeper=keeper, **ENSEMBLE)
-    assert keeper.saved == 1
-    end = Memory(keeper.kept)
-    result = fit(network(), keeper=end, **ENSEMBLE)
+        fit(network(), listener=Cut(cut), checkpointer=checkpointer, **ENSEMBLE)
+    assert checkpointer.saved == 1
+    end = Memory(checkpointer.kept)
+    result = fit(network(), checkpointer=end, **ENSEMBLE)
     assert same(result, whole[0])
     assert end.saved == 1
-    assert same(fit(network(), keeper=Memory(end.kept), **ENSEMBLE), whole[0])  # after its end, nothing is left
+    assert same(fit(network(), checkpointer=Memory(end.kept), **ENSEMBLE), whole[0])  # after its end, nothing is left
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3, 8])
@@ -303,18 +303,18 @@ def test_training_taken_up_again_tells_of_every_epoch(
     cut: int, whole: tuple[Result, Cut], fit: Fit, doubling: None
 ) -> None:
     """Also of those of a block that were not told when it was cut off."""
-    keeper, again = Memory(), Cut()
+    checkpointer, again = Memory(), Cut()
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), listener=Cut(cut), keeper=keeper, **ENSEMBLE)
-    result = fit(network(), listener=again, keeper=Memory(keeper.kept), **ENSEMBLE)
+        fit(network(), listener=Cut(cut), checkpointer=checkpointer, **ENSEMBLE)
+    result = fit(network(), listener=again, checkpointer=Memory(checkpointer.kept), **ENSEMBLE)
     assert again.heard == whole[1].heard
-    assert result.course == whole[0].course
+    assert result.history == whole[0].history
 
 
 def test_training_is_kept_when_it_is_due(whole: tuple[Result, Cut], fit: Fit, doubling: None) -> None:
-    keeper = Memory(due=True)
-    assert same(fit(network(), keeper=keeper, **ENSEMBLE), whole[0])
-    assert keeper.saved == 5  # blocks of 1, 2, 4 and 2 epochs, and the end
+    checkpointer = Memory(due=True)
+    assert same(fit(network(), checkpointer=checkpointer, **ENSEMBLE), whole[0])
+    assert checkpointer.saved == 5  # blocks of 1, 2, 4 and 2 epochs, and the end
 
 
 def test_going_on_changes_nothing_but_what_is_told_of_it(

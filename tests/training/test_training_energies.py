@@ -21,10 +21,10 @@ from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.gibbs import Gibbs
 from credo.energies.samplers.mala import Mala
 from credo.errors import ConfigError, RunError
-from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.result import Result, Status
 from credo.inference.state import packed, unpacked
-from credo.inference.training import descent
+from credo.inference.training import epoch, loop
 from credo.inference.training.cd import Cd
 from credo.inference.training.descent import Descent
 from credo.inference.training.langevin import Langevin
@@ -101,16 +101,16 @@ Fit = Callable[..., Result]
 def fit(method: Callable[..., Inference], quiet: Listener) -> Fit:
     """Check and train: `fit(problem)`."""
 
-    def run(of: Problem, listener: Listener = quiet, keeper: Keeper = NO_KEEPER) -> Result:
+    def run(of: Problem, listener: Listener = quiet, checkpointer: Checkpointer = NO_CHECKPOINTER) -> Result:
         chosen = method("mle")
         chosen.check(of)
-        return chosen.run(of, jax.random.PRNGKey(0), listener, keeper)
+        return chosen.run(of, jax.random.PRNGKey(0), listener, checkpointer)
 
     return run
 
 
 class Diary(Memory):
-    """A keeper to which every block is told, and which has them all."""
+    """A checkpointer to which every block is told, and which has them all."""
 
     def __init__(self) -> None:
         super().__init__(due=True)
@@ -121,10 +121,10 @@ class Diary(Memory):
         self.pages.append(self.kept)
 
 
-def member(kept: Any, of: Problem) -> descent.Member:
+def member(kept: Any, of: Problem) -> epoch.Member:
     """What is kept of a training."""
     keys = jax.random.split(jax.random.PRNGKey(0), 1)
-    shape = jax.eval_shape(lambda: descent._begin(of.training, of.bound, keys))
+    shape = jax.eval_shape(lambda: epoch.begin(of.training, of.bound, keys))
     return unpacked(kept.arrays, shape)  # type: ignore[no-any-return]
 
 
@@ -137,7 +137,7 @@ EXPLOSIVE = [(Pcd, 100.0), (Langevin, 10.0)]
 def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
     cls: type[Descent], rate: float, fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(descent, "_SECONDS", 0.0)  # blocks of one epoch
+    monkeypatch.setattr(loop, "SECONDS", 0.0)  # blocks of one epoch
     of = problem(neural(), training(cls, **PLAIN, learning_rate=rate), normaliser="none")
     diary = Diary()
     sentence = (
@@ -145,7 +145,7 @@ def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
         r"checkpoint; lower training\.learning_rate, set training\.clip, or regularise$"
     )
     with pytest.raises(RunError, match=sentence) as refused:
-        fit(of, keeper=diary)
+        fit(of, checkpointer=diary)
     *_, good, bad, last = (member(kept, of) for kept in diary.pages)  # the last one twice: when it was bad, at the end
     epoch = int(bad.epoch[0])
     assert 1 < epoch < 24
@@ -157,7 +157,7 @@ def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
         for leaves in after:
             assert all(np.array_equal(one, other) for one, other in zip(before, leaves, strict=True))
     with pytest.raises(RunError, match=f"in epoch {epoch};"):
-        fit(of, keeper=Memory(diary.kept))  # it is not tried again
+        fit(of, checkpointer=Memory(diary.kept))  # it is not tried again
 
 
 def same(one: Result, other: Result) -> bool:
@@ -172,20 +172,20 @@ def test_training_taken_up_again_has_the_same_bits(
     cls: type[Descent], fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the chains, or the buffer, where they were; without them it goes elsewhere."""
-    monkeypatch.setattr(descent, "_SECONDS", 1e9)  # blocks of 1, 2, 4, 8 and 9 epochs
+    monkeypatch.setattr(loop, "SECONDS", 1e9)  # blocks of 1, 2, 4, 8 and 9 epochs
     of = problem(neural(), training(cls, **PLAIN), normaliser="none")
     whole = fit(of)
     assert whole.status is Status.DONE
     cut = Memory()
     with pytest.raises(KeyboardInterrupt):
-        fit(of, listener=Cut(5), keeper=cut)
+        fit(of, listener=Cut(5), checkpointer=cut)
     now = member(cut.kept, of)
     assert 0 < int(now.epoch[0]) < 24
     assert now.memory.walkers.x.shape == (1, 32, 2)
-    assert same(fit(of, keeper=Memory(cut.kept)), whole)
+    assert same(fit(of, checkpointer=Memory(cut.kept)), whole)
     lost = now._replace(memory=jax.tree.map(np.zeros_like, now.memory))
     forgetful = Memory(replace(cut.kept, arrays=packed(lost)))  # type: ignore[type-var]
-    assert not same(fit(of, keeper=forgetful), whole)
+    assert not same(fit(of, checkpointer=forgetful), whole)
 
 
 # ------------------------------------------------------------------------------------------------------ refusals

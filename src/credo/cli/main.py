@@ -10,11 +10,15 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
+
+from omegaconf import OmegaConf
 
 import credo
 from credo.cli import help, hydra_app  # noqa: A004 - it is what is typed
 from credo.cli.errors import report
 from credo.cli.flags import VERBS
+from credo.code import loading
 from credo.config import messages, paths, schema
 from credo.errors import CredoError, Interrupted, RunError
 from credo.experiment import signals
@@ -33,6 +37,7 @@ def command(arguments: Sequence[str]) -> int:
         schema.register()
         paths.register()
         folder.register()
+        OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
         return _run(arguments)
     except CredoError as error:
         return report(error)
@@ -56,6 +61,16 @@ def _run(arguments: Sequence[str]) -> int:
     if "--version" in arguments:
         sys.stdout.write(f"credo {credo.__version__}\n")
         return 0
+    loading.make_importable(Path.cwd(), paths.built_in())  # where the types of a user's own parts are read
     if {"--help", "-h"} & set(arguments):
         return help.run([word for word in arguments if not word.startswith("-")])
     return hydra_app.run(arguments)
+
+
+def _sweep_folder(earlier: str | None, new: str) -> str:
+    """Where a sweep leaves its files: where an earlier one did, by its folder or a tracker's id, or a new place."""
+    if earlier is None:
+        return new
+    from credo.experiment import resume  # takes time to load
+
+    return str(resume.folder(str(earlier)))

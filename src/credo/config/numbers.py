@@ -180,7 +180,7 @@ def hints(target: str) -> dict[str, Any]:
         made: Any = resolve_name(loading.importable(target))
     except Exception:  # noqa: BLE001 - making the part reports it
         return {}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = hints(made.whole) if hasattr(made, "whole") else {}
     for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]
         with suppress(NameError, TypeError):  # names for type checkers alone, and what has no hints
             found |= get_type_hints(place, include_extras=True)

@@ -24,7 +24,7 @@ class Inline(Source):
         values: `y` [obs].
     """
 
-    values: Sequence[Finite]
+    values: Sequence[Finite | int]
 
     @override
     def load(self, model: "Model", seed: int) -> xr.Dataset:

@@ -15,7 +15,7 @@ from credo.diagnostics.base import Diagnostic, Verdict
 from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted
-from credo.inference.base import NO_KEEPER, Inference, Keeper, Listener
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.result import Result
 from credo.models.failure import told
 from credo.models.problem import Problem
@@ -81,7 +81,7 @@ def answer(
     checks: Mapping[str, Diagnostic],
     key: jax.Array,
     listener: Listener,
-    keeper: Keeper = NO_KEEPER,
+    checkpointer: Checkpointer = NO_CHECKPOINTER,
 ) -> Answer:
     """Infer the latents of a problem and judge what was found.
 
@@ -91,7 +91,7 @@ def answer(
         checks: by name.
         key: of all that is random.
         listener: is told of the progress.
-        keeper: keeps the state.
+        checkpointer: keeps the state.
 
     Raises:
         ConfigError: the method cannot do this problem.
@@ -99,7 +99,7 @@ def answer(
     """
     method.check(problem)
     failures = Failures()
-    result = derived(problem, method.run(problem, key, listener, keeper), key, failures)
+    result = derived(problem, method.run(problem, key, listener, checkpointer), key, failures)
     summary = summarise(result)
     verdict = verdicts.judge(checks, result, summary)
     numbers = metrics(result, summary, failures)

@@ -13,7 +13,7 @@ import pandas as pd
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.hamiltonian import asked, statistic
-from credo.diagnostics.summary import array_stats
+from credo.inference.convergence import array_stats
 from credo.inference.result import Result
 from credo.ranges import Positive
 

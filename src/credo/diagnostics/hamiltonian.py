@@ -5,12 +5,10 @@ import numpy as np
 from credo.diagnostics.answers import group
 from credo.inference.result import Kind, Result
 
-METHODS = ("nuts", "hmc")
-
 
 def asked(result: Result, statistic: str) -> bool:
     """Whether the sampler has, or should have, a statistic; random walks have no trajectories that could diverge."""
-    return result.kind is Kind.CHAINS and (result.method in METHODS or statistic in group(result, "sample_stats"))
+    return result.kind is Kind.CHAINS and (statistic in result.statistics or statistic in group(result, "sample_stats"))
 
 
 def statistic(result: Result, name: str) -> np.ndarray | None:

@@ -20,7 +20,8 @@ from scipy.special import logsumexp
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
-from credo.diagnostics.summary import array_stats, labels, moving, scalars, title
+from credo.diagnostics.summary import labels, moving, scalars, title
+from credo.inference.convergence import array_stats
 from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Finite
 

@@ -15,7 +15,8 @@ import pandas as pd
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
-from credo.diagnostics.summary import array_stats, heavy, pieces
+from credo.diagnostics.summary import heavy, pieces
+from credo.inference.convergence import array_stats
 from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 

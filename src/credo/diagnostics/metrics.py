@@ -12,7 +12,7 @@ from typing import Literal
 from credo.inference.result import Kind
 
 Better = Literal["lower", "higher"]
-Need = Literal["observed", "diverging", "test", "conditional", "energy"]
+Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy"]
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
 _ALL = tuple(Kind)
@@ -30,7 +30,7 @@ class Metric:
         unit: of the number; `s` for seconds.
         digits: after the point while a run goes on; `None` leaves it to the number.
         kinds: of which results it is.
-        needs: what a model or method must have for it: `observed` sites, `diverging` among the statistics of a sampler,
+        needs: what a model or method must have for it: `observed` sites, a statistic of the sampler,
             `test` rows, `conditional` (a model that predicts rows, with test rows), `energy` (an energy-based model).
     """
 
@@ -56,7 +56,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
         Metric("draws", "draws", "of all chains", kinds=_CHAINS),
-        Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS),
+        Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS, needs="acceptance_rate"),
         Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
         Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=_POINT),
         Metric("gradient_norm", "gradient norm", "the largest component", kinds=_POINT),

@@ -15,7 +15,8 @@ import xarray as xr
 
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
-from credo.diagnostics.summary import constant, labels, pieces
+from credo.diagnostics.summary import labels, pieces
+from credo.inference.convergence import constant
 from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Share
 

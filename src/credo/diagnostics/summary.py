@@ -1,16 +1,12 @@
 """The posterior in numbers: one row per scalar, with what its draws are worth.
 
-R-hat is the larger of the rank-normalised and the folded split R-hat; the effective sample sizes are those of the
-rank-normalised draws (bulk) and of the 5 % and 95 % quantiles (tail): Vehtari, Gelman, Simpson, Carpenter and Bürkner
-(2021), "Rank-normalization, folding, and localization: An improved R-hat", Bayesian Analysis 16(2), section 4. ArviZ
-computes them; a statistic that cannot be computed is NaN here, where ArviZ takes the effective sample size of a
-constant to be the number of its draws. A mean or a standard deviation that does not exist is not reported either: what
-draws of a Cauchy distribution have in its place says nothing (`tails`).
+The statistics of convergence are those of `inference.convergence`, NaN where they cannot be computed. A mean or a
+standard deviation that does not exist is not reported either: what draws of a Cauchy distribution have in its place
+says nothing (`tails`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress, product
-from typing import Any
+from collections.abc import Iterator
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -18,20 +14,14 @@ import xarray as xr
 
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
-from credo.diagnostics.arviz import arviz_array
+from credo.inference.convergence import FEWEST_DRAWS, constant, mixing, scalars_first
+from credo.inference.labels import scalar_labels
 from credo.inference.result import Kind, Result
 from credo.models.names import SITE
 
-array_stats: Any = arviz_array.array_stats
-"""ArviZ's statistics of plain arrays, which have no annotations."""
-
 STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
-TAILS = (0.05, 0.95)
 NORMAL_Q95 = 1.6448536269514722
-FEWEST_DRAWS = 4
 MOST_IN_PIECE = 2**23
-ROUNDING = 4
-"""A scalar whose draws span no more than this many units in the last place is constant."""
 
 Columns = dict[str, np.ndarray]
 
@@ -53,47 +43,6 @@ def summarise(result: Result) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def running(
-    blocks: Sequence[Mapping[str, np.ndarray]], most: int | None = 64, wanted: Iterable[str] = ("r_hat", "ess_bulk")
-) -> dict[str, float]:
-    """Return the worst of some statistics of the draws so far.
-
-    Constants are left out. NaN where there is one chain, or a draw that is not finite.
-
-    Args:
-        blocks: arrays [chains, draws, ...] by name, one block after another.
-        most: about how many scalars to look at, spread evenly and at least one of each variable, so that a large model
-            is not slowed down; `None` for all.
-        wanted: `r_hat`, `ess_bulk`, `ess_tail`, `mcse` (in posterior standard deviations).
-
-    Returns:
-        `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws, or where
-        nothing moves.
-    """
-    sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
-    step = 1 if most is None else -(-sum(sizes.values()) // most)
-
-    def chosen(name: str) -> np.ndarray:
-        """Copied block by block, since a block may be on disk and is only to be in memory while it is read."""
-        return np.concatenate([np.array(_scalars_first(block[name])[::step]) for block in blocks], axis=2)
-
-    few = [chosen(name) for name in sizes if sizes[name]]
-    moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
-    if not any(len(draws) for draws in moved):
-        return {}
-    draws = np.concatenate(moved)
-    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
-    if "mcse_mean" in statistics:
-        statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
-    worst = {
-        "r_hat": ("max", np.max),
-        "mcse": ("max", np.max),
-        "ess_bulk": ("min", np.min),
-        "ess_tail": ("min", np.min),
-    }
-    return {f"{name}_{worst[name][0]}": float(worst[name][1](values)) for name, values in statistics.items()}
-
-
 def heavy(summary: pd.DataFrame) -> pd.Series:
     """Which rows have tails so heavy that the standard deviation is not known, [scalar]."""
     return summary["pareto_k"].notna() & summary["sd"].isna()
@@ -101,11 +50,8 @@ def heavy(summary: pd.DataFrame) -> pd.Series:
 
 def labels(variable: xr.DataArray) -> list[str]:
     """The names of a variable's scalars, in the order of its values: `theta[Choate]`; `mu` if it is one itself."""
-    dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
-    if not dims:
-        return [title(variable)]
-    values = [variable.coords[dim].values if dim in variable.coords else range(variable.sizes[dim]) for dim in dims]
-    return [f"{title(variable)}[{', '.join(map(str, index))}]" for index in product(*values)]
+    dims = [str(dim) for dim in variable.dims if dim not in ("chain", "draw")]
+    return scalar_labels(title(variable), dims, variable.coords, [variable.sizes[dim] for dim in dims])
 
 
 def title(variable: xr.DataArray) -> str:
@@ -115,7 +61,7 @@ def title(variable: xr.DataArray) -> str:
 
 def scalars(variable: xr.DataArray) -> np.ndarray:
     """A variable's draws, [scalar, chain, draw], in the order of `labels`."""
-    return _scalars_first(variable.transpose("chain", "draw", ...).values)
+    return scalars_first(variable.transpose("chain", "draw", ...).values)
 
 
 def pieces(variable: xr.DataArray) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -141,41 +87,6 @@ def moving(result: Result) -> Iterator[tuple[list[str], np.ndarray]]:
                 yield list(compress(names, moved)), draws[moved].astype(float)
 
 
-def constant(draws: np.ndarray) -> np.ndarray:
-    """Which scalars take one value only, up to rounding; NaN is no value. [..., chain, draw] -> [...]."""
-    if draws.dtype.kind != "f":
-        return np.asarray((draws == draws[..., :1, :1]).all(axis=(-2, -1)))
-    with np.errstate(invalid="ignore", over="ignore"):
-        low, high = draws.min(axis=(-2, -1)), draws.max(axis=(-2, -1))
-        return np.asarray(high - low <= ROUNDING * np.finfo(draws.dtype).eps * np.maximum(abs(low), abs(high)))
-
-
-def mixing(draws: np.ndarray, wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")) -> Columns:
-    """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite."""
-    compute = {
-        "mcse_mean": array_stats.mcse,
-        "ess_bulk": array_stats.ess,
-        "ess_tail": _ess_tail,
-        "r_hat": array_stats.rhat,
-    }
-    known = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
-    numbers = {name: np.full(len(draws), np.nan) for name in wanted}
-    with np.errstate(all="ignore"):
-        for name, column in numbers.items():
-            column[known] = compute[name](draws[known].astype(float))
-    return numbers
-
-
-def _ess_tail(draws: np.ndarray) -> np.ndarray:
-    """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
-    tails = []
-    for probability in TAILS:
-        ess = array_stats.ess(draws, method="quantile", prob=probability)
-        quantile = np.quantile(draws, probability, axis=(1, 2), keepdims=True)
-        tails.append(np.where(constant(draws <= quantile), np.nan, ess))
-    return np.fmin(*tails)
-
-
 def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
@@ -185,7 +96,7 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     means, variances = group(result, "posterior_mean"), group(result, "posterior_variance")
     for name, mean in means.data_vars.items():
         counts = group(result, "posterior_count")["draws"].values
-        numbers = _of_blocks(_scalars_first(mean.values), _scalars_first(variances[name].values), counts)
+        numbers = _of_blocks(scalars_first(mean.values), scalars_first(variances[name].values), counts)
         yield labels(mean.rename(block="draw")), numbers
 
 
@@ -245,8 +156,3 @@ def _of_point(result: Result) -> Iterator[tuple[list[str], Columns]]:
         sd = np.ravel(errors[name].transpose(*dims).values).astype(float) if name in errors else unknown
         numbers = {"mean": mean, "sd": sd, "q5": mean - NORMAL_Q95 * sd, "q50": mean, "q95": mean + NORMAL_Q95 * sd}
         yield labels(variable), dict.fromkeys(STATISTICS, unknown) | numbers
-
-
-def _scalars_first(draws: np.ndarray) -> np.ndarray:
-    """[chain, draw, ...] -> [scalar, chain, draw]."""
-    return np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)

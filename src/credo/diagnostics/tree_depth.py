@@ -30,7 +30,7 @@ class TreeDepth:
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws of NUTS; plain HMC has trajectories of a fixed length."""
-        if result.method == "hmc" or not asked(result, STATISTIC):
+        if not asked(result, STATISTIC):
             return None
         reached = statistic(result, STATISTIC)
         if reached is None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from credo.experiment import signals
-from credo.inference.base import Keeper, Kept, Listener, NoKeeper
+from credo.inference.base import Checkpointer, Listener, NoCheckpointer, Snapshot
 
 if TYPE_CHECKING:
     from credo.inference.result import Result
 
 
-class Watch(NoKeeper):
-    """Remembers what an inference reports to its listener and its keeper.
+class Watch(NoCheckpointer):
+    """Remembers what an inference reports to its listener and its checkpointer.
 
     Attributes:
         progresses: the arguments of each call of `progress`, in order.
@@ -25,7 +25,7 @@ class Watch(NoKeeper):
         """Show the progress on `screen`, too."""
         self._screen = screen
         self.progresses: list[tuple[str, int, int, Mapping[str, float]]] = []
-        self.kept: Kept | None = None
+        self.kept: Snapshot | None = None
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Remember, unless a signal stops the sweep."""
@@ -34,7 +34,7 @@ class Watch(NoKeeper):
         if self._screen is not None:
             self._screen.progress(phase, done, total, numbers)
 
-    def done(self, kept: Kept) -> None:
+    def done(self, kept: Snapshot) -> None:
         """Remember."""
         self.kept = kept
 
@@ -53,14 +53,14 @@ class Inferred:
     watch: Watch
     jobs: int
 
-    def replay(self, listener: Listener, keeper: Keeper) -> "Result":
+    def replay(self, listener: Listener, checkpointer: Checkpointer) -> "Result":
         """Report the progress once more, and return the result or raise what the inference raised."""
         for progress in self.watch.progresses:
             listener.progress(*progress)
         if isinstance(self.result, Exception):
             raise self.result
         if self.watch.kept is not None:
-            keeper.done(self.watch.kept)
+            checkpointer.done(self.watch.kept)
         return self.result
 
 

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -110,6 +111,8 @@ _OF_MODEL = re.compile(r"\bmodel\.(energy|sampler)\b")
 
 def make_inference(config: DictConfig) -> Inference:
     """Make the method of a configuration alone."""
+    if OmegaConf.select(config, "inference.placement") is not None:
+        sys.stderr.write("inference.placement is now called inference.chain_method; the next release refuses it\n")
     method: Inference = _make(config, "inference", Inference, without="checkpoint")
     return method
 
@@ -131,6 +134,8 @@ def _make(config: DictConfig, key: str, contract: type, without: str = "") -> An
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
     _name_importable(node)
+    if hasattr(get_object(node._target_), "assemble"):  # a part of another, whose settings stand beside its own
+        node["_target_"] = f"{node._target_}.assemble"
     try:
         part = instantiate(node, _convert_="all")
     except InstantiationException as error:
@@ -184,13 +189,21 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             return ConfigError(f"{key}: {target} makes a distribution whose {name} is not {expected}")
         return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
     if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
-        return no_such_key(key, unknown[1], inspect.signature(get_object(loading.importable(target))).parameters)
+        return no_such_key(key, unknown[1], settings(target))
     if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
         return needed(f"{key}.{missing[1]}")
     if "blocklisted" in str(cause):
         return ConfigError(f"{key}._target_: {target} can run any code, and is never called; name a class of your own")
     said = " ".join(str(cause).split())
     return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
+
+
+def settings(target: str) -> list[str]:
+    """The names of what a part is made from; of a kernel those of the chains around it, too."""
+    made = get_object(loading.importable(target))
+    own = [*inspect.signature(made).parameters]
+    around = settings(made.whole) if hasattr(made, "whole") else []
+    return [*(name for name in around if name != "kernel"), *own]
 
 
 def _placed(sentence: str, key: str, part: Any) -> str:

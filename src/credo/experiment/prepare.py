@@ -43,7 +43,7 @@ class Prepared:
         problem: the model with its data.
         record: what trackers and reports see.
         code: the user's code.
-        keeper: keeps the state.
+        checkpointer: keeps the state.
         objective: the names of the metrics that a search optimises, as configured.
     """
 
@@ -53,7 +53,7 @@ class Prepared:
     problem: Problem
     record: RunRecord
     code: Code
-    keeper: Checkpoint
+    checkpointer: Checkpoint
     objective: Any
 
 
@@ -86,11 +86,11 @@ def prepare(request: Request) -> Prepared:
     record = _record(request, problem, data, used, code)
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    keeper = _keeper(parts.checkpoint_every, record, request.start)
-    keeper.check()
+    checkpointer = _checkpointer(parts.checkpoint_every, record, request.start)
+    checkpointer.check()
     if isinstance(request.start, Resumed):
-        record = replace(record, start=replace(request.start, times=keeper.extensions))
-    return Prepared(request, composed, parts, problem, record, code, keeper, plain.get("objective"))
+        record = replace(record, start=replace(request.start, times=checkpointer.extensions))
+    return Prepared(request, composed, parts, problem, record, code, checkpointer, plain.get("objective"))
 
 
 def place(request: Request) -> tuple[str, tuple[str, ...]]:
@@ -120,7 +120,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     )
 
 
-def _keeper(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
+def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
     """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
     asked = provenance.question(record.config)
     asked.get("inference", {}).pop("draws", None)

@@ -33,7 +33,7 @@ def running(prepared: Prepared) -> Iterator[None]:
         prepared.code.write(record.folder)
         with _recorded(tracker, record.folder, errors=False):
             tracker.start(record)
-    with held, _recorded(tracker, record.folder), _kept(prepared.keeper, record.folder):
+    with held, _recorded(tracker, record.folder), _kept(prepared.checkpointer, record.folder):
         request.on_accepted()
         yield
 
@@ -57,7 +57,7 @@ def _recorded(tracker: Tracker, folder: Path, errors: bool = True) -> Iterator[N
 
 
 @contextmanager
-def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
+def _kept(checkpointer: Checkpoint, folder: Path) -> Iterator[None]:
     """Say which result of a run could not be written, and keep its draws where they can be.
 
     Raises:
@@ -68,7 +68,7 @@ def _kept(keeper: Checkpoint, folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None or not Path(error.filename).is_relative_to(folder):
             raise
-        if keeper.rescue():
+        if checkpointer.rescue():
             advice = f"what was inferred is in its checkpoint: make room, then credo resume {shlex.quote(str(folder))}"
         elif (folder / "posterior.nc").exists():
             advice = "the draws are in posterior.nc: make room, and run it again in another folder for the rest"

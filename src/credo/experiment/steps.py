@@ -40,12 +40,12 @@ def infer(prepared: Prepared) -> Result:
     Raises:
         RunError: the inference failed.
     """
-    request, parts, keeper = prepared.request, prepared.parts, prepared.keeper
+    request, parts, checkpointer = prepared.request, prepared.parts, prepared.checkpointer
     if request.inferred is not None:
-        return request.inferred.replay(parts.tracker, keeper)
+        return request.inferred.replay(parts.tracker, checkpointer)
     with terminal.Progress() as screen:
         listener = _Listeners((screen, parts.tracker, *request.listeners))
-        return parts.inference.run(prepared.problem, _key(prepared), listener, keeper)
+        return parts.inference.run(prepared.problem, _key(prepared), listener, checkpointer)
 
 
 def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
@@ -89,7 +89,7 @@ def record(prepared: Prepared, answer: Answer) -> str | None:
 def finish(prepared: Prepared, failures: Failures) -> None:
     """Keep the state from which the run is made longer; where that fails the run is finished all the same."""
     try:
-        prepared.keeper.finish()
+        prepared.checkpointer.finish()
     except RunError as error:
         reason = f"The run is complete, but credo extend cannot add draws to it: {error}."
         failures.reasons["checkpoint"] = reason

@@ -1,4 +1,4 @@
-"""What an inference method must offer (`conf/inference`), and who listens to it and keeps its state."""
+"""What an inference method offers (`conf/inference`), and who listens to it and saves its state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Inference(Protocol):
         """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""
         ...
 
-    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper") -> "Result":
-        """Infer the latents of `problem`, from the beginning or from where the keeper has it.
+    def run(self, problem: "Problem", key: "jax.Array", listener: "Listener", checkpointer: "Checkpointer") -> "Result":
+        """Infer the latents of `problem`, from the beginning or from the checkpointer's snapshot.
 
         Raises:
             RunError: the inference could not be done (no finite starting point, say).
@@ -33,24 +33,24 @@ class Listener(Protocol):
     """Who watches an inference between its blocks: the progress display and the tracker."""
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """Told after each block.
+        """Hear of a block that has been made.
 
         Args:
             phase: `warmup`, `sampling`, `optimisation` or `training`.
             done: draws per chain (or optimiser steps, or epochs) of this phase so far.
             total: draws per chain of this phase altogether.
-            numbers: what is known by now, e.g. `step_size`, `divergences`, `r_hat_max`, `ess_bulk_min`, `objective`.
+            numbers: the state of things, e.g. `step_size`, `divergences`, `r_hat_max`, `ess_bulk_min`, `objective`.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Where an inference is between two blocks: all that is needed to go on to the same bits.
+class Snapshot:
+    """All that an inference is between two blocks: from it, the inference goes on to the same bits.
 
     Attributes:
         arrays: the state, by name.
-        numbers: counters and the course so far, as JSON has them.
+        numbers: counters and the history so far, as JSON has them.
         blocks: what is finished, block by block in order; a longer run has the same blocks and more.
     """
 
@@ -59,54 +59,54 @@ class Kept:
     blocks: "Sequence[Mapping[str, np.ndarray]]" = ()
 
 
-class Keeper(Protocol):
-    """Who keeps the state of an inference, so that it can be taken up again."""
+class Checkpointer(Protocol):
+    """Who saves the state of an inference, so that the inference can be resumed."""
 
-    def load(self) -> Kept | None:
-        """What is kept; `None` to begin at the beginning."""
+    def load(self) -> Snapshot | None:
+        """Return the snapshot to go on from; `None` to begin at the beginning."""
         ...
 
     def is_due(self) -> bool:
         """Whether it is time to save."""
         ...
 
-    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
-        """Put a block of a large run out of memory; its arrays are read when they are asked for."""
+    def spill(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+        """Write a block of a large run to disk; return one whose arrays are read when they are used."""
         ...
 
-    def save(self, kept: Kept) -> None:
-        """Keep this, all or nothing.
+    def save(self, snapshot: Snapshot) -> None:
+        """Save a snapshot, all or nothing.
 
         Raises:
-            RunError: it could not be kept; what was kept before is as it was.
+            RunError: it could not be saved; the one before is untouched.
         """
         ...
 
-    def done(self, kept: Kept) -> None:
-        """Told where the inference ended."""
+    def done(self, snapshot: Snapshot) -> None:
+        """Hear how the inference ended."""
         ...
 
 
-class NoKeeper:
-    """Keeps nothing."""
+class NoCheckpointer:
+    """Saves nothing, and resumes nothing."""
 
-    def load(self) -> Kept | None:
-        """Nothing."""
+    def load(self) -> Snapshot | None:
+        """Return `None`: there is no snapshot."""
         return None
 
     def is_due(self) -> bool:
-        """Never."""
+        """Return `False`: no save is ever due."""
         return False
 
-    def shelve(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
-        """The block itself."""
+    def spill(self, block: "Mapping[str, np.ndarray]") -> "Mapping[str, np.ndarray]":
+        """Return the block itself, in memory."""
         return block
 
-    def save(self, kept: Kept) -> None:
-        """Nothing."""
+    def save(self, snapshot: Snapshot) -> None:
+        """Let the snapshot go."""
 
-    def done(self, kept: Kept) -> None:
-        """Nothing."""
+    def done(self, snapshot: Snapshot) -> None:
+        """Let the snapshot go."""
 
 
-NO_KEEPER = NoKeeper()
+NO_CHECKPOINTER = NoCheckpointer()

@@ -1,7 +1,7 @@
 """The calls of compiled programs on which an inference spends its time: one by one, or those of many runs together.
 
 A method is written as a generator, its `Calls`, which yields one, is sent what it returns, and ends with the `Result`.
-`alone` makes the calls as they come. `together` has many runs wait for each other: calls of the same program whose
+`alone` makes the calls as they come. `batched` has many runs wait for each other: calls of the same program whose
 arguments have the same structure are stacked and made by one program, `jax.vmap` of it over the runs.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from credo.inference.result import Result
 
 if TYPE_CHECKING:
-    from credo.inference.base import Keeper, Listener
+    from credo.inference.base import Checkpointer, Listener
     from credo.models.problem import Problem
 
 
@@ -51,7 +51,7 @@ class Shareable(Protocol):
         """Whether its chains or starts advance in step."""
         ...
 
-    def gains_by_company(self, problem: "Problem") -> bool:
+    def gains_by_batching(self, problem: "Problem") -> bool:
         """Whether many runs take less time together than one after another, and find what each finds alone."""
         ...
 
@@ -59,7 +59,7 @@ class Shareable(Protocol):
         """As `base.Inference.check`."""
         ...
 
-    def calls(self, problem: "Problem", key: jax.Array, listener: "Listener", keeper: "Keeper") -> Calls:
+    def calls(self, problem: "Problem", key: jax.Array, listener: "Listener", checkpointer: "Checkpointer") -> Calls:
         """As `base.Inference.run`, by whoever makes the calls."""
         ...
 
@@ -80,7 +80,7 @@ def alone[R](calls: Generator[Call, Any, R]) -> R:
             raise
 
 
-def together(runs: Sequence[Calls]) -> list[Result | Exception]:
+def batched(runs: Sequence[Calls]) -> list[Result | Exception]:
     """Make the calls of many runs, those that are alike by one program.
 
     Returns:
@@ -153,8 +153,8 @@ class _Program:
                 continue
             own = tuple(sorted(self.own))
             words = tuple((i, leaf) for i, leaf in enumerate(leaves[0]) if isinstance(leaf, str))
-            given = dict(words)
-            shared = {i: leaf for i, leaf in enumerate(leaves[0]) if i not in self.own and i not in given}
+            fixed = dict(words)
+            shared = {i: leaf for i, leaf in enumerate(leaves[0]) if i not in self.own and i not in fixed}
             theirs = [[one[i] for i in own] for one in leaves]
             structure = jax.tree.structure(some[0].args)
             answers += _over_runs(some[0].function, structure, words, own, shared, theirs)[: len(some)]
@@ -163,8 +163,8 @@ class _Program:
     def _differ(self, place: int, values: Sequence[Any]) -> bool:
         if place in self.own or isinstance(values[0], str | int):
             return False
-        known = self._same.get(place, [])
-        if len(known) == len(values) and all(map(is_, known, values)):
+        before = self._same.get(place, [])
+        if len(before) == len(values) and all(map(is_, before, values)):
             return False
         first = np.asarray(values[0])
         if any(one is not values[0] and not np.array_equal(first, one, equal_nan=True) for one in values[1:]):

@@ -159,10 +159,10 @@ def _require_plates(messages: dict[str, dict[str, Any]]) -> None:
     for name in (*names, *others) if names else ():
         message = messages[name]
         shape = message["fn"].batch_shape
-        known = {frame.dim for frame in message["cond_indep_stack"]}
+        plates = {frame.dim for frame in message["cond_indep_stack"]}
         if message.get("_control_flow_done"):
-            known.add(-len(shape))  # of the scan
-        if loose := [size for i, size in enumerate(shape) if size > 1 and i - len(shape) not in known]:
+            plates.add(-len(shape))  # of the scan
+        if loose := [size for i, size in enumerate(shape) if size > 1 and i - len(shape) not in plates]:
             raise ConfigError(
                 f"model.function: {name} has {loose[-1]} values beside each other outside of a plate, but discrete "
                 f"latents ({', '.join(names)}) can only be summed out where such values are in one; put {name} in with "

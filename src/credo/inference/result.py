@@ -109,6 +109,7 @@ class Result:
         sampled: names of the variables in `posterior` that the sampler moves (deterministic sites are not among them).
         observed: names of the observed sites and of the factors of the density; `None` where that is not known.
         improper: names of the latents whose priors are improper.
+        statistics: what the sampler reports of each draw, by the names in `sample_stats`.
     """
 
     tree: xr.DataTree
@@ -119,7 +120,8 @@ class Result:
     sampled: tuple[str, ...]
     observed: tuple[str, ...] | None = None
     improper: tuple[str, ...] = ()
-    course: tuple[Mapping[str, float], ...] = field(default=())
+    statistics: tuple[str, ...] = ()
+    history: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
 
     def has(self, name: str) -> bool:
@@ -130,5 +132,5 @@ class Result:
     @property
     def missing(self) -> Mapping[str, str]:
         """What could not be derived from the answer, each with the reason; the attribute `missing` of the tree."""
-        found: dict[str, str] = json.loads(self.tree.attrs.get("missing", "{}"))
-        return found
+        reasons: dict[str, str] = json.loads(self.tree.attrs.get("missing", "{}"))
+        return reasons

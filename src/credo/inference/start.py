@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,7 @@ from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError, RunError
 from credo.inference.density import Program, Values, constrain, discrete_latents, enumerable, potential, structure
-from credo.models.binding import BoundModel, messages_at
+from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.networks.bayesian import is_improper
 
@@ -34,6 +35,18 @@ _CLIMB = 500
 
 _ATTEMPTS, _DRAWS = 100, 100
 """Points that are tried for a finite density and gradient; of these, draws of the prior, the best of which is taken."""
+
+
+class Beginning(eqx.Module):
+    """Where chains begin.
+
+    Attributes:
+        how: one of `WORDS`.
+        values: with `values`, latents by site, in their own space.
+    """
+
+    how: str = eqx.field(static=True)
+    values: dict[str, Any]
 
 
 class Start(NamedTuple):
@@ -63,8 +76,8 @@ def find(program: Program, key: jax.Array, how: str, values: Values, from_prior:
         name: jnp.asarray(values.get(name, messages[name]["value"]), messages[name]["value"].dtype)
         for name in discrete_latents(messages)
     }
-    given = handlers.condition(program, data=discrete) if discrete else program
-    return Start(_continuous(given, given, start_key, how, values, from_prior), discrete)
+    conditioned = handlers.condition(program, data=discrete) if discrete else program
+    return Start(_continuous(conditioned, conditioned, start_key, how, values, from_prior), discrete)
 
 
 def find_continuous(
@@ -118,8 +131,8 @@ def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
         return (i < most) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
 
     nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
-    found: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
-    return found
+    best: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
+    return best
 
 
 def _jittered(key: jax.Array, shapes: Values) -> tuple[jax.Array, Values]:
@@ -153,9 +166,9 @@ def _has_params(program: Any) -> bool:
     return bool(getattr(program, "params", ()))
 
 
-def _near_initial(otherwise: Any, given: frozenset[str], site: dict[str, Any]) -> Any:
+def _near_initial(otherwise: Any, valued: frozenset[str], site: dict[str, Any]) -> Any:
     """A `numpyro.param` within 2 of its initial value in unconstrained space; all else as `otherwise` has it."""
-    if site["type"] != "sample" or "initial" not in site["infer"] or site["name"] in given:
+    if site["type"] != "sample" or "initial" not in site["infer"] or site["name"] in valued:
         return otherwise(site)
     z = _centre(site)
     return biject_to(site["fn"].support)(z + jax.random.uniform(site["kwargs"]["rng_key"], z.shape, z.dtype, -2, 2))
@@ -224,7 +237,7 @@ def not_found(problem: Problem, which: str, point: Values) -> RunError:
     discrete = {site.name: point[site.name] for site in problem.latents if site.discrete and site.name in point}
     z = {name: value for name, value in point.items() if name not in discrete}
     values, densities, gradient = _look(problem.bound, discrete, z)
-    told: list[str] = []
+    looks: list[str] = []
     blamed: list[str] = []
     for site in problem.sites:
         if site.name not in densities:
@@ -232,14 +245,14 @@ def not_found(problem: Problem, which: str, point: Values) -> RunError:
         density, slope = float(densities[site.name]), np.asarray(gradient.get(site.name, 0.0))
         steep = "" if np.all(np.isfinite(slope)) else f", gradient {_short(slope)}"
         value = f" = {_short(np.asarray(values[site.name]))}" if site.kind == "latent" else ""
-        told.append(f"{site.name}{value} (log density {density:.4g}{steep})")
+        looks.append(f"{site.name}{value} (log density {density:.4g}{steep})")
         if not np.isfinite(density):
             blamed.insert(0, site.name)
         elif steep:
             blamed.append(site.name)
     return RunError(
         f"no starting point with a finite log density and gradient was found for {which} in 100 tries; at the last, "
-        f"{', '.join(told)}; {blamed[0] if blamed else 'the sum'} is to blame: check that the priors allow the data, "
+        f"{', '.join(looks)}; {blamed[0] if blamed else 'the sum'} is to blame: check that the priors allow the data, "
         "choose a prior with another support, or begin elsewhere with inference.start=prior or values"
         f"{'' if jax.config.jax_enable_x64 else ', or calculate with device.precision=float64'}"
     )
@@ -248,12 +261,12 @@ def not_found(problem: Problem, which: str, point: Values) -> RunError:
 @jax.jit
 def _look(program: BoundModel, discrete: Values, z: Values) -> tuple[Values, Values, Values]:
     """Values and log densities by site, and the gradient by latent."""
-    given: Program = handlers.condition(program, data=discrete) if discrete else program
-    x = constrain(given, z)
-    messages = messages_at(given, x)
+    free: Program = handlers.condition(program, data=discrete) if discrete else program
+    x = constrain(free, z)
+    messages = handlers.trace(handlers.substitute(handlers.seed(free, jax.random.PRNGKey(0)), data=x)).get_trace()
     sites = {name: message for name, message in messages.items() if message["type"] == "sample"}
     densities = {name: jnp.sum(message["fn"].log_prob(message["value"])) for name, message in sites.items()}
-    gradient = jax.grad(potential(given))(z) if z else {}
+    gradient = jax.grad(potential(free))(z) if z else {}
     return {name: message["value"] for name, message in sites.items()}, densities, gradient
 
 

@@ -1,4 +1,4 @@
-"""The state of chains or optimisers as plain named arrays, for a keeper, and back."""
+"""The state of chains or optimisers as plain named arrays, for a checkpointer, and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,9 @@ def unpacked(arrays: Mapping[str, np.ndarray], shape: Any) -> Any:
     """
     leaves, structure = jax.tree.flatten(shape)
     for i, leaf in enumerate(leaves):
-        kept = arrays.get(f"state/{i}")
-        if kept is None or kept.shape != leaf.shape or kept.dtype != leaf.dtype:
-            got = "none" if kept is None else f"{kept.dtype}{list(kept.shape)}"
+        array = arrays.get(f"state/{i}")
+        if array is None or array.shape != leaf.shape or array.dtype != leaf.dtype:
+            got = "none" if array is None else f"{array.dtype}{list(array.shape)}"
             raise RunError(
                 f"the checkpoint is not of this run: expected {leaf.dtype}{list(leaf.shape)} for state/{i}, but got "
                 f"{got}; begin a new run of the same"

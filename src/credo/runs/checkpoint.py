@@ -3,7 +3,7 @@
 `checkpoint/` in the run's folder has `blocks-0.npz`, `blocks-1.npz`, ... (draws, each file once) and `state.npz` (all
 else, replaced atomically), which has the checksums of these files and of itself. `before.npz` is the state of the save
 before, from which the run goes on where the last one is damaged. The blocks of a run whose draws would not fit into
-memory are written as they come, one array per file in the folders `shelf-0`, `shelf-1`, ... A finished run keeps its
+memory are written as they come, one array per file in the folders `spill-0`, `spill-1`, ... A finished run keeps its
 last state alone: its draws are in `posterior.nc`.
 """
 
@@ -25,26 +25,29 @@ import numpy as np
 from credo.code.record import NO_CODE
 from credo.code.record import require_same as require_same_code
 from credo.errors import ConfigError, RunError
-from credo.inference.base import Kept
+from credo.inference.base import Snapshot
 from credo.runs import files, saved, signature
 from credo.runs.files import DamagedError
 from credo.writing import replacing
 
 MOST_NAMED = 5
+VERSION = 2
+"""Of what a checkpoint holds; another one cannot be resumed."""
+
 STATE, BEFORE = "state.npz", "before.npz"
-PLACE = re.compile(r"blocks-\d+\.npz|shelf-\d+")
+PLACE = re.compile(r"blocks-\d+\.npz|spill-\d+")
 NEW = "the run cannot go on without it; begin a new run of the same"
 LONGER = "the answer can still be read, but no draws can be added to it; begin a new run with more draws"
 
 
-class _Told(TypedDict):
+class _Entry(TypedDict):
     phase: str
     done: int
     total: NotRequired[int]
 
 
 class _Numbers(TypedDict):
-    course: NotRequired[list[_Told]]
+    history: NotRequired[list[_Entry]]
     began: NotRequired[float]
     done: NotRequired[int]
     evaluations: NotRequired[int]
@@ -59,14 +62,16 @@ class Head(TypedDict):
     """What the checkpoint of a run says of it.
 
     Attributes:
+        version: of the checkpoint (see `VERSION`); the first had none.
         question: what must be the same for the run to be resumed.
-        numbers: counters and the course so far.
-        files: names of files and shelves with blocks, in order.
-        checksums: SHA-256 by file; a shelf has one of all its files. Earlier versions left none.
+        numbers: counters and the history so far.
+        files: names of files and folders with blocks, in order.
+        checksums: SHA-256 by file; a spilled block has one of all its files.
         finished: whether the results are written.
         extensions: how many times the run was made longer after its end.
     """
 
+    version: NotRequired[int]
     question: dict[str, Any]
     numbers: _Numbers
     files: list[str]
@@ -75,7 +80,7 @@ class Head(TypedDict):
     extensions: int
 
 
-class Shelved(Mapping[str, np.ndarray]):
+class Spilled(Mapping[str, np.ndarray]):
     """A block on disk; an array is mapped into memory when it is asked for, and only as long as it is used."""
 
     def __init__(self, folder: Path) -> None:
@@ -98,7 +103,7 @@ class Shelved(Mapping[str, np.ndarray]):
 
 @dataclass
 class Checkpoint:
-    """A keeper on disk (see `inference.base.Keeper`).
+    """A checkpointer on disk (see `inference.base.Checkpointer`).
 
     Attributes:
         run: the run's folder.
@@ -114,11 +119,11 @@ class Checkpoint:
     resumed: bool = False
     extensions: int = 0
     _saved: float = field(default_factory=time.monotonic, init=False)
-    _files: dict[str, str] = field(default_factory=dict, init=False)  # files and shelves, in order, with checksums
+    _files: dict[str, str] = field(default_factory=dict, init=False)  # files and folders, in order, with checksums
     _written: int = field(default=0, init=False)  # how many blocks are in them
-    _shelves: int = field(default=0, init=False)
-    _last: Kept | None = field(default=None, init=False)
-    _found: "Found | None" = field(default=None, init=False)
+    _spilled: int = field(default=0, init=False)
+    _last: Snapshot | None = field(default=None, init=False)
+    _loaded: "Loaded | None" = field(default=None, init=False)
     _keeps: bool = field(default=True, init=False)  # whether the last state is whole, and kept as the one before
 
     @property
@@ -138,77 +143,77 @@ class Checkpoint:
         before, now = head["question"], json.loads(json.dumps(self.question, default=str))
         require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
         _require_same(before, now)
-        self._found = found = read(self.run)
-        self.extensions = found.head["extensions"] + found.head["finished"]
-        if found.instead_of is not None:
+        self._loaded = loaded = read(self.run)
+        self.extensions = loaded.head["extensions"] + loaded.head["finished"]
+        if loaded.instead_of is not None:
             sys.stderr.write(
-                f"{found.instead_of.file} {found.instead_of.why}; the run goes on from the save before it\n"
+                f"{loaded.instead_of.file} {loaded.instead_of.why}; the run goes on from the save before it\n"
             )
 
-    def load(self) -> Kept | None:
+    def load(self) -> Snapshot | None:
         """What is on disk, if the run is taken up; of a finished run its draws and its end, from which it goes on."""
-        if (found := self._found) is None:
+        if (loaded := self._loaded) is None:
             return None
-        self._found, self._keeps = None, found.instead_of is None
-        if found.head["finished"]:
-            kept = Kept(found.arrays, {**found.head["numbers"], "ended": None}, found.blocks)
-            self.save(kept)
-            return kept
-        self._files = found.checksums
-        self._written = len(found.blocks)
-        self._shelves = sum(isinstance(block, Shelved) for block in found.blocks)
-        return Kept(found.arrays, dict(found.head["numbers"]), found.blocks)
+        self._loaded, self._keeps = None, loaded.instead_of is None
+        if loaded.head["finished"]:
+            snapshot = Snapshot(loaded.arrays, {**loaded.head["numbers"], "ended": None}, loaded.blocks)
+            self.save(snapshot)
+            return snapshot
+        self._files = loaded.checksums
+        self._written = len(loaded.blocks)
+        self._spilled = sum(isinstance(block, Spilled) for block in loaded.blocks)
+        return Snapshot(loaded.arrays, dict(loaded.head["numbers"]), loaded.blocks)
 
-    def shelve(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    def spill(self, block: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Write a block, and read from it what is asked for.
 
         Raises:
             RunError: the disk is full, say.
         """
-        folder = self.folder / f"shelf-{self._shelves}"
+        folder = self.folder / f"spill-{self._spilled}"
         folder.mkdir(parents=True, exist_ok=True)
         with self._explained():
             for number, array in enumerate(block.values()):
                 np.save(folder / f"{number}.npy", array, allow_pickle=False)
             (folder / "names.json").write_text(json.dumps(list(block)))
-        self._shelves += 1
-        return Shelved(folder)
+        self._spilled += 1
+        return Spilled(folder)
 
     def is_due(self) -> bool:
         """Whether the last save is long enough ago."""
         return self.every is not None and time.monotonic() - self._saved >= self.every
 
-    def save(self, kept: Kept) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Write the blocks that are new, and then the state.
 
         Raises:
             RunError: the disk is full, say; the files of the last save are untouched.
         """
         if self.every is not None:
-            self._save(kept)
+            self._save(snapshot)
 
-    def _save(self, kept: Kept) -> None:
+    def _save(self, snapshot: Snapshot) -> None:
         with self._explained():
             self.folder.mkdir(exist_ok=True)
-        known = dict(self._files)
-        for shelved, blocks in groupby(kept.blocks[self._written :], lambda block: isinstance(block, Shelved)):
-            if shelved:
-                known |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Shelved)}
+        checksums = dict(self._files)
+        for spilled, blocks in groupby(snapshot.blocks[self._written :], lambda block: isinstance(block, Spilled)):
+            if spilled:
+                checksums |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Spilled)}
                 continue
             loose = list(blocks)
             joined = {name: np.concatenate([block[name] for block in loose], axis=1) for name in loose[0]}
-            file = self.folder / f"blocks-{len(known)}.npz"
+            file = self.folder / f"blocks-{len(checksums)}.npz"
             self._write(file, joined)
-            known[file.name] = _checksum(file)
-        self._write_state(kept, known, finished=False)
-        self._files, self._written = known, len(kept.blocks)
+            checksums[file.name] = _checksum(file)
+        self._write_state(snapshot, checksums, finished=False)
+        self._files, self._written = checksums, len(snapshot.blocks)
         self._saved = time.monotonic()
 
-    def done(self, kept: Kept) -> None:
+    def done(self, snapshot: Snapshot) -> None:
         """Save the end of a run that was saved before: its results are not yet written."""
-        self._last = kept
+        self._last = snapshot
         if self._files or self.resumed:
-            self.save(kept)
+            self.save(snapshot)
 
     def rescue(self) -> bool:
         """Save the end of a run whose results cannot be written, even one that keeps nothing; whether it can go on."""
@@ -229,21 +234,23 @@ class Checkpoint:
         self._write_state(self._last, {}, finished=True)
         for file in (self.folder / BEFORE, *self.folder.glob("blocks-*.npz")):
             file.unlink(missing_ok=True)
-        for shelf in self.folder.glob("shelf-*"):
-            shutil.rmtree(shelf)
+        for spill in self.folder.glob("spill-*"):
+            shutil.rmtree(spill)
 
-    def _write_state(self, kept: Kept, known: Mapping[str, str], *, finished: bool) -> None:
+    def _write_state(self, snapshot: Snapshot, checksums: Mapping[str, str], *, finished: bool) -> None:
         head = {
+            "version": VERSION,
             "question": self.question,
-            "numbers": kept.numbers,
-            "files": list(known),
-            "checksums": dict(known),
+            "numbers": snapshot.numbers,
+            "files": list(checksums),
+            "checksums": dict(checksums),
             "finished": finished,
             "extensions": self.extensions,
         }
-        arrays = {**kept.arrays, "head": np.array(json.dumps(head, default=str))}
+        arrays = {**snapshot.arrays, "head": np.array(json.dumps(head, default=str))}
         arrays["checksum"] = np.array(_checksum_of(arrays))
-        is_news = not known or known != self._files  # otherwise the one before may do without a block that this needs
+        # Otherwise the one before may do without a block that this needs.
+        is_news = not checksums or checksums != self._files
         self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps and is_news else None)
         self._keeps = True
 
@@ -265,7 +272,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Found:
+class Loaded:
     """A checkpoint that is whole.
 
     Attributes:
@@ -301,14 +308,14 @@ def head_of(run: Path) -> Head:
     return _first_whole(run, lambda file: _state(file)[0])[0]
 
 
-def read(run: Path) -> Found:
+def read(run: Path) -> Loaded:
     """The last checkpoint of a run that is whole, with its blocks.
 
     Raises:
         ConfigError: there is none.
     """
-    found, damage = _first_whole(run, _found)
-    return found if damage is None else replace(found, instead_of=damage)
+    loaded, damage = _first_whole(run, _loaded)
+    return loaded if damage is None else replace(loaded, instead_of=damage)
 
 
 def _first_whole[T](run: Path, take: Callable[[Path], T]) -> tuple[T, DamagedError | None]:
@@ -339,20 +346,24 @@ def _state(file: Path) -> tuple[Head, dict[str, np.ndarray]]:
         if "head" not in arrays:
             raise DamagedError(file, "is damaged (it has no head)", NEW)
         head = json.loads(str(arrays.pop("head")))
+    if isinstance(head, dict) and head.get("version") != VERSION:
+        raise ConfigError(
+            f"{file} is a checkpoint of another version of credo, which this one cannot resume; run it again"
+        )
     files.fitting(file, head, Head, NEW)
     if strange := [name for name in head["files"] if not PLACE.fullmatch(name)]:
         raise DamagedError(file, f"is damaged ({strange[0]!r} is no file of a checkpoint)", NEW)
     return head, arrays
 
 
-def _found(file: Path) -> Found:
+def _loaded(file: Path) -> Loaded:
     """A checkpoint with its blocks, verified."""
     head, arrays = _state(file)
     run, checksums = file.parent.parent, head.get("checksums", {})
     if head["finished"]:
-        return Found(head, arrays, [saved.draws(run, LONGER)], {})
+        return Loaded(head, arrays, [saved.draws(run, LONGER)], {})
     known = {name: _checksum_if_right(file.parent / name, checksums.get(name)) for name in head["files"]}
-    return Found(head, arrays, [_block(file.parent / name) for name in known], known)
+    return Loaded(head, arrays, [_block(file.parent / name) for name in known], known)
 
 
 def _checksum_if_right(place: Path, known: str | None) -> str:
@@ -364,9 +375,9 @@ def _checksum_if_right(place: Path, known: str | None) -> str:
 
 
 def _block(place: Path) -> Mapping[str, np.ndarray]:
-    if not place.name.startswith("shelf"):
+    if not place.name.startswith("spill"):
         return files.arrays(place, NEW)
-    block = Shelved(place)
+    block = Spilled(place)
     for number, name in enumerate(block):  # nothing is read but what the arrays are like
         with files.reading(place / f"{number}.npy", NEW):
             block[name]
@@ -374,7 +385,7 @@ def _block(place: Path) -> Mapping[str, np.ndarray]:
 
 
 def _checksum(place: Path) -> str:
-    """The SHA-256 of a file, or of all files of a shelf."""
+    """The SHA-256 of a file, or of all files of a spilled block."""
     if place.is_file():
         return signature.digest(place)
     each = "".join(f"{file.name} {signature.digest(file)}\n" for file in sorted(place.iterdir()))

@@ -91,7 +91,7 @@ def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None
     """Name the question that a run answers: equal configurations, data and code have equal fingerprints.
 
     What is in `NO_QUESTION` is left out, because what a run is called, where it is recorded and how it is shown do not
-    change its answer. Everything else counts, the checks of its verdict, the device and the placement of the chains
+    change its answer. Everything else counts, the checks of its verdict, the device and the way the chains run
     included: the last two change the random draws.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths, schema
 from credo.errors import ConfigError
@@ -116,12 +116,11 @@ def is_own(target: Any) -> bool:
 
 @cache
 def _parts() -> frozenset[str]:
-    """The targets of all options that credo has, whose types are those of `config.schema`."""
-    options = (node for module in schema.GROUPS.values() for node in module.OPTIONS.values())
-    known = [OmegaConf.to_container(OmegaConf.structured(node)) for node in options]
-    return frozenset(
-        str(holder[name]) for _, holder, name in _leaves(known) if name == "_target_" and holder[name] != MISSING
-    )
+    """The targets of all options that credo has."""
+    conf = paths.built_in() / "conf"
+    files = [file for group in schema.GROUPS for file in (conf / group).rglob("*.yaml")]
+    said: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in files]
+    return frozenset(str(holder[name]) for _, holder, name in _leaves(said) if name == "_target_")
 
 
 def _is_of_experiments(function: Any) -> bool:

@@ -66,7 +66,7 @@ def _batch(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
             for place, watch in watches.items():
                 method, problem = ready[place]  # type: ignore[misc]
                 runs.append(method.calls(problem, jax.random.PRNGKey(configs[place].seed), watch, watch))
-            results = calls.together(runs)
+            results = calls.batched(runs)
     except Exception as error:  # noqa: BLE001 - out of memory, say: each job for itself may go well, or says more
         log.warning("Jobs cannot be run by one program (%s), and run one after another", str(error).split("\n")[0])
         return inferred
@@ -91,7 +91,7 @@ def _prepared(config: DictConfig) -> "Prepared | None":
             return None
         problem, _ = build(config).problem(config.seed)
         method.check(problem)
-        return (method, problem) if method.gains_by_company(problem) else None
+        return (method, problem) if method.gains_by_batching(problem) else None
     except Exception:  # noqa: BLE001 - it is said when the job is run
         return None
 

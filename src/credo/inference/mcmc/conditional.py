@@ -34,13 +34,13 @@ def of_others(program: BoundModel, draws: Values, still: dict[str, np.ndarray]) 
     Returns:
         By latent [...]; NaN where it was not asked for.
     """
-    found = {}
+    probabilities = {}
     for name, asked in still.items():
         probability = np.full(asked.size, np.nan)
         chosen = np.flatnonzero(asked)
         probability[chosen] = np.asarray(_of_scalars(program, draws, name, chosen)).mean(axis=0)
-        found[name] = probability.reshape(asked.shape)
-    return found
+        probabilities[name] = probability.reshape(asked.shape)
+    return probabilities
 
 
 @partial(jax.jit, static_argnums=2)
@@ -56,9 +56,9 @@ def _of_scalars(program: BoundModel, draws: Values, name: str, chosen: Array) ->
         def log_density(j: Array, value: Array) -> Array:
             now = discrete[name]
             other = now.ravel().at[j].set(value).reshape(now.shape)
-            given: Any = handlers.condition(program, data={**discrete, name: other})
-            found = jnp.where(jnp.all(fn.support(other)), -potential(given)(z), -jnp.inf)
-            return jnp.where(jnp.isnan(found), -jnp.inf, found)
+            conditioned: Any = handlers.condition(program, data={**discrete, name: other})
+            log_density_there = jnp.where(jnp.all(fn.support(other)), -potential(conditioned)(z), -jnp.inf)
+            return jnp.where(jnp.isnan(log_density_there), -jnp.inf, log_density_there)
 
         def of_scalar(j: Array) -> Array:
             now = discrete[name].ravel()[j]

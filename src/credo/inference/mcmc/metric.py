@@ -13,7 +13,7 @@ place of the geometric mean in the directions in which they differ by more than 
 import abc
 import math
 from collections.abc import Callable
-from typing import Self
+from typing import Self, override
 
 import equinox as eqx
 import jax
@@ -81,35 +81,35 @@ class Diagonal(Metric):
 
     scale: Array
 
+    @override
     def forward(self, y: Array) -> Array:
-        """See `Metric`."""
         return self.scale * y
 
+    @override
     def backward(self, z: Array) -> Array:
-        """See `Metric`."""
         return z / self.scale
 
+    @override
     def pull(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return self.scale * gradient
 
+    @override
     def push(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return gradient / self.scale
 
     @classmethod
+    @override
     def scaled(cls, scale: Array) -> Self:
-        """See `Metric`."""
         return cls(scale)
 
     @classmethod
-    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:  # noqa: ARG003 - of others
-        """See `Metric`."""
+    @override
+    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
         return shapes.plain(shapes.scales(z, g))
 
     @classmethod
+    @override
     def of(cls, shape: Shape) -> Self:
-        """See `Metric`."""
         return cls(jnp.asarray(shape.scale))
 
 
@@ -118,39 +118,39 @@ class Dense(Metric):
 
     factor: Array
 
+    @override
     def forward(self, y: Array) -> Array:
-        """See `Metric`."""
         return self.factor @ y
 
+    @override
     def backward(self, z: Array) -> Array:
-        """See `Metric`."""
         return solve_triangular(self.factor, z, lower=True)
 
+    @override
     def pull(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return self.factor.T @ gradient
 
+    @override
     def push(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return solve_triangular(self.factor, gradient, lower=True, trans="T")
 
+    @override
     def is_sound(self) -> bool:
-        """See `Metric`."""
         return super().is_sound() and bool(np.all(np.diagonal(self.factor) > 0))
 
     @classmethod
+    @override
     def scaled(cls, scale: Array) -> Self:
-        """See `Metric`."""
         return cls(jnp.diag(scale))
 
     @classmethod
+    @override
     def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
-        """See `Metric`."""
         return shapes.learned(z, g, edge)
 
     @classmethod
+    @override
     def of(cls, shape: Shape) -> Self:
-        """See `Metric`."""
         scale, variances, vectors = shape
         covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
         return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
@@ -172,43 +172,43 @@ class LowRank(Metric):
     RANK = 32
     """How many directions at most."""
 
+    @override
     def forward(self, y: Array) -> Array:
-        """See `Metric`."""
         return self.scale * self._stretched(y, self.stretch)
 
+    @override
     def backward(self, z: Array) -> Array:
-        """See `Metric`."""
         return self._stretched(z / self.scale, 1.0 / self.stretch)
 
+    @override
     def pull(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return self._stretched(self.scale * gradient, self.stretch)
 
+    @override
     def push(self, gradient: Array) -> Array:
-        """See `Metric`."""
         return self._stretched(gradient, 1.0 / self.stretch) / self.scale
 
     def _stretched(self, vector: Array, stretch: Array) -> Array:
         return vector + self.vectors @ ((stretch - 1.0) * (self.vectors.T @ vector))
 
     @classmethod
+    @override
     def scaled(cls, scale: Array) -> Self:
-        """See `Metric`."""
         rank = min(cls.RANK, scale.shape[0])
         return cls(scale, jnp.zeros((scale.shape[0], rank), scale.dtype), jnp.ones(rank, scale.dtype))
 
     @classmethod
+    @override
     def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
-        """See `Metric`."""
         return Dense.learned(z, g, edge).strongest(cls.RANK)
 
     @classmethod
+    @override
     def of(cls, shape: Shape) -> Self:
-        """See `Metric`."""
-        found = len(shape.variances)
+        directions = len(shape.variances)
         rank = min(cls.RANK, len(shape.scale))
         u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
-        u[:, :found], s[:found] = shape.vectors, np.sqrt(shape.variances)
+        u[:, :directions], s[:directions] = shape.vectors, np.sqrt(shape.variances)
         return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
 
 
@@ -218,31 +218,31 @@ Draws = Callable[[np.ndarray], np.ndarray]
 KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
 
 
-def kind(word: str, dim: int) -> type[Metric]:
-    """The kind of metric for `metric=word` and so many latent scalars."""
-    if word != "auto":
-        return KINDS[word]
+def kind(name: str, dim: int) -> type[Metric]:
+    """The kind of metric for `metric=name` and so many latent scalars."""
+    if name != "auto":
+        return KINDS[name]
     return Dense if dim <= MOST_DENSE else LowRank if dim <= MOST_LOW_RANK else Diagonal
 
 
-def from_gradient(word: str, gradient: Array) -> Metric:
+def from_gradient(name: str, gradient: Array) -> Metric:
     """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
     scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
-    known = jnp.isfinite(gradient)
-    return kind(word, gradient.shape[0]).scaled(jnp.where(known, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
+    finite = jnp.isfinite(gradient)
+    return kind(name, gradient.shape[0]).scaled(jnp.where(finite, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
 
 
-def fit(word: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
+def fit(name: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
     """The metric for draws and gradients [chains, draws, dim], each chain taken from its own mean.
 
     Returns:
         `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
         matrix of them can be decomposed.
     """
-    which = kind(word, z.shape[-1])
+    which = kind(name, z.shape[-1])
     try:
         with np.errstate(all="ignore"):
-            shape = _best(which, z, g) if word == "auto" else _learned(which, z, g)
+            shape = _best(which, z, g) if name == "auto" else _learned(which, z, g)
             metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
         return None

@@ -77,10 +77,10 @@ def noticeable(z: np.ndarray) -> float:
 def centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Draws and gradients [draws, dim] where both are finite; `None` where there are too few, or nothing moves."""
     z, g = (np.asarray(a, float) for a in (z, g))
-    known = np.isfinite(g).all(axis=-1) & np.isfinite(z).all(axis=-1)
-    counts = np.maximum(known.sum(axis=1), 1)[:, None, None]
-    centres = (np.where(known[..., None], a, 0.0).sum(axis=1, keepdims=True) / counts for a in (z, g))
-    z, g = ((a - centre)[known] for a, centre in zip((z, g), centres, strict=True))
+    finite = np.isfinite(g).all(axis=-1) & np.isfinite(z).all(axis=-1)
+    counts = np.maximum(finite.sum(axis=1), 1)[:, None, None]
+    centres = (np.where(finite[..., None], a, 0.0).sum(axis=1, keepdims=True) / counts for a in (z, g))
+    z, g = ((a - centre)[finite] for a, centre in zip((z, g), centres, strict=True))
     return (z, g) if len(z) >= _LEAST_DRAWS and z.any() else None
 
 
@@ -98,8 +98,8 @@ def plain(scale: np.ndarray) -> Shape:
 def scales(z: np.ndarray, g: np.ndarray) -> np.ndarray:
     """The fourth root of var(z) / var(g), by coordinate."""
     ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
-    known = np.isfinite(ratio) & (ratio > 0)
-    return np.clip(np.sqrt(np.where(known, ratio, 1.0)), *limits(jax.dtypes.canonicalize_dtype(float)))
+    finite = np.isfinite(ratio) & (ratio > 0)
+    return np.clip(np.sqrt(np.where(finite, ratio, 1.0)), *limits(jax.dtypes.canonicalize_dtype(float)))
 
 
 def learned(z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:

@@ -63,15 +63,15 @@ class Stop:
             return f"{self.minutes:g} minutes of sampling were over"
         if draws < self.least or not self.targets:
             return None
-        known = {
+        values = {
             "ess_bulk": numbers.get("ess_bulk_min", 0.0),
             "ess_tail": numbers.get("ess_tail_min", 0.0),
             "r_hat": numbers.get("r_hat_max", float("inf")),
             "mcse": numbers.get("mcse_max", float("inf")),
         }
         larger = ("ess_bulk", "ess_tail")
-        met = (known[n] >= bar if n in larger else known[n] <= bar for n, bar in self.targets.items())
+        met = (values[n] >= bar if n in larger else values[n] <= bar for n, bar in self.targets.items())
         if not all(met):
             return None
-        words = (f"{name} {known[name]:.4g}" for name in self.targets)
-        return f"the chains were precise enough ({', '.join(words)})"
+        targets = (f"{name} {values[name]:.4g}" for name in self.targets)
+        return f"the chains were precise enough ({', '.join(targets)})"

@@ -15,7 +15,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from credo.inference.point import profile
-from credo.inference.point.derivatives import LogDensity, differentiate, fallen, jacobian, shown
+from credo.inference.point.derivatives import Derivatives, LogDensity, differentiate, fallen, jacobian, shown
 from credo.inference.point.edges import Edges, judge
 from credo.inference.point.scalars import Scalars, held, moves, share
 from credo.inference.point.spectrum import Spectrum, decompose
@@ -101,39 +101,55 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
     if sum(np.size(values) for values in z.values()) > _MOST:
         return Curvature(unknown=f"The curvature of more than {_MOST} latents is not computed.")
     try:
-        found, forward = differentiate(method, problem, z)
+        derivatives, forward = differentiate(method, problem, z)
     except Exception as error:  # noqa: BLE001 - whatever it is, the estimate is there
         return Curvature(unknown=f"The log density has no second derivatives ({told(error)}).")
-    here = jax.tree.map(np.asarray, found)
-    rounding = float(_ROUNDING * np.finfo(here.hessian.dtype).eps * (1.0 + abs(here.height)))
-    edges = judge(here.outlook, here.gradient, rounding)
-    inside = here.jacobian
+    at_mode = jax.tree.map(np.asarray, derivatives)
+    edges = judge(at_mode.outlook, at_mode.gradient, _rounding(at_mode))
+    inside = at_mode.jacobian
     if edges.side.any():
         away = _with_zeros(z, edges.side != 0)
         inside = jax.tree.map(np.asarray, jacobian(shown(problem), forward, problem.bound, away))
+    return _curvature(method, problem, z, at_mode, inside, edges)
+
+
+def _curvature(
+    method: LogDensity,
+    problem: Problem,
+    z: dict[str, np.ndarray],
+    at_mode: Derivatives,
+    inside: dict[str, np.ndarray],
+    edges: Edges,
+) -> Curvature:
+    """What the derivatives at a mode say; `inside` are those of the sites away from the boundary."""
     free = edges.side == 0
-    information = np.where(np.outer(free, free), -here.hessian, 0.0)
+    information = np.where(np.outer(free, free), -at_mode.hessian, 0.0)
     spectrum = decompose(information, free)
     directions = spectrum.directions()
-    bounded = here.outlook.ends.any(axis=1)
+    bounded = at_mode.outlook.ends.any(axis=1)
     falls = np.array(fallen(method, problem.bound, z, directions, spectrum.covariance, bounded), float)
     falls[~directions.any(1)] = np.nan
-    scalars = Scalars(problem, here.values, here.jacobian, {name: np.size(values) for name, values in z.items()})
+    scalars = Scalars(problem, at_mode.values, at_mode.jacobian, {name: np.size(values) for name, values in z.items()})
     own = np.concatenate([inside[name] for name in z])
     edge = scalars.on_edge(edges, own)
-    seen = Curvature(
+    curvature = Curvature(
         information=information,
         eigenvalues=spectrum.eigenvalues,
-        newton_decrement=float(np.linalg.norm(here.gradient @ spectrum.root)) if spectrum.definite else np.nan,
+        newton_decrement=float(np.linalg.norm(at_mode.gradient @ spectrum.root)) if spectrum.definite else np.nan,
         falls=falls,
         along=scalars.along(directions, spectrum.covariance),
-        rounding=rounding,
+        rounding=_rounding(at_mode),
         boundary=scalars.named(edge),
         unbounded=scalars.unbounded(edges, own),
         flat=scalars.flat(spectrum.null),
     )
-    errors = _standard_errors(here.values, here.jacobian, inside, spectrum, edges, directions[seen.lost])
-    return replace(seen, standard_errors=scalars.without(errors, edge))
+    errors = _standard_errors(at_mode.values, at_mode.jacobian, inside, spectrum, edges, directions[curvature.lost])
+    return replace(curvature, standard_errors=scalars.without(errors, edge))
+
+
+def _rounding(at_mode: Derivatives) -> float:
+    """How far the log density may be off by rounding, in nats."""
+    return float(_ROUNDING * np.finfo(at_mode.hessian.dtype).eps * (1.0 + abs(at_mode.height)))
 
 
 def _with_zeros(z: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:

@@ -89,8 +89,8 @@ def _derivatives(
         return method.log_density(program, unravel(flat))
 
     def latents(flat: Array) -> Array:
-        found = constrain(program, unravel(flat))
-        return jnp.concatenate([jnp.ravel(found[name]) for name in z])
+        x = constrain(program, unravel(flat))
+        return jnp.concatenate([jnp.ravel(x[name]) for name in z])
 
     height, gradient = jax.value_and_grad(value)(flat)
     return Derivatives(

@@ -85,16 +85,16 @@ def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Arra
         def backwards() -> Array:
             points = jnp.stack([mode - step, mode - 2 * step, mode.at[number].set(0.0)])
             change = lax.map(value, points) - height
-            known = jnp.nan_to_num(change, nan=-jnp.inf)
-            return jnp.stack([change[0], jnp.min(known), jnp.max(known)])
+            heights = jnp.nan_to_num(change, nan=-jnp.inf)
+            return jnp.stack([change[0], jnp.min(heights), jnp.max(heights)])
 
         out = lax.cond(ends, outwards, lambda: jnp.zeros(2, mode.dtype))
         asked = ends & (jnp.all(jnp.abs(out) <= _NEAR) | ~jnp.all(jnp.isfinite(out)))
         return Outlook(ends, end, out, lax.cond(asked, backwards, lambda: jnp.zeros(3, mode.dtype)))
 
     numbers, sides = jnp.meshgrid(jnp.arange(mode.size), jnp.array([-1.0, 1.0], mode.dtype), indexing="ij")
-    found = lax.map(look, (numbers.ravel(), sides.ravel()))
-    return jax.tree.map(lambda a: a.reshape(mode.size, 2, *a.shape[1:]), found)
+    looks = lax.map(look, (numbers.ravel(), sides.ravel()))
+    return jax.tree.map(lambda a: a.reshape(mode.size, 2, *a.shape[1:]), looks)
 
 
 def judge(outlook: Outlook, gradient: np.ndarray, noise: float) -> Edges:

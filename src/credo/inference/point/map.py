@@ -21,7 +21,7 @@ class Map(PointEstimate):
 
     space: str = eqx.field(static=True)
 
-    method: ClassVar[str] = "map"
+    name: ClassVar[str] = "map"
 
     def __check_init__(self) -> None:
         if self.space not in ("constrained", "unconstrained"):

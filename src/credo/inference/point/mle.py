@@ -15,7 +15,7 @@ class Mle(PointEstimate):
     the sum over them.
     """
 
-    method: ClassVar[str] = "mle"
+    name: ClassVar[str] = "mle"
 
     def log_density(self, program: Program, z: Values) -> Array:
         """The log likelihood."""

@@ -1,13 +1,11 @@
 """The driver of all point estimates: several starts, one compiled step loop, and a look at the best mode.
 
-The optimiser works on unconstrained coordinates, on the log density that the method names. L-BFGS (Liu & Nocedal 1989,
-with a zoom line search) uses all data; Adam (Kingma & Ba 2015) may use minibatches of rows. Failure is a status, not a
-NaN: a start that meets an infinite density keeps its last finite point.
+The optimiser (`lbfgs`, `adam`) works on unconstrained coordinates, on the log density that the method names.
 """
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,53 +13,28 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import xarray as xr
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 
 from credo import memory
-from credo.errors import ConfigError, Interrupted
-from credo.inference.base import NO_KEEPER, Keeper, Kept, Listener
+from credo.errors import ConfigError
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
-from credo.inference.density import Program, ScaledLikelihood, Values, require_density
+from credo.inference.density import Program, Values, require_density
 from credo.inference.evaluate import evaluate
-from credo.inference.point.curvature import Curvature, inspect
+from credo.inference.point.adam import Adam
+from credo.inference.point.curvature import inspect
+from credo.inference.point.lbfgs import Lbfgs
+from credo.inference.point.optimiser import Optimiser, StartState, is_finite, norm
+from credo.inference.point.table import are_classes, judge, standard_errors
 from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.resumable import Loop, resumable
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.ranges import Count, Positive
-
-_CLASSES = {"BernoulliLogits", "BernoulliProbs", "BinomialLogits", "BinomialProbs", "CategoricalLogits"}
-_CLASSES |= {"CategoricalProbs", "MultinomialLogits", "MultinomialProbs", "OrderedLogistic"}
-"""The distributions of observed classes, which the latents may separate."""
-
-
-class StartState(NamedTuple):
-    """One start of the optimiser.
-
-    - **z** - latents by site, unconstrained.
-    - **optimiser** - optax's state.
-    - **objective** - log density at z, of all rows (of `adam`: as of the last block's end).
-    - **gradient**, **gradient_norm** - its gradient, and the largest component of that in absolute value.
-    - **steps** - steps so far.
-    - **evaluations** - gradients so far.
-    - **finite** - False once the density stopped being finite; z is the last point where it was.
-    - **rng_key** - for minibatches.
-    """
-
-    z: Values
-    optimiser: Any
-    objective: Array
-    gradient: Values
-    gradient_norm: Array
-    steps: Array
-    evaluations: Array
-    finite: Array
-    rng_key: Array
 
 
 class PointEstimate(eqx.Module):
@@ -84,7 +57,7 @@ class PointEstimate(eqx.Module):
     learning_rate: Positive
     batch_size: Count | None = eqx.field(static=True)
 
-    method: ClassVar[str]
+    name: ClassVar[str]
 
     def __check_init__(self) -> None:
         if self.optimiser not in ("lbfgs", "adam"):
@@ -100,137 +73,107 @@ class PointEstimate(eqx.Module):
     def log_density(self, program: Program, z: Values) -> Array:
         """What is maximised, as a function of the unconstrained latents."""
 
+    @property
+    def algorithm(self) -> Optimiser:
+        """The optimiser with its settings."""
+        if self.optimiser == "lbfgs":
+            return Lbfgs(self.tolerance)
+        return Adam(self.learning_rate, self.steps, self.batch_size)
+
     def check(self, problem: Problem) -> None:
         """Refuse what cannot be differentiated, or cannot be cut into minibatches."""
         problem.check()
-        problem.require_enumerable(self.method)
-        require_density(problem, self.method)
+        problem.require_enumerable(self.name)
+        require_density(problem, self.name)
         if problem.training is not None:
             problem.training.check(problem)
         else:
-            problem.require_normalised(f"inference={self.method} without a training")
+            problem.require_normalised(f"inference={self.name} without a training")
             scalars = sum(math.prod(site.shape) for site in problem.latents)
             memory.require(f"inference.starts={self.starts}", 40 * self.starts * scalars)
-        if self.batch_size is None:
-            return
+        if self.batch_size is not None:
+            self._require_rows(problem, self.batch_size)
+
+    def _require_rows(self, problem: Problem, batch_size: int) -> None:
+        """Raise `ConfigError` if the data cannot be cut into minibatches."""
         rows = problem.data.sizes.get(problem.row_dim, 0)
-        if self.batch_size > rows:
-            raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {self.batch_size}")
+        if batch_size > rows:
+            raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {batch_size}")
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(
                     f"inference.batch_size: the latent {site.name} has a value per row; use inference.batch_size=null"
                 )
 
-    def run(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Result:
+    def run(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Result:
         """Find the mode.
 
         Raises:
             RunError: no start has a finite log density.
         """
-        return alone(self.calls(problem, key, listener, keeper))
+        return alone(self.calls(problem, key, listener, checkpointer))
 
     @property
     def in_step(self) -> bool:
         """All starts take their steps together."""
         return True
 
-    def gains_by_company(self, problem: Problem) -> bool:
+    def gains_by_batching(self, problem: Problem) -> bool:
         """On a CPU only the steps of `adam`: line searches wait for the longest, and networks fill the CPU alone."""
         return jax.default_backend() != "cpu" or (self.optimiser == "adam" and problem.training is None)
 
-    def calls(self, problem: Problem, key: jax.Array, listener: Listener, keeper: Keeper = NO_KEEPER) -> Calls:
+    def calls(
+        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Calls:
         """As `run`, by whoever makes the calls."""
         if problem.training is not None:
-            return (yield from problem.training.calls(self, problem, key, listener, keeper))
+            return (yield from problem.training.calls(self, problem, key, listener, checkpointer))
         clock = Clock()
         start_key, evaluation_key = jax.random.split(key)
-        begin = Call(_start, self, problem.bound, jax.random.split(start_key, self.starts))
-        kept = keeper.load()
-        if kept is None:
-            now = Position((yield begin))
-            now = now._replace(began=float(np.max(np.asarray(now.states.objective), initial=-np.inf, where=now.finite)))
-            if not now.finite.any():
-                raise not_found(problem, f"any of the {self.starts} starts", jax.tree.map(lambda a: a[0], now.states.z))
-        else:
-            numbers, state = kept.numbers, unpacked(kept.arrays, jax.eval_shape(begin))
-            now = Position(state, numbers.get("course", ()), numbers.get("began", -np.inf))
-            for entry in now.course:
-                self._tell(listener, entry)
-
-        try:
-            while not now.ended:
-                now = self._after(now, (yield self._ahead(problem, now)), listener)
-                if keeper.is_due():
-                    keeper.save(now.kept())
-        except (KeyboardInterrupt, Interrupted):
-            keeper.save(now.kept())
-            raise
-        keeper.done(now.kept())
-        states = now.states
+        now = yield from resumable(OptimiserLoop(self, problem, start_key, listener), checkpointer)
         clock.lap("optimisation")
-        objective = np.where(np.asarray(states.finite), np.asarray(states.objective), -np.inf)
-        best = int(np.argmax(objective if np.any(np.isfinite(objective)) else np.asarray(states.objective)))
-        found = jax.tree.map(lambda a: np.asarray(a)[best], states.z)
-        curvature = inspect(self, problem, found)
-        tree = evaluate(problem, {name: value[None, None] for name, value in found.items()}, {}, evaluation_key, 0)
-        table, status = _judge(self, states, curvature, best)
-        table.attrs["began"] = now.began
-        table.attrs["classes"] = int(all(site.distribution in _CLASSES for site in problem.named("observed")))
-        tree["optimisation"] = xr.DataTree(table)
-        tree["standard_error"] = xr.DataTree(_standard_errors(problem, tree["posterior"].to_dataset(), curvature))
+        tree, status = self._evaluated(problem, now, evaluation_key)
         clock.lap("evaluation")
-        evaluations = int(np.sum(np.asarray(states.evaluations)))
+        evaluations = int(np.sum(np.asarray(now.states.evaluations)))
         return Result(
             tree=tree,
             status=status,
             cost=Cost(clock.seconds, gradients=evaluations, density_evaluations=evaluations, programs=clock.programs),
-            method=self.method,
+            method=self.name,
             kind=Kind.POINT,
             sampled=problem.judged,
             observed=problem.informative,
-            course=tuple(now.course),
+            history=tuple(now.history),
         )
 
-    def _ahead(self, problem: Problem, now: "Position") -> Call:
-        """Some more steps of every start; those that converged or failed stay."""
-        rows = problem.by_row if self.batch_size else ()
-        return Call(_advance, self, rows, problem.bound, now.states, self._count(now))
-
-    def _count(self, now: "Position") -> int:
-        return min(max(self.steps // 10, 1), 100, self.steps - now.done)
-
-    def _after(self, now: "Position", states: StartState, listener: Listener) -> "Position":
-        entry: dict[str, Any] = {
-            "done": now.done + self._count(now),
-            "objective": float(np.max(np.asarray(states.objective))),
-            "gradient_norm": float(np.min(np.asarray(states.gradient_norm))),
-        }
-        finished = self.optimiser == "lbfgs" and bool(np.all(np.asarray(_finished(self, states))))
-        entry |= {"phase": "optimisation", "total": entry["done"] if finished else self.steps}
-        self._tell(listener, entry)
-        return now._replace(states=states, course=(*now.course, entry))
-
-    def _tell(self, listener: Listener, entry: Mapping[str, Any]) -> None:
-        numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
-        listener.progress("optimisation", entry["done"], entry["total"], numbers)
+    def _evaluated(self, problem: Problem, now: "OptimiserState", key: jax.Array) -> tuple[xr.DataTree, Status]:
+        """The best mode and its curvature as a tree, and how its start ended."""
+        states = now.states
+        objective = np.where(now.finite, np.asarray(states.objective), -np.inf)
+        best = int(np.argmax(objective if np.any(np.isfinite(objective)) else np.asarray(states.objective)))
+        mode = jax.tree.map(lambda a: np.asarray(a)[best], states.z)
+        curvature = inspect(self, problem, mode)
+        tree = evaluate(problem, {name: value[None, None] for name, value in mode.items()}, {}, key, 0)
+        table, status = judge(self.tolerance, states, curvature, best)
+        table.attrs |= {"began": now.began, "classes": int(are_classes(problem))}
+        tree["optimisation"] = xr.DataTree(table)
+        tree["standard_error"] = xr.DataTree(standard_errors(problem, tree["posterior"].to_dataset(), curvature))
+        return tree, status
 
 
-class Position(NamedTuple):
+class OptimiserState(NamedTuple):
     """Where the optimiser is between two blocks.
 
     - **states** - of all starts.
-    - **course** - what the listener was told, and of how many steps it was the `done`.
+    - **history** - what the listener heard, and of how many steps it was the `done`.
     - **began** - the highest log density of all starts before the first step.
     """
 
     states: StartState
-    course: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]] = ()
     began: float = -np.inf
-
-    def kept(self) -> Kept:
-        """As a keeper takes it."""
-        return Kept(packed(self.states), {"course": self.course, "began": self.began})
 
     @property
     def finite(self) -> np.ndarray:
@@ -240,40 +183,98 @@ class Position(NamedTuple):
     @property
     def done(self) -> int:
         """Steps so far."""
-        return int(self.course[-1]["done"]) if self.course else 0
+        return int(self.history[-1]["done"]) if self.history else 0
 
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return bool(self.course) and self.course[-1]["done"] >= self.course[-1]["total"]
+        return bool(self.history) and self.history[-1]["done"] >= self.history[-1]["total"]
 
 
-def _value(method: PointEstimate, program: Program, z: Values) -> Array:
-    return method.log_density(program, z)
+class OptimiserLoop(Loop[OptimiserState]):
+    """All starts of a point estimate, some steps at a time.
 
+    Args:
+        method: what is maximised, and how.
+        problem: the model and its data.
+        key: for the starts.
+        listener: hears of each block of steps.
+    """
 
-def _optimiser(method: PointEstimate) -> optax.GradientTransformationExtraArgs:
-    if method.optimiser == "lbfgs":
-        return optax.lbfgs()
-    schedule = optax.cosine_decay_schedule(method.learning_rate, method.steps)
-    return optax.with_extra_args_support(optax.adam(schedule))
+    def __init__(self, method: PointEstimate, problem: Problem, key: jax.Array, listener: Listener) -> None:
+        self.method, self.problem, self.listener = method, problem, listener
+        self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
+
+    def begin(self) -> Generator[Call, Any, OptimiserState]:
+        """The starts before their first step.
+
+        Raises:
+            RunError: none has a finite log density.
+        """
+        now = OptimiserState((yield self._begin))
+        if not now.finite.any():
+            first = jax.tree.map(lambda a: a[0], now.states.z)
+            raise not_found(self.problem, f"any of the {self.method.starts} starts", first)
+        return now._replace(began=float(np.max(np.asarray(now.states.objective), initial=-np.inf, where=now.finite)))
+
+    def restored(self, snapshot: Snapshot) -> OptimiserState:
+        """The state of a snapshot, reported anew."""
+        numbers, states = snapshot.numbers, unpacked(snapshot.arrays, jax.eval_shape(self._begin))
+        for entry in numbers["history"]:
+            self._report(entry)
+        return OptimiserState(states, numbers["history"], numbers["began"])
+
+    def ahead(self, now: OptimiserState) -> Call | None:
+        """Some more steps of every start; those that converged or failed stay."""
+        if now.ended:
+            return None
+        rows = self.problem.by_row if self.method.batch_size else ()
+        return Call(_advance, self.method, rows, self.problem.bound, now.states, self._count(now))
+
+    def after(self, now: OptimiserState, answer: StartState) -> OptimiserState:
+        """The state after these steps."""
+        finished = self.method.optimiser == "lbfgs" and np.all(np.asarray(self.method.algorithm.is_finished(answer)))
+        done = now.done + self._count(now)
+        entry: dict[str, Any] = {
+            "done": done,
+            "objective": float(np.max(np.asarray(answer.objective))),
+            "gradient_norm": float(np.min(np.asarray(answer.gradient_norm))),
+            "phase": "optimisation",
+            "total": done if finished else self.method.steps,
+        }
+        self._report(entry)
+        return now._replace(states=answer, history=(*now.history, entry))
+
+    def snapshot(self, now: OptimiserState) -> Snapshot:
+        """The state as a checkpointer takes it."""
+        return Snapshot(packed(now.states), {"history": now.history, "began": now.began})
+
+    def _count(self, now: OptimiserState) -> int:
+        """Steps in the next block."""
+        steps = self.method.steps
+        return min(max(steps // 10, 1), 100, steps - now.done)
+
+    def _report(self, entry: Mapping[str, Any]) -> None:
+        numbers = {name: entry[name] for name in ("objective", "gradient_norm")}
+        self.listener.progress("optimisation", entry["done"], entry["total"], numbers)
 
 
 @jax.jit
 def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartState:
-    look = jax.value_and_grad(partial(_value, method, program))
+    """All starts: half of them by jitter, the others at draws of the prior where the density is finite."""
+    look = jax.value_and_grad(partial(method.log_density, program))
 
     def start(key: Array, z: Values) -> StartState:
         value, gradient = look(z)
         state = StartState(
             z=z,
-            optimiser=_optimiser(method).init(z),
+            optimiser=method.algorithm.transformation().init(z),
             objective=value,
             gradient=gradient,
-            gradient_norm=_norm(gradient),
+            gradient_norm=norm(gradient),
             steps=jnp.array(0),
             evaluations=jnp.array(1),
-            finite=_is_finite(value, gradient),
+            finite=is_finite(value, gradient),
             rng_key=jax.random.fold_in(key, 1),
         )
         # Explicit types, as in what `_advance` returns: it is then compiled once.
@@ -281,7 +282,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartStat
 
     def from_prior(key: Array, jittered: Values) -> Values:
         z = find_continuous(program, key, "prior")
-        return jax.tree.map(partial(jnp.where, _is_finite(*look(z))), z, jittered)
+        return jax.tree.map(partial(jnp.where, is_finite(*look(z))), z, jittered)
 
     z = jax.vmap(partial(find_continuous, program))(keys)
     half = (len(keys) + 1) // 2
@@ -296,130 +297,15 @@ def _advance(
     method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int
 ) -> StartState:
     """At most `count` steps of every start; one that has finished stays."""
-    step = partial(_step_lbfgs, method) if method.optimiser == "lbfgs" else partial(_step_adam, method, rows)
+    algorithm = method.algorithm
 
     def advance(state: StartState) -> StartState:
         last = state.steps + count
-        state = lax.while_loop(lambda s: (s.steps < last) & ~_finished(method, s), partial(step, program), state)
-        if method.optimiser == "lbfgs":
-            return state
-        objective, gradient = jax.value_and_grad(partial(_value, method, program))(state.z)
-        finite = state.finite & _is_finite(objective, gradient)
-        return state._replace(
-            objective=objective,
-            gradient=gradient,
-            gradient_norm=_norm(gradient),
-            finite=finite,
-            evaluations=state.evaluations + 1,
+        state = lax.while_loop(
+            lambda s: (s.steps < last) & ~algorithm.is_finished(s),
+            partial(algorithm.step, method, rows, program),
+            state,
         )
+        return algorithm.at_end(method, program, state)
 
     return jax.vmap(advance)(states)
-
-
-def _finished(method: PointEstimate, state: StartState) -> Array:
-    converged = _converged(method, state) if method.optimiser == "lbfgs" else False
-    return ~state.finite | converged
-
-
-def _converged(method: PointEstimate, state: StartState) -> Array:
-    return state.gradient_norm <= method.tolerance * jnp.maximum(1.0, jnp.abs(state.objective))
-
-
-def _step_lbfgs(method: PointEstimate, program: BoundModel, state: StartState) -> StartState:
-    """One step along the quasi-Newton direction; the line search has the value and gradient where it ends."""
-
-    def loss(z: Values) -> Array:
-        return -_value(method, program, z)
-
-    downhill = jax.tree.map(jnp.negative, state.gradient)
-    updates, optimiser = _optimiser(method).update(
-        downhill, state.optimiser, state.z, value=-state.objective, grad=downhill, value_fn=loss
-    )
-    objective = -optax.tree.get(optimiser, "value")
-    gradient = jax.tree.map(jnp.negative, optax.tree.get(optimiser, "grad"))
-    tried = optax.tree.get(optimiser, "info").num_linesearch_steps
-    new = state._replace(
-        z=optax.apply_updates(state.z, updates),
-        optimiser=optimiser,
-        objective=objective,
-        gradient=gradient,
-        gradient_norm=_norm(gradient),
-    )
-    kept = _if_finite(_is_finite(objective, gradient), new, state)
-    return kept._replace(evaluations=state.evaluations + tried)
-
-
-def _step_adam(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, state: StartState) -> StartState:
-    """One step along the gradient of some rows."""
-    key, batch_key = jax.random.split(state.rng_key)
-    seen = _minibatch(method, rows, program, batch_key)
-    value, gradient = jax.value_and_grad(lambda z: -_value(method, seen, z))(state.z)
-    updates, optimiser = _optimiser(method).update(gradient, state.optimiser, state.z)
-    new = state._replace(z=optax.apply_updates(state.z, updates), optimiser=optimiser)
-    kept = _if_finite(_is_finite(value, gradient), new, state)
-    return kept._replace(evaluations=state.evaluations + 1, rng_key=key)
-
-
-def _if_finite(finite: Array, new: StartState, old: StartState) -> StartState:
-    kept = jax.tree.map(partial(jnp.where, finite), new, old)
-    return kept._replace(steps=old.steps + 1, finite=finite)
-
-
-def _norm(gradient: Values) -> Array:
-    return jnp.max(jnp.abs(ravel_pytree(gradient)[0]))
-
-
-def _is_finite(value: Array, gradient: Values) -> Array:
-    return jnp.isfinite(value) & jnp.isfinite(_norm(gradient))
-
-
-def _minibatch(method: PointEstimate, rows: tuple[str, ...], program: BoundModel, key: Array) -> Program:
-    if method.batch_size is None:
-        return program
-    total = program.arrays[rows[0]].shape[0]
-    chosen = jax.random.choice(key, total, (method.batch_size,), replace=False)
-    return ScaledLikelihood(program.of_rows(chosen, rows), total / method.batch_size)
-
-
-def _judge(method: PointEstimate, states: StartState, curvature: Curvature, best: int) -> tuple[xr.Dataset, Status]:
-    """The table of starts, and the status of the best."""
-    z = np.stack(
-        [ravel_pytree(jax.tree.map(lambda a, i=i: np.asarray(a)[i], states.z))[0] for i in range(method.starts)]
-    )
-    finite, converged = np.asarray(states.finite), np.asarray(_converged(method, states))
-    near = curvature.newton_decrement < 0.01
-    converged = finite & (converged | ((np.arange(method.starts) == best) & near))
-    table = xr.Dataset(
-        {
-            "objective": ("start", np.asarray(states.objective)),
-            "gradient_norm": ("start", np.asarray(states.gradient_norm)),
-            "converged": ("start", converged),
-            "distance": ("start", curvature.distances(z, z[best])),
-            "hessian_eigenvalues": ("eigenvalue", curvature.eigenvalues),
-            "fall": (("direction", "side"), curvature.falls),
-        },
-        coords={
-            "latent": ("direction", np.array([name for name, _ in curvature.along], str)),
-            "grows": ("direction", np.array([grows for _, grows in curvature.along], bool)),
-        },
-        attrs=curvature.attributes() | {"best": best},
-    )
-    if not finite[best]:
-        return table, Status.NOT_FINITE
-    return table, Status.DONE if converged[best] else Status.NOT_CONVERGED
-
-
-def _standard_errors(problem: Problem, posterior: xr.Dataset, curvature: Curvature) -> xr.Dataset:
-    """The variables of the posterior without chain and draw; NaN where there is no standard error."""
-    one = posterior.isel(chain=0, draw=0, drop=True)
-    errors = {
-        problem.names.variable(name): values[problem.unknown[name]] if name in problem.unknown else values
-        for name, values in curvature.standard_errors.items()
-    }
-    return xr.Dataset(
-        {
-            name: (values.dims, errors.get(str(name), np.full(values.shape, np.nan)))
-            for name, values in one.data_vars.items()
-        },
-        coords=one.coords,
-    )

@@ -1,11 +1,11 @@
 """Which latents a step in unconstrained space concerns, by the names that the results give their scalars."""
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 import numpy as np
 
+from credo.inference.labels import scalar_labels
 from credo.inference.point.edges import Edges
 from credo.models.problem import Problem
 
@@ -114,10 +114,6 @@ def share(slopes: np.ndarray, step: np.ndarray, covariance: np.ndarray) -> np.nd
 
 
 def _labels(problem: Problem, name: str, shape: tuple[int, ...]) -> list[str]:
-    """The names of a site's scalars: `beta[age]`, `theta[0, 1]`; `mu` if it is one itself."""
-    if not shape:
-        return [name]
-    dims = problem.dims(next(site for site in problem.latents if site.name == name))
-    known = [problem.data.coords[dim].to_numpy() if dim in problem.data.coords else () for dim in dims]
-    axes = [given if len(given) == size else range(size) for given, size in zip(known, shape, strict=True)]
-    return [f"{name}[{', '.join(map(str, index))}]" for index in product(*axes)]
+    """The names of a site's scalars."""
+    dims = problem.dims(next(site for site in problem.latents if site.name == name)) if shape else ()
+    return scalar_labels(name, dims, problem.data.coords, shape)

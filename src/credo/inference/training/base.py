@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import jax
 
-    from credo.inference.base import Keeper, Listener
+    from credo.inference.base import Checkpointer, Listener
     from credo.inference.calls import Call, Calls
     from credo.inference.result import Result
     from credo.models.problem import Problem
@@ -32,9 +32,9 @@ class Training(Protocol):
         ...
 
     def calls(
-        self, method: "Any", problem: "Problem", key: "jax.Array", listener: "Listener", keeper: "Keeper"
+        self, method: "Any", problem: "Problem", key: "jax.Array", listener: "Listener", checkpointer: "Checkpointer"
     ) -> "Calls":
-        """Train by a method's density, from the beginning or from where the keeper has it (see `inference.calls`)."""
+        """Train by a method's density, from the beginning or from its snapshot (see `inference.calls`)."""
         ...
 
     def modes(

@@ -44,7 +44,7 @@ class Infonce(OfEnergies):
     def fitted(self, rows: int, free: Collection[str]) -> Self:
         """As all trainings; a batch must be no larger than the rows that are kept back, by which it is judged."""
         fitted = super().fitted(rows, free)
-        held = fitted._held(rows)  # noqa: SLF001 -- itself
+        held = fitted.held(rows)
         if "batch_size" not in free or not held:
             return fitted
         return dataclasses.replace(fitted, batch_size=min(fitted.batch_size, max(held, 2)))
@@ -61,7 +61,7 @@ class Infonce(OfEnergies):
             raise ConfigError(
                 f"training.batch_size: infonce needs at least 2 rows to choose from, but got {self.batch_size}"
             )
-        held = self._held(problem.data.sizes[problem.row_dim])
+        held = self.held(problem.data.sizes[problem.row_dim])
         if 0 < held < self.batch_size:
             raise ConfigError(
                 f"training.validation: infonce judges batches of training.batch_size={self.batch_size} rows, but only "

@@ -16,8 +16,8 @@ HEIGHT, HEAD, FOOT, LEFT, GAP = 90.0, 20.0, 14.0, 44.0, 60.0
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw both courses."""
-    course = evidence.result.course
-    looks = [entry for entry in course if np.isfinite(entry.get("ess_bulk_min", np.nan))]
+    history = evidence.result.history
+    looks = [entry for entry in history if np.isfinite(entry.get("ess_bulk_min", np.nan))]
     if len(looks) < 2:
         said = "The chains were looked at once only." if looks else "No course of effective sample sizes was recorded."
         return Drawing(TITLE, "checks", said)

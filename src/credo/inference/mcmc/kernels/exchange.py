@@ -6,20 +6,18 @@ y' comes from chains that begin at the data, the ratio is off by as much as they
 statistic `inner_drift` shows.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from numpyro import handlers
 from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values, constrain
-from credo.inference.mcmc.kernels.mh import Mh, MhState, RandomWalkMetropolis
-from credo.inference.mcmc.programs import Stats
-from credo.models.binding import BoundModel
-from credo.models.energy_distribution import states_at
+from credo.inference.mcmc.kernels.mh import Mh, MhInfo, MhState, Target
 from credo.models.problem import Problem
 from credo.ranges import count
 
@@ -33,38 +31,18 @@ class Unnormalised(Messenger):
             msg["fn"] = msg["fn"].unnormalised()
 
 
-class ExchangeKernel(RandomWalkMetropolis):
-    """As its parent, with the exchange of a data set in each proposal.
+class ExchangeInfo(NamedTuple):
+    """What an iteration reports: as `MhInfo`, and how far its new data had not forgotten the old.
 
-    Args:
-        model: a NumPyro program without arguments, whose site y is an `EnergyDistribution`.
-        transitions: of the inner chains.
-        settings: see `RandomWalkMetropolis`.
+    - **inner_drift** - how far the energies of the inner draws still moved in the second half of their chains, in
+      standard deviations; 0 where states are drawn exactly.
     """
 
-    def __init__(self, model: Program, transitions: int, *settings: Any) -> None:
-        super().__init__(Unnormalised(model), *settings)
-        self._full, self._transitions = model, transitions
-
-    def _correction(self, state: MhState, proposed: Values, key: Array) -> tuple[Array, Array]:
-        """Log f(y'; theta) - log f(y'; theta') of new data y', and its drift."""
-        here, _ = self._states(state.z)
-        there, y = self._states(proposed)
-        drawn = there.exactly(key)
-        drift = jnp.zeros_like(state.log_density)
-        if drawn is None:
-            first_key, second_key = jax.random.split(key)
-            half = max(self._transitions // 2, 1)
-            middle = there.moved(y, first_key, half)
-            drawn = there.moved(middle, second_key, half)
-            before, after = there.energy.batch(middle), there.energy.batch(drawn)
-            spread = jnp.sqrt(0.5 * (jnp.var(before) + jnp.var(after)))
-            drift = (after.mean() - before.mean()) / jnp.maximum(spread, 1e-12)
-        exchanged = there.energy.batch(drawn).sum() - here.energy.batch(drawn).sum()
-        return exchanged.astype(state.log_density.dtype), drift.astype(state.log_density.dtype)
-
-    def _states(self, z: Values) -> Any:
-        return states_at(self._full, constrain(self._full, z))
+    acceptance_rate: Array
+    lp: Array
+    n_steps: Array
+    step_size: Array
+    inner_drift: Array
 
 
 class Exchange(Mh):
@@ -76,7 +54,32 @@ class Exchange(Mh):
 
     transitions: Annotated[int, count(2, 1_000_000)] = eqx.field(static=True)
 
-    method: ClassVar[str] = "exchange"
+    info: ClassVar[Any] = ExchangeInfo
+
+    def target(self, program: Program) -> Target:
+        """The density without log Z."""
+        return super().target(Unnormalised(program))._replace(program=program)
+
+    def correction(self, target: Target, state: MhState, proposed: Values, key: Array) -> tuple[Array, Array]:
+        """Log f(y'; theta) - log f(y'; theta') of new data y', and its drift."""
+        here, _ = _states(target.program, state.z)
+        there, y = _states(target.program, proposed)
+        drawn = there.exactly(key)
+        drift = jnp.zeros_like(state.log_density)
+        if drawn is None:
+            first_key, second_key = jax.random.split(key)
+            half = max(self.transitions // 2, 1)
+            middle = there.moved(y, first_key, half)
+            drawn = there.moved(middle, second_key, half)
+            before, after = there.energy.batch(middle), there.energy.batch(drawn)
+            spread = jnp.sqrt(0.5 * (jnp.var(before) + jnp.var(after)))
+            drift = (after.mean() - before.mean()) / jnp.maximum(spread, 1e-12)
+        exchanged = there.energy.batch(drawn).sum() - here.energy.batch(drawn).sum()
+        return exchanged.astype(state.log_density.dtype), drift.astype(state.log_density.dtype)
+
+    def reported(self, info: MhInfo, drift: Array) -> ExchangeInfo:
+        """The Info of an iteration."""
+        return ExchangeInfo(*info, inner_drift=drift)
 
     def check(self, problem: Problem) -> None:
         """As `Mh`; and the model must be one of energies."""
@@ -90,10 +93,9 @@ class Exchange(Mh):
     def require_likelihood(self, problem: Problem) -> None:
         """None is needed."""
 
-    def kernel(self, program: BoundModel) -> ExchangeKernel:
-        """Our own kernel."""
-        return ExchangeKernel(program, self.transitions, self.scale, self.target_accept, self.adapt)
 
-    def stats(self, state: MhState) -> Stats:
-        """As `Mh`, and the drift of the inner draws."""
-        return {**super().stats(state), "inner_drift": state.drift}
+def _states(program: Program, z: Values) -> Any:
+    """The distribution of the observations at unconstrained latents, and the observations as states [row, dim]."""
+    seeded = handlers.seed(program, jax.random.PRNGKey(0))
+    message = handlers.trace(handlers.substitute(seeded, data=constrain(program, z))).get_trace()["y"]
+    return message["fn"], message["fn"].states(message["value"])

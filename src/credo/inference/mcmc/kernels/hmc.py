@@ -1,6 +1,6 @@
 """Hamiltonian Monte Carlo with trajectories of one length (Duane et al. 1987; Neal 2011)."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from numpyro.infer import HMC
 
@@ -24,8 +24,6 @@ class Hmc(Hamiltonian):
     """
 
     trajectory_length: Positive
-
-    method: ClassVar[str] = "hmc"
 
     def __check_init__(self) -> None:
         if self.trajectory_length > MOST_STEPS * self.step_size:

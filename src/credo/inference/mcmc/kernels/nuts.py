@@ -1,14 +1,31 @@
 """The no-U-turn sampler (Hoffman & Gelman 2014, with the multinomial trajectories of Betancourt 2017)."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import Array
 from numpyro.infer import NUTS
 
 from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState
-from credo.inference.mcmc.programs import Stats
 from credo.ranges import count
+
+
+class NutsInfo(NamedTuple):
+    """What a trajectory reports: as `HamiltonianInfo`, and how large its tree became.
+
+    - **reached_max_treedepth** - whether it was cut off.
+    - **tree_depth** - n_steps is below 2^tree_depth.
+    """
+
+    diverging: Array
+    n_steps: Array
+    energy: Array
+    lp: Array
+    acceptance_rate: Array
+    step_size: Array
+    reached_max_treedepth: Array
+    tree_depth: Array
 
 
 class Nuts(Hamiltonian):
@@ -20,7 +37,7 @@ class Nuts(Hamiltonian):
 
     max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True)
 
-    method: ClassVar[str] = "nuts"
+    info: ClassVar[Any] = NutsInfo
 
     def numpyro_kernel(self, energy: Any) -> NUTS:
         """NumPyro's kernel."""
@@ -32,11 +49,11 @@ class Nuts(Hamiltonian):
             max_tree_depth=self.max_tree_depth,
         )
 
-    def stats(self, state: HamiltonianState) -> Stats:
-        """Those of the trajectory, too."""
+    def reported(self, state: HamiltonianState) -> NutsInfo:
+        """The Info of the step that ended in a state."""
         steps = state.inner.num_steps
-        return {
-            **super().stats(state),
-            "reached_max_treedepth": steps >= 2**self.max_tree_depth - 1,
-            "tree_depth": jnp.floor(jnp.log2(steps.astype(float))) + 1,
-        }
+        return NutsInfo(
+            **super().reported(state)._asdict(),
+            reached_max_treedepth=steps >= 2**self.max_tree_depth - 1,
+            tree_depth=jnp.floor(jnp.log2(steps.astype(float))) + 1,
+        )

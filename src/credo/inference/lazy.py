@@ -55,5 +55,5 @@ class Joined(BackendArray):
             if mine.size:
                 rows = slice(mine[0], mine[-1] + 1, slices[1].step)
                 parts.append(np.array(block[self._name][(slices[0], rows, *slices[2:])]))
-        found = np.concatenate(parts, axis=1)
-        return found[tuple(slice(None) if isinstance(part, slice) else 0 for part in key)]
+        values = np.concatenate(parts, axis=1)
+        return values[tuple(slice(None) if isinstance(part, slice) else 0 for part in key)]

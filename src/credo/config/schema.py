@@ -1,0 +1,191 @@
+"""The types of all configuration keys, as Hydra's structured configurations.
+
+A part's class says what its settings are (`signature`), for a user's own parts as for the built-in ones. Here stand the
+keys that belong to no class.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from credo.config import signature
+
+GROUPS = (
+    "data",
+    "model",
+    "prior",
+    "training",
+    "energy",
+    "sampler",
+    "inference",
+    "device",
+    "diagnostics",
+    "tracking",
+    "report",
+)
+"""The groups of the configuration, in the order in which the help shows them."""
+
+
+@dataclass
+class Sweep:
+    """How a sweep goes on.
+
+    Attributes:
+        resume: an earlier sweep, by its folder or MLflow id, whose unfinished jobs are run.
+        fail_fast: begin no further job once one has failed.
+        compare: compare the finished jobs with each other.
+        skip_finished: do not run what a finished run with the same fingerprint has answered.
+    """
+
+    resume: str | None = MISSING
+    fail_fast: bool = MISSING
+    compare: bool = MISSING
+    skip_finished: bool = MISSING
+
+
+@dataclass
+class Credo:
+    """The root of the configuration."""
+
+    name: str | None = MISSING
+    seed: int = MISSING
+    objective: Any = MISSING
+    sweep: Sweep = field(default_factory=Sweep)
+    data: Any = MISSING
+    model: Any = MISSING
+    inference: Any = MISSING
+    training: Any = None
+    energy: Any = None
+    sampler: Any = None
+    device: Any = MISSING
+    diagnostics: Any = MISSING
+    tracking: Any = MISSING
+    report: Any = MISSING
+
+
+@dataclass
+class Checkpoint:
+    """When the state of an inference is saved.
+
+    Attributes:
+        every: seconds; null for never.
+    """
+
+    every: float | None = 60.0
+
+
+@dataclass
+class Device:
+    """Where JAX computes."""
+
+    platform: str = MISSING
+    precision: str = MISSING
+    num_devices: int | None = MISSING
+    compilation_cache: str | None = MISSING
+
+
+class Gate(StrEnum):
+    """What a failed verdict does: `warn` says so; `error` makes the exit code 3, too."""
+
+    warn = "warn"
+    error = "error"
+
+
+@dataclass
+class Diagnostics:
+    """The checks by name, and what a failed one does."""
+
+    gate: Gate = MISSING
+    checks: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Nothing:
+    """An option without keys."""
+
+
+SECTIONS: dict[str, type] = {"device": Device, "diagnostics": Diagnostics}
+"""The groups whose options name no class."""
+
+BESIDE: dict[str, dict[str, Any]] = {"inference": {"checkpoint": Checkpoint}}
+"""Keys that stand among the settings of a group's parts and are not theirs."""
+
+
+def register() -> None:
+    """Make the root known to Hydra."""
+    ConfigStore.instance().store(group="schema", name="credo", node=Credo)
+
+
+def types(group: str, config: Mapping[str, Any], keys: Collection[str]) -> type | None:
+    """The types of an option, as a dataclass; `None` where nothing is known of them.
+
+    Args:
+        group: of the option.
+        config: what its file says.
+        keys: those that the file or its bases give.
+    """
+    if "_target_" in config:
+        decimals = frozenset(key for key, value in config.items() if isinstance(value, float))
+        found = signature.of(str(config["_target_"]))
+        return None if found is None else _made(group, str(config["_target_"]), found, frozenset(keys), decimals)
+    return SECTIONS.get(group) if keys or group not in GROUPS else Nothing
+
+
+@cache
+def _made(
+    group: str, target: str, found: signature.Signature, keys: frozenset[str], decimals: frozenset[str]
+) -> type | None:
+    """The types of what a class takes, but for what it gives a default and the option leaves out."""
+    if found.is_open:
+        return None
+    settings = {name: hint for name, hint, required in found.parameters if required or name in keys}
+    fields = {name: (_type(hint, is_decimal=name in decimals), MISSING) for name, hint in settings.items()}
+    beside = {name: (node, field(default_factory=node)) for name, node in BESIDE.get(group, {}).items()}
+    every = {"_target_": (str, target)} | fields | beside
+    return make_dataclass(target.rpartition(".")[2], [(name, *one) for name, one in every.items()])
+
+
+SINGLE = (int, float, str, bool)
+
+
+def _type(hint: Any, *, is_decimal: bool = False) -> Any:
+    """What OmegaConf makes of a type hint: numbers, words, flags, and lists and mappings of them; else `Any`.
+
+    Where the hint is unknown, and the file gives a number with a point, it is a number.
+    """
+    if hint is signature.Unknown:
+        return float if is_decimal else Any
+    if get_origin(hint) is Annotated:
+        return _type(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return _of_union(get_args(hint))
+    if hint in SINGLE:
+        return hint
+    origin = get_origin(hint)
+    if origin is not None and isinstance(origin, type) and get_args(hint):
+        return _of_container(origin, get_args(hint))
+    return Any
+
+
+def _of_union(options: tuple[Any, ...]) -> Any:
+    others = {_type(one) for one in options if one is not type(None) and one is not None}
+    (of,) = others if len(others) == 1 else (Any,)
+    optional = any(one is None or one is type(None) for one in options)
+    return Union[of, None] if optional and of is not Any else of  # noqa: UP007 - of a value
+
+
+def _of_container(origin: type, of: tuple[Any, ...]) -> Any:
+    if issubclass(origin, Mapping):
+        inner = _type(of[-1])
+        return dict[str, inner if inner in SINGLE else Any]  # type: ignore[misc]
+    if not issubclass(origin, Sequence):
+        return Any
+    inners = {_type(one) for one in of if one is not Ellipsis}
+    inner = inners.pop() if len(inners) == 1 else Any
+    return list[inner if inner in SINGLE or inner == list[int] else Any]  # type: ignore[misc]

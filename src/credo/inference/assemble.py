@@ -1,0 +1,143 @@
+"""Arrays by group and site as a tree in ArviZ's schema, with the data's dims and coords."""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from credo.inference.lazy import Joined
+from credo.models.problem import Problem
+from credo.models.sites import Site
+
+Groups = dict[str, dict[str, np.ndarray]]
+"""Arrays [chains, draws, ...] by group and site."""
+
+BY_BLOCK = ("posterior_count", "posterior_mean", "posterior_variance")
+"""Groups whose arrays have a value per block of draws."""
+
+
+def assemble(
+    problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray | Joined]], missing: Mapping[str, str] | None = None
+) -> xr.DataTree:
+    """Arrays [chains, draws, ...] by group and site, as a tree with the data's dims and coords.
+
+    Args:
+        problem: the model and its data.
+        groups: the arrays.
+        missing: see `Evaluation.missing`; it becomes an attribute of the tree.
+    """
+    sites = {site.name: site for site in problem.sites}
+    tree = {
+        group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test, group)
+        for group, arrays in groups.items()
+        if arrays
+    }
+    names = {str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
+    observed, as_given = _observed(problem, sites)
+    beside = {
+        "observed_data": observed,
+        "constant_data": _as_given(problem, names - as_given),
+        "truth": _as_given(problem, set(map(str, problem.data.data_vars)) - names),
+    }
+    tree |= {group: dataset for group, dataset in beside.items() if dataset.data_vars}
+    told_missing = {"missing": json.dumps(missing)} if missing else {}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=told_missing), **tree})
+
+
+def _as_given(problem: Problem, names: set[str]) -> xr.Dataset:
+    """Some variables of the data."""
+    chosen = problem.data.drop_attrs(deep=False)[sorted(names)]
+    called = {dim: problem.names.dim(str(dim)) for dim in chosen.dims}
+    return chosen.rename({dim: name for dim, name in called.items() if dim != name})
+
+
+def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, set[str]]:
+    """The observed sites' own values, NaN where one does not count; and which variables of the data are just these."""
+    variables, coords, as_given = {}, {}, set()
+    for name, observation in problem.observations.items():
+        variable = problem.data.data_vars.get(name)
+        values = observation.with_gaps
+        if variable is not None and np.array_equal(variable.to_numpy(), values):
+            as_given.add(name)
+            values = variable.to_numpy()
+        dims = tuple(map(problem.names.dim, problem.dims(sites[name])))
+        attributes = problem.names.attributes(name)
+        variables[problem.names.variable(name)] = (dims, values, attributes)
+        for dim, own, size in zip(problem.dims(sites[name]), dims, values.shape, strict=True):
+            coords[own] = _labels(problem.data, dim, size)
+    return xr.Dataset({name: variables[name] for name in sorted(variables)}, coords), as_given
+
+
+def _dataset(
+    problem: Problem,
+    sites: Mapping[str, Site],
+    arrays: Mapping[str, np.ndarray | Joined],
+    data: xr.Dataset | None,
+    group: str,
+) -> xr.Dataset:
+    variables, coords = {}, {}
+    first = ("chain",) if group == "start" else ("chain", "block" if group in BY_BLOCK else "draw")
+    names = problem.names
+    for name, values in arrays.items():
+        own = problem.dims(sites[name]) if name in sites else ()
+        mask = chosen(problem, group, name, values.ndim - len(first))
+        where = dict(zip(own, sites[name].shape, strict=True)) if name in sites else {}
+        if mask is not None:
+            rest = own[mask.ndim :]
+            own = (f"{name}_{own[0]}", *rest)
+            coords[names.dim(own[0])] = _labels_of(mask, [_labels(data, dim, where[dim]) for dim in where][: mask.ndim])
+        own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
+        dims = (*first, *map(names.dim, own))
+        variable = name if group == "sample_stats" else names.variable(name)
+        attributes = {} if group == "sample_stats" else names.attributes(name)
+        variables[variable] = (dims, values.lazy() if isinstance(values, Joined) else values, attributes)
+        for dim, called, size in zip((*first, *own), dims, values.shape, strict=True):
+            coords.setdefault(called, _labels(data, dim, size))
+    return xr.Dataset(variables, coords)
+
+
+def _labels(data: xr.Dataset | None, dim: str, size: int) -> np.ndarray:
+    """The labels that the data has along a dim; else 0, 1, ..."""
+    is_own = data is not None and dim in data.coords and data.sizes.get(dim) == size
+    return data.coords[dim].to_numpy() if is_own and data is not None else np.arange(size)
+
+
+def _labels_of(mask: np.ndarray, labels: list[np.ndarray]) -> np.ndarray:
+    """The labels of the chosen elements of an array, several axes in one."""
+    places = np.argwhere(mask)
+    if len(labels) == 1:
+        return labels[0][places[:, 0]]
+    return np.array([", ".join(str(along[i]) for along, i in zip(labels, place, strict=True)) for place in places])
+
+
+def chosen(problem: Problem, group: str, name: str, ndim: int) -> np.ndarray | None:
+    """Which elements of a site belong to a group, over the first of its dims; `None` for all.
+
+    Of a log likelihood those that count, of a latent those that are unknowns.
+    """
+    if group.startswith("log_likelihood"):
+        every = problem.observations_test if group == "log_likelihood_test" else problem.observations
+        return every[name].seen_rows(ndim) if name in every else None
+    return problem.unknown.get(name) if group in _UNKNOWNS else None
+
+
+_UNKNOWNS = ("posterior", "posterior_mean", "posterior_variance")
+
+
+def selected(problem: Problem, groups: Groups) -> Groups:
+    """The sites that belong to each group, in the program's order."""
+    shown = [s for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+    order = {group: [s.name for s in shown if s.group == group] for group in ("posterior", "network")}
+    order["log_prior"] = [s.name for s in problem.latents if not s.local]
+    every = groups | {"network": groups["posterior"]}
+    return {
+        group: {name: _part(problem, group, name, arrays[name]) for name in order.get(group, arrays) if name in arrays}
+        for group, arrays in every.items()
+    }
+
+
+def _part(problem: Problem, group: str, name: str, values: np.ndarray) -> np.ndarray:
+    """The elements that belong to the group, [chains, draws, ...]."""
+    mask = chosen(problem, group, name, values.ndim - 2)
+    return values if mask is None else values[:, :, mask]

@@ -1,0 +1,108 @@
+"""Have chains converged, and what are their draws worth? Statistics of plain arrays.
+
+R-hat is the larger of the rank-normalised and the folded split R-hat; the effective sample sizes are those of the
+rank-normalised draws (bulk) and of the 5 % and 95 % quantiles (tail): Vehtari, Gelman, Simpson, Carpenter and Bürkner
+(2021), "Rank-normalization, folding, and localization: An improved R-hat", Bayesian Analysis 16(2), section 4. ArviZ
+computes them; a statistic that cannot be computed is NaN here, where ArviZ takes the effective sample size of a
+constant to be the number of its draws.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array as arviz_array
+
+array_stats: Any = arviz_array.array_stats
+"""ArviZ's statistics of plain arrays, which have no annotations."""
+
+TAILS = (0.05, 0.95)
+FEWEST_DRAWS = 4
+ROUNDING = 4
+"""A scalar whose draws span no more than this many units in the last place is constant."""
+
+
+def running(
+    blocks: Sequence[Mapping[str, np.ndarray]], most: int | None = 64, wanted: Iterable[str] = ("r_hat", "ess_bulk")
+) -> dict[str, float]:
+    """Return the worst of some statistics of the draws so far.
+
+    Constants are left out. NaN where there is one chain, or a draw that is not finite.
+
+    Args:
+        blocks: arrays [chains, draws, ...] by name, one block after another.
+        most: about how many scalars to look at, spread evenly and at least one of each variable, so that a large model
+            is not slowed down; `None` for all.
+        wanted: `r_hat`, `ess_bulk`, `ess_tail`, `mcse` (in posterior standard deviations).
+
+    Returns:
+        `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws, or where
+        nothing moves.
+    """
+    draws = _moving(blocks, most)
+    if not len(draws):
+        return {}
+    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
+    if "mcse_mean" in statistics:
+        statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
+    return {
+        f"{name}_{word}": float(worst(values))
+        for name, values in statistics.items()
+        for word, worst in [("min", np.min) if name.startswith("ess") else ("max", np.max)]
+    }
+
+
+def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> np.ndarray:
+    """The draws of about so many scalars that are not constant, [scalar, chain, draw]; none before there are four."""
+    sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
+    step = 1 if most is None else -(-sum(sizes.values()) // most)
+
+    def chosen(name: str) -> np.ndarray:
+        """Copied block by block, since a block may be on disk and is only to be in memory while it is read."""
+        return np.concatenate([np.array(scalars_first(block[name])[::step]) for block in blocks], axis=2)
+
+    few = [chosen(name) for name in sizes if sizes[name]]
+    moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
+    return np.concatenate(moved) if any(len(draws) for draws in moved) else np.empty((0, 1, 1))
+
+
+def constant(draws: np.ndarray) -> np.ndarray:
+    """Which scalars take one value only, up to rounding; NaN is no value. [..., chain, draw] -> [...]."""
+    if draws.dtype.kind != "f":
+        return np.asarray((draws == draws[..., :1, :1]).all(axis=(-2, -1)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        low, high = draws.min(axis=(-2, -1)), draws.max(axis=(-2, -1))
+        return np.asarray(high - low <= ROUNDING * np.finfo(draws.dtype).eps * np.maximum(abs(low), abs(high)))
+
+
+def mixing(
+    draws: np.ndarray, wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+) -> dict[str, np.ndarray]:
+    """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite."""
+    compute = {
+        "mcse_mean": array_stats.mcse,
+        "ess_bulk": array_stats.ess,
+        "ess_tail": _ess_tail,
+        "r_hat": array_stats.rhat,
+    }
+    good = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
+    numbers = {name: np.full(len(draws), np.nan) for name in wanted}
+    with np.errstate(all="ignore"):
+        for name, column in numbers.items():
+            column[good] = compute[name](draws[good].astype(float))
+    return numbers
+
+
+def _ess_tail(draws: np.ndarray) -> np.ndarray:
+    """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
+    tails = []
+    for probability in TAILS:
+        ess = array_stats.ess(draws, method="quantile", prob=probability)
+        quantile = np.quantile(draws, probability, axis=(1, 2), keepdims=True)
+        tails.append(np.where(constant(draws <= quantile), np.nan, ess))
+    return np.fmin(*tails)
+
+
+def scalars_first(draws: np.ndarray) -> np.ndarray:
+    """[chain, draw, ...] -> [scalar, chain, draw]."""
+    return np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)

@@ -1,0 +1,115 @@
+"""What a kernel of Markov chains offers: its settings, `init` and `step`; and what it may offer besides.
+
+A kernel's file has one order: State, Info, the public class with its settings, `init`, `step`, hooks. A State is all
+that a chain carries on, its PRNG key included; an Info is what one step reports and nobody carries on. Both are
+`NamedTuple`s. An Info's fields are scalars by ArviZ's names for `sample_stats`, and a kernel reports those that it has:
+
+- `acceptance_rate` of the step's proposals, `lp` the log density, `diverging`, `step_size`, `energy`, `tree_depth`;
+- `n_steps`: evaluations of the log density (of its gradient, where `uses_gradients`); without it a step counts as one.
+
+Over the steps of one draw flags are joined, whole numbers added, and other numbers are those of the last step.
+"""
+
+import abc
+import dataclasses
+import re
+from pkgutil import resolve_name
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from credo.inference.mcmc.layout import Layout
+from credo.inference.result import Result
+from credo.inference.start import Start
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
+
+
+class Kernel(eqx.Module):
+    """One step of a Markov chain. Numbers of its settings are leaves, so that another step size never recompiles."""
+
+    info: ClassVar[Any]
+    """The type of what a step reports."""
+    name: ClassVar[str]
+    """Its word on the command line; of a class that says nothing, the class's own name in small letters."""
+    chain_method: ClassVar[str] = "sequential"
+    """How the chains of one CPU run by default."""
+    uses_gradients: ClassVar[bool] = True
+    moves_discrete: ClassVar[bool] = False
+    """Whether it moves discrete latents; else they are summed out."""
+    whole: ClassVar[str] = "credo.inference.mcmc.mcmc.Mcmc"
+    """The method that this is a part of: a configuration has the settings of both side by side."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def assemble(cls, **settings: Any) -> Any:
+        """The method (`whole`) with this kernel, from the settings of both."""
+        own = {one.name: settings.pop(one.name) for one in dataclasses.fields(cls) if one.name in settings}
+        return resolve_name(cls.whole)(**settings, kernel=cls(**own))
+
+    @abc.abstractmethod
+    def init(self, program: BoundModel, start: Start, key: jax.Array, warmup: int) -> Any:
+        """The State of a chain that begins at a point.
+
+        Args:
+            program: the model with its data; see `density.potential`.
+            start: the point; its log density is finite, unless 100 tries did not suffice.
+            key: the chain's own.
+            warmup: steps of the warm-up.
+        """
+
+    @abc.abstractmethod
+    def step(self, program: BoundModel, state: Any, warmup: int) -> tuple[Any, Any]:
+        """The next State, and the Info of the step."""
+
+    def latents(self, state: Any) -> dict[str, Any]:
+        """A state's latents by site: continuous ones unconstrained, discrete ones as they are."""
+        z: dict[str, Any] = state.z
+        return z
+
+    def log_density(self, state: Any) -> jax.Array:
+        """The log density at a state, in unconstrained space."""
+        log_density: jax.Array = state.log_density
+        return log_density
+
+    def is_finite(self, state: Any) -> jax.Array:
+        """Whether a chain can go on from a state."""
+        return jnp.isfinite(self.log_density(state))
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ConfigError` if this kernel cannot do this problem. Compiles nothing."""
+        self.require_likelihood(problem)
+
+    def require_likelihood(self, problem: Problem) -> None:
+        """Raise `ConfigError` if this kernel needs a likelihood that cannot be computed."""
+        problem.require_normalised(f"inference={self.name}")
+
+    def windows(self, warmup: int) -> tuple[int, ...]:  # noqa: ARG002 - of those that adapt
+        """The draws of the warm-up after which `adapt_metric` is called."""
+        return ()
+
+    def gradients(self, state: Any) -> Any:  # noqa: ARG002 - of those that adapt
+        """What `adapt_metric` needs of a state besides its latents: gradients of the potential [dim], flat."""
+        return None
+
+    def adapt_metric(self, states: Any, z: np.ndarray, gradients: np.ndarray, layout: Layout) -> Any:  # noqa: ARG002
+        """The states with what all chains together have learned, at the end of a window of the warm-up.
+
+        Args:
+            states: of all chains.
+            z: continuous latents of recent draws [chains, draws, dim], flat and unconstrained.
+            gradients: what `gradients` returned for them [chains, draws, ...].
+            layout: how the chains run.
+        """
+        return states
+
+    def derived(self, problem: Problem, states: Any, result: Result, layout: Layout) -> Result:  # noqa: ARG002
+        """The result with what only the kernel can add to it, from the last states of all chains."""
+        return result

@@ -1,0 +1,101 @@
+"""How chains run: spread over the devices, and those of one device one after another or vectorised."""
+
+import math
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec
+
+from credo.models.binding import BoundModel
+
+
+class Layout(eqx.Module):
+    """What programs of chains are compiled for.
+
+    Attributes:
+        chains: how many there are.
+        warmup: steps of the warm-up.
+        thinning: steps per draw.
+        block: draws of one call at most.
+        in_step: whether the chains of one device run by vectorised operations, or one after another.
+    """
+
+    chains: int = eqx.field(static=True)
+    warmup: int = eqx.field(static=True)
+    thinning: int = eqx.field(static=True)
+    block: int = eqx.field(static=True)
+    in_step: bool = eqx.field(static=True)
+
+
+def _mesh(chains: int) -> jax.sharding.Mesh:
+    """As many devices as share the chains evenly."""
+    size = math.gcd(chains, len(jax.devices()))
+    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
+
+
+def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
+    """Apply `function(program, one chain's input, *shared)` to all chains, wherever they are.
+
+    Args:
+        layout: how the chains run.
+        function: of one chain.
+        program: an argument that all chains share.
+        chains: how many chains there are, as a traced number.
+        per_chain: what each chain has of its own, [chains, ...].
+        shared: further arguments that all chains share.
+    """
+    mesh = _mesh(layout.chains)
+
+    def on_device(program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
+        one = partial(_last, function, program, shared)
+        if layout.in_step:
+            return _in_step(one, per_chain, alone=mesh.size == layout.chains > 1)
+        return _in_turn(one, per_chain, chains // mesh.size)
+
+    if mesh.size == 1:
+        return on_device(program, chains, per_chain, *shared)
+    chain, everywhere = PartitionSpec("chains"), PartitionSpec()
+    spread = jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(everywhere, everywhere, chain, *[everywhere] * len(shared)),
+        out_specs=chain,
+        check_vma=False,
+    )
+    return spread(program, chains, per_chain, *shared)
+
+
+def _in_turn(one: Any, inputs: Any, count: Any) -> Any:
+    """Like `lax.map`, but for a number of inputs that the compiler does not know.
+
+    It would take a loop over one input apart and compile it differently, so that the draws of a chain that is alone on
+    its device had other last bits.
+    """
+    first = jax.tree.map(lambda a: a[0], inputs)
+    room = jax.tree.map(lambda a: jnp.zeros((_length(inputs), *a.shape), a.dtype), jax.eval_shape(one, first))
+
+    def put(i: jax.Array, filled: Any) -> Any:
+        result = one(jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, i, keepdims=False), inputs))
+        return jax.tree.map(lambda all_, new: lax.dynamic_update_index_in_dim(all_, new, i, 0), filled, result)
+
+    return lax.fori_loop(0, count, put, room)
+
+
+def _in_step(one: Any, inputs: Any, *, alone: bool) -> Any:
+    """Like `jax.vmap`; a chain that is alone on its device runs twice, as for a batch of one other code is made."""
+    if not alone:
+        return jax.vmap(one)(inputs)
+    twice = jax.vmap(one)(jax.tree.map(lambda a: jnp.concatenate([a, a]), inputs))
+    return jax.tree.map(lambda a: a[:1], twice)
+
+
+def _length(inputs: Any) -> int:
+    return int(jax.tree.leaves(inputs)[0].shape[0])
+
+
+def _last(function: Any, program: BoundModel, shared: tuple[Any, ...], one: Any) -> Any:
+    return function(program, one, *shared)

@@ -1,0 +1,126 @@
+"""The settings of Markov chains around a kernel."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from credo import memory
+from credo.errors import ConfigError
+from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.layout import Layout
+from credo.inference.mcmc.stop import Stop
+from credo.inference.start import require_possible
+from credo.models.problem import Problem
+from credo.ranges import Count, Natural, Steps
+
+CHAIN_METHODS = ("auto", "sequential", "vectorized")
+
+MOST_SCALARS = 2**23
+"""Numbers in the draws of one block, and in those from which a metric is learned."""
+
+_STEPS = 2**17
+"""Kernel steps of a block, at most: while it goes on, no signal is looked at."""
+
+
+def _rule(stop: Stop | Mapping[str, Any] | None) -> Stop | None:
+    rule = Stop(**stop) if isinstance(stop, Mapping) else stop
+    return rule if rule is not None and (rule.targets or rule.minutes is not None) else None
+
+
+def _arrays(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {str(name): np.asarray(value, float) for name, value in (values or {}).items()}
+
+
+class Settings(eqx.Module):
+    """What is chosen for a run of Markov chains.
+
+    Attributes:
+        chains: how many chains.
+        warmup: draws per chain in which the kernel adapts; they are thrown away.
+        draws: draws per chain that are kept.
+        thinning: kernel steps per draw.
+        block: draws per chain between two looks at the chains.
+        chain_method: `sequential` runs the chains of one device one after another, `vectorized` in step; `auto` chooses
+            what the kernel prefers on a CPU, and `vectorized` elsewhere.
+        start: where continuous latents begin (see `start.WORDS`): `jitter`, `prior`, half of the chains each (`auto`),
+            `map` or `values`.
+        start_values: with `values`, latents by name, in their own space; others begin by jitter.
+        stop: when to stop before all draws are made.
+        moments: of the variables whose draws are not kept, keep means and variances by block.
+        keep: the variables whose draws are kept; `None` for all.
+        kernel: makes the steps; the only part of these that compiled programs take.
+        placement: the name of `chain_method` in earlier versions.
+    """
+
+    chains: Count
+    warmup: Natural
+    draws: Count
+    thinning: Steps
+    block: Count
+    chain_method: str
+    start: str
+    start_values: dict[str, Any] = eqx.field(converter=_arrays)
+    stop: Stop | None = eqx.field(converter=_rule)
+    moments: bool
+    keep: tuple[str, ...] | None = eqx.field(converter=lambda names: None if names is None else tuple(names))
+    kernel: Kernel
+    placement: str | None = None
+
+    def __check_init__(self) -> None:
+        for name in ("chain_method", "placement"):
+            word = getattr(self, name)
+            if word not in CHAIN_METHODS and (word, name) != (None, "placement"):
+                raise ConfigError(f"{name}: expected {', '.join(CHAIN_METHODS[:-1])} or vectorized, but got {word!r}")
+
+    @property
+    def name(self) -> str:
+        """The kernel's."""
+        return self.kernel.name
+
+    @property
+    def in_step(self) -> bool:
+        """Whether chains advance in step, each by one vectorised operation with the others, or one after another."""
+        chosen = self.placement or self.chain_method
+        if chosen == "auto":
+            chosen = self.kernel.chain_method if jax.default_backend() == "cpu" else "vectorized"
+        return chosen == "vectorized"
+
+    def layout(self, problem: Problem) -> Layout:
+        """What the programs of these chains are compiled for."""
+        scalars = sum(math.prod(site.shape) for site in problem.latents)
+        most = max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1), max(_STEPS // self.thinning, 1)
+        return Layout(
+            chains=self.chains,
+            warmup=self.warmup * self.thinning,
+            thinning=self.thinning,
+            block=min(self.block, *most),
+            in_step=self.in_step,
+        )
+
+    def check(self, problem: Problem) -> None:
+        """Raise `ConfigError` if this method cannot do this problem."""
+        problem.check()
+        problem.require_priors(self.name)
+        self.kernel.check(problem)
+        if problem.training is not None:
+            problem.training.check(problem)
+        require_possible(problem, self.start, self.start_values)
+        scalars = sum(math.prod(site.shape) for site in problem.latents)
+        memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
+        memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
+        self._require_known(problem)
+
+    def _require_known(self, problem: Problem) -> None:
+        """Raise `ConfigError` unless the model has the variables that are kept, and those are kept that are judged."""
+        shown = [s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal]
+        if self.keep == ():
+            raise ConfigError("inference.keep: expected names of variables, or null for all, but got an empty list")
+        for name in self.keep or ():
+            if name not in shown:
+                raise ConfigError(f"keep: expected names among {', '.join(shown)}, but got {name!r}")
+        if self.stop is not None:
+            self.stop.require_known(shown if self.keep is None else self.keep)
