@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
-from credo.models.messages import Padded, WholeCounts, is_factor
 from credo.models.binding import BoundModel
+from credo.models.messages import Padded, WholeCounts, is_factor
 
 PARTS = ("discrete_latents", "log_prior", "log_likelihood", "posterior_predictive", "log_likelihood_test")
 """What may fail by itself: a model need not have all of it for its density to be known."""
