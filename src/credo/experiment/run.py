@@ -256,10 +256,10 @@ def _story(
 
 def _keeper(every: float | None, story: RunRecord, start: Fresh | Resumed) -> Checkpoint:
     """Who keeps the run's state; all but the number of draws must be the same to resume it."""
-    asked = provenance.question(story.config)
-    asked.get("inference", {}).pop("draws", None)
+    identity = provenance.identity(story.config)
+    identity.get("inference", {}).pop("draws", None)
     question = {
-        "config": asked,
+        "config": identity,
         "data_hash": story.provenance["data_hash"],
         "code": story.provenance["code"],
         "versions": story.provenance["versions"],

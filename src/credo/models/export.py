@@ -203,7 +203,7 @@ def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
         inputs = Schema([ColSpec("double", name) for name in (*exported.features, *exported.contexts)])
         mlflow.pyfunc.save_model(
             str(place),
-            python_model=str(Path(__file__).with_name("served.py")),
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
             artifacts={"model": str(_place(folder))},
             model_config={"trust": trust.names_foreign(settings)},
             signature=ModelSignature(inputs=inputs),

@@ -50,9 +50,9 @@ class CompiledLauncher(Launcher):
         returns: dict[int, JobReturn] = {}
         for some in self._batches(job_overrides):
             configs = [self.composer.compose(job_overrides[place], initial_job_idx + place) for place in some]
-            for place, config, found in zip(some, configs, self._inferred(configs), strict=True):
+            for place, config, inference in zip(some, configs, self._inferred(configs), strict=True):
                 log.info("\t#%d : %s", initial_job_idx + place, " ".join(filter_overrides(job_overrides[place])))
-                with inferred.using(found):
+                with inferred.using(inference):
                     returns[place] = self._run(config)
         return [returns[place] for place in range(len(job_overrides))]
 
@@ -89,5 +89,5 @@ def _task(config: DictConfig) -> DictConfig:
 
 def _may_be_cut_off(config: DictConfig) -> bool:
     """Whether a job has been, or a search may end it early."""
-    begun = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
-    return bool(config.hydra.job.env_set.get(environment.TRIAL)) or begun.exists()
+    checkpoint = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
+    return bool(config.hydra.job.env_set.get(environment.TRIAL)) or checkpoint.exists()
