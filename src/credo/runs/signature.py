@@ -23,7 +23,7 @@ from credo.runs import files
 FILE = Path(".hydra", "signature.json")
 
 CODE = (".hydra/config.yaml", ".hydra/hydra.yaml", "model/model.yaml")
-"""What names the code that runs when a run is taken up or predicts."""
+"""What names the code that runs when a run is resumed or predicts."""
 
 CONFIGURATION = (".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml")
 

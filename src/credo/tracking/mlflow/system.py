@@ -1,7 +1,7 @@
 """The machine under a run: CPU, memory, disk, network and GPU as metrics `system/...` (`tracking.system_metrics`).
 
 MLflow's collectors say what is measured. Its monitor is not used: it asks the store at every sample whether the run
-still goes on, and ends for good when a server is away; here what was measured waits for it like everything else.
+still goes on, and ends for good when a server is away; here the samples are kept for it, like all records.
 """
 
 import importlib.util
