@@ -16,8 +16,8 @@ from credo.experiment import device
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     """Sentences that are told once are told anew."""
-    device._say_unkept.cache_clear()
-    device._say_broken.cache_clear()
+    device._warn_unkept.cache_clear()
+    device._warn_broken.cache_clear()
 
 
 def fake() -> Any:
@@ -57,8 +57,8 @@ def test_thirty_warnings_are_one_sentence(
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING, "credo"):
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_, **__: shown.append(str(message))
-        device._tell_once(tmp_path)
-        device._tell_once(tmp_path)
+        device._warn_once(tmp_path)
+        device._warn_once(tmp_path)
         for program in range(30):
             warnings.warn(f"Error {verb} persistent compilation cache entry for 'jit_{program}': EOF", stacklevel=1)
         warnings.warn("something else", stacklevel=1)

@@ -67,6 +67,11 @@ class Formatter(logging.Formatter):
         return visible(masked(super().format(record)))
 
 
+def tracking_uri() -> str:
+    """The address of the store in the environment, `MLFLOW_TRACKING_URI`; empty where there is none."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "")
+
+
 def restored(uri: str) -> str:
     """The address whose secret was left out when it was saved, with the secret of the environment.
 
@@ -78,9 +83,9 @@ def restored(uri: str) -> str:
     """
     if HIDDEN not in uri:
         return uri
-    known = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if HIDDEN not in known and masked(known) == uri:
-        return known
+    whole = tracking_uri()
+    if HIDDEN not in whole and masked(whole) == uri:
+        return whole
     is_server, rest = uri.startswith(("http://", "https://")), uri.replace(f"://{HIDDEN}@", "://", 1)
     has_login = "MLFLOW_TRACKING_TOKEN" in os.environ or (
         "MLFLOW_TRACKING_USERNAME" in os.environ and "MLFLOW_TRACKING_PASSWORD" in os.environ

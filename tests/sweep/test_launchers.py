@@ -24,6 +24,12 @@ COINS = (
     "inference.steps=20",
     "report=none",
 )
+ALIAS = """\
+# credo -m hydra/launcher=mine seed=1,2
+_target_: hydra_plugins.hydra_credo.compiled.CompiledLauncher
+together: 1
+threads_per_job: 3
+"""
 DEADLY = """
 import os, signal
 import numpyro, numpyro.distributions as dist
@@ -92,6 +98,8 @@ def test_compiled_jobs_of_the_same_options_follow_each_other(tmp_path: Path) -> 
         ({"_target_": "x.LocalLauncher"}, "1"),
         ({"_target_": "x.BasicLauncher"}, None),
         ({"_target_": "x.SlurmLauncher"}, None),
+        ({"_target_": "x.SlurmLauncher", "threads_per_job": 4}, "4"),
+        ({"_target_": "x.JoblibLauncher", "n_jobs": 4, "threads_per_job": None}, None),
     ],
 )
 def test_threads_do_not_oversubscribe(launcher: dict[str, Any], expected: str | None, monkeypatch: Any) -> None:
@@ -101,6 +109,20 @@ def test_threads_do_not_oversubscribe(launcher: dict[str, Any], expected: str | 
     assert set(found.values()) == ({expected} if expected else set())
     monkeypatch.setenv("NPROC", "3")
     assert "NPROC" not in threads(OmegaConf.create(launcher), cores=8)
+
+
+def test_a_launcher_of_a_users_own_is_one_file(tmp_path: Path) -> None:
+    place = tmp_path / "conf" / "hydra" / "launcher"
+    place.mkdir(parents=True)
+    (place / "mine.yaml").write_text(ALIAS)
+    said = credo("-m", "hydra/launcher=mine", *COINS, *QUIET, "seed=0,1", "hydra.sweep.dir=s", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "Launching 2 jobs in this process" in said.err
+    environment = OmegaConf.load(tmp_path / "s" / "1" / ".hydra" / "hydra.yaml").hydra.job.env_set
+    assert environment.OMP_NUM_THREADS == "3"
+    said = credo("-m", "hydra/launcher=mine", "hydra.launcher.together=0", *COINS, *QUIET, "seed=0,1", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.splitlines()[-1].startswith("credo: hydra.launcher.together: expected at least 1, but got 0")
 
 
 def planted(folder: Path) -> tuple[str, ...]:

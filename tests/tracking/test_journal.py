@@ -317,7 +317,7 @@ def test_sync_says_where_the_runs_are_and_then_that_nothing_is_left(
     assert said.out.count(f"{URI}/#/experiments/") == 2
     assert [run.info.status for run in server.runs] == ["FINISHED", "FINISHED"]
     said = credo("sync", *jobs, cwd=tmp_path)
-    assert (said.code, said.out) == (0, "nothing to deliver: MLflow has all that it was told of these runs\n")
+    assert (said.code, said.out) == (0, "nothing to deliver: MLflow has all records of these runs\n")
 
 
 def test_sync_while_the_server_is_still_away_loses_nothing(
@@ -329,8 +329,8 @@ def test_sync_while_the_server_is_still_away_loses_nothing(
     said = credo("sync", record.folder, cwd=tmp_path)
     assert (said.code, said.out) == (1, "")
     assert said.err == (
-        f"credo: sync: 1 of 1 runs still wait in their folders: tracking.uri={URI}: MLflow did not take the records of "
-        f"{record.folder} (Connection refused); start it, or mend this, and type the same again\n"
+        f"credo: sync: 1 of 1 runs still have records to deliver: tracking.uri={URI}: MLflow did not take the "
+        f"records of {record.folder} (Connection refused); start it, or mend this, and type the same again\n"
     )
     assert (record.folder / outbox.FILE).read_bytes() == before
 

@@ -21,7 +21,7 @@ Choose a word per group, and set any value by its key:
   credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
   credo -m inference=mle,map,nuts,mh        every combination, one run each
   credo init FOLDER                         a folder of your own that runs at once
-  credo resume RUN                          go on with a run that was cut off
+  credo resume RUN                          go on with a run that was interrupted
   credo extend RUN --draws N                add draws to a finished run
   credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
   credo reproduce RUN                       the same run once more: is the answer the same to the bit?
@@ -29,7 +29,7 @@ Choose a word per group, and set any value by its key:
   credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
   credo predict RUN FILE.csv                what a trained network says of new rows
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
-  credo sync RUN                            deliver what an MLflow server that was away has not got of a run
+  credo sync RUN                            deliver the records that an MLflow server missed while it was away
 
 {groups}
 

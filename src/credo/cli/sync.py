@@ -1,4 +1,4 @@
-"""`credo sync RUN [RUN ...]`: deliver what MLflow did not take of runs while it was away."""
+"""`credo sync RUN [RUN ...]`: deliver the records of runs that MLflow missed while it was away."""
 
 import sys
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ def run(arguments: Sequence[str]) -> int:
     make_code_importable(*runs, trusted=trusted)
     deliver(runs, trusted=trusted)
     if not runs:
-        sys.stdout.write("nothing to deliver: MLflow has all that it was told of these runs\n")
+        sys.stdout.write("nothing to deliver: MLflow has all records of these runs\n")
     return 0
 
 
 def folders(arguments: Sequence[str]) -> list[Path]:
-    """The runs that have something to deliver, at or beneath the folders named.
+    """The runs that have records to deliver, at or beneath the folders.
 
     Raises:
         ConfigError: a folder has no run, or none was named.
@@ -79,13 +79,13 @@ def deliver(runs: Sequence[Path], *, trusted: bool = False) -> None:
         else:
             sys.stdout.write(f"{folder}: delivered\n  {place.splitlines()[0]}\n")
     if troubles:
-        raise RunError(f"credo sync: {len(troubles)} of {len(runs)} runs still wait in their folders: {troubles[0]}")
+        raise RunError(f"credo sync: {len(troubles)} of {len(runs)} runs still have records to deliver: {troubles[0]}")
 
 
 def _delivered(folder: Path, away: set[str], *, trusted: bool) -> str:
     journal = delivery.read(folder, trusted=trusted)
     if journal is None:
-        raise ConfigError(f"{folder}: another credo sync was quicker")
+        raise ConfigError(f"{folder}: another credo sync has delivered its records")
     try:
         if journal.head.uri in away:
             raise ConfigError(f"tracking.uri={masked(journal.head.uri)} is away")

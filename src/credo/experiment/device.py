@@ -45,8 +45,16 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
         _divide_cpu(jax, num_devices)
     if compilation_cache is not None:
         _keep_programs(jax, compilation_cache)
+    backend = _backend(jax, platform, num_devices)
+    chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
+    jax.config.update("jax_enable_x64", chosen == "float64")
+    return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+
+
+def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
+    """The platform on which JAX starts, which has as many devices as are asked for."""
     try:
-        backend = jax.default_backend()
+        backend = str(jax.default_backend())
     except RuntimeError as error:
         asked = os.environ.get("JAX_PLATFORMS")
         raise ConfigError(
@@ -64,9 +72,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
             f"device.num_devices: asked for {num_devices}, but there are {len(jax.devices())} ({backend}); "
             "lower it, or use null for all"
         )
-    chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
-    jax.config.update("jax_enable_x64", chosen == "float64")
-    return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+    return backend
 
 
 def _loaded() -> Any:
@@ -93,16 +99,16 @@ def _keep_programs(jax: Any, wanted: str) -> None:
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         tempfile.TemporaryFile(dir=there).close()  # JAX makes the folder itself, once there is a program
     except (OSError, RuntimeError) as error:  # a RuntimeError where nobody knows the home folder
-        _say_unkept(wanted, getattr(error, "strerror", None) or str(error))
+        _warn_unkept(wanted, getattr(error, "strerror", None) or str(error))
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    _tell_once(folder)
+    _warn_once(folder)
 
 
 @cache
-def _say_unkept(wanted: str, why: str) -> None:
+def _warn_unkept(wanted: str, why: str) -> None:
     log.warning(
         "device.compilation_cache=%s: programs cannot be kept there (%s), so that every run compiles its own; name "
         "another folder, or null for none",
@@ -111,7 +117,7 @@ def _say_unkept(wanted: str, why: str) -> None:
     )
 
 
-def _tell_once(folder: Path) -> None:
+def _warn_once(folder: Path) -> None:
     """Say once what JAX warns of for every program that it cannot read or write; other warnings stay as they are."""
     show = warnings.showwarning
     if isinstance(show, partial) and show.func is _show:
@@ -122,16 +128,16 @@ def _tell_once(folder: Path) -> None:
 def _show(
     show: Callable[..., None], folder: Path, message: Warning | str, category: type[Warning], *rest: Any, **more: Any
 ) -> None:
-    if found := re.match(
+    if trouble := re.match(
         r"Error (read|writ)ing persistent compilation cache entry .*?': (.*)", str(message), re.DOTALL
     ):
-        _say_broken(folder, found[1])
+        _warn_broken(folder, trouble[1])
     else:
         show(message, category, *rest, **more)
 
 
 @cache
-def _say_broken(folder: Path, verb: str) -> None:
+def _warn_broken(folder: Path, verb: str) -> None:
     done = {"read": "be read", "writ": "be written"}[verb]
     log.warning(
         "device.compilation_cache=%s: programs there cannot %s, so that they are compiled again; delete the folder, or "

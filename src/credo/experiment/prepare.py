@@ -122,7 +122,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
 
 def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
     """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
-    asked = provenance.question(record.config)
+    asked = provenance.identity(record.config)
     asked.get("inference", {}).pop("draws", None)
     question = {
         "config": asked,

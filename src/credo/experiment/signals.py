@@ -31,7 +31,7 @@ def leaving(code: int | None = None) -> None:
     def leave(number: int, frame: FrameType | None) -> None:
         del frame
         if code is None:
-            os.write(sys.stderr.fileno(), f"credo: {_said(number)}\n".encode())
+            os.write(sys.stderr.fileno(), f"credo: {_sentence(number)}\n".encode())
         os._exit(Interrupted.exit_code if code is None else code)
 
     for number in _heard():
@@ -77,7 +77,7 @@ def _heard() -> list[signal.Signals]:
     return [number for number in NUMBERS if number != hang_up or signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def _said(number: int) -> str:
+def _sentence(number: int) -> str:
     return "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
 
 
@@ -85,7 +85,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     del frame
     if number not in (signal.SIGINT, signal.SIGTERM):
         _forget_terminal()
-    error = KeyboardInterrupt() if number == signal.SIGINT else Interrupted(_said(number))
+    error = KeyboardInterrupt() if number == signal.SIGINT else Interrupted(_sentence(number))
     _received.append(error)
     raise error
 

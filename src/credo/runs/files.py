@@ -59,8 +59,8 @@ def reading(file: Path, works: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    line = next((one.strip() for one in str(error).splitlines() if one.strip()), "")
+    text = f"{type(error).__name__}: {line}" if line else type(error).__name__
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
@@ -87,10 +87,10 @@ def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
         DamagedError: it is missing, no YAML, or of another shape.
     """
     with reading(file, works):
-        said = text(file)
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(said, Loader=yaml.CSafeLoader)):
+        content = text(file)
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content, Loader=yaml.CSafeLoader)):
             raise DamagedError(file, "is damaged (it has aliases, which credo does not write)", works)
-        config = OmegaConf.create(said)
+        config = OmegaConf.create(content)
         fitting(file, OmegaConf.to_container(config), shape, works)
     return cast("DictConfig", config)  # all shapes are of keys and values
 
@@ -121,8 +121,8 @@ def arrays(file: Path, works: str) -> "dict[str, np.ndarray]":
     """
     import numpy as np  # takes time to load
 
-    with reading(file, works), file.open("rb") as opened, np.load(opened, allow_pickle=False) as known:
-        return {name: np.asarray(known[name]) for name in known.files}
+    with reading(file, works), file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+        return {name: np.asarray(stored[name]) for name in stored.files}
 
 
 def table(file: Path, columns: Sequence[str], works: str, index: str | None = None) -> "pd.DataFrame":

@@ -7,7 +7,7 @@ import copy
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,14 @@ def chosen(hydra: Any) -> Path:
     if hydra.mode is RunMode.MULTIRUN:
         return Path(hydra.runtime.output_dir)
     try:
-        named = str(hydra.run.dir)
+        typed = str(hydra.run.dir)
     except MissingMandatoryValue:
         raise needed("hydra.run.dir") from None
     except OmegaConfBaseException as error:
         raise explain(error) from error
-    if not named.strip():
-        raise ConfigError(f"hydra.run.dir: expected a folder, but got {named!r}")
-    return Path(os.path.abspath(named))  # noqa: PTH100 - as Hydra does
+    if not typed.strip():
+        raise ConfigError(f"hydra.run.dir: expected a folder, but got {typed!r}")
+    return Path(os.path.abspath(typed))  # noqa: PTH100 - as Hydra does
 
 
 def register() -> None:
@@ -153,9 +153,9 @@ def require_free(folder: Path, key: str, allowed: Collection[str] = ()) -> None:
     Raises:
         ConfigError: it has.
     """
-    if found := [name for name in SIGNS if name not in allowed and (folder / name).exists()]:
+    if taken := [name for name in SIGNS if name not in allowed and (folder / name).exists()]:
         raise ConfigError(
-            f"{key}: expected a folder of its own, but {folder} has {found[0]} of an earlier run; choose another "
+            f"{key}: expected a folder of its own, but {folder} has {taken[0]} of an earlier run; choose another "
             "folder, or remove that one"
         )
 
@@ -192,11 +192,7 @@ class Held(ExitStack):
                 ours += [name for name in EARLY if not (folder / name).exists()]
             yield
         except BaseException as error:
-            for name in ours:
-                remove(folder / name)
-            for file, text_before in former.items():
-                with suppress(OSError):
-                    writing.write(file, text_before, writing.PRIVATE)
+            _undo(folder, ours, former)
             self.close()
             for place in new:
                 with suppress(OSError):
@@ -209,6 +205,15 @@ class Held(ExitStack):
                     f"{folder}: the run cannot write to its folder ({reason}); mend this first"
                 ) from error
             raise no_folder(error, sys.argv[1:]) from error
+
+
+def _undo(folder: Path, ours: Collection[str], former: Mapping[Path, str]) -> None:
+    """Remove what was written for a run that was not accepted, and restore what stood there before."""
+    for name in ours:
+        remove(folder / name)
+    for file, text_before in former.items():
+        with suppress(OSError):
+            writing.write(file, text_before, writing.PRIVATE)
 
 
 def remove(path: Path) -> None:

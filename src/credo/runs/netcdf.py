@@ -63,14 +63,14 @@ def observations(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
     Equal numbers have equal hashes, whatever their type is.
     """
     observed = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
-    found = {}
+    described = {}
     for name, array in observed.data_vars.items():
         values = array.to_numpy()
         numbers = np.ascontiguousarray(values.astype("<f8") + 0.0)  # -0.0 is 0.0
         digest = hashlib.sha256(f"{values.shape}".encode() + numbers.tobytes()).hexdigest()
         count = int(np.isfinite(numbers).sum())
-        found[str(name)] = {"shape": list(values.shape), "dtype": str(values.dtype), "count": count, "hash": digest}
-    return found
+        described[str(name)] = {"shape": list(values.shape), "dtype": str(values.dtype), "count": count, "hash": digest}
+    return described
 
 
 def _slabs(array: xr.DataArray) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""Where an answer comes from: all that is needed to compute it again, and a name for the question."""
+"""Where an answer comes from: all that is needed to compute it again, and a fingerprint of the experiment."""
 
 import getpass
 import hashlib
@@ -38,7 +38,7 @@ PACKAGES = (
 LISTENERS = ("tracking", "report")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
 
-NO_QUESTION = (
+NOT_IDENTITY = (
     *LISTENERS,
     "name",
     "objective",
@@ -47,7 +47,7 @@ NO_QUESTION = (
     "device.compilation_cache",
     "inference.checkpoint",
 )
-"""Keys with which a configuration asks the same question."""
+"""Keys that do not change which experiment a configuration is."""
 
 DIFF_LIMIT = 200_000
 """Characters of a git diff that are kept; a data file changed by mistake must not swell every run."""
@@ -88,9 +88,9 @@ def write(provenance: Mapping[str, Any], path: Path) -> None:
 
 
 def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None = None) -> str:
-    """Name the question that a run answers: equal configurations, data and code have equal fingerprints.
+    """The fingerprint of an experiment: equal configurations, data and code have equal ones.
 
-    What is in `NO_QUESTION` is left out, because what a run is called, where it is recorded and how it is shown do not
+    What is in `NOT_IDENTITY` is left out, because what a run is called, where it is recorded and how it is shown do not
     change its answer. Everything else counts, the checks of its verdict, the device and the way the chains run
     included: the last two change the random draws.
 
@@ -102,14 +102,14 @@ def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None
     Returns:
         A SHA-256 in hexadecimal over the canonical JSON (sorted keys, no spaces) of what is left.
     """
-    asked = {"config": question(config), "data": data_hash} | ({} if code_hash is None else {"code": code_hash})
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), default=str)
+    parts = {"config": identity(config), "data": data_hash} | ({} if code_hash is None else {"code": code_hash})
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def question(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that says what is asked and how it is answered: all but `NO_QUESTION`."""
-    return _without(config, NO_QUESTION)
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a configuration that makes it this experiment: all but `NOT_IDENTITY`."""
+    return _without(config, NOT_IDENTITY)
 
 
 def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -166,8 +166,8 @@ def _configuration(file: Path, shape: Any, works: str) -> DictConfig:
 
 def data(run: Path) -> dict[str, Any]:
     """The settings of the data, as far as there are any."""
-    known: Any = OmegaConf.to_container(files.plain_yaml(run / CONFIG, _OfData, AGAIN_WITHOUT))
-    return dict(known.get("data") or {})
+    content: Any = OmegaConf.to_container(files.plain_yaml(run / CONFIG, _OfData, AGAIN_WITHOUT))
+    return dict(content.get("data") or {})
 
 
 def composed(run: Path) -> tuple[DictConfig, DictConfig]:
@@ -198,29 +198,29 @@ def _words(hydra: DictConfig) -> dict[str, str]:
 
 def provenance(run: Path, works: str = AGAIN) -> Provenance:
     """Where the answer comes from."""
-    known: Provenance = files.plain_json(run / PROVENANCE, Provenance, works)
-    return known
+    content: Provenance = files.plain_json(run / PROVENANCE, Provenance, works)
+    return content
 
 
 def metrics(run: Path, works: str = AGAIN) -> dict[str, float]:
     """The numbers of the answer; JSON has null where one is NaN."""
-    known = _whole_json(run, METRICS, dict[str, float | None], works)
-    return {name: math.nan if value is None else float(value) for name, value in known.items()}
+    content = _whole_json(run, METRICS, dict[str, float | None], works)
+    return {name: math.nan if value is None else float(value) for name, value in content.items()}
 
 
 def verdict(run: Path, works: str = AGAIN) -> Verdict:
     """Whether the answer may be believed."""
-    known: _Verdict = _whole_json(run, VERDICT, _Verdict, works)
-    return Verdict(known["status"], tuple(Check(**{key: one[key] for key in _CHECK}) for one in known["checks"]))  # type: ignore[literal-required]
+    content: _Verdict = _whole_json(run, VERDICT, _Verdict, works)
+    return Verdict(content["status"], tuple(Check(**{key: one[key] for key in _CHECK}) for one in content["checks"]))  # type: ignore[literal-required]
 
 
 _CHECK = tuple(_Check.__annotations__)
 
 
 def _whole_json(run: Path, name: str, shape: Any, works: str) -> Any:
-    known = files.plain_json(run / name, shape, works)
+    content = files.plain_json(run / name, shape, works)
     signature.require_whole(run / name, run, works)
-    return known
+    return content
 
 
 def summary(run: Path, works: str = AGAIN) -> "pd.DataFrame":
@@ -243,13 +243,13 @@ def require_draws(run: Path, works: str = AGAIN) -> None:
     file = run / DRAWS
     if signature.require_whole(file, run, works):
         return
-    known = provenance(run, works).get("draws_hash")
+    expected = provenance(run, works).get("draws_hash")
     with files.tree(file, works) as tree:
         from credo.runs import netcdf  # takes time to load
 
         if "posterior" not in tree.children:
             raise files.DamagedError(file, "is damaged (it has no draws)", works)
-        if known is not None and netcdf.draws_hash(tree) != known:
+        if expected is not None and netcdf.draws_hash(tree) != expected:
             raise files.DamagedError(file, "is damaged (its draws are not those that the run made)", works)
 
 

@@ -21,28 +21,30 @@ def misfit(value: Any, hint: Any, where: str = "") -> str:
     if is_typeddict(hint):
         return _of_keys(value, hint, where)
     if origin in (Union, types.UnionType):
-        found = [misfit(value, one, where) for one in inner]
-        return "" if "" in found else _said(value, hint, where)
+        misfits = [misfit(value, one, where) for one in inner]
+        return "" if "" in misfits else _sentence(value, hint, where)
     if origin is Literal:
-        return "" if isinstance(value, str) and value in inner else _said(value, " or ".join(map(repr, inner)), where)
+        return (
+            "" if isinstance(value, str) and value in inner else _sentence(value, " or ".join(map(repr, inner)), where)
+        )
     if origin is list:
         if not isinstance(value, list):
-            return _said(value, "a list", where)
+            return _sentence(value, "a list", where)
         return next(filter(None, (misfit(one, inner[0], f"{where}[{i}]") for i, one in enumerate(value))), "")
     if origin is dict:
         if not isinstance(value, dict) or not all(isinstance(key, inner[0]) for key in value):
-            return _said(value, "keys and values", where)
+            return _sentence(value, "keys and values", where)
         return next(filter(None, (misfit(one, inner[1], _below(where, key)) for key, one in value.items())), "")
-    return "" if _is_plain(value, hint) else _said(value, hint, where)
+    return "" if _is_plain(value, hint) else _sentence(value, hint, where)
 
 
 def _of_keys(value: Any, hint: Any, where: str) -> str:
     if not isinstance(value, Mapping):
-        return _said(value, "keys and values", where)
+        return _sentence(value, "keys and values", where)
     if missing := [key for key in sorted(hint.__required_keys__) if key not in value]:
         return f"{_below(where, missing[0])} is missing"
-    known = get_type_hints(hint)
-    return next(filter(None, (misfit(value[key], known[key], _below(where, key)) for key in known if key in value)), "")
+    hints = get_type_hints(hint)
+    return next(filter(None, (misfit(value[key], hints[key], _below(where, key)) for key in hints if key in value)), "")
 
 
 def _is_plain(value: Any, hint: Any) -> bool:
@@ -62,7 +64,7 @@ def _below(where: str, key: object) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
-def _said(value: Any, hint: Any, where: str) -> str:
+def _sentence(value: Any, hint: Any, where: str) -> str:
     text = repr(value)
     expected = hint if isinstance(hint, str) else _NAMES.get(hint, str(hint).replace("NoneType", "None"))
     got = text if len(text) <= 40 else f"{text[:37]}..."

@@ -23,7 +23,7 @@ from credo.runs import files
 FILE = Path(".hydra", "signature.json")
 
 CODE = (".hydra/config.yaml", ".hydra/hydra.yaml", "model/model.yaml")
-"""What names the code that runs when a run is taken up or predicts."""
+"""What names the code that runs when a run is resumed or predicts."""
 
 CONFIGURATION = (".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml")
 
@@ -56,9 +56,9 @@ def complete(run: Path, *, own: bool = True) -> None:
 
 
 def _write(run: Path, names: Iterable[str], own: bool) -> None:
-    known = {name: digest(run / name) for name in names if (run / name).is_file()}
+    hashes = {name: digest(run / name) for name in names if (run / name).is_file()}
     key = _key(make=True) if own else None
-    signed = {"files": known, "hmac": None if key is None else _hmac(key, known)}
+    signed = {"files": hashes, "hmac": None if key is None else _hmac(key, hashes)}
     with suppress(OSError):  # a run does not fail because it cannot be signed: it is only asked for more, later
         writing.write(run / FILE, json.dumps(signed, indent=2) + "\n", writing.PRIVATE)
 
@@ -68,10 +68,10 @@ def is_own(run: Path) -> bool:
     signed, key = _read(run), _key()
     if signed is None or signed["hmac"] is None or key is None:
         return False
-    known = signed["files"]
+    hashes = signed["files"]
     there = [name for name in CODE if (run / name).exists()]
-    return _same(signed["hmac"], _hmac(key, known)) and all(
-        known.get(name) == _digest_if_readable(run / name) for name in there
+    return _same(signed["hmac"], _hmac(key, hashes)) and all(
+        hashes.get(name) == _digest_if_readable(run / name) for name in there
     )
 
 
@@ -85,11 +85,11 @@ def require_whole(file: Path, run: Path, works: str) -> bool:
         DamagedError: its hash is another one.
     """
     signed = _read(run)
-    known = None if signed is None else signed["files"].get(file.relative_to(run).as_posix())
-    if known is None:
+    expected = None if signed is None else signed["files"].get(file.relative_to(run).as_posix())
+    if expected is None:
         return False
     with files.reading(file, works):
-        if digest(file) != known:
+        if digest(file) != expected:
             raise files.DamagedError(
                 file, "is damaged (it is not as the run left it: its checksum is another one)", works
             )
@@ -124,14 +124,14 @@ def word(content: Mapping[str, object]) -> str | None:
     return None if key is None else _hmac(key, content)
 
 
-def is_own_word(content: Mapping[str, object], said: object) -> bool:
+def is_own_word(content: Mapping[str, object], signed: object) -> bool:
     """Whether this user's credo signed something small."""
     key = _key()
-    return key is not None and isinstance(said, str) and _same(said, _hmac(key, content))
+    return key is not None and isinstance(signed, str) and _same(signed, _hmac(key, content))
 
 
-def _same(said: str, known: str) -> bool:
-    return hmac.compare_digest(said.encode(errors="replace"), known.encode())
+def _same(signed: str, expected: str) -> bool:
+    return hmac.compare_digest(signed.encode(errors="replace"), expected.encode())
 
 
 def _hmac(key: bytes, content: Mapping[str, object]) -> str:

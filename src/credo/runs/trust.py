@@ -6,7 +6,6 @@ credo works, or choose where its records go. The user may trust it all the same,
 """
 
 import ast
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths, schema
 from credo.errors import ConfigError
+from credo.secrets import tracking_uri
 
 FLAG = "--trust"
 DISTRIBUTIONS = "numpyro.distributions."
@@ -135,7 +135,7 @@ def _is_of_experiments(function: Any) -> bool:
 
 def is_own_store(uri: Any) -> bool:
     """Whether records would go where the user's own go, or below the folder where credo is."""
-    if uri in (None, paths.settings("tracking", "mlflow").get("uri"), os.environ.get("MLFLOW_TRACKING_URI")):
+    if uri in (None, paths.settings("tracking", "mlflow").get("uri"), tracking_uri() or None):
         return True
     found = re.fullmatch(r"sqlite:///([^?$\0]+)", uri) if isinstance(uri, str) else None
     return found is not None and Path(found[1]).resolve().is_relative_to(Path.cwd().resolve())

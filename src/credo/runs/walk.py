@@ -1,7 +1,7 @@
-"""The runs in a folder that was named: its own, those of a sweep, or those of a day, and no others.
+"""The runs in a folder: its own, those of a sweep, or those of a day, and no others.
 
-A folder is one of runs if all that is in it ends in runs after a few steps. Whatever else is named would mean a walk
-through other people's files, and is refused; links are not followed, except the one that was named.
+A folder is one of runs if all that is in it ends in runs after a few steps. Any other folder would mean a walk
+through other people's files, and is refused; links are not followed, except that of the folder itself.
 """
 
 import os
@@ -22,7 +22,7 @@ def beneath(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
     """The folders of runs at or below a folder, in the order of their numbers.
 
     Args:
-        folder: that was named.
+        folder: of a run, of a sweep, or of several.
         is_run: whether a folder is a run's.
 
     Raises:
@@ -35,7 +35,7 @@ def beneath(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
     top = folder.resolve()
     if top.parent == top or top in Path.cwd().resolve().parents:
         raise ConfigError(f"{folder} lies above the folder where you are, with more than runs in it; name each run")
-    found: list[Path] = []
+    runs: list[Path] = []
     seen, waiting = 0, [(top, 0)]
     while waiting:
         place, depth = waiting.pop()
@@ -45,10 +45,10 @@ def beneath(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
             raise ConfigError(f"{folder} is no folder of runs, with {place} in it; name each run, or the sweep")
         for one in inside:
             if is_run(one):
-                found.append(one)
+                runs.append(one)
             else:
                 waiting.append((one, depth + 1))
-    return sorted(found, key=lambda place: [_natural(part) for part in place.parts])
+    return sorted(runs, key=lambda place: [_natural(part) for part in place.parts])
 
 
 def _folders(place: Path) -> list[Path]:

@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 class CompiledLauncher(Launcher):
     """Runs jobs of the same structure by the programs that are compiled for the first of them.
 
-    What the jobs' numbers are is an argument of those programs: prior scales, step sizes, seeds, data of equal shape.
-    Where it saves time (`credo.sweep.batched`), they are run for several jobs at once, otherwise for one after
-    another. Jobs that differ otherwise (in a model, a method, a number of draws or units) have programs of their own;
-    to let them share, jobs that chose the same options follow each other.
+    The jobs' numbers are arguments of those programs: prior scales, step sizes, seeds, data of equal shape. Where it
+    saves time (`credo.sweep.batched`), several jobs run at once, otherwise one after another. Jobs that differ in
+    something else (a model, a method, a number of draws or units) have programs of their own; jobs that chose the same
+    options follow each other, so that they share theirs.
 
     Args:
         together: so many jobs at once, at most; 1 for one after another.
@@ -50,9 +50,9 @@ class CompiledLauncher(Launcher):
         returns: dict[int, JobReturn] = {}
         for some in self._batches(job_overrides):
             configs = [self.composer.compose(job_overrides[place], initial_job_idx + place) for place in some]
-            for place, config, found in zip(some, configs, self._inferred(configs), strict=True):
+            for place, config, inference in zip(some, configs, self._inferred(configs), strict=True):
                 log.info("\t#%d : %s", initial_job_idx + place, " ".join(filter_overrides(job_overrides[place])))
-                with inferred.using(found):
+                with inferred.using(inference):
                     returns[place] = self._run(config)
         return [returns[place] for place in range(len(job_overrides))]
 
@@ -62,7 +62,7 @@ class CompiledLauncher(Launcher):
             yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
 
     def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[inferred.Inferred | None]:
-        """What can be inferred together; not where a job may turn out to be answered, pruned, taken up or stopped."""
+        """What can be inferred together; not where a job may turn out to be answered, pruned, resumed or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
         apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
         return [None] * len(configs) if apart or len(configs) < 2 else batched.infer([_task(one) for one in configs])
@@ -89,5 +89,5 @@ def _task(config: DictConfig) -> DictConfig:
 
 def _may_be_cut_off(config: DictConfig) -> bool:
     """Whether a job has been, or a search may end it early."""
-    begun = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
-    return bool(config.hydra.job.env_set.get(environment.TRIAL)) or begun.exists()
+    checkpoint = Path(str(config.hydra.sweep.dir)) / subdirectory(config) / "checkpoint" / "state.npz"
+    return bool(config.hydra.job.env_set.get(environment.TRIAL)) or checkpoint.exists()

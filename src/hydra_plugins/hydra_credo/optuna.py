@@ -23,7 +23,7 @@ STUDY = "credo"
 
 
 class OptunaSweeper(Prepared):
-    """Asks Optuna for the next jobs and tells it what they found.
+    """Asks Optuna for the next jobs and reports their objectives.
 
     Args:
         n_trials: jobs altogether, those of an earlier command that is resumed included.
@@ -84,29 +84,38 @@ class OptunaSweeper(Prepared):
         objectives = _objectives(composer.compose([f for f in fixed if f.startswith(("objective=", "experiment="))], 0))
         ways = search.directions(objectives, self.direction)
         with search.quiet(), self.sweeping(composer, overrides) as sweep:
-            if self.pickles and self.storage is None and not sweep.plan.is_own:
-                raise ConfigError(
-                    "hydra.sweeper.sampler=cmaes: expected a sweep that your credo wrote, since this sampler reads "
-                    f"pickles from its database, which run whatever they hold; {sweep.folder} is not known to be one; "
-                    "begin a new sweep, or choose another sampler"
-                )
-            storage = self.storage or search.database(sweep.folder)
-            if self.storage is None:
-                sweep.folder.mkdir(parents=True, exist_ok=True)
-            study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
-            if not sweep.plan.jobs and (done := _done(study)) >= self.n_trials:
-                raise ConfigError(
-                    f"hydra.sweeper.n_trials: expected more than the {done} trials that the study {study.study_name} "
-                    f"has already, but got {self.n_trials}; ask for more, or for another study_name"
-                )
+            study, storage = self._study(sweep, ways)
             sweep.start()
-            self._take_up(sweep, study, storage)
+            self._resume(sweep, study, storage)
             while (left := self.n_trials - _done(study)) > 0 and not sweep.is_stopped:
                 self._round(sweep, study, storage, space, fixed, min(left, self.n_jobs))
             sweep.result = search.result(study, objectives)
 
-    def _take_up(self, sweep: Sweep, study: "optuna.study.Study", storage: str) -> None:
-        """Trials that were under way when an earlier command ended are gone on with, as the jobs that they were."""
+    def _study(self, sweep: Sweep, ways: Sequence[Any]) -> "tuple[optuna.study.Study, str]":
+        """The study of a sweep, and its database.
+
+        Raises:
+            ConfigError: the study cannot be opened, has enough trials already, or runs what a stranger wrote.
+        """
+        if self.pickles and self.storage is None and not sweep.plan.is_own:
+            raise ConfigError(
+                "hydra.sweeper.sampler=cmaes: expected a sweep that your credo wrote, since this sampler reads "
+                f"pickles from its database, which run whatever they hold; {sweep.folder} is not known to be one; "
+                "begin a new sweep, or choose another sampler"
+            )
+        storage = self.storage or search.database(sweep.folder)
+        if self.storage is None:
+            sweep.folder.mkdir(parents=True, exist_ok=True)
+        study = search.study(storage, self.study_name or STUDY, ways, self.sampler, self.pruner)
+        if not sweep.plan.jobs and (done := _done(study)) >= self.n_trials:
+            raise ConfigError(
+                f"hydra.sweeper.n_trials: expected more than the {done} trials that the study {study.study_name} "
+                f"has already, but got {self.n_trials}; ask for more, or for another study_name"
+            )
+        return study, storage
+
+    def _resume(self, sweep: Sweep, study: "optuna.study.Study", storage: str) -> None:
+        """Trials that were under way when an earlier command ended go on as the jobs that they were."""
         from optuna.trial import TrialState
 
         for one in study.get_trials(states=[TrialState.RUNNING]):
@@ -118,7 +127,7 @@ class OptunaSweeper(Prepared):
             stands = job.status()
             if stands is None or not stands.is_done:
                 stands = sweep.launch([job]).get(number)
-            _tell(study, one.number, stands)
+            _report(study, one.number, stands)
 
     def _round(
         self,
@@ -129,16 +138,16 @@ class OptunaSweeper(Prepared):
         fixed: Sequence[str],
         count: int,
     ) -> None:
-        """Ask for some trials, run them, and tell what they found."""
-        asked = [study.ask({one.key: one.distribution for one in space}) for _ in range(count)]
+        """Ask for some trials, run them, and report their objectives."""
+        trials = [study.ask({one.key: one.distribution for one in space}) for _ in range(count)]
         jobs = []
-        for trial in asked:
+        for trial in trials:
             trial.set_user_attr("job", len(sweep.plan.jobs))
             words = [*fixed, *(one.override(trial.params[one.key]) for one in space)]
             jobs.append(sweep.add(words, self._environment(study, storage, trial)))
         ended = sweep.launch(jobs)
-        for trial, job in zip(asked, jobs, strict=True):
-            _tell(study, trial.number, ended.get(job.number))
+        for trial, job in zip(trials, jobs, strict=True):
+            _report(study, trial.number, ended.get(job.number))
 
     def _environment(self, study: "optuna.study.Study", storage: str, trial: Any) -> list[str]:
         """The overrides by which a job learns of its trial, if it may be pruned."""
@@ -148,8 +157,8 @@ class OptunaSweeper(Prepared):
         return [environment.override(TRIAL, Trial(storage, study.study_name, number, self.prune_by, self.pruner))]
 
 
-def _tell(study: "optuna.study.Study", trial: int, job: "Job | None") -> None:
-    """What became of a trial."""
+def _report(study: "optuna.study.Study", trial: int, job: "Job | None") -> None:
+    """Report the objectives of a trial, or that it has none."""
     from optuna.trial import TrialState
 
     values = [] if job is None or job.objective is None else list(job.objective)
@@ -169,5 +178,5 @@ def _done(study: "optuna.study.Study") -> int:
 
 
 def _objectives(config: DictConfig) -> list[str]:
-    asked = OmegaConf.to_container(OmegaConf.create({"o": config.objective}))["o"]  # type: ignore[index, call-overload]
-    return list(objective.names(asked))
+    typed = OmegaConf.to_container(OmegaConf.create({"o": config.objective}))["o"]  # type: ignore[index, call-overload]
+    return list(objective.names(typed))

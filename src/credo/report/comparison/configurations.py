@@ -10,7 +10,7 @@ from typing import Any
 from credo.inference.result import Kind
 from credo.report.comparison.runs import Run
 from credo.runs.job import shortest
-from credo.runs.provenance import LISTENERS, question
+from credo.runs.provenance import LISTENERS, identity
 
 UNTOLD = (*LISTENERS, "experiment")
 """Groups whose words are not told: what only listens, and an experiment, which is told by what it sets."""
@@ -75,14 +75,14 @@ def distinguish(runs: Sequence[Run]) -> list[Configuration]:
 
 def _identity(run: Run) -> str:
     """Everything that is asked but the seed."""
-    asked = {key: value for key, value in question(run.config).items() if key != "seed"}
-    return json.dumps(asked, sort_keys=True, default=str)
+    parts = {key: value for key, value in identity(run.config).items() if key != "seed"}
+    return json.dumps(parts, sort_keys=True, default=str)
 
 
 def _differing(runs: Sequence[Run], seeds: bool) -> list[dict[str, str]]:
     """By run: the groups whose words differ and the keys whose values do, among runs with the same words above."""
     chosen = [_told(run) for run in runs]
-    asked = [_flat(question(run.config)) for run in runs]
+    asked = [_flat(identity(run.config)) for run in runs]
     groups: list[str] = []
     for group in sorted(_keys(chosen), key=lambda group: _place(group).count(".")):  # model before model.prior.loc
         groups += [group] if _varies(group, groups, chosen, chosen) else []

@@ -74,43 +74,46 @@ def draw(summary: "SweepSummary") -> Drawing | None:
     sheet = Sheet((HEAD + HEIGHT + FOOT) * len(keys))
     short = job.shortened(summary.keys)
     for row, key in enumerate(keys):
-        places, ticks, log = _axis(table[key])
         for column, name in enumerate(measures):
-            values = table[name].to_numpy(float)
-            low, high = _span(values)
-            panel = sheet.panel(
-                LEFT + column * (width + LEFT),
-                HEAD + row * (HEAD + HEIGHT + FOOT),
-                width,
-                HEIGHT,
-                _span(places),
-                (low, high),
-            )
-            panel.y_axis(4, lines=True)
-            free = -np.inf  # to the right of the last word
-            for place, word in ticks:
-                across, half = float(panel.right_of(place)), width_of(word, 6.5) / 2
-                if across - half > free:
-                    sheet.text(across, panel.top + panel.height + 10, word, MUTED, 6.5, align="center")
-                    free = across + half + 5
-            sheet.text(
-                panel.left + width / 2,
-                panel.top + HEIGHT + 22,
-                f"{short[key]}{' (log)' if log else ''}",
-                MUTED,
-                7,
-                "center",
-            )
-            failed = (table["verdict"] == "failed").to_numpy()
-            panel.dots(places[~failed], values[~failed], ACCENT, 5)
-            panel.dots(places[failed], values[failed], MARK, 5, "x")
-            panel.title(name if name == "objective" else metrics.find(name).title, color=INK)
+            left, top = LEFT + column * (width + LEFT), HEAD + row * (HEAD + HEIGHT + FOOT)
+            _draw_panel(sheet, table, key, name, short[key], (left, top, width))
     caption = "One mark per finished job. A cross: its verdict is failed, so that its numbers may not be believed."
     return Drawing("What was found, by what was swept", "answer", caption, sheet.finished())
 
 
+def _draw_panel(
+    sheet: Sheet, table: "pd.DataFrame", key: str, name: str, short: str, place: tuple[float, float, float]
+) -> None:
+    """Draw a metric against a key, one mark per job.
+
+    Args:
+        sheet: the drawing.
+        table: the finished jobs.
+        key: that was swept.
+        name: of the metric.
+        short: the key in short.
+        place: left, top and width of the panel.
+    """
+    places, ticks, log = _axis(table[key])
+    values = table[name].to_numpy(float)
+    panel = sheet.panel(*place, HEIGHT, _span(places), _span(values))
+    panel.y_axis(4, lines=True)
+    free = -np.inf  # to the right of the last word
+    for at, word in ticks:
+        across, half = float(panel.right_of(at)), width_of(word, 6.5) / 2
+        if across - half > free:
+            sheet.text(across, panel.top + panel.height + 10, word, MUTED, 6.5, align="center")
+            free = across + half + 5
+    title = f"{short}{' (log)' if log else ''}"
+    sheet.text(panel.left + panel.width / 2, panel.top + HEIGHT + 22, title, MUTED, 7, "center")
+    failed = (table["verdict"] == "failed").to_numpy()
+    panel.dots(places[~failed], values[~failed], ACCENT, 5)
+    panel.dots(places[failed], values[failed], MARK, 5, "x")
+    panel.title(name if name == "objective" else metrics.find(name).title, color=INK)
+
+
 def draw_search(summary: "SweepSummary") -> Drawing | None:
-    """Draw the course of a search, and which keys mattered; `None` where nothing was searched or found."""
+    """Draw the history of a search, and which keys mattered; `None` where nothing was searched or found."""
     result, table = summary.result, summary.table
     if result is None or table["objective"].notna().sum() < 2:
         return None
@@ -121,9 +124,9 @@ def draw_search(summary: "SweepSummary") -> Drawing | None:
     panel.y_axis(4, lines=True)
     panel.x_axis(8, "job")
     pick = np.fmin if result.directions[0] == "minimize" else np.fmax
-    known = np.flatnonzero(np.isfinite(values))
-    panel.line(known, pick.accumulate(values[known]), ACCENT, 1.2)
-    panel.dots(known, values[known], MUTED, 4)
+    finite = np.flatnonzero(np.isfinite(values))
+    panel.line(finite, pick.accumulate(values[finite]), ACCENT, 1.2)
+    panel.dots(finite, values[finite], MUTED, 4)
     panel.dots(list(result.best), values[list(result.best)], MARK, 6)
     panel.title(result.objectives[0], "line: the best so far", color=INK)
     top = HEAD + HEIGHT + FOOT + HEAD

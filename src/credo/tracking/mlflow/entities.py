@@ -1,4 +1,4 @@
-"""What MLflow is told of a run, in MLflow's own terms."""
+"""A run in MLflow's own terms."""
 
 import json
 import math
@@ -21,7 +21,7 @@ GROUPS = ("data", "model", "inference", "device")
 PARENT = "mlflow.parentRunId"
 """The tag by which a run folds under that of its sweep."""
 
-CUT_NOTE = "\n\n*(cut here; the whole account is in report.html)*"
+CUT_HERE = "\n\n*(cut here; the whole account is in report.html)*"
 
 
 def tags(words: Mapping[str, object]) -> "list[RunTag]":
@@ -32,11 +32,11 @@ def tags(words: Mapping[str, object]) -> "list[RunTag]":
     return [RunTag(names[name], cut(masked(str(value)), TAG_LIMIT)) for name, value in words.items()]
 
 
-def params(words: Mapping[str, str], known: Container[str] = ()) -> "list[Param]":
-    """Return params that are not known yet; MLflow takes no second value for a name."""
+def params(words: Mapping[str, str], stored: Container[str] = ()) -> "list[Param]":
+    """Return params that are not stored yet; MLflow takes no second value for a name."""
     from mlflow.entities import Param
 
-    return [Param(name, value) for name, value in words.items() if name not in known]
+    return [Param(name, value) for name, value in words.items() if name not in stored]
 
 
 def now() -> int:
@@ -116,7 +116,7 @@ def dataset_input(described: Mapping[str, str]) -> "DatasetInput":
     return DatasetInput(Dataset(**described), tags=[])
 
 
-def description(note: str) -> dict[str, str]:
+def description(text: str) -> dict[str, str]:
     """Return the tag that MLflow shows as the run's description, in markdown."""
-    whole = len(note) <= TAG_LIMIT
-    return {"mlflow.note.content": note if whole else note[: TAG_LIMIT - len(CUT_NOTE)] + CUT_NOTE}
+    whole = len(text) <= TAG_LIMIT
+    return {"mlflow.note.content": text if whole else text[: TAG_LIMIT - len(CUT_HERE)] + CUT_HERE}

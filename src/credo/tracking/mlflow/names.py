@@ -48,9 +48,9 @@ def parameters(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[st
         if group.split("/")[0] not in (*LISTENERS, "hydra")
     }
     rest = {group: part for group, part in config.items() if group not in LISTENERS}
-    found = words | dict(_leaves(rest, ""))
-    short = accepted(found)
-    return {short[name]: cut(_spelling(value), PARAM_LIMIT) for name, value in found.items()}
+    flat = words | dict(_leaves(rest, ""))
+    short = accepted(flat)
+    return {short[name]: cut(_spelling(value), PARAM_LIMIT) for name, value in flat.items()}
 
 
 def cut(text: str, limit: int) -> str:

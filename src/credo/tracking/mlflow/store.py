@@ -156,7 +156,7 @@ def connect(store: Store) -> "MlflowClient":
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # MLflow's quarrels with SQLAlchemy
         from mlflow.tracking import MlflowClient
 
-        for chatty in ("mlflow", "urllib3.connectionpool"):  # what goes wrong is told once, by the tracker
+        for chatty in ("mlflow", "urllib3.connectionpool"):  # the tracker reports a failure once
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
         if store.database is not None and _is_fresh(store.database):
             _create(store.database)

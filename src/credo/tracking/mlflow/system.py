@@ -1,7 +1,7 @@
 """The machine under a run: CPU, memory, disk, network and GPU as metrics `system/...` (`tracking.system_metrics`).
 
 MLflow's collectors say what is measured. Its monitor is not used: it asks the store at every sample whether the run
-still goes on, and ends for good when a server is away; here what was measured waits for it like everything else.
+still goes on, and ends for good when a server is away; here the samples are kept for it, like all records.
 """
 
 import importlib.util
@@ -32,7 +32,7 @@ class Sampler:
         self._thread.start()
 
     def take(self) -> Iterator[tuple[float, dict[str, float]]]:
-        """What was measured since this was asked for last, with the times in seconds since 1970."""
+        """What was measured since the last call, with the times in seconds since 1970."""
         while self._samples:
             yield self._samples.popleft()
 
@@ -45,12 +45,12 @@ class Sampler:
         stopped = False
         while not stopped:
             stopped = self._stop.wait(SECONDS)
-            found: dict[str, float] = {}
+            numbers: dict[str, float] = {}
             for collector in self._collectors:
                 collector.collect_metrics()
-                found |= collector.aggregate_metrics()
+                numbers |= collector.aggregate_metrics()
                 collector.clear_metrics()
-            self._samples.append((time.time(), {f"system/{name}": value for name, value in found.items()}))
+            self._samples.append((time.time(), {f"system/{name}": value for name, value in numbers.items()}))
 
 
 def require_psutil() -> None:

@@ -126,7 +126,7 @@ class MlflowTracker(Tracker):
         return journal
 
     def _begin(self, delivery: MlflowDelivery, where: store.Store) -> None:
-        asked = time.monotonic()
+        began = time.monotonic()
         try:
             delivery.deliver()
             self._next_try = time.monotonic() + PAUSE
@@ -137,7 +137,7 @@ class MlflowTracker(Tracker):
                 with store.explained(where):
                     raise
             delivery.keep(error)
-            self._next_try = time.monotonic() + _pause_after_failure(asked)
+            self._next_try = time.monotonic() + _pause_after_failure(began)
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:  # noqa: ARG002
         """Record running metrics as `warmup/NAME` or `progress/NAME`; the step is the draws (or steps) of the phase.
@@ -147,8 +147,8 @@ class MlflowTracker(Tracker):
         if self._delivery is None:
             return
         section = "warmup" if phase == "warmup" else "progress"
-        named = {f"{section}/{name}": float(number) for name, number in numbers.items()}
-        self._delivery.journal.add("log", metrics=named, step=int(done), time=entities.now())
+        running = {f"{section}/{name}": float(number) for name, number in numbers.items()}
+        self._delivery.journal.add("log", metrics=running, step=int(done), time=entities.now())
         self._add_measured(self._delivery.journal)
         if time.monotonic() >= self._next_try:
             self._try(self._delivery)
@@ -210,7 +210,7 @@ class MlflowTracker(Tracker):
         try:
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)
-            found = client.search_runs(
+            same = client.search_runs(
                 [experiment],
                 f"tags.fingerprint = '{fingerprint}' AND attributes.status = 'FINISHED'",
                 max_results=1,
@@ -221,7 +221,7 @@ class MlflowTracker(Tracker):
                 return None
             with store.explained(where):
                 raise
-        return Path(found[0].data.tags["folder"]) if found else None
+        return Path(same[0].data.tags["folder"]) if same else None
 
     def find(self, word: str) -> Path | None:
         """The folder of the run that has this id in MLflow, which is 32 hexadecimal digits.
@@ -246,14 +246,14 @@ class MlflowTracker(Tracker):
             log.warning(message, name)
 
     def _try(self, delivery: MlflowDelivery) -> None:
-        asked = time.monotonic()
+        began = time.monotonic()
         delivered = delivery.attempt()
-        self._next_try = time.monotonic() + (PAUSE if delivered else _pause_after_failure(asked))
+        self._next_try = time.monotonic() + (PAUSE if delivered else _pause_after_failure(began))
 
 
-def _pause_after_failure(asked: float) -> float:
+def _pause_after_failure(began: float) -> float:
     """Seconds until a store is asked again that did not answer."""
-    return max(PAUSE_AFTER_FAILURE, (time.monotonic() - asked) / SHARE_OF_FAILURES)
+    return max(PAUSE_AFTER_FAILURE, (time.monotonic() - began) / SHARE_OF_FAILURES)
 
 
 def _refuse_store_inside(folder: Path, where: store.Store) -> None:
