@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
-from omegaconf import OmegaConf
+from hydra.utils import get_class, instantiate
 
 from credo.experiment import device
 from credo.inference.base import Inference, Listener
@@ -81,18 +81,14 @@ def quiet() -> Listener:
 @pytest.fixture(scope="session")
 def method() -> Callable[..., Inference]:
     """An inference method with the settings of its YAML: `method("nuts", draws=500)`."""
-    from credo.inference.mcmc.kernels.hmc import Hmc
-    from credo.inference.mcmc.kernels.mh import Mh
-    from credo.inference.mcmc.kernels.nuts import Nuts
-    from credo.inference.point.map import Map
-    from credo.inference.point.mle import Mle
+    from registry import compose
 
-    classes: dict[str, Any] = {one.name: one.assemble for one in (Hmc, Mh, Nuts)} | {"map": Map, "mle": Mle}
-
-    def make(word: str, **settings: Any) -> Inference:
-        known: dict[str, Any] = {**OmegaConf.load(ROOT / "conf" / "inference" / f"{word}.yaml")}
-        del known["defaults"], known["checkpoint"]
-        return classes[word](**(known | settings))
+    def make(name: str, **settings: Any) -> Inference:
+        chosen = compose(f"inference={name}").inference
+        own = {key: value for key, value in chosen.items() if key not in {"_target_", "checkpoint"}}
+        part = get_class(chosen._target_)
+        made = getattr(part, "assemble", part)  # a kernel with the chains around it
+        return cast("Inference", made(**(instantiate(own, _convert_="all") | settings)))
 
     return make
 

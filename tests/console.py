@@ -15,21 +15,6 @@ import jax
 from hydra.core.global_hydra import GlobalHydra
 
 QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
-FEW = {
-    "nuts": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
-    "hmc": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
-    "mh": ("inference.chains=2", "inference.warmup=10", "inference.draws=10", "inference.block=10"),
-    "exchange": (
-        "inference.chains=2",
-        "inference.warmup=10",
-        "inference.draws=10",
-        "inference.block=10",
-        "inference.transitions=2",
-    ),
-    "map": ("inference.starts=2", "inference.steps=10"),
-    "mle": ("inference.starts=2", "inference.steps=10"),
-}
-"""What makes each method short; the answers are no good."""
 
 PYTHON = Path(sys.executable)
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from console import FEW, QUIET, Said, credo, credo_process, start
+from console import QUIET, Said, credo, credo_process, start
+from registry import few
 
 HEAVY = ("jax", "numpyro", "numpy", "pandas", "xarray", "arviz_base", "arviz_stats", "mlflow", "matplotlib", "sklearn")
 COINS = ("data=coin_flips", "model=bernoulli", *QUIET)
@@ -128,7 +129,7 @@ def test_a_run_outlives_the_reader_of_its_answer(tmp_path: Path, programs: str) 
 )
 def test_the_next_command_asks_the_same_question(words: tuple[str, ...], others: list[str], tmp_path: Path) -> None:
     method = "nuts" if others == ["map,mh"] else "mh"
-    said = credo(*words, f"inference={method}", *FEW[method], *QUIET, cwd=tmp_path)
+    said = credo(*words, f"inference={method}", *few(method), *QUIET, cwd=tmp_path)
     assert said.code == 0, said
     suggested = [shlex.split(line) for line in said.out.splitlines() if line.startswith("  credo -m")]
     kept = [word for word in words if not word.startswith("inference")]
@@ -152,7 +153,7 @@ def _timeless(text: str) -> list[str]:
 
 
 def test_a_failed_verdict_is_an_error_only_where_asked(tmp_path: Path) -> None:
-    words = (*COINS, "inference=nuts", *FEW["nuts"])
+    words = (*COINS, "inference=nuts", *few("nuts"))
     assert credo(*words, cwd=tmp_path).code == 0
     said = credo(*words, "diagnostics.gate=error", cwd=tmp_path)
     assert said.code == 3
@@ -160,7 +161,7 @@ def test_a_failed_verdict_is_an_error_only_where_asked(tmp_path: Path) -> None:
 
 
 def test_an_objective_is_a_metric_of_the_run(tmp_path: Path) -> None:
-    words = (*COINS, "inference=map", *FEW["map"])
+    words = (*COINS, "inference=map", *few("map"))
     assert credo(*words, "objective=log_density", cwd=tmp_path).code == 0
     said = credo(*words, "objective=log_desity", cwd=tmp_path)
     assert said.code == 2
@@ -175,7 +176,7 @@ def test_a_failed_inference_is_told_and_recorded(tmp_path: Path) -> None:
         '    numpyro.factor("never", -jnp.inf * (1 + mu**2 + y[0] ** 2))\n'
     )
     words = ("model=program", "model.function=impossible:model", "data=coin_flips", "report=none", QUIET[-1])
-    said = credo(*words, *FEW["nuts"], cwd=tmp_path)
+    said = credo(*words, *few("nuts"), cwd=tmp_path)
     assert said.code == 1
     assert re.fullmatch(r"credo: no starting point with a finite log density [^\n]+\n", said.err)
     assert recorded(tmp_path) == [("FAILED", "RunError: " + said.err.removeprefix("credo: ").strip())]
@@ -221,7 +222,7 @@ def test_several_runs_by_one_command(tmp_path: Path) -> None:
 
 
 def test_words_may_come_after_flags(tmp_path: Path) -> None:
-    said = credo(*COINS, "-m", "inference=map", *FEW["map"], "seed=1,2", cwd=tmp_path)
+    said = credo(*COINS, "-m", "inference=map", *few("map"), "seed=1,2", cwd=tmp_path)
     assert said.code == 0, said
     assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
 
@@ -245,6 +246,6 @@ def test_lists_and_values_of_the_chains_are_typed(tmp_path: Path) -> None:
     words = ("inference.start=values", "+inference.start_values={mu: 4, tau: 2}", "inference.metric=low_rank")
     more = ("inference.keep=[mu,tau]", "inference.moments=true", "inference.stop.r_hat=1.5")
     judged = "inference.stop.variables=[tau]"
-    said = credo("experiment=eight_schools", *words, *more, judged, *FEW["nuts"], *QUIET, cwd=tmp_path)
+    said = credo("experiment=eight_schools", *words, *more, judged, *few("nuts"), *QUIET, cwd=tmp_path)
     assert said.code == 0, said
     assert "tau" in said.out

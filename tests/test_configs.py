@@ -1,164 +1,99 @@
 """Every YAML composes, instantiates and says how to call it, and what it says runs; options are typed."""
 
 import dataclasses
-import inspect
 import re
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 import pytest
-from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from console import FEW, QUIET, credo
-from credo.config import paths, schema
+from console import QUIET, credo
 from credo.config.messages import refuse
 from credo.errors import ConfigError
-from credo.experiment.parts import build
+from credo.experiment.parts import build, make_model
+from registry import CONF, EXPERIMENTS, PRESETS, called, compose, group, needed, small, word, words
 
-ROOT = Path(__file__).parents[1]
-CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
-PRESETS = [
-    file for group in schema.GROUPS for file in sorted((CONF / group).rglob("*.yaml")) if not paths.is_partial(file)
-]
 CHECKS = sorted((CONF / "diagnostics" / "check").glob("*.yaml"))
-NEEDED = {
-    ("data", "csv"): ("data.path=x", "data.target=y"),
-    ("data", "parquet"): ("data.path=x", "data.target=y"),
-    ("data", "json"): ("data.path=x",),
-    ("data", "npz"): ("data.path=x",),
-    ("data", "uci"): ("data.path=x",),
-    ("data", "inline"): ("data.values=[1,2]",),
-    ("model", "program"): ("model.function=json:loads",),
-    ("training", "likelihood"): ("model=mdn",),
-}
-"""What a user must give, by option."""
-WITHIN = {"training": ("model=ebm",), "energy": ("model=ebm",), "sampler": ("model=ebm",)}
-"""The words without which a group is not there."""
-SHARED = {"network": "mdn"}
-"""A model that reads the priors of a folder which is named after no model."""
+FILES = [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))]
 
 
-def word(file: Path) -> str:
-    """A file's word on the command line: `nuts`, or `hierarchical/mu`."""
-    return str(file.relative_to(CONF / group(file)).with_suffix(""))
+@pytest.fixture(scope="module", autouse=True)
+def _my_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The functions that first lines take for a user's own."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "my_module.py").write_text("def my_model(y, scale=1.0): ...\n\n\ndensity = my_model\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield
 
 
-def group(file: Path) -> str:
-    return file.relative_to(CONF).parts[0]
-
-
-@cache
-def compose(*words: str) -> DictConfig:
-    schema.register()
-    paths.register()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose("config", list(words))
-
-
-def choose(file: Path) -> tuple[str, ...]:
-    """The words that choose a preset: a prior stands where some model reads one whose support is wide enough."""
-    if group(file) != "prior":
-        needed = NEEDED.get((group(file), word(file)), WITHIN.get(group(file), ()))
-        return (f"{group(file)}={word(file)}", *needed)
-    if "/" in word(file):
-        model, latent = word(file).split("/")
-        model = SHARED.get(model, model)
-        return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
-    model, latent = ("bernoulli", "p") if word(file) == "beta" else ("gaussian", "loc")
-    return (f"model={model}", f"prior@model.prior.{latent}={word(file)}")
-
-
-def called(file: Path) -> list[str]:
-    """The command in a file's first comment, as words; its second line where the first is Hydra's."""
-    lines = file.read_text().splitlines()
-    line = lines[1] if lines[0].startswith("# @package") else lines[0]
-    assert line.startswith("# credo "), file
-    return shlex.split(line.removeprefix("# credo "))
-
-
-@pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{group(file)}={word(file)}")
-def test_every_option_composes_and_instantiates(file: Path) -> None:
-    """Every `_target_` is there."""
-    config = compose(*choose(file))
-    refuse(config)
-    build(config)
-
-
-@pytest.mark.parametrize("file", [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))], ids=lambda file: file.stem)
-def test_every_first_line_composes_and_names_its_file(file: Path) -> None:
-    words = called(file)
-    if shlex.join(words) not in commands():  # the others are composed to be accepted, below
-        refuse(compose(*words))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_first_line_composes_instantiates_and_names_its_file(file: Path) -> None:
+    line = called(file)
+    if shlex.join(line) not in commands():  # the others are built below
+        refuse(compose(*line))
+        build(compose(*line))
     if file.parent == EXPERIMENTS:
-        assert words[0] == f"experiment={file.stem}"
+        assert line[0] == f"experiment={file.stem}"
     elif "/" in word(file):  # a model's own prior is shown by changing it
         model, latent = word(file).split("/")
-        assert f"model={SHARED.get(model, model)}" in words
-        assert any(one.startswith(f"model.prior.{latent}.") for one in words)
+        assert f"model={model}" in line or model not in words("model")
+        assert any(one.startswith(f"model.prior.{latent}.") for one in line)
     else:
-        assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in words)
+        assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in line)
 
 
 @pytest.mark.parametrize("file", CHECKS, ids=lambda file: file.stem)
 def test_every_check_says_how_to_call_it(file: Path) -> None:
-    words = called(file)
-    assert all(re.fullmatch(rf"~?diagnostics\.checks\.{file.stem}(\.\w+=.*)?", one) for one in words)
-    refuse(compose(*words))
+    line = called(file)
+    assert all(re.fullmatch(rf"~?diagnostics\.checks\.{file.stem}(\.\w+=.*)?", one) for one in line)
+    refuse(compose(*line))
 
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{group(file)}={word(file)}")
 def test_every_option_that_names_a_class_has_its_types(file: Path) -> None:
     """So that a wrong key or type is refused by the composition, before the class is imported."""
-    config, place = compose(*choose(file)), group(file)
+    config, place = compose(*called(file)), group(file)
     if group(file) == "prior":
-        place = next(one.partition("=")[0].partition("@")[2] for one in choose(file) if one.startswith("prior@"))
+        places = (one.partition("=")[0].partition("@")[2] for one in called(file) if one.startswith("prior@"))
+        place = next(places, "model.prior")
     node = OmegaConf.select(config, place)
-    assert not node or dataclasses.is_dataclass(OmegaConf.get_type(node))
+    assert place == "model.prior" or not node or dataclasses.is_dataclass(OmegaConf.get_type(node))
 
 
-REAL, POSITIVE, UNIT, BINARY = 7, 13, 14, 2
-"""At how many of the 15 priors that the models read a prior may stand: 7 are real, 6 positive, p is a probability,
-inclusion is binary, and the gaussian's loc may be."""
+@cache
+def models() -> dict[str, Any]:
+    """The models that read priors, but for `ebm`, whose energy reads them."""
+    made = {name: make_model(compose(f"model={name}", *needed("model", name))) for name in words("model")}
+    return {name: model for name, model in made.items() if model.supports}
 
-STANDS = (
-    dict.fromkeys(["gaussian", "laplace", "student_t", "flat"], REAL)
-    | dict.fromkeys(["half_normal", "half_cauchy", "gamma", "inverse_gamma", "exponential", "pareto"], POSITIVE)
-    | dict.fromkeys(["beta", "uniform"], UNIT)
-    | {"bernoulli": BINARY}
+
+@pytest.mark.parametrize(
+    "file", [file for file in PRESETS if group(file) == "prior" and "/" not in word(file)], ids=word
 )
-
-
-def test_where_every_prior_may_stand() -> None:
-    latents = [
-        (get_object(target), latent)
-        for target in (paths.settings("model", word(file))["_target_"] for file in PRESETS if group(file) == "model")
-        if not target.endswith(".Ebm")  # whose energy reads them
-        for latent in get_object(target).supports
-    ]
-    found = {}
-    for file in (file for file in PRESETS if group(file) == "prior" and "/" not in word(file)):
-        prior = hydra.utils.instantiate(compose(*choose(file)).model.prior["p" if word(file) == "beta" else "loc"])
-        found[word(file)] = sum(_stands(prior, model, latent) for model, latent in latents)
-    assert found == STANDS
-
-
-SETTINGS = {"family": "gaussian", "hypotheses": (0.0, 1.0), "learned": None, "low": None, "high": None} | {
-    key: value
-    for key, value in OmegaConf.load(CONF / "model" / "mdn.yaml").items()
-    if key not in {"defaults", "family", "_target_"}
-}
-"""Settings with which models can be made; any other is 1."""
+def test_a_prior_stands_where_its_values_may_be(file: Path) -> None:
+    """It is refused wherever it allows a value, of a few on both sides of 0 and 1, that the latent cannot have."""
+    (latent,) = (one.split("=")[0].rpartition(".")[2] for one in called(file) if one.startswith("prior@"))
+    prior = hydra.utils.instantiate(compose(*called(file)).model.prior[latent])
+    values = [-1.0, 0.0, 1.0, 2.0] if prior.support.is_discrete else [-2.0, -0.5, 0.5, 2.0]
+    allowed = [value for value in values if bool(prior.support(value))]
+    for model in models().values():
+        for name, supports in model.supports.items():
+            may_be = any(
+                one.is_discrete == prior.support.is_discrete and all(bool(one(value)) for value in allowed)
+                for one in supports
+            )
+            assert _stands(prior, model, name) == may_be, (type(model), name)
 
 
 def _stands(prior: Any, model: Any, latent: str) -> bool:
-    rest = [name for name in inspect.signature(model).parameters if name != "prior"]
-    settings = [SETTINGS.get(name, 1) for name in rest]
     try:
-        return bool(model({latent: prior}, *settings))
+        return bool(dataclasses.replace(model, prior={**model.prior, latent: prior}))
     except ConfigError as error:
         return f"prior.{latent}: {latent} must be" not in str(error)
 
@@ -166,9 +101,8 @@ def _stands(prior: Any, model: Any, latent: str) -> bool:
 def commands() -> dict[str, tuple[str, ...]]:
     """The commands of all first lines that need no file, server or GPU, by their words."""
     absent = ("mine.", "my_module", "data=uci", "mdn_concrete", "http:", "device=gpu")
-    files = [*PRESETS, *sorted(EXPERIMENTS.glob("*.yaml"))]
-    found = {shlex.join(called(file)): tuple(called(file)) for file in files}
-    return {line: words for line, words in found.items() if not any(one in line for one in absent)}
+    found = {shlex.join(called(file)): tuple(called(file)) for file in FILES}
+    return {line: typed for line, typed in found.items() if not any(one in line for one in absent)}
 
 
 @pytest.mark.parametrize("line", commands())
@@ -183,42 +117,43 @@ def test_every_first_line_is_accepted(line: str) -> None:
 
 def run(line: str, folder: Path) -> None:
     """Run a command with few draws and silent, unless it says otherwise."""
-    words = commands()[line]
-    method = str(compose(*words).inference._target_).rpartition(".")[2].lower()
-    chosen = {one.partition("=")[0] for one in words}
+    typed = commands()[line]
+    chosen = {one.partition("=")[0] for one in typed}
     quiet = [one for one in QUIET if one.partition("=")[0] not in chosen]
-    short = FEW[method]
-    if compose(*words).training:
-        short = (*(short if method in {"nuts", "hmc", "mh"} else ()), "training.epochs=3")
-    said = credo(*words, *quiet, *short, cwd=folder)
+    short = (*small("inference", *typed), *(one for one in small("training", *typed) if ".epochs=" in one))
+    said = credo(*typed, *quiet, *short, cwd=folder)
     assert said.code in {0, 3}, said.err
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
-LONG = (
-    "experiment=diabetes",
-    "experiment=ebm_digits",
-    "experiment=ebm_moons",
-    "experiment=ebm_regression",
-    "experiment=eight_schools_centred",
-    "experiment=eight_schools_pooled",
-    "experiment=ising",
-    "experiment=mdn_bimodal",
-    "experiment=rbm",
-    "experiment=spike_and_slab",
-    "experiment=two_moons",
-    "inference=hmc",
-)
+def is_quick(file: Path) -> bool:
+    """Whether it is the first experiment of its model and its method, and trains no network."""
+    quick = [one for one in reversed(FILES) if one.parent == EXPERIMENTS and not trains(one)]
+    return file in {(choices(one)["model"], choices(one)["inference"]): one for one in quick}.values()
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(line, marks=[pytest.mark.slow] if line.startswith(LONG) else [])
-        for line in commands()
-        if line.startswith(("experiment=", "inference="))
-    ],
-)
+def choices(file: Path) -> dict[str, str]:
+    """The words that an experiment chooses, by group."""
+    chosen = (item for one in OmegaConf.load(file).defaults if not isinstance(one, str) for item in one.items())
+    return {key.removeprefix("override /"): str(value) for key, value in chosen}
+
+
+def trains(file: Path) -> bool:
+    """Whether what it chooses brings a training along."""
+    files = (CONF / name / f"{choice}.yaml" for name, choice in choices(file).items() if "@" not in name)
+    return any("/training@" in one.read_text() for one in files)
+
+
+def lines() -> Iterator[Any]:
+    """The first lines of methods and experiments; of the long ones as proofs."""
+    for file in FILES:
+        line = shlex.join(called(file))
+        if line in commands() and (file.parent == EXPERIMENTS or group(file) == "inference"):
+            slow = file.parent == EXPERIMENTS and not is_quick(file)
+            yield pytest.param(line, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("line", [*lines()])
 def test_every_method_and_experiment_runs(line: str, tmp_path: Path) -> None:
     run(line, tmp_path)
 

@@ -12,10 +12,11 @@ from unittest import mock
 import pytest
 import xarray as xr
 
-from console import FEW, PYTHON, QUIET, credo
+from console import PYTHON, QUIET, credo
 from credo import writing
+from registry import few
 
-SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=mh", *FEW["mh"], *QUIET)
+SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=mh", *few("mh"), *QUIET)
 REPORT = ("report=html", "report.plots=[trace]")
 RESULTS = ("posterior.nc", "summary.csv", "verdict.json", "metrics.json", "provenance.json")
 

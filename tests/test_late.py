@@ -8,12 +8,13 @@ from unittest import mock
 import pytest
 import xarray as xr
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.errors import Interrupted
 from credo.models import export
 from credo.report.run.none import NoReport
+from registry import few
 
-ASKED = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET)
+ASKED = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
 
 
 def broken(*_: Any, **__: Any) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console import FEW, QUIET, Said, credo
+from console import QUIET, Said, credo
 from credo.config.paths import built_in
+from registry import few
 
 Run = Callable[..., Said]
 
@@ -40,7 +41,7 @@ defaults:
 _target_: counts.Counts
 offset: 2.0
 """
-COUNTS = ("model=counts", "data=inline", "data.values=[3,5,2]", "inference=map", *QUIET, *FEW["map"])
+COUNTS = ("model=counts", "data=inline", "data.values=[3,5,2]", "inference=map", *QUIET, *few("map"))
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +74,9 @@ def commands(folder: Path) -> list[list[str]]:
 @pytest.mark.slow
 def test_every_command_of_its_readme_runs(folder: Path, run: Run) -> None:
     for words in commands(folder):
-        few = () if "-m" in words else FEW["nuts"]
+        short = () if "-m" in words else few("nuts")
         before = len(list(folder.rglob("verdict.json")))
-        said = run(*words, *few, *QUIET)
+        said = run(*words, *short, *QUIET)
         assert said.code == 0, said
         assert "-m" in words or "midpoint" in said.out
         assert len(list(folder.rglob("verdict.json"))) == before + (3 if "-m" in words else 1)
@@ -147,7 +148,7 @@ def foreign(tmp_path: Path) -> Path:
 
 
 def test_the_configuration_of_another_project_is_not_taken(foreign: Path) -> None:
-    said = credo("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], *QUIET, cwd=foreign)
+    said = credo("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), *QUIET, cwd=foreign)
     assert said.code == 0, said
     assert said.err.startswith(f"{foreign}/conf/config.yaml is another project's; credo's own is used\n")
 
@@ -170,10 +171,10 @@ def test_the_file_of_a_word_that_is_no_part_is_named(foreign: Path) -> None:
 def test_paths_start_where_credo_was_started_whatever_hydra_does(tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text("y,x\n1,0\n2,1\n4,2\n")
     words = ("data=csv", "data.path=y.csv", "data.target=y", "model=regression", "hydra.job.chdir=true", *QUIET)
-    said = credo(*words, "inference=map", *FEW["map"], cwd=tmp_path)
+    said = credo(*words, "inference=map", *few("map"), cwd=tmp_path)
     assert said.code == 0, said
     assert "hydra.job.chdir: credo works in the folder where it was started all the same\n" in said.err
-    swept = credo("-m", *words, "inference=map", *FEW["map"], "seed=1,2", cwd=tmp_path)
+    swept = credo("-m", *words, "inference=map", *few("map"), "seed=1,2", cwd=tmp_path)
     assert swept.code == 0, swept
     assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
 

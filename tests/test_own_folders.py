@@ -15,13 +15,14 @@ from unittest import mock
 import pytest
 from omegaconf import OmegaConf
 
-from console import FEW, PYTHON, QUIET, credo
+from console import PYTHON, QUIET, credo
 from credo.errors import ConfigError
 from credo.experiment import steps
 from credo.runs import lock
 from credo.tracking.none import NoTracker
+from registry import few
 
-COINS = ("data=coin_flips", "model=bernoulli", "inference=mh", *FEW["mh"], *QUIET)
+COINS = ("data=coin_flips", "model=bernoulli", "inference=mh", *few("mh"), *QUIET)
 POINT = ("data=coin_flips", "model=bernoulli", "inference=map", *QUIET)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.runs import netcdf
+from registry import few
 
-RUN = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET, "hydra.run.dir=first")
+RUN = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET, "hydra.run.dir=first")
 
 
 def changed(folder: Path, **parts: object) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.code import record
 from credo.errors import ConfigError
 from credo.inference.base import Snapshot
 from credo.runs import reproduction
 from credo.runs.checkpoint import Checkpoint
+from registry import few
 
 PROGRAM = """
 import numpyro
@@ -38,8 +39,8 @@ class Mine:
 """
 DATA = "data=inline", "data.values=[1.0,2.0,2.5,4.0]"
 RUN = ("model=program", "model.function=program:model", *DATA)
-DRAWS = (*RUN, *QUIET, "inference=nuts", *FEW["nuts"], "hydra.run.dir=run")
-POINT = (*RUN, *QUIET, "inference=map", *FEW["map"])
+DRAWS = (*RUN, *QUIET, "inference=nuts", *few("nuts"), "hydra.run.dir=run")
+POINT = (*RUN, *QUIET, "inference=map", *few("map"))
 OWN_CHECK = "+diagnostics.checks.mine._target_=statistics.Mine"
 
 
@@ -111,7 +112,7 @@ def test_a_run_goes_on_by_the_same_code_alone(place: str, finished: Path) -> Non
 
 
 def test_skip_finished_answers_by_the_same_code_alone(folder: Path) -> None:
-    words = (*RUN, "inference=map", *FEW["map"], *QUIET[1:])
+    words = (*RUN, "inference=map", *few("map"), *QUIET[1:])
     assert credo(*words, "hydra.run.dir=one", cwd=folder).code == 0
     again = credo(*words, "sweep.skip_finished=true", "hydra.run.dir=two", cwd=folder)
     assert "has the same fingerprint and is finished" in again.out

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.sweep import search
+from registry import few
 
-COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], *QUIET)
+COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), *QUIET)
 ONE_RUN = {
     "sweep.resume=earlier": r"sweep\.resume: only a sweep reads it, .*credo -m sweep\.resume=earlier",
     "sweep={fail_fast: true}": r"sweep\.fail_fast: only a sweep",

@@ -12,10 +12,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.config import messages, paths, schema
 from credo.errors import ConfigError, shortened
 from credo.experiment import parts
+from registry import few
 
 CONF = paths.built_in() / "conf"
 GROUPS = ("model", "energy", "sampler", "prior", "training", "inference", "report")
@@ -93,8 +94,8 @@ def typed(config: DictConfig, key: str) -> bool:
     return True
 
 
-COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], *QUIET)
-NUTS = ("data=coin_flips", "model=bernoulli", "inference=nuts", *FEW["nuts"], *QUIET)
+COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), *QUIET)
+NUTS = ("data=coin_flips", "model=bernoulli", "inference=nuts", *few("nuts"), *QUIET)
 CASES = {
     "start values without start=values": (
         (*NUTS, "+inference.start_values={p: 0.5}"),

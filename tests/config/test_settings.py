@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo import memory
 from credo.errors import ConfigError
 from credo.experiment import objective
+from registry import few
 
 COIN = ("data=coin_flips", "model=bernoulli", *QUIET)
 LONG = "x" * 300
@@ -82,7 +83,7 @@ def test_an_objective_that_is_known_too_late_costs_itself_alone() -> None:
 
 
 def test_the_answer_is_there_without_its_objective(tmp_path: Path) -> None:
-    words = ("inference=map", *FEW["map"], "objective=posterior/sd/p", "data.values=[0,0,0]")
+    words = ("inference=map", *few("map"), "objective=posterior/sd/p", "data.values=[0,0,0]")
     said = credo(*COIN, *words, cwd=tmp_path)
     assert (said.code, "this run has no posterior/sd/p" in said.err + said.out) == (0, True), said
     (folder,) = tmp_path.glob("outputs/*/*")

@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from promise import files, require_kept
 
-from console import FEW, Said, credo
+from console import Said, credo
 from credo.config import paths, schema
 from credo.errors import CredoError
 from credo.experiment import steps
+from registry import few
 
 EXAMPLES = int(os.environ.get("CREDO_FUZZ", "100"))
 RUNS = "CREDO_FUZZ" in os.environ
@@ -41,14 +42,14 @@ LATTICE = ("data=synthetic", "data.rows=3", "data.groups=null", "model=ebm", "en
 DIGITS = ("data=digits", "data.rows=24", "data.scale=binary", "model=ebm", "energy=rbm", "inference=mle")
 PAIRS = ("data=correlated_gaussians", "model=ebm", "energy=critic", "inference=mle", "training=infonce")
 BASES: tuple[tuple[str, ...], ...] = (
-    *((*COIN, f"inference={word}", *FEW[word], *QUIET) for word in ("nuts", "hmc", "mh", "map", "mle")),
-    (*COIN, "inference=map", *FEW["map"], "tracking=none", "report=html", "diagnostics=strict"),
-    (*COIN, "inference=map", *FEW["map"], "tracking=mlflow", "report=none"),
-    (*COIN, "inference=mh", *FEW["mh"], *QUIET, "inference.stop.ess_bulk=5", "inference.stop.least=5"),
-    ("data=eight_schools", "model=hierarchical", "inference=mh", *FEW["mh"], *QUIET),
-    ("data=synthetic", "data.rows=20", "model=gaussian", "inference=mh", *FEW["mh"], *QUIET),
-    ("data=synthetic", "data.rows=20", "model=normal_inverse_gamma", "inference=mh", *FEW["mh"], *QUIET),
-    ("data=synthetic", "data.rows=20", "model=regression", "inference=mh", *FEW["mh"], *QUIET),
+    *((*COIN, f"inference={word}", *few(word), *QUIET) for word in ("nuts", "hmc", "mh", "map", "mle")),
+    (*COIN, "inference=map", *few("map"), "tracking=none", "report=html", "diagnostics=strict"),
+    (*COIN, "inference=map", *few("map"), "tracking=mlflow", "report=none"),
+    (*COIN, "inference=mh", *few("mh"), *QUIET, "inference.stop.ess_bulk=5", "inference.stop.least=5"),
+    ("data=eight_schools", "model=hierarchical", "inference=mh", *few("mh"), *QUIET),
+    ("data=synthetic", "data.rows=20", "model=gaussian", "inference=mh", *few("mh"), *QUIET),
+    ("data=synthetic", "data.rows=20", "model=normal_inverse_gamma", "inference=mh", *few("mh"), *QUIET),
+    ("data=synthetic", "data.rows=20", "model=regression", "inference=mh", *few("mh"), *QUIET),
     (
         "data=synthetic",
         "data.rows=3",
@@ -56,7 +57,7 @@ BASES: tuple[tuple[str, ...], ...] = (
         "model=ebm",
         "energy=ising",
         "inference=exchange",
-        *FEW["exchange"],
+        *few("exchange"),
         *QUIET,
     ),
     ("data=branches", "model=mdn", "inference=map", "model.hidden=[4]", *SMALL, *QUIET),

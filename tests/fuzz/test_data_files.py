@@ -22,13 +22,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from promise import files, require_kept
 
-from console import FEW, QUIET, credo
+from console import QUIET, credo
 from credo.data.csv import Csv
 from credo.data.file import TableFile
 from credo.data.json import Json
 from credo.data.npz import Npz
 from credo.data.parquet import Parquet
 from credo.errors import ConfigError
+from registry import few
 from tables import TABLE, TEXT
 
 CASES = int(os.environ.get("CREDO_FUZZ", "600"))
@@ -232,8 +233,8 @@ def test_the_command_keeps_its_promise(tmp_path: Path) -> None:
         words = [f"data.{key}={json.dumps(value)}".replace('"', "") for key, value in roles.items()]
         before = files(tmp_path)
         run = f"hydra.run.dir=runs/{sum(counts.values())}"
-        few = (*FEW["map"], "diagnostics=none", "model=regression", "inference=map", *QUIET)
-        said = credo(f"data={form}", f"data.path={path}", *words, *few, run, cwd=tmp_path)
+        short = (*few("map"), "diagnostics=none", "model=regression", "inference=map", *QUIET)
+        said = credo(f"data={form}", f"data.path={path}", *words, *short, run, cwd=tmp_path)
         counts[said.code] += 1
         require_kept(said, tmp_path, before)
 

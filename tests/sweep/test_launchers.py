@@ -12,10 +12,11 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from console import FEW, QUIET, credo, credo_process
+from console import QUIET, credo, credo_process
 from credo.sweep.launch import threads
+from registry import few
 
-SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], *QUIET)
+SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
 COINS = (
     "data=coin_flips",
     "model=bernoulli",

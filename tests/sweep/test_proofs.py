@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from console import FEW, start
+from console import start
+from registry import few
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ COINS = (
     "inference.steps=20",
     "report=none",
 )
-SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *FEW["nuts"], "report=none")
+SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), "report=none")
 MODEL = """
 import os, signal
 import numpyro, numpyro.distributions as dist

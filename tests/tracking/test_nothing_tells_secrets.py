@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from console import FEW, Said, credo
+from console import Said, credo
 from credo.errors import ConfigError
 from credo.tracking import outbox
 from credo.tracking.mlflow import store
+from registry import few
 
 AWAY = "http://me:hush@127.0.0.1:1/?token=hush"
-SHORT = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], "device.compilation_cache=null")
+SHORT = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), "device.compilation_cache=null")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from console import FEW, Said, credo
+from console import Said, credo
+from registry import few
 
 TRACKER = '''
 """Runs as lines of JSON: `tracking=lines`."""
@@ -88,7 +89,7 @@ def model(y):
     p = numpyro.sample("p", dist.Beta(1, 1))
     numpyro.factor("hopeless", jnp.nan * p)
 """
-COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *FEW["map"], "report=none", "tracking=lines")
+COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), "report=none", "tracking=lines")
 
 
 @pytest.fixture

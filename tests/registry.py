@@ -1,0 +1,75 @@
+"""What `conf` and `experiments` hold, as laws over all parts read it: words, first lines, few steps."""
+
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from credo.config import paths, schema
+
+ROOT = Path(__file__).parents[1]
+CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
+PRESETS = [
+    file for name in schema.GROUPS for file in sorted((CONF / name).rglob("*.yaml")) if not paths.is_partial(file)
+]
+ENOUGH = {"chains": 2, "starts": 2, "rows": 20}
+"""No other whole number of a part is above ten where its answer does not matter."""
+
+
+def group(file: Path) -> str:
+    return file.relative_to(CONF).parts[0]
+
+
+def word(file: Path) -> str:
+    """A file's word on the command line: `nuts`, or `hierarchical/mu`."""
+    return str(file.relative_to(CONF / group(file)).with_suffix(""))
+
+
+def words(name: str) -> list[str]:
+    """The words of a group."""
+    return [file.stem for file in sorted((CONF / name).glob("*.yaml"))]
+
+
+def called(file: Path) -> list[str]:
+    """The command in a file's first comment, as words; its second line where the first is Hydra's."""
+    lines = file.read_text().splitlines()
+    line = lines[1] if lines[0].startswith("# @package") else lines[0]
+    assert line.startswith("# credo "), file
+    return shlex.split(line.removeprefix("# credo "))
+
+
+@cache
+def compose(*overrides: str) -> DictConfig:
+    schema.register()
+    paths.register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("config", list(overrides))
+
+
+def needed(name: str, choice: str, *overrides: str) -> tuple[str, ...]:
+    """What a user must give with a word of a group, as its first line gives it."""
+    missing = OmegaConf.missing_keys(compose(*overrides, f"{name}={choice}"))
+    return tuple(one for one in called(CONF / name / f"{choice}.yaml") if one.partition("=")[0] in missing)
+
+
+@cache
+def small(name: str, *overrides: str) -> tuple[str, ...]:
+    """What makes the part of a group short or small, such as `inference.draws=10`, where the overrides choose it."""
+    if not (part := compose(*overrides).get(name)):
+        return ()
+    found = []
+    for key, value in cast("dict[str, Any]", OmegaConf.to_container(part)).items():
+        most = ENOUGH.get(key, 10)
+        if type(value) is int and value > most:
+            found.append(f"{name}.{key}={most}")
+        elif isinstance(value, list) and any(type(one) is int and one > most for one in value):
+            found.append(f"{name}.{key}={[min(one, most) for one in value]}".replace(" ", ""))
+    return tuple(found)
+
+
+def few(method: str) -> tuple[str, ...]:
+    """What makes a method short."""
+    return small("inference", f"inference={method}")
