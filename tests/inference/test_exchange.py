@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 from omegaconf import OmegaConf
 
-from credo.energies.ising import IsingModel
 from credo.energies.ising import Ising as IsingEnergy
+from credo.energies.ising import IsingModel
 from credo.energies.model import EnergyModel
 from credo.energies.polynomial import PolynomialModel
 from credo.energies.samplers.auto import Auto

@@ -20,10 +20,10 @@ from omegaconf import OmegaConf
 
 from credo.energies.model import EnergyModel
 from credo.energies.neural import ConditionalModel, NeuralModel
-from credo.energies.polynomial import PolynomialModel
 from credo.energies.polynomial import Polynomial as PolynomialEnergy
-from credo.energies.quadratic import QuadraticModel
+from credo.energies.polynomial import PolynomialModel
 from credo.energies.quadratic import Quadratic as QuadraticEnergy
+from credo.energies.quadratic import QuadraticModel
 from credo.energies.rbm import RbmModel
 from credo.energies.samplers.auto import Auto
 from credo.inference.point.mle import Mle
