@@ -173,7 +173,7 @@ def test_every_number_of_ours_has_its_range(target: str) -> None:
         ),
         ("training.likelihood.Likelihood", {"clip": -1.0}, "clip: expected a positive number or null"),
         (
-            "training.likelihood.Likelihood",
+            "inference.training.likelihood.Likelihood",
             {"validation": 1.0},
             "validation: expected a number of at least 0 and below 1",
         ),
@@ -181,7 +181,7 @@ def test_every_number_of_ours_has_its_range(target: str) -> None:
         ("inference.training.langevin.Langevin", {"steps": 10**7}, "steps: expected a whole number from 1 to 1000000"),
         ("inference.training.nce.Nce", {"widths": [1.0, 0.0]}, "widths: expected positive numbers"),
         (
-            "training.score_matching.ScoreMatching",
+            "inference.training.score_matching.ScoreMatching",
             {"directions": 0},
             "directions: expected a whole number of at least 1",
         ),
