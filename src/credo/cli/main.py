@@ -192,6 +192,11 @@ def run(config: DictConfig, of: "Membership | None" = None, again: bool = False)
     except CredoError as error:
         signals.check()
         return Ended(_say(error), reason=str(error), state="FAILED")
+    except SystemExit as error:  # of the user's own code; nothing of ours leaves the process
+        from credo.models.failure import told  # takes time to load
+
+        sentence = f"the run ended early, since code that it called raised {told(error)}"
+        return Ended(_say(RunError(sentence)), reason=sentence, state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         signals.check()
         sys.stderr.write(masked(traceback.format_exc()))

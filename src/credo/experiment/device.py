@@ -47,7 +47,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
         _keep_programs(jax, compilation_cache)
     try:
         backend = jax.default_backend()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # an assertion where a platform is known, but has no plugin
         asked = os.environ.get("JAX_PLATFORMS")
         raise ConfigError(
             f"device.platform={platform}: JAX cannot start ({_first_line(error)}); "
@@ -81,7 +81,8 @@ def _loaded() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "there is no such platform here"
 
 
 def _keep_programs(jax: Any, wanted: str) -> None:

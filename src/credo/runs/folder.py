@@ -94,7 +94,12 @@ def chosen(hydra: Any) -> Path:
         raise explain(error) from error
     if not named.strip():
         raise ConfigError(f"hydra.run.dir: expected a folder, but got {named!r}")
-    return Path(os.path.abspath(named))  # noqa: PTH100 - as Hydra does
+    folder = Path(os.path.abspath(named))  # noqa: PTH100 - as Hydra does
+    try:
+        folder.exists()
+    except OSError as error:  # a name that is too long
+        raise no_folder(error, sys.argv[1:]) from error
+    return folder
 
 
 def register() -> None:

@@ -39,6 +39,7 @@ class MhState(NamedTuple):
     - **log_density** - log density of (z, discrete), in unconstrained space.
     - **accept_prob** - mean acceptance probability of the iteration's proposals.
     - **evaluations** - log densities evaluated in the iteration.
+    - **nan_proposals** - proposals of the iteration whose log density is NaN; -inf, outside of the support, is none.
     - **log_scale** - log s.
     - **mean**, **cov** - running moments of the flattened z; the proposal's covariance is s^2 cov.
     - **rng_key** - the chain's key.
@@ -52,6 +53,7 @@ class MhState(NamedTuple):
     log_density: Array
     accept_prob: Array
     evaluations: Array
+    nan_proposals: Array
     log_scale: Array
     mean: Array
     cov: Array
@@ -120,6 +122,7 @@ class RandomWalkMetropolis(MCMCKernel):
             log_density=log_density,
             accept_prob=zero,
             evaluations=jnp.array(0),
+            nan_proposals=jnp.array(0),
             log_scale=jnp.log(self._scale) + zero,
             mean=flat,
             cov=jnp.eye(flat.size, dtype=flat.dtype),
@@ -131,7 +134,10 @@ class RandomWalkMetropolis(MCMCKernel):
         """One iteration: the continuous latents, then every element of the discrete ones."""
         del model_args, model_kwargs
         rng_key, move_key, flip_key = jax.random.split(state.rng_key, 3)
-        state = state._replace(rng_key=rng_key, evaluations=jnp.array(0), accept_prob=jnp.zeros_like(state.accept_prob))
+        none = jnp.array(0)
+        state = state._replace(
+            rng_key=rng_key, evaluations=none, nan_proposals=none, accept_prob=jnp.zeros_like(state.accept_prob)
+        )
         if state.z:
             state = self._move(state, move_key)
         for name, fn in self._discrete.items():
@@ -202,7 +208,9 @@ class RandomWalkMetropolis(MCMCKernel):
     ) -> MhState:
         """Move to the proposal or stay."""
         log_density = jnp.where(jnp.all(inside), self._log_density(z, discrete), -jnp.inf)
-        accepted, probability = accept(key, log_density - state.log_density + correction)
+        log_ratio = log_density - state.log_density + correction
+        unknown = jnp.isnan(log_ratio) & (log_density != -jnp.inf)
+        accepted, probability = accept(key, log_ratio)
         z, discrete, log_density = jax.tree.map(
             partial(jnp.where, accepted), (z, discrete, log_density), (state.z, state.discrete, state.log_density)
         )
@@ -212,6 +220,7 @@ class RandomWalkMetropolis(MCMCKernel):
             log_density=log_density,
             accept_prob=state.accept_prob + probability,
             evaluations=state.evaluations + 1,
+            nan_proposals=state.nan_proposals + unknown,
         )
 
 
@@ -277,10 +286,11 @@ class Mh(Chains):
         return state.log_density
 
     def stats(self, state: MhState) -> Stats:
-        """Acceptance, density and the proposal's scale."""
+        """Acceptance, density, proposals without one, and the proposal's scale."""
         return {
             "acceptance_rate": state.accept_prob,
             "lp": state.log_density,
             "n_steps": state.evaluations,
+            "nan_proposals": state.nan_proposals,
             "step_size": jnp.exp(state.log_scale),
         }
