@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Lead standard streams that are closed, as under a daemon, to nowhere; no file that is opened gets their number."""
+    """Lead standard streams that are closed, as under a daemon, to nowhere, so that no file gets their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)

@@ -159,6 +159,7 @@ def require_free(folder: Path, key: str, allowed: Collection[str] = ()) -> None:
         ConfigError: it has.
     """
     if found := [name for name in SIGNS if name not in allowed and (folder / name).exists()]:
+        lock.require_free(folder)
         raise ConfigError(
             f"{key}: expected a folder of its own, but {folder} has {found[0]} of an earlier run; choose another "
             "folder, or remove that one"

@@ -32,6 +32,10 @@ _STEPS = 2**17
 """Kernel steps of a block, at most: while it goes on, no signal is looked at."""
 
 
+_MOST_STEPS = 2**53
+"""Steps of all chains together, so that no count of them overflows 64 bits."""
+
+
 def _rule(given: Stop | Mapping[str, Any] | None) -> Stop | None:
     rule = Stop(**given) if isinstance(given, Mapping) else given
     return rule if rule is not None and (rule.targets or rule.minutes is not None) else None
@@ -83,6 +87,13 @@ class Chains(eqx.Module):
     def __check_init__(self) -> None:
         if self.placement not in ("auto", "sequential", "vectorized"):
             raise ConfigError(f"placement: expected auto, sequential or vectorized, but got {self.placement!r}")
+        if self.chains * (self.warmup + self.draws) * self.thinning > _MOST_STEPS:
+            counts = {name: getattr(self, name) for name in ("chains", "warmup", "draws", "thinning")}
+            name = max(counts, key=lambda name: counts[name])
+            raise ConfigError(
+                f"{name}: expected at most 2^53 steps of all chains (chains x (warmup + draws) x thinning), but got "
+                f"{counts[name]}; lower it"
+            )
 
     def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - for those that train
         """What its answer is made of."""

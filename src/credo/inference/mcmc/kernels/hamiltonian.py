@@ -193,7 +193,8 @@ class Hamiltonian(Chains):
     def retuned(self, states: Any, z: np.ndarray, trail: np.ndarray) -> Any:
         """With the metric learned from draws and gradients [chains, draws, dim].
 
-        A chain that is still far above the lowest one, or where the density is not finite, says nothing of the posterior's shape, and is left out.
+        A chain that is still far above the lowest one, or where the density is not finite, says nothing of the
+        posterior's shape, and is left out.
         """
         height = np.asarray(states.inner.potential_energy)
         known = np.isfinite(height)
