@@ -1,5 +1,6 @@
 """The console command. It hears signals from here on, since what else it imports takes a second."""
 
+import os
 import sys
 
 from credo.errors import Interrupted
@@ -8,6 +9,7 @@ from credo.experiment import signals
 
 def main() -> None:
     """Run the command, and exit with its code."""
+    _open_streams()
     signals.leaving()
     from credo.cli import main as cli
 
@@ -18,6 +20,14 @@ def main() -> None:
         code = Interrupted.exit_code
     signals.leaving(code)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Lead standard streams that are closed, as under a daemon, to nowhere, so that no file gets their number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8"))  # noqa: PTH123, SIM115 - a number
 
 
 if __name__ == "__main__":

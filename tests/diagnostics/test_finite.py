@@ -44,3 +44,21 @@ def test_an_inference_that_met_infinity_fails():
 
 def test_no_posterior_is_not_checked():
     assert ask(draws_result({})).status == "not checked"
+
+
+def test_proposals_without_a_density_fail() -> None:
+    stats = {"nan_proposals": np.zeros((2, 10)), "n_steps": np.ones((2, 10)), "lp": np.zeros((2, 10))}
+    result = draws_result({"x": np.zeros((2, 10))}, sample_stats=stats)
+    assert ask(result).status == "passed"
+    result.tree["sample_stats"]["nan_proposals"][0, 3] = 1
+    answer = ask(result)
+    assert (answer.status, answer.value) == ("failed", 1)
+    assert "NaN at 1 of 20 proposals" in answer.advice
+
+
+def test_an_infinite_log_density_fails_and_is_placed() -> None:
+    lp = np.zeros((2, 10))
+    lp[1, 4] = np.inf
+    answer = ask(draws_result({"x": np.full((2, 10), 0.25)}, sample_stats={"lp": lp}))
+    assert (answer.status, answer.value) == ("failed", 1)
+    assert "log density is inf at 1 of 20 draws, as at x = 0.25" in answer.advice

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -227,7 +228,8 @@ def no_plugin(error: RuntimeError, words: Iterable[str]) -> ConfigError | None:
 
 def obstacle(folder: Path) -> Path | None:
     """The file that stands where a folder is to be made, if there is one."""
-    return next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None)
+    places = (folder, *folder.parents)
+    return next((one for one in places if os.path.exists(one) and not one.is_dir()), None)  # noqa: PTH110 - a long name raises in Path.exists
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:

@@ -7,6 +7,7 @@ belong to no class. Where nothing is declared a number is finite, and a whole on
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from enum import Enum
 from math import inf, isnan
 from pkgutil import resolve_name
 from types import UnionType
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 
 from credo.code import loading
+from credo.config import paths
 from credo.errors import ConfigError
 from credo.ranges import LARGEST, Natural, Positive, Range, count
 
@@ -112,6 +114,8 @@ def require(key: str, value: Any, hint: Any) -> None:
                 require(f"{key}[{place}]" if isinstance(inner, Mapping) else key, inner, of)
             elif not _allows(inner, of):
                 raise ConfigError(f"{key}: expected {_expected(of, inner, several=True)}, but got {_said(inner)}")
+    elif value is not None and (contract := _contract(hint)) is not None:
+        raise ConfigError(_no_part(key, value, contract))
     elif not _allows(value, hint):
         raise ConfigError(f"{key}: expected {_expected(hint, value)}, but got {_said(value)}")
 
@@ -122,6 +126,20 @@ def _allows(value: Any, hint: Any) -> bool:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return any(value in one for one in ranges or [Range()])
     return not ranges or _takes(hint, type(value))
+
+
+def _contract(hint: Any) -> type | None:
+    """The class of which a part stands there, where a part is all that may."""
+    found = [one for one in _options(hint) or (hint,) if one is not type(None)]
+    is_part = len(found) == 1 and isinstance(found[0], type) and found[0].__module__.startswith("credo.")
+    return found[0] if is_part and not issubclass(found[0], Enum) else None
+
+
+def _no_part(key: str, value: Any, contract: type) -> str:
+    group = key.rpartition(".")[2]
+    words = sorted({file.stem for folder in paths.folders() for file in folder.glob(f"conf/{group}/*.yaml")})
+    choose = f"choose one of its group, as in {group}={words[0]}" if words else "give its _target_ and settings"
+    return f"{key}: expected {contract.__name__}, a part with a _target_, but got {_said(value)}; {choose}"
 
 
 def _is_single(hint: Any) -> bool:

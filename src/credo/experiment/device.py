@@ -55,7 +55,7 @@ def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
     """The platform on which JAX starts, which has as many devices as are asked for."""
     try:
         backend = str(jax.default_backend())
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # an assertion where a platform is known, but has no plugin
         asked = os.environ.get("JAX_PLATFORMS")
         raise ConfigError(
             f"device.platform={platform}: JAX cannot start ({_first_line(error)}); "
@@ -87,7 +87,8 @@ def _loaded() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "there is no such platform here"
 
 
 def _keep_programs(jax: Any, wanted: str) -> None:

@@ -103,7 +103,7 @@ def load(reference: str) -> Callable[..., Any]:
         raise ConfigError(f"function: expected module:function, but got {reference!r}")
     try:
         module = loading.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"function: the module {module_name!r} cannot be imported ({told(error)}); is its file in the folder where "
             f"credo was started?{loading.hidden(error)}"

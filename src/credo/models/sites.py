@@ -104,11 +104,11 @@ def traced(program: Bound, look: Callable[[dict[str, Message]], Any]) -> None:
         jax.eval_shape(run, jax.random.key_data(jax.random.key(0)))
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a main guard leaves the process
         raise _failed(program.model, error) from error
 
 
-def _failed(model: Model, error: Exception) -> ConfigError:
+def _failed(model: Model, error: BaseException) -> ConfigError:
     if isinstance(error, KeyError) and (latent := error.args[0]) in model.supports and latent not in model.prior:
         return ConfigError(
             f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "

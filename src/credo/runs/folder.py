@@ -94,7 +94,12 @@ def chosen(hydra: Any) -> Path:
         raise explain(error) from error
     if not typed.strip():
         raise ConfigError(f"hydra.run.dir: expected a folder, but got {typed!r}")
-    return Path(os.path.abspath(typed))  # noqa: PTH100 - as Hydra does
+    folder = Path(os.path.abspath(typed))  # noqa: PTH100 - as Hydra does
+    try:
+        folder.exists()
+    except OSError as error:  # a name that is too long
+        raise no_folder(error, sys.argv[1:]) from error
+    return folder
 
 
 def register() -> None:
@@ -154,6 +159,7 @@ def require_free(folder: Path, key: str, allowed: Collection[str] = ()) -> None:
         ConfigError: it has.
     """
     if taken := [name for name in SIGNS if name not in allowed and (folder / name).exists()]:
+        lock.require_free(folder)
         raise ConfigError(
             f"{key}: expected a folder of its own, but {folder} has {taken[0]} of an earlier run; choose another "
             "folder, or remove that one"

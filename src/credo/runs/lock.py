@@ -30,15 +30,36 @@ def held(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise ConfigError(
-            f"{folder}: the run goes on in {holder}; wait until it is over, or stop that process first"
-        ) from None
+        raise _taken(folder, holder) from None
     try:
         with suppress(OSError):  # a full disk: its holder is not known, then
             (folder / FILE).write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
         yield
     finally:
         lock.release()
+
+
+def require_free(folder: Path) -> None:
+    """Refuse a folder that another process holds; nothing is written.
+
+    Raises:
+        ConfigError: another process has it; the sentence says which.
+    """
+    from filelock import FileLock, Timeout
+
+    if not (folder / FILE).exists():
+        return
+    try:
+        with FileLock(folder / FILE, timeout=0, is_singleton=True):
+            return
+    except Timeout:
+        raise _taken(folder, _holder(folder / FILE)) from None
+    except OSError:  # it cannot be asked; the caller refuses the folder all the same
+        return
+
+
+def _taken(folder: Path, holder: str) -> ConfigError:
+    return ConfigError(f"{folder}: the run goes on in {holder}; wait until it is over, or stop that process first")
 
 
 def _holder(file: Path) -> str:

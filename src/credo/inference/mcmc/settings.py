@@ -25,6 +25,9 @@ MOST_SCALARS = 2**23
 _STEPS = 2**17
 """Kernel steps of a block, at most: while it goes on, no signal is looked at."""
 
+_MOST_STEPS = 2**53
+"""Steps of all chains together, so that no count of them overflows 64 bits."""
+
 
 def _rule(stop: Stop | Mapping[str, Any] | None) -> Stop | None:
     rule = Stop(**stop) if isinstance(stop, Mapping) else stop
@@ -75,6 +78,13 @@ class Settings(eqx.Module):
             word = getattr(self, name)
             if word not in CHAIN_METHODS and (word, name) != (None, "placement"):
                 raise ConfigError(f"{name}: expected {', '.join(CHAIN_METHODS[:-1])} or vectorized, but got {word!r}")
+        if self.chains * (self.warmup + self.draws) * self.thinning > _MOST_STEPS:
+            counts = {name: getattr(self, name) for name in ("chains", "warmup", "draws", "thinning")}
+            name = max(counts, key=lambda name: counts[name])
+            raise ConfigError(
+                f"{name}: expected at most 2^53 steps of all chains (chains x (warmup + draws) x thinning), but got "
+                f"{counts[name]}; lower it"
+            )
 
     @property
     def name(self) -> str:

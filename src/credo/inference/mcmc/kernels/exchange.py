@@ -42,6 +42,7 @@ class ExchangeInfo(NamedTuple):
     lp: Array
     n_steps: Array
     step_size: Array
+    nan_proposals: Array
     inner_drift: Array
 
 

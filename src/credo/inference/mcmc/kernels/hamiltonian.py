@@ -187,10 +187,14 @@ class Hamiltonian(Kernel):
     def adapt_metric(self, states: Any, z: np.ndarray, gradients: np.ndarray, layout: Layout) -> Any:
         """With the metric learned from draws and gradients [chains, draws, dim].
 
-        A chain that is still far above the lowest one says nothing of the posterior's shape, and is left out.
+        A chain that is still far above the lowest one, or where the density is not finite, says nothing of the
+        posterior's shape, and is left out.
         """
         height = np.asarray(states.inner.potential_energy)
-        low = height - np.nanmin(height) < _ARRIVED * (100 + z.shape[-1])
+        known = np.isfinite(height)
+        if not known.any():
+            return states
+        low = known & (height - np.min(height, where=known, initial=np.inf) < _ARRIVED * (100 + z.shape[-1]))
         learned = metrics.fit(self.metric, z[low], gradients[low])
         return states if learned is None else _in_metric(layout, learned, layout.chains, states)
 

@@ -61,12 +61,31 @@ class MhInfo(NamedTuple):
     - **lp** - the log density in unconstrained space.
     - **n_steps** - log densities evaluated.
     - **step_size** - s.
+    - **nan_proposals** - proposals whose log density is NaN; -inf, outside of the support, is none.
     """
 
     acceptance_rate: Array
     lp: Array
     n_steps: Array
     step_size: Array
+    nan_proposals: Array
+
+
+class Tally(NamedTuple):
+    """What has been counted of an iteration's proposals.
+
+    - **probability** - the sum of their acceptance probabilities.
+    - **proposals** - how many there are.
+    - **nans** - how many have no log density.
+    """
+
+    probability: Array
+    proposals: Array
+    nans: Array
+
+    def added(self, probability: Array, is_nan: Array) -> "Tally":
+        """With one proposal more."""
+        return Tally(self.probability + probability, self.proposals + 1, self.nans + is_nan)
 
 
 class Target(NamedTuple):
@@ -129,16 +148,16 @@ class Mh(Kernel):
         target = self.target(program)
         rng_key, move_key, flip_key = jax.random.split(state.rng_key, 3)
         state = state._replace(rng_key=rng_key)
-        total = drift = jnp.zeros_like(state.log_density)
-        count = jnp.array(0)
+        drift = jnp.zeros_like(state.log_density)
+        tally = Tally(drift, jnp.array(0), jnp.array(0))
         if state.z:
-            state, probability, drift = self._move(target, state, move_key, warmup)
-            total, count = total + probability, count + 1
+            state, tally, drift = self._move(target, state, move_key, warmup, tally)
         for name in target.discrete:
             flip_key, key = jax.random.split(flip_key)
-            state, total, count = self._flip_all(target, name, key, (state, total, count))
+            state, tally = self._flip_all(target, name, key, (state, tally))
         state = state._replace(i=state.i + 1)
-        info = MhInfo(total / jnp.maximum(count, 1), state.log_density, count, jnp.exp(state.log_scale))
+        rate = tally.probability / jnp.maximum(tally.proposals, 1)
+        info = MhInfo(rate, state.log_density, tally.proposals, jnp.exp(state.log_scale), tally.nans)
         return state, self.reported(info, drift)
 
     def target(self, program: Program) -> Target:
@@ -161,22 +180,25 @@ class Mh(Kernel):
         """The Info of an iteration."""
         return info
 
-    def _move(self, target: Target, state: MhState, key: Array, warmup: int) -> tuple[MhState, Array, Array]:
+    def _move(
+        self, target: Target, state: MhState, key: Array, warmup: int, tally: Tally
+    ) -> tuple[MhState, Tally, Array]:
         """Propose for all continuous latents at once, and adapt.
 
         Returns:
-            The state, the acceptance probability, and the drift of the correction.
+            The state, the tally, and the drift of the correction.
         """
         propose_key, accept_key, inner_key = jax.random.split(key, 3)
         flat, unravel = ravel_pytree(state.z)
         step = jnp.linalg.cholesky(state.cov) @ jax.random.normal(propose_key, flat.shape, flat.dtype)
         proposed = unravel(flat + jnp.exp(state.log_scale) * step)
         correction, drift = self.correction(target, state, proposed, inner_key)
-        state, probability = _accepted(target, state, accept_key, (proposed, state.discrete), correction=correction)
+        there = (proposed, state.discrete)
+        state, probability, is_nan = _accepted(target, state, accept_key, there, correction=correction)
         if self.adapt:
             adapted = partial(self._adapted, probability=probability)
             state = lax.cond(state.i < warmup, adapted, lambda same: same, state)
-        return state, probability, drift
+        return state, tally.added(probability, is_nan), drift
 
     def _adapted(self, state: MhState, probability: Array) -> MhState:
         """Another scale and covariance, by the acceptance probability of the last proposal."""
@@ -191,25 +213,25 @@ class Mh(Kernel):
             cov=cov,
         )
 
-    def _flip_all(self, target: Target, name: str, key: Array, carry: tuple[MhState, Array, Array]) -> Any:
+    def _flip_all(self, target: Target, name: str, key: Array, carry: tuple[MhState, Tally]) -> Any:
         """Propose another value for each element of one discrete site in turn.
 
         Args:
             target: see `Target`.
             name: of the site.
             key: a PRNG key.
-            carry: the state, the sum of acceptance probabilities, and how many there are.
+            carry: the state and the tally.
         """
         fn = target.discrete[name]
 
-        def flip(j: Array, carry: tuple[MhState, Array, Array]) -> tuple[MhState, Array, Array]:
-            state, total, count = carry
+        def flip(j: Array, carry: tuple[MhState, Tally]) -> tuple[MhState, Tally]:
+            state, tally = carry
             value_key, accept_key = jax.random.split(jax.random.fold_in(key, j))
             value = state.discrete[name]
             proposed = value.ravel().at[j].set(_other(value_key, fn, value.ravel()[j])).reshape(value.shape)
             there = (state.z, {**state.discrete, name: proposed})
-            state, probability = _accepted(target, state, accept_key, there, fn.support(proposed))
-            return state, total + probability, count + 1
+            state, probability, is_nan = _accepted(target, state, accept_key, there, fn.support(proposed))
+            return state, tally.added(probability, is_nan)
 
         return lax.fori_loop(0, carry[0].discrete[name].size, flip, carry)
 
@@ -256,14 +278,16 @@ def accept(key: Array, log_ratio: Array) -> tuple[Array, Array]:
 
 def _accepted(
     target: Target, state: MhState, key: Array, there: tuple[Values, Values], inside: Any = True, correction: Any = 0.0
-) -> tuple[MhState, Array]:
-    """Move to the proposal or stay; and the acceptance probability."""
+) -> tuple[MhState, Array, Array]:
+    """Move to the proposal or stay; the acceptance probability; and whether the proposal has no log density."""
     log_density = jnp.where(jnp.all(inside), target.log_density(*there), -jnp.inf)
-    accepted, probability = accept(key, log_density - state.log_density + correction)
+    log_ratio = log_density - state.log_density + correction
+    is_nan = jnp.isnan(log_ratio) & (log_density != -jnp.inf)
+    accepted, probability = accept(key, log_ratio)
     z, discrete, log_density = jax.tree.map(
         partial(jnp.where, accepted), (*there, log_density), (state.z, state.discrete, state.log_density)
     )
-    return state._replace(z=z, discrete=discrete, log_density=log_density), probability
+    return state._replace(z=z, discrete=discrete, log_density=log_density), probability, is_nan
 
 
 def _other(key: Array, fn: Any, value: Array) -> Array:
