@@ -10,7 +10,7 @@ import pytest
 
 from console import Said, credo
 from credo.errors import ConfigError
-from credo.models import export
+from credo.runs import exported
 
 TRAIN = ("data=csv", "data.path=rows.csv", "data.target=[u,v]", "data.context=[c]", "model=mdn", "inference=mle")
 SMALL = ("model.hidden=[8]", "model.components=2", "training.epochs=20", "training.members=2", "training.batch_size=16")
@@ -51,7 +51,7 @@ def test_a_loaded_model_says_the_same(folder: Path) -> None:
     rows = pd.read_csv(folder / "rows.csv")
     by_command = predicted(credo("predict", "run", "rows.csv", cwd=folder))
     for place in (folder / "run", folder / "run" / "model"):
-        np.testing.assert_allclose(export.load(place)(rows).to_numpy(), by_command.to_numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(exported.load(place)(rows).to_numpy(), by_command.to_numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_predictions_are_those_of_the_run(folder: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_predictions_are_those_of_the_run(folder: Path) -> None:
     with xr.open_datatree(folder / "run" / "posterior.nc", engine="netcdf4") as tree:
         rows = tree["predictive"].to_dataset().load()
     whole = pd.read_csv(folder / "rows.csv")
-    said = export.load(folder / "run")(whole)
+    said = exported.load(folder / "run")(whole)
     places = [int(np.argmin(np.abs(whole["u"] - u))) for u in rows["y"].sel(target="u").to_numpy()]
     np.testing.assert_allclose(said["u_mean"].to_numpy()[places], rows["mean"].sel(target="u"), rtol=1e-4)
 
@@ -74,7 +74,7 @@ def test_an_mlflow_model(folder: Path) -> None:
     assert (said.code, "mlflow models serve" in said.out) == (0, True)
     rows = pd.read_csv(folder / "rows.csv").head(5)
     served = mlflow.pyfunc.load_model(str(folder / "served")).predict(rows[["a", "b", "c"]])
-    np.testing.assert_allclose(served.to_numpy(), export.load(folder / "run")(rows).to_numpy(), rtol=1e-6)
+    np.testing.assert_allclose(served.to_numpy(), exported.load(folder / "run")(rows).to_numpy(), rtol=1e-6)
     assert not list((folder / "served").rglob("*.pkl"))
     again = credo("export", "run", "served", cwd=folder)
     assert (again.code, again.err) == (2, "credo: served exists already; name a new folder\n")
@@ -98,12 +98,12 @@ def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> Non
     (tmp_path / "new.csv").write_text("a;b\n1.234,5;2\n")
     (tmp_path / ".hydra").mkdir()
     (tmp_path / ".hydra" / "config.yaml").write_text('data: {separator: ";", decimal: ",", thousands: "."}\n')
-    assert export.rows(tmp_path, tmp_path / "new.csv").to_dict("list") == {"a": [1234.5], "b": [2]}
+    assert exported.rows(tmp_path, tmp_path / "new.csv").to_dict("list") == {"a": [1234.5], "b": [2]}
 
 
 def test_only_networks_predict(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
-        export.load(tmp_path)
+        exported.load(tmp_path)
 
 
 def test_what_was_learned_is_plain(folder: Path) -> None:

@@ -10,8 +10,8 @@ import xarray as xr
 
 from console import QUIET, credo
 from credo.errors import Interrupted
-from credo.models import export
 from credo.report.run.none import NoReport
+from credo.runs import exported
 from registry import few
 
 ASKED = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
@@ -22,7 +22,7 @@ def broken(*_: Any, **__: Any) -> None:
 
 
 def test_a_part_that_fails_is_told(tmp_path: Path) -> None:
-    with mock.patch.object(export, "save", broken), mock.patch.object(NoReport, "write", broken):
+    with mock.patch.object(exported, "save", broken), mock.patch.object(NoReport, "write", broken):
         said = credo(*ASKED, cwd=tmp_path)
     assert said.code == 0, said.err
     assert "not done The model could not be made: MemoryError: no room" in said.out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from credo.code import loading
+from credo.config import loading
 from credo.errors import ConfigError
 from credo.models.program import load
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from console import QUIET, credo
-from credo.code import record
 from credo.errors import ConfigError
 from credo.inference.base import Snapshot
 from credo.runs import reproduction
 from credo.runs.checkpoint import Checkpoint
+from credo.runs.code import record
 from registry import few
 
 PROGRAM = """

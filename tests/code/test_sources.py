@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from credo.code import loading, sources
+from credo.config import loading
+from credo.runs.code import sources
 
 FILES = {
     "program.py": "import numpyro\nimport yaml\nfrom package import deep\n\ndef model(y):\n    import inner\n",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from credo.code.values import Values
+from credo.runs.code.values import Values
 
 COMMON = """
 import collections, dataclasses, datetime, enum, functools, logging, os, pathlib, re
@@ -77,7 +77,7 @@ handled = handlers.condition(handlers.reparam(closure, config={"mu": LocScaleRep
 DIGESTS = """
 import json, sys
 import program
-from credo.code.values import Values
+from credo.runs.code.values import Values
 found = Values(lambda name: name == "program", str)
 for name in ("closure", "handled", "Net"):
     found.read(f"program.{name}", getattr(program, name))

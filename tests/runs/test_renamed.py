@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from console import credo
-from credo.models import export
 from credo.report.comparison import runs
-from credo.runs import renamed, saved
+from credo.runs import exported, renamed, saved
 
 OLD = Path(__file__).parent / "old"
 NAMES = (OLD / "names.txt").read_text().split()
@@ -43,7 +42,7 @@ def test_an_old_run_can_be_read_and_compared(coins: Path) -> None:
 
 def test_an_old_network_predicts(tmp_path: Path) -> None:
     network = Path(shutil.copytree(OLD / "network", tmp_path / "network"))
-    predicted = export.load(network)(pd.DataFrame({"x": [0.0, 0.5]}))
+    predicted = exported.load(network)(pd.DataFrame({"x": [0.0, 0.5]}))
     assert list(predicted)[:2] == ["y_mean", "y_sd"]
     assert np.isfinite(predicted.to_numpy()).all()
 

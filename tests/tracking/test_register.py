@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from console import credo
 from credo.errors import ConfigError
-from credo.models import export
+from credo.runs import exported
 from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.tracking.mlflow.tracker import MlflowTracker
 
@@ -44,7 +44,7 @@ def test_a_trained_network_becomes_a_version_that_is_linked_to_its_run(trained: 
 
     rows = pd.read_csv(trained / "rows.csv").head(5)
     served = mlflow.pyfunc.load_model(str(version.source)).predict(rows[["a"]])
-    np.testing.assert_allclose(served.to_numpy(), export.load(trained / "run")(rows).to_numpy(), rtol=1e-6)
+    np.testing.assert_allclose(served.to_numpy(), exported.load(trained / "run")(rows).to_numpy(), rtol=1e-6)
     assert not list((trained / "mlartifacts").rglob("*.pkl"))
     assert list((trained / "mlartifacts").rglob("MLmodel"))
 

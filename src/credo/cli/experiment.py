@@ -10,8 +10,7 @@ from hydra.core.utils import configure_log
 from omegaconf import DictConfig, OmegaConf
 
 from credo.cli.errors import report
-from credo.code import loading
-from credo.config import paths
+from credo.config import loading, paths
 from credo.errors import CredoError, PrunedError, RunError
 from credo.experiment import signals
 from credo.runs import folder as run_folder

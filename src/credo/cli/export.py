@@ -16,13 +16,13 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: the run has no model that can predict, or the folder exists.
     """
-    from credo.models import export
+    from credo.runs import exported
 
     words, trusted = trust.without_flag(arguments)
     if len(words) != 2 or any(word.startswith("-") for word in words):
         raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
     folder = resume.folder(words[0])
     prepare(folder, trusted=trusted)
-    export.to_mlflow(folder, Path(words[1]), trusted=trusted)
+    exported.to_mlflow(folder, Path(words[1]), trusted=trusted)
     sys.stdout.write(f"serve it: mlflow models serve -m {words[1]} --host 127.0.0.1 --env-manager local\n")
     return 0

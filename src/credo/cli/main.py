@@ -18,8 +18,7 @@ import credo
 from credo.cli import help, hydra_app  # noqa: A004 - it is what is typed
 from credo.cli.errors import report
 from credo.cli.flags import VERBS
-from credo.code import loading
-from credo.config import messages, paths, schema
+from credo.config import loading, messages, paths, schema
 from credo.errors import CredoError, Interrupted, RunError
 from credo.experiment import signals
 from credo.runs import folder

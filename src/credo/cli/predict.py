@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from credo.cli import saved_run
-from credo.code import record
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import trust
+from credo.runs.code import record
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -17,7 +17,7 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: the run has no model that can predict, or the file does not fit it.
     """
-    from credo.models import export
+    from credo.runs import exported
 
     words, trusted = trust.without_flag(arguments)
     if len(words) != 2 or any(word.startswith("-") for word in words):
@@ -25,9 +25,9 @@ def run(arguments: Sequence[str]) -> int:
     from credo.data.places import existing
 
     file, folder = existing(words[1]), resume.folder(words[0])
-    table = export.rows(folder, file)
+    table = exported.rows(folder, file)
     prepare(folder, trusted=trusted)
-    export.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
+    exported.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
     return 0
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from credo.code import loading
-from credo.config import paths
+from credo.config import loading, paths
 from credo.experiment.resume import Run
 from credo.runs import signature
 from credo.runs.record import Fresh, Resumed

@@ -15,8 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo.code import loading
-from credo.config import paths
+from credo.config import loading, paths
 from credo.errors import ConfigError
 from credo.ranges import LARGEST, Natural, Positive, Range, count
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from credo import ranges
-from credo.code import loading
+from credo.config import loading
 
 PLAIN = {"typing": typing, "collections.abc": collections.abc, "builtins": builtins, "credo.ranges": ranges}
 """The modules whose names stand in type hints, and which cost nothing to import."""

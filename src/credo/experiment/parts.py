@@ -13,8 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from credo.code import loading
-from credo.config import numbers, paths
+from credo.config import loading, numbers, paths
 from credo.config.messages import needed, no_such_key
 from credo.data.base import Source
 from credo.diagnostics.base import Diagnostic

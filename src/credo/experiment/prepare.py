@@ -9,8 +9,6 @@ from typing import Any, cast
 import xarray as xr
 from omegaconf import DictConfig, OmegaConf
 
-from credo.code import record as codes
-from credo.code.record import Code
 from credo.config import paths
 from credo.config.messages import refuse
 from credo.data import dataset
@@ -27,6 +25,8 @@ from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
 from credo.runs import provenance
 from credo.runs.checkpoint import Checkpoint
+from credo.runs.code import record as codes
+from credo.runs.code.record import Code
 from credo.runs.folder import require_free
 from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.secrets import masked

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from credo.code import loading, record
+from credo.config import loading
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import saved
+from credo.runs.code import record
 from credo.runs.saved import Provenance
 
 

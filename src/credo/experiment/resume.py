@@ -9,10 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo.code import record
 from credo.config import paths
 from credo.errors import ConfigError
 from credo.runs import checkpoint, files, lock, saved, signature, trust
+from credo.runs.code import record
 
 NOWHERE = {"_target_": "credo.tracking.none.NoTracker"}
 """The tracking of a run that is recorded nowhere but in its folder."""

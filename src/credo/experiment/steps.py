@@ -17,9 +17,9 @@ from credo.experiment import objective as objectives
 from credo.experiment.prepare import Prepared
 from credo.inference.base import Listener
 from credo.inference.result import Result
-from credo.models import export as exporter
 from credo.report.run import description
 from credo.report.terminal import run as terminal
+from credo.runs import exported as exporter
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from credo.code import loading
-from credo.config import paths
+from credo.config import loading, paths
 from credo.experiment import parts
 from credo.tracking.base import Tracker
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 
-from credo.code import loading
+from credo.config import loading
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments

@@ -22,11 +22,11 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from credo.code.record import NO_CODE
-from credo.code.record import require_same as require_same_code
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Snapshot
 from credo.runs import files, saved, signature
+from credo.runs.code.record import NO_CODE
+from credo.runs.code.record import require_same as require_same_code
 from credo.runs.files import DamagedError
 from credo.writing import replacing
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from credo.code import record
 from credo.runs import saved
+from credo.runs.code import record
 from credo.runs.saved import Provenance
 
 PARTS = {

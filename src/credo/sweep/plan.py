@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from credo import writing
-from credo.code import record
 from credo.errors import ConfigError
 from credo.runs import files, folder, signature, trust
 from credo.runs import job as jobs
+from credo.runs.code import record
 from credo.runs.job import Job
 from credo.secrets import masked
 from credo.sweep.composer import Composer, subdirectory

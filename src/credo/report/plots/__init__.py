@@ -90,7 +90,7 @@ def find(word: str) -> Plot:
     if not place:
         module = import_module(f"{__name__}.{word}")
         return Plot(word, module.TITLE, getattr(module, "OF", ANSWERS), module.draw)
-    from credo.code import loading
+    from credo.config import loading
 
     try:
         module = loading.import_module(place)

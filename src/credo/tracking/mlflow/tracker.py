@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from credo.code import loading
+from credo.config import loading
 from credo.errors import ConfigError, shortened
 from credo.runs.record import Resumed, RunRecord
 from credo.tracking import outbox
@@ -237,9 +237,9 @@ class MlflowTracker(Tracker):
             journal.add("log", metrics=measured, step=int(seconds), time=int(1000 * seconds))
 
     def _register(self, journal: Journal, name: str, folder: Path) -> None:
-        from credo.models import export  # takes time to load
+        from credo.runs import exported  # takes time to load
 
-        if export.is_exported(folder):
+        if exported.is_exported(folder):
             journal.add("register", name=name, version=self._step)
         else:
             message = "tracking.register=%s: the run left no model that can be exported, and no version was registered"

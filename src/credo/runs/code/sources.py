@@ -16,7 +16,7 @@ from types import ModuleType
 from weakref import WeakKeyDictionary
 
 import credo
-from credo.code import loading
+from credo.config import loading
 from credo.runs.provenance import PACKAGES
 
 INSTALLED = ("site-packages", "dist-packages")
@@ -130,7 +130,7 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
 def _hidden_imports(tree: ast.AST) -> Iterator[int]:
     """Lines inside functions that run or import something by a name that is not written there.
 
-    Where this is done as the module is imported, its globals have what came of it (see `credo.code.values`).
+    Where this is done as the module is imported, its globals have what came of it (see `credo.runs.code.values`).
     """
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):

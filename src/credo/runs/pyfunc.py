@@ -13,10 +13,10 @@ class Served(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model."""
-        from credo.models import export
+        from credo.runs import exported
 
         trusted = bool((context.model_config or {}).get("trust"))
-        self.exported = export.load(Path(context.artifacts["model"]), trusted=trusted)
+        self.exported = exported.load(Path(context.artifacts["model"]), trusted=trusted)
 
     def predict(
         self,

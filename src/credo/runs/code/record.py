@@ -15,9 +15,10 @@ from typing import Any
 
 from hydra.utils import get_object
 
-from credo.code import loading, sources
-from credo.code.values import Values
+from credo.config import loading
 from credo.errors import ConfigError
+from credo.runs.code import sources
+from credo.runs.code.values import Values
 from credo.writing import replacing
 
 FOLDER = "code"
@@ -34,7 +35,7 @@ class Code:
         sources: the user's files, by their places below the folder from which they are imported.
         origins: where these are.
         packages: versions of the installed packages that it imports, beyond those that every run records.
-        values: digests of what it reads that is not written in it (see `credo.code.values`).
+        values: digests of what it reads that is not written in it (see `credo.runs.code.values`).
         unknown: why it cannot be known whether other code is the same.
     """
 
