@@ -16,7 +16,7 @@ from conftest import Quiet
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
 from credo.inference.density import Values, potential
-from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.start import Start
 from credo.models.binding import BoundModel

@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 from scipy import stats
 
+from credo.config.supports import within
 from credo.errors import ConfigError
 from credo.experiment.parts import make_model
 from credo.models import priors
-from credo.models.supports import within
 from credo.models.uniform import Above
 
 DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {

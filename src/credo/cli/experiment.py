@@ -55,7 +55,7 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
         signals.check()
         return End(report(error), reason=str(error), state="FAILED")
     except SystemExit as error:  # of the user's own code; nothing of ours leaves the process
-        from credo.models.failure import told  # takes time to load
+        from credo.config.failure import told  # takes time to load
 
         sentence = f"the run ended early, since code that it called raised {told(error)}"
         return End(report(RunError(sentence)), reason=sentence, state="FAILED")

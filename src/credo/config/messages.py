@@ -19,7 +19,6 @@ from omegaconf.errors import OmegaConfBaseException
 from credo.config import numbers, paths
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
-from credo.experiment import objective
 
 MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 """What composing a configuration raises; Hydra raises a plain `ValueError` where a group is given null."""
@@ -85,7 +84,7 @@ def refuse(config: DictConfig) -> None:
     Raises:
         ConfigError: an interpolation leads nowhere, a mandatory value is missing, or `+` added a key that nobody reads.
     """
-    objective.names(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
+    objectives(OmegaConf.to_container(config).get("objective"))  # type: ignore[union-attr]
     try:
         numbers.refuse(config)
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
@@ -280,3 +279,20 @@ def _one_line(error: BaseException) -> str:
     said = [line.strip() for line in str(error).strip().split("\n\n")[0].splitlines() if not _NOTES.match(line)]
     line = " ".join(filter(None, said)).rstrip(".") or type(error).__name__
     return line[:1].lower() + line[1:]
+
+
+def objectives(asked: Any) -> tuple[str, ...]:
+    """The names in `objective`: one, a list of them, or none.
+
+    Raises:
+        ConfigError: it is no name and no list of names.
+    """
+    if asked is None:
+        return ()
+    found = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
+    if not found or not all(isinstance(name, str) for name in found):
+        raise ConfigError(
+            "objective: expected the name of a metric, a list of names, or null, as in objective=elpd_loo, but got "
+            f"{asked}"
+        )
+    return found

@@ -43,7 +43,9 @@ class Synthetic(Source):
     def load(self, model: "Model", seed: int) -> xr.Dataset:
         memory.require(f"data.rows={self.rows} data.features={self.features}", 8 * self.rows * (self.features or 1))
         template = self._template(model, seed)
-        observed, truth = model.simulate(template, seed)
+        from credo.models.simulate import simulate  # takes time to load
+
+        observed, truth = simulate(model, template, seed)
         if "y" in template and "y" not in observed:
             raise ConfigError(
                 "data: a synthetic y is observed, but this model takes y as an input; use data=json or another model"

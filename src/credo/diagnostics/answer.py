@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import jax
 import pandas as pd
 
+from credo.config.failure import told
 from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Diagnostic, Verdict
@@ -17,7 +18,6 @@ from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.result import Result
-from credo.models.failure import told
 from credo.models.problem import Problem
 
 log = logging.getLogger(__name__)

@@ -19,6 +19,11 @@ class OneOf(Constraint):
     def __init__(self, values: tuple[float, ...]) -> None:
         self.values = values
 
+    @property
+    def description(self) -> str:
+        """In words."""
+        return f"one of {', '.join(f'{value:g}' for value in self.values)}"
+
     def __call__(self, x: Any) -> Any:
         """Whether it is."""
         return jnp.isin(x, jnp.asarray(self.values))

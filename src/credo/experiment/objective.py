@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
+from credo.config.messages import objectives as names
 from credo.config.nearest import nearest
 from credo.diagnostics import metrics
 from credo.errors import ConfigError
@@ -14,23 +15,6 @@ if TYPE_CHECKING:
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95")
 """What there is of a scalar of the posterior, as in `posterior/mean/tau`."""
-
-
-def names(asked: Any) -> tuple[str, ...]:
-    """The names in `objective`: one, a list of them, or none.
-
-    Raises:
-        ConfigError: it is no name and no list of names.
-    """
-    if asked is None:
-        return ()
-    found = tuple(asked) if isinstance(asked, list | tuple) else (asked,)
-    if not found or not all(isinstance(name, str) for name in found):
-        raise ConfigError(
-            "objective: expected the name of a metric, a list of names, or null, as in objective=elpd_loo, but got "
-            f"{asked}"
-        )
-    return found
 
 
 def require_possible(asked: Any, method: Inference, problem: "Problem") -> None:

@@ -15,8 +15,8 @@ from numpyro.distributions import biject_to
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 from numpyro.primitives import Messenger
 
+from credo.config.failure import told
 from credo.errors import ConfigError
-from credo.models.failure import told
 from credo.models.messages import Padded
 from credo.models.priors import Placeholders
 from credo.models.problem import Problem

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import xarray as xr
 
+from credo.config.failure import told
 from credo.inference.assemble import Groups, assemble, selected
 from credo.inference.density import Values
 from credo.inference.derive import PARTS, Fixed, batch, densities, one
 from credo.models.dependence import independent
-from credo.models.failure import told
 from credo.models.problem import Problem
 
 _BATCH_SCALARS = 2**23

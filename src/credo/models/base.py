@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 import equinox as eqx
-import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
@@ -149,22 +148,13 @@ class Model(eqx.Module):
         """
         return result
 
-    def simulate(self, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Draw latents from the priors and observations from the likelihood.
-
-        Args:
-            data: the inputs, and placeholders of the observations that give their shapes.
-            seed: of the draw.
-
-        Returns:
-            The observed sites, and the truth: latents and deterministic sites.
+    def template(self, data: xr.Dataset) -> xr.Dataset:
+        """The inputs and placeholders from which data can be drawn (see `simulate.simulate`); by default those given.
 
         Raises:
-            ConfigError: a prior is improper and cannot be drawn from.
+            ConfigError: the model takes its sizes or scales from data, so that nothing can be drawn without any.
         """
-        from credo.models.simulate import simulate
-
-        return simulate(self, data, seed)
+        return data
 
 
 def arguments(function: Any, skip: tuple[str, ...] = ()) -> tuple[frozenset[str], frozenset[str]]:

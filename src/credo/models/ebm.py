@@ -87,8 +87,8 @@ class Ebm(Model):
         """Where the energy's training begins."""
         return self.energy.start(key)
 
-    def simulate(self, data: xr.Dataset, seed: int) -> Any:
-        """Draw theta from its priors and states from the model."""
+    def template(self, data: xr.Dataset) -> xr.Dataset:
+        """Placeholders of states, with as many numbers as the energy has."""
         if self.energy.networks or self.energy.dim is None:
             raise ConfigError(
                 "data: this energy takes its sizes and scales from data, so that nothing can be drawn without any; use "
@@ -100,7 +100,7 @@ class Ebm(Model):
             names = [f"y{i}" for i in range(self.energy.dim)]
             states = np.broadcast_to(np.asarray(self.energy.base.sample(jax.random.PRNGKey(0))), (rows, len(names)))
             data = data.drop_vars("y").assign(y=(dims, states.copy())).assign_coords(target=names)
-        return super().simulate(data, seed)
+        return data
 
     def __call__(self, y: Array, x: Array | None = None, context: Array | None = None) -> None:  # type: ignore[override]
         """Observe y [obs] or [obs, target], of conditional energies given x [obs, feature] and context."""

@@ -174,7 +174,7 @@ class Mdn(Model):
 
         return add_predictive(problem, result, jax.random.fold_in(key, 1))
 
-    def simulate(self, data: xr.Dataset, seed: int) -> Any:  # noqa: ARG002
+    def template(self, data: xr.Dataset) -> xr.Dataset:  # noqa: ARG002 - it is refused
         """Refuse: scales and sizes come from data."""
         raise ConfigError("data: model=mdn takes its scales and sizes from data; use a table, or data=branches")
 

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import equinox as eqx
 
 from credo.config import loading
+from credo.config.failure import told
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
-from credo.models.failure import told
 
 
 class Program(Model):

@@ -14,8 +14,20 @@ from credo.models.sites import trace
 
 
 def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """See `Model.simulate`."""
-    bound = bind(model, data)
+    """Draw latents from the priors and observations from the likelihood.
+
+    Args:
+        model: whose priors and likelihood.
+        data: the inputs, and placeholders of the observations that give their shapes.
+        seed: of the draw.
+
+    Returns:
+        The observed sites, and the truth: latents and deterministic sites.
+
+    Raises:
+        ConfigError: a prior is improper and cannot be drawn from, or the model needs data first.
+    """
+    bound = bind(model, model.template(data))
     sites = {site.name: site for site in trace(bound)}
     for site in sites.values():
         if site.kind == "latent" and site.improper:

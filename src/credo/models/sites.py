@@ -9,12 +9,12 @@ import numpy as np
 from numpyro import handlers
 from numpyro.distributions import constraints
 
+from credo.config.failure import told
+from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.failure import told
 from credo.models.messages import Message, Padded, is_factor, mask_of
 from credo.models.priors import Placeholders
-from credo.models.supports import describe
 from credo.networks.bayesian import is_improper
 
 

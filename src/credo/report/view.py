@@ -1,6 +1,6 @@
 """What the plots look at: a result by variable and by scalar, with names, true values and statistics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -147,9 +147,3 @@ def _flat(group: xr.Dataset, name: str, like: xr.DataArray) -> np.ndarray | None
         return None
     values = group[name]
     return np.ravel(values.transpose(*own).values if set(values.dims) == set(own) else values.values).astype(float)
-
-
-def finite(values: np.ndarray | Iterable[float]) -> np.ndarray:
-    """The finite values, in one row."""
-    flat = np.ravel(np.asarray(values, dtype=float))
-    return flat[np.isfinite(flat)]

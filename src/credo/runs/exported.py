@@ -118,7 +118,8 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     Raises:
         ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
     """
-    from credo.experiment.parts import make_model
+    from credo.config.make import make
+    from credo.models.base import Model
     from credo.models.predict import Predictive
 
     place = _place(folder)
@@ -126,7 +127,7 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
-    model = make_model(config)
+    model = make(config, "model", Model)
     if not model.predicts:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from credo.config import messages
 from credo.errors import ConfigError
-from credo.experiment import objective
 from credo.sweep import environment, search
 from credo.sweep.environment import TRIAL, Trial
 from credo.sweep.sweep import Sweep
@@ -179,4 +179,4 @@ def _done(study: "optuna.study.Study") -> int:
 
 def _objectives(config: DictConfig) -> list[str]:
     typed = OmegaConf.to_container(OmegaConf.create({"o": config.objective}))["o"]  # type: ignore[index, call-overload]
-    return list(objective.names(typed))
+    return list(messages.objectives(typed))

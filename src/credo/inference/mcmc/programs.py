@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
 from credo.inference.start import Beginning, Start, find, find_continuous
 from credo.models.binding import BoundModel

@@ -10,7 +10,7 @@ import numpy as np
 
 from credo import memory
 from credo.errors import ConfigError
-from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.stop import Stop
 from credo.inference.start import require_possible

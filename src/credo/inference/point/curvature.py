@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from credo.config.failure import told
 from credo.inference.point import profile
 from credo.inference.point.derivatives import Derivatives, LogDensity, differentiate, fallen, jacobian, shown
 from credo.inference.point.edges import Edges, judge
 from credo.inference.point.scalars import Scalars, held, moves, share
 from credo.inference.point.spectrum import Spectrum, decompose
-from credo.models.failure import told
 from credo.models.problem import Problem
 
 _MOST = 1000

@@ -16,9 +16,9 @@ from jax.nn import softplus
 from jax.typing import ArrayLike
 from numpyro.distributions import constraints
 
+from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.mixtures.special import inverse_softplus
-from credo.models.supports import describe
 
 Parameters = dict[str, Array]
 """Of one component or of many [..., component], each [..., target]."""

@@ -1,8 +1,8 @@
 """Densities and intervals of draws, fast enough to be had for every panel."""
 
-import numpy as np
+from collections.abc import Iterable
 
-from credo.report.view import finite
+import numpy as np
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_DRAWS = 2_000_000
@@ -61,3 +61,9 @@ def intervals(draws: np.ndarray) -> np.ndarray:
     """The quantiles 5, 25, 50, 75 and 95 %; NaN where a draw is not finite. [element, draw] -> [5, element]."""
     step = 1 + draws.size // MOST_DRAWS
     return np.quantile(draws[:, ::step].astype(float), PROBABILITIES, axis=1)
+
+
+def finite(values: np.ndarray | Iterable[float]) -> np.ndarray:
+    """The finite values, in one row."""
+    flat = np.ravel(np.asarray(values, dtype=float))
+    return flat[np.isfinite(flat)]

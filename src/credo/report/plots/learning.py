@@ -4,9 +4,10 @@ import numpy as np
 
 from credo.inference.result import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import finite
 from credo.report.drawing.numbers import counted
 from credo.report.drawing.sheet import ACCENT, INK, MARK, WIDTH, Panel, Sheet
-from credo.report.view import Evidence, finite
+from credo.report.view import Evidence
 
 OF = of(groups=("training",))
 TITLE = "Learning curves"

@@ -9,8 +9,9 @@ from scipy.stats import binom
 
 from credo.inference.result import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
-from credo.report.view import Evidence, finite
+from credo.report.view import Evidence
 
 OF = of(groups=("predictive",))
 TITLE = "Probability integral transform"

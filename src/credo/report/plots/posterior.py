@@ -7,11 +7,11 @@ import numpy as np
 
 from credo.inference.result import Kind
 from credo.report.drawing.base import Drawing
-from credo.report.drawing.density import density, intervals, limits
+from credo.report.drawing.density import density, finite, intervals, limits
 from credo.report.drawing.forest import Intervals
 from credo.report.drawing.numbers import fixed, places
 from credo.report.drawing.sheet import ACCENT, INK, MARK, SOFT, WIDTH, Panel, Sheet
-from credo.report.view import Evidence, Variable, finite
+from credo.report.view import Evidence, Variable
 
 TITLE = "Posterior"
 EDGE, GAP, HEAD, FOOT, BETWEEN = 2.0, 24.0, 16.0, 26.0, 12.0

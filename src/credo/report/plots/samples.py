@@ -4,8 +4,9 @@ import numpy as np
 
 from credo.inference.result import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet
-from credo.report.view import Evidence, finite
+from credo.report.view import Evidence
 
 OF = of(groups=("samples",))
 TITLE = "Samples of the model"

@@ -23,7 +23,7 @@ from credo.errors import ConfigError
 from credo.inference.density import Values, potential, require_density
 from credo.inference.mcmc import metric as metrics
 from credo.inference.mcmc.descent import lowered
-from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
 from credo.inference.mcmc.metric import Metric
 from credo.inference.start import Start

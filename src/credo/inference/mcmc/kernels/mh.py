@@ -22,7 +22,7 @@ from numpyro import handlers
 
 from credo.inference.density import Program, Values, discrete_latents, potential, structure
 from credo.inference.mcmc.conditional import of_others
-from credo.inference.mcmc.kernels.base import Kernel
+from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.programs import advance
 from credo.inference.result import Result

@@ -7,8 +7,6 @@ import jax
 import numpy as np
 from numpyro.distributions import constraints
 
-from credo.energies.units import OneOf
-
 _WORDS = {
     type(constraints.boolean): "0 or 1",
     type(constraints.nonnegative_integer): "a whole number of at least 0",
@@ -32,8 +30,8 @@ def describe(support: Any) -> str:
     """A support in words."""
     if isinstance(support, type(constraints.independent(constraints.real, 1))):
         return describe(support.base_constraint)
-    if isinstance(support, OneOf):
-        return f"one of {', '.join(f'{value:g}' for value in support.values)}"
+    if own := getattr(support, "description", ""):  # of a constraint that is not NumPyro's
+        return str(own)
     if words := _WORDS.get(type(support)):
         return words
     if support.is_discrete and _ends(support) == (-math.inf, math.inf):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpyro.distributions as dist
 
 import credo
-from credo.models.supports import describe
+from credo.config.supports import describe
 
 
 def told(error: BaseException) -> str:

@@ -1,0 +1,145 @@
+"""Make the part that a configuration names: the only caller of `instantiate`."""
+
+import copy
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from credo.config import loading, numbers, paths
+from credo.config.messages import needed, no_such_key
+from credo.errors import ConfigError
+
+
+def make(config: DictConfig, key: str, contract: type, without: str = "") -> Any:
+    """Make a part.
+
+    Args:
+        config: the composed configuration.
+        key: where the part stands.
+        contract: what the part must be.
+        without: a key beside its settings that is not the part's own.
+
+    Raises:
+        ConfigError: the part refuses its settings, or there is none; the sentence names the key as it was typed.
+    """
+    try:
+        return _made(config, key, contract, without)
+    except ConfigError as error:
+        raise ConfigError(_as_typed(str(error), config, key)) from error
+
+
+def _as_typed(sentence: str, config: DictConfig, key: str) -> str:
+    """The sentence by the keys that were typed: a part may have a place of its own, as in `energy: ${energy}`."""
+    node = OmegaConf.select(config, key)
+    for name in node if isinstance(node, DictConfig) else ():
+        if OmegaConf.is_config(config.get(name)) and config[name] == node[name]:
+            sentence = re.sub(rf"\b{re.escape(key)}\.{re.escape(str(name))}\b", str(name), sentence)
+    return sentence
+
+
+def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
+    node = OmegaConf.select(config, key)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise _no_part(key, node, contract)
+    own = cast("dict[str, Any]", OmegaConf.to_container(node, enum_to_str=True))
+    numbers.require_all(key, {name: value for name, value in own.items() if name != without})
+    node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
+    OmegaConf.set_struct(node, False)
+    node.pop(without, None)
+    _name_importable(node)
+    if hasattr(get_object(node._target_), "assemble"):  # a part of another, whose settings stand beside its own
+        node["_target_"] = f"{node._target_}.assemble"
+    try:
+        part = instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        raise _explained(config, error) from error
+    if not isinstance(part, contract):
+        raise ConfigError(
+            f"{key}._target_: expected a {contract.__name__}, but {node._target_} makes a {type(part).__name__}"
+        )
+    return part
+
+
+def _name_importable(node: Any) -> None:
+    """Call the user's own parts by the names under which Python imports them."""
+    for key in node if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else ():
+        if key == "_target_":
+            node[key] = loading.importable(str(node[key]))
+        elif OmegaConf.is_config(node[key]):
+            _name_importable(node[key])
+
+
+def _no_part(key: str, node: Any, contract: type) -> ConfigError:
+    """The sentence for a configuration that names no class, perhaps from a file of another project."""
+    needed = f"a _target_ that names its class, a {contract.__module__}.{contract.__name__}"
+    word = HydraConfig.get().runtime.choices.get(key) if HydraConfig.initialized() else None
+    if word is not None and (file := paths.of_word(key, str(word))) is not None:
+        return ConfigError(f"{key}={word}: expected {needed}, but {file} has none; choose another word, or add one")
+    return ConfigError(f"{key}: expected {needed}, but got {node}")
+
+
+def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:
+    """The part's own sentence under the key where it stands, or one about its call."""
+    causes = list(_causes(error))
+    key = [
+        line.removeprefix("full_key:").strip() for e in causes for line in str(e).splitlines() if "full_key:" in line
+    ][-1]
+    cause = next((e for e in causes if isinstance(e, ConfigError)), causes[-1])
+    if isinstance(cause, ConfigError):
+        return ConfigError(_placed(str(cause), key, OmegaConf.select(config, key)))
+    target = OmegaConf.select(config, f"{key}._target_")
+    if str(error).startswith("Error locating"):
+        return ConfigError(
+            f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
+            f"started?{loading.hidden(cause)}"
+        )
+    from credo.config.failure import refused  # takes time to load
+
+    if (invalid := refused(cause)) is not None:
+        name, expected = invalid
+        value = OmegaConf.select(config, f"{key}.{name}", default=None)
+        if value is None:
+            return ConfigError(f"{key}: {target} makes a distribution whose {name} is not {expected}")
+        return ConfigError(f"{key}.{name}: expected {expected}, but got {value}")
+    if unknown := re.search(r"unexpected keyword argument '(\w+)'", str(cause)):
+        return no_such_key(key, unknown[1], settings(target))
+    if missing := re.search(r"missing \d+ required \D*?'(\w+)'", str(cause)):
+        return needed(f"{key}.{missing[1]}")
+    if "blocklisted" in str(cause):
+        return ConfigError(f"{key}._target_: {target} can run any code, and is never called; name a class of your own")
+    said = " ".join(str(cause).split())
+    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
+
+
+def settings(target: str) -> list[str]:
+    """The names of what a part is made from; of a kernel those of the chains around it, too."""
+    made = get_object(loading.importable(target))
+    own = [*inspect.signature(made).parameters]
+    around = settings(made.whole) if hasattr(made, "whole") else []
+    return [*(name for name in around if name != "kernel"), *own]
+
+
+def _placed(sentence: str, key: str, part: Any) -> str:
+    """A part's own sentence with a key that can be typed.
+
+    It begins with the part's key, with the end of that, with one of its settings, or with what the part is made of.
+    """
+    end = key.rpartition(".")[2]
+    if re.match(rf"{re.escape(key)}\b", sentence):
+        return sentence
+    if re.match(rf"{end}[.:=\[]", sentence):
+        return f"{key}{sentence.removeprefix(end)}"
+    begin = re.match(r"\w+(?=[.:=\[])", sentence)
+    return f"{key}: {sentence}" if begin and OmegaConf.is_dict(part) and begin[0] not in part else f"{key}.{sentence}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
