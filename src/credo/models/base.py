@@ -16,8 +16,8 @@ import xarray as xr
 from jax import Array
 
 from credo.config.nearest import nearest
+from credo.config.supports import describe, within
 from credo.errors import ConfigError
-from credo.models.supports import describe, within
 
 
 def _given(prior: Mapping[str, dist.Distribution | None]) -> dict[str, dist.Distribution]:
