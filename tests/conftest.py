@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from arviz_stats.base import array_stats
 from hydra.utils import get_class, instantiate
 
+from credo.array_stats import array_stats
 from credo.experiment import device
 from credo.inference.base import Inference, Listener
 from credo.inference.result import Result

@@ -49,6 +49,16 @@ def compose(*overrides: str) -> DictConfig:
         return hydra.compose("config", list(overrides))
 
 
+def values(file: Path) -> dict[str, Any]:
+    """What a file of an option gives its class: its own settings, and those of the bases that it names."""
+    given = OmegaConf.load(file)
+    assert isinstance(given, DictConfig)
+    bases = [one.removesuffix("@_here_") for one in given.get("defaults", ()) if str(one).startswith("base/")]
+    merged = OmegaConf.merge(*(OmegaConf.load(file.parent / f"{base}.yaml") for base in bases), given)
+    known = cast("dict[str, Any]", OmegaConf.to_container(merged))
+    return {key: value for key, value in known.items() if key not in {"defaults", "_target_", "checkpoint"}}
+
+
 def needed(name: str, choice: str, *overrides: str) -> tuple[str, ...]:
     """What a user must give with a word of a group, as its first line gives it."""
     missing = OmegaConf.missing_keys(compose(*overrides, f"{name}={choice}"))

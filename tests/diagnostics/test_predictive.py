@@ -8,7 +8,6 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.diagnostics.scores import scores
 from credo.inference.result import Result
@@ -17,6 +16,7 @@ from credo.models.mdn import Mdn
 from credo.models.mdn_derived import add_predictive
 from credo.models.predict import PROBABILITIES, Predictive
 from credo.models.problem import Problem
+from registry import values
 
 from .conftest import draws_result, good_draws
 
@@ -85,8 +85,7 @@ def case(held_out: bool) -> Case:
         {"feature": ["dose", "age"], "target": ["t0", "t1"]},
     )
     rows, train = data.isel(row=slice(7)), data.isel(row=slice(7, None))
-    known = {**OmegaConf.load(CONF)}
-    del known["defaults"]
+    known = values(CONF)
     prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
     model = Mdn(prior=prior, **(known | {"hidden": [], "components": 2, "dtype": "float64"})).fitted(train)
     problem = Problem(model, train, rows) if held_out else Problem(model, rows)

@@ -13,7 +13,6 @@ import numpyro.distributions as dist
 import pytest
 from jax import Array
 from jax.test_util import check_grads
-from omegaconf import OmegaConf
 
 from credo.energies.image import BinaryImage, ImageModel, RealImage, network_of
 from credo.energies.normaliser import ais, enumeration
@@ -21,6 +20,7 @@ from credo.energies.rbm import BernoulliRbm
 from credo.energies.samplers.dmala import Dmala
 from credo.errors import ConfigError
 from credo.networks.conv import Encoder
+from registry import values
 
 ROOT = Path(__file__).parents[2]
 KEY = jax.random.PRNGKey(0)
@@ -51,8 +51,7 @@ def of_all(energy: Any) -> np.ndarray:
 
 def image(**settings: Any) -> ImageModel:
     """The family with the settings of its YAML but for these."""
-    known: dict[str, Any] = {**OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "energy" / "image.yaml"))}  # type: ignore[dict-item]
-    del known["defaults"]
+    known: dict[str, Any] = values(ROOT / "conf" / "energy" / "image.yaml")
     return ImageModel(**(known | settings))
 
 

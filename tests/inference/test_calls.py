@@ -10,7 +10,6 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.errors import RunError
 from credo.inference.base import NO_CHECKPOINTER, Inference, Listener
@@ -22,6 +21,7 @@ from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -45,8 +45,7 @@ def trained(sd: float, **settings: Any) -> Problem:
     x = rng.normal(size=(64, 3))
     y = x @ [0.3, -0.2, 0.1] + rng.normal(size=64)
     data = xr.Dataset({"x": (("obs", "feature"), x), "y": ("obs", y), "sd": ((), sd)})
-    known: dict[str, Any] = {**OmegaConf.load(CONF / "training" / "likelihood.yaml")}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / "training" / "likelihood.yaml")
     training = Likelihood(**known | {"epochs": 40, "batch_size": 16, "members": 2, "patience": None} | settings)
     return Problem(Program(f"{__name__}:line", {}), data, training=training)
 

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.energies.ising import Ising as IsingEnergy
 from credo.energies.ising import IsingModel
@@ -27,6 +26,7 @@ from credo.models.ebm import Ebm
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.uniform import Uniform
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 Z = Callable[..., np.ndarray]
@@ -43,8 +43,7 @@ def quickly(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def settings_of(path: str) -> dict[str, Any]:
-    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / path)
     return known
 
 

@@ -17,7 +17,6 @@ import pytest
 import xarray as xr
 from jax.random import PRNGKey
 from numpyro import handlers
-from omegaconf import OmegaConf
 
 from credo.energies.image import ImageModel
 from credo.energies.ising import IsingModel
@@ -35,6 +34,7 @@ from credo.models.ebm import Ebm
 from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 from credo.models.simulate import simulate
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 POSITIVE = ("leading", "scale", "inverse_temperature")
@@ -51,8 +51,7 @@ def quickly() -> Iterator[None]:
 
 def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:
     """With the settings of its YAML."""
-    known: dict[str, Any] = {**OmegaConf.load(CONF / "energy" / f"{cls.__name__.removesuffix('Model').lower()}.yaml")}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / "energy" / f"{cls.__name__.removesuffix('Model').lower()}.yaml")
     return cls(**(known | settings))
 
 
@@ -396,8 +395,8 @@ def test_what_is_given_changes_the_energy_of_its_row_alone(conditioning: str, gi
     energies = distribution.energies(y)
     assert energies.shape == (3,)
     assert len(np.unique(energies)) == 3
-    for name, (_, values) in given.items():
-        changed = dict(of.bound.arrays) | {name: values + np.array([[0.0], [1.0], [0.0]])}
+    for name, (_, given_values) in given.items():
+        changed = dict(of.bound.arrays) | {name: given_values + np.array([[0.0], [1.0], [0.0]])}
         other, _ = drawn(replace(of.bound, arrays=changed), PRNGKey(2), latents)
         assert list(np.isclose(other.energies(y), energies)) == [True, False, True], name
 

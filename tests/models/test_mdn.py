@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from numpyro import handlers
-from omegaconf import OmegaConf
 from scipy import stats
 
 from credo.errors import ConfigError
@@ -22,6 +21,7 @@ from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mixtures import ConditionalMixture
 from credo.models.problem import Problem
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf" / "model" / "mdn.yaml"
 KEY = jax.random.PRNGKey(0)
@@ -30,8 +30,7 @@ ON_THE_LINE = ("gaussian", "gaussian_full", "logistic", "laplace", "student_t")
 
 def mdn(weight: float = 1.0, bias: float = 1.0, **settings: Any) -> Mdn:
     """A small network with the other settings of its YAML."""
-    known: dict[str, Any] = {**OmegaConf.load(CONF)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF)
     prior = {"weight": priors.gaussian(0.0, weight), "bias": priors.gaussian(0.0, bias)}
     return Mdn(prior=prior, **(known | {"hidden": [6, 6], "dtype": "float64"} | settings))
 
@@ -386,8 +385,7 @@ def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) 
 
 @pytest.mark.parametrize("latent", ["weight", "bias"])
 def test_a_prior_that_is_missing_is_named(latent: str) -> None:
-    known = {**OmegaConf.load(CONF)}
-    del known["defaults"]
+    known = values(CONF)
     prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias") if name != latent}
     rows = data(targets())
     with pytest.raises(

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from jax.random import PRNGKey, split
-from omegaconf import OmegaConf
 
 from credo.energies.model import EnergyModel
 from credo.energies.neural import ConditionalModel, NeuralModel
@@ -39,6 +38,7 @@ from credo.models.binding import BoundModel
 from credo.models.ebm import Ebm
 from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 ROWS = 20_000
@@ -62,8 +62,7 @@ def quickly() -> Iterator[None]:
 
 
 def settings_of(path: str) -> dict[str, Any]:
-    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / path)
     return known
 
 

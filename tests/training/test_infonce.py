@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.data.dataset import split
@@ -37,6 +36,7 @@ from credo.models.ebm_derived import add_energy
 from credo.models.problem import Problem
 from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 K = 32
@@ -49,8 +49,7 @@ class Quiet:
 
 
 def settings_of(path: str) -> dict[str, Any]:
-    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / path)
     return known
 
 

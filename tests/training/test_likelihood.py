@@ -11,7 +11,6 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.diagnostics.scores import scores
 from credo.diagnostics.settled import Settled
@@ -28,6 +27,7 @@ from credo.models.mdn_derived import add_predictive
 from credo.models.problem import Problem
 from credo.models.program import Program
 from interruptions import Cut, Memory
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 SD = 0.2
@@ -37,8 +37,7 @@ Fit = Callable[..., Result]
 
 
 def settings_of(path: str) -> dict[str, Any]:
-    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / path)
     return known
 
 

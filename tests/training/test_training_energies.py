@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from omegaconf import OmegaConf
 
 from credo.energies.ising import IsingModel
 from credo.energies.model import EnergyModel
@@ -37,6 +36,7 @@ from credo.models.ebm import Ebm
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 from interruptions import Cut, Memory
+from registry import values
 
 CONF = Path(__file__).parents[2] / "conf"
 ROWS = 48
@@ -54,8 +54,7 @@ def quickly() -> Iterator[None]:
 
 
 def settings_of(path: str) -> dict[str, Any]:
-    known: dict[str, Any] = {**OmegaConf.load(CONF / path)}
-    del known["defaults"]
+    known: dict[str, Any] = values(CONF / path)
     return known
 
 

@@ -113,7 +113,10 @@ class Nothing:
 SECTIONS: dict[str, type] = {"device": Device, "diagnostics": Diagnostics}
 """The groups whose options name no class."""
 
-BESIDE: dict[str, dict[str, Any]] = {"inference": {"checkpoint": Checkpoint}}
+BESIDE: dict[str, dict[str, Any]] = {
+    "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
+    "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
+}
 """Keys that stand among the settings of a group's parts and are not theirs."""
 
 
@@ -146,7 +149,7 @@ def _made(
         return None
     settings = {name: hint for name, hint, required in found.parameters if required or name in keys}
     fields = {name: (_type(hint, is_decimal=name in decimals), MISSING) for name, hint in settings.items()}
-    beside = {name: (node, field(default_factory=node)) for name, node in BESIDE.get(group, {}).items()}
+    beside = BESIDE.get(group, {})
     every = {"_target_": (str, target)} | fields | beside
     return make_dataclass(target.rpartition(".")[2], [(name, *one) for name, one in every.items()])
 
@@ -177,6 +180,8 @@ def _of_union(options: tuple[Any, ...]) -> Any:
     others = {_type(one) for one in options if one is not type(None) and one is not None}
     (of,) = others if len(others) == 1 else (Any,)
     optional = any(one is None or one is type(None) for one in options)
+    if optional and get_origin(of) is dict:
+        return Any  # OmegaConf puts no mapping where there was none
     return Union[of, None] if optional and of is not Any else of  # noqa: UP007 - of a value
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from credo.array_stats import array_stats
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.hamiltonian import asked, statistic
-from credo.inference.convergence import array_stats
 from credo.inference.result import Result
 from credo.ranges import Positive
 

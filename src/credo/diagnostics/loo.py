@@ -17,11 +17,11 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
+from credo.array_stats import array_stats
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels, moving, scalars, title
-from credo.inference.convergence import array_stats
 from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Finite
 

@@ -12,11 +12,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from credo.array_stats import array_stats
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import heavy, pieces
-from credo.inference.convergence import array_stats
 from credo.inference.result import Kind, Of, Result, of
 from credo.ranges import Positive
 

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from credo.array_stats import array_stats
 from credo.config.nearest import nearest
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import moving, scalars
 from credo.errors import ConfigError
-from credo.inference.convergence import array_stats, constant
+from credo.inference.convergence import constant
 from credo.inference.result import Kind, Of, Result, of
 from credo.models.problem import Problem
 from credo.ranges import NonNegative

@@ -7,13 +7,10 @@ fit is ArviZ's. Its k has a standard error of (1 + k) / sqrt(m) for m independen
 """
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
-from credo.diagnostics.arviz import arviz_array
-
-array_stats: Any = arviz_array.array_stats
+from credo.array_stats import array_stats
 
 NO_SD, NO_MEAN = 0.5, 0.7
 """A standard deviation is not reported where k of the largest 20 % exceeds 0.5, or k of the fewer ones by more than its

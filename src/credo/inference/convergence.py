@@ -8,12 +8,11 @@ constant to be the number of its draws.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from arviz_stats.base import array as arviz_array
 
-array_stats: Any = arviz_array.array_stats
+from credo.array_stats import array_stats
+
 """ArviZ's statistics of plain arrays, which have no annotations."""
 
 TAILS = (0.05, 0.95)

@@ -1,11 +1,8 @@
 """Whether chains of states agree: the largest R-hat (Vehtari et al. 2021) of their numbers and energies."""
 
-from typing import Any
-
 import numpy as np
-from arviz_stats.base import array as arviz_array
 
-array_stats: Any = arviz_array.array_stats
+from credo.array_stats import array_stats
 
 
 def largest_r_hat(states: np.ndarray, energies: np.ndarray) -> float:

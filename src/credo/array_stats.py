@@ -4,9 +4,11 @@ arviz_base puts a lazy `numpyro` into sys.modules, after which `import numpyro.d
 its submodules as attributes; loading NumPyro first avoids that.
 """
 
+from typing import Any
+
 # isort: off
 import numpyro as _numpyro  # noqa: F401 - see above
-from arviz_stats.base import array as arviz_array
+from arviz_stats.base import array as _array
 # isort: on
 
-__all__ = ["arviz_array"]
+array_stats: Any = _array.array_stats
