@@ -53,7 +53,7 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
     _name_importable(node)
-    if hasattr(get_object(node._target_), "assemble"):  # a part of another, whose settings stand beside its own
+    if hasattr(_located(str(node._target_)), "assemble"):  # a part of another, whose settings stand beside its own
         node["_target_"] = f"{node._target_}.assemble"
     try:
         part = instantiate(node, _convert_="all")
@@ -64,6 +64,14 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
             f"{key}._target_: expected a {contract.__name__}, but {node._target_} makes a {type(part).__name__}"
         )
     return part
+
+
+def _located(target: str) -> Any:
+    """What a `_target_` names; `None` where it cannot be imported, which `instantiate` then says."""
+    try:
+        return get_object(target)
+    except Exception:  # noqa: BLE001 - whatever the module raises
+        return None
 
 
 def _name_importable(node: Any) -> None:
