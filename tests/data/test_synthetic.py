@@ -28,6 +28,11 @@ class Line:
         return {"y": y}, {"net/slope": slope, "levels": levels, "scale": np.asarray(0.5)}
 
 
+@pytest.fixture(autouse=True)
+def _simulated_by_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("credo.models.simulate.simulate", lambda model, data, seed: model.simulate(data, seed))
+
+
 SETTINGS = {"rows": 10, "features": 2, "groups": 3, "sigma": 1.0}
 
 

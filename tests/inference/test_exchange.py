@@ -49,7 +49,6 @@ def settings_of(path: str) -> dict[str, Any]:
 
 def exchange(**settings: Any) -> Mcmc:
     known = settings_of("inference/exchange.yaml")
-    del known["checkpoint"]
     return Exchange.assemble(**(known | settings))
 
 

@@ -162,7 +162,7 @@ def _type(hint: Any, *, is_decimal: bool = False) -> Any:
 
     Where the hint is unknown, and the file gives a number with a point, it is a number.
     """
-    if hint is signature.Unknown:
+    if signature.Unknown in (hint, *get_args(hint)):  # such as an array or a number
         return float if is_decimal else Any
     if get_origin(hint) is Annotated:
         return _type(get_args(hint)[0])
