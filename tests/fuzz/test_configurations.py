@@ -169,7 +169,7 @@ def typed_in(folder: Path, base: tuple[str, ...], word: str) -> tuple[Said, list
     infer = steps.infer
 
     def begin(*arguments: Any) -> Any:
-        accepted.append(arguments[0].keeper)
+        accepted.append(arguments[0].checkpointer)
         if not RUNS or _is_long(word):
             raise Accepted("accepted")
         return infer(*arguments)

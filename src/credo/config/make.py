@@ -4,6 +4,7 @@ import copy
 import inspect
 import re
 from collections.abc import Iterator
+from pkgutil import resolve_name
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -69,7 +70,7 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
 def _located(target: str) -> Any:
     """What a `_target_` names; `None` where it cannot be imported, which `instantiate` then says."""
     try:
-        return get_object(target)
+        return resolve_name(target)
     except Exception:  # noqa: BLE001 - whatever the module raises
         return None
 
