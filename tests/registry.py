@@ -56,7 +56,13 @@ def values(file: Path) -> dict[str, Any]:
     bases = [one.removesuffix("@_here_") for one in given.get("defaults", ()) if str(one).startswith("base/")]
     merged = OmegaConf.merge(*(OmegaConf.load(file.parent / f"{base}.yaml") for base in bases), given)
     known = cast("dict[str, Any]", OmegaConf.to_container(merged))
-    return {key: value for key, value in known.items() if key not in {"defaults", "_target_", "checkpoint"}}
+    own = {key: value for key, value in known.items() if key not in {"defaults", "_target_", "checkpoint"}}
+    parts = {
+        key: hydra.utils.instantiate(value)
+        for key, value in own.items()
+        if isinstance(value, dict) and "_target_" in value
+    }
+    return own | parts
 
 
 def needed(name: str, choice: str, *overrides: str) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from rich.text import Text
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
 from credo.escape import fenced, link, markdown, visible
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.report.comparison import page as comparison_page
 from credo.report.comparison.runs import Run
 from credo.report.comparison.table import compare

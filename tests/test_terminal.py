@@ -14,7 +14,8 @@ import xarray as xr
 from rich.console import Console
 
 from credo.diagnostics.base import Check, Verdict
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.report.terminal.run import Progress, news, show_answer, show_places
 from credo.runs.record import RunRecord
 

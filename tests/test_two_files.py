@@ -69,7 +69,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from credo.diagnostics.base import Check
-from credo.inference.result import Kind, Of, of
+from credo.inference.kind import Kind, Of, of
 from credo.ranges import Positive
 
 

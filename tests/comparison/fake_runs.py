@@ -15,7 +15,8 @@ from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.loo import leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.runs import netcdf
 from credo.runs.job import Job
 

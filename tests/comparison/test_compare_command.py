@@ -13,7 +13,8 @@ import xarray as xr
 from fake_runs import begun, config, draws, finished
 
 from console import credo
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.report.comparison import page, plots, runs
 from credo.report.comparison.table import Comparison, compare
 from credo.report.terminal import comparison as terminal

@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 
 from credo.config import paths
 from credo.diagnostics.base import Diagnostic
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 
 CONF = Path(__file__).parents[2] / "conf"
 

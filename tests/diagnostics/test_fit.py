@@ -7,7 +7,8 @@ import xarray as xr
 from credo.diagnostics.base import put
 from credo.diagnostics.fit import Fit, compared
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 
 from .conftest import dataset, good_draws
 

@@ -6,7 +6,8 @@ import xarray as xr
 from credo.diagnostics.base import put
 from credo.diagnostics.samples import Samples
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 
 from .conftest import dataset
 

@@ -15,7 +15,8 @@ import xarray as xr
 from credo.config import numbers
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Inference
-from credo.inference.result import Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem

@@ -11,7 +11,8 @@ from credo.diagnostics.summary import labels
 from credo.diagnostics.verdict import judge
 from credo.inference import evaluate as module
 from credo.inference.evaluate import evaluate
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.runs import netcdf

@@ -12,7 +12,8 @@ from scipy import stats
 from credo.config import numbers
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Inference
-from credo.inference.result import Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
@@ -42,7 +43,7 @@ STATS = {
         "acceptance_rate": "f",
         "step_size": "f",
     },
-    "mh": {"n_steps": "i", "lp": "f", "acceptance_rate": "f", "step_size": "f"},
+    "mh": {"n_steps": "i", "lp": "f", "acceptance_rate": "f", "step_size": "f", "nan_proposals": "i"},
 }
 
 
@@ -176,7 +177,7 @@ def test_the_listener_hears_of_every_block(word: str, method: Callable[..., Infe
 
 def settle(method: Callable[..., Inference], word: str, setting: str, value: Any) -> None:
     """What a configuration with this setting goes through: the method is made, and its numbers are asked."""
-    kind = type(method(word, **{setting: value}))
+    kind = type(method(word, **{setting: value}).kernel)  # type: ignore[attr-defined]
     numbers.require_all("inference", {"_target_": f"{kind.__module__}.{kind.__name__}", setting: value})
 
 

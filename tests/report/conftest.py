@@ -11,7 +11,8 @@ from fake_results import DRAWS, make
 
 from credo.diagnostics.base import Check, Verdict
 from credo.diagnostics.summary import summarise
-from credo.inference.result import Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Result, Status
 from credo.report.view import Evidence
 from credo.runs.record import RunRecord
 

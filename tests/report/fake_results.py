@@ -4,7 +4,8 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 
 DRAWS = ("chain", "draw")
 COST = Cost({"compile": 1.2, "warmup": 0.3, "sampling": 0.25}, gradients=63450, density_evaluations=63450, programs=2)

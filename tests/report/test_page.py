@@ -10,7 +10,7 @@ from fake_results import DRAWS, curve, make, predictive, training
 
 from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report import plots
 from credo.report.run.html import HtmlReport
 

@@ -6,7 +6,7 @@ import xarray as xr
 from fake_results import DRAWS, make, predictive
 
 from credo.diagnostics.scores import scores
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.drawing.numbers import number
 from credo.report.run.scores import rows, title
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from credo.diagnostics.base import Verdict
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.drawing import lettering
 from credo.report.drawing.numbers import counted, fixed, number, places, seconds
 from credo.report.run import table

@@ -158,7 +158,7 @@ def test_langevin_without_noise_descends_and_long_gradients_are_clipped() -> Non
     sampler = Langevin(1, 1.0, noise=0.0, clip=3.0)
     walkers, _ = sampler.step(energy, sampler.start(energy, jnp.array([[50.0, 2.0], [2.01, 2.0]])), jax.random.key(0))
     np.testing.assert_allclose(walkers.x, [[48.5, 2.0], [1.51, 2.0]])
-    assert not Langevin.normaliser
+    assert not Langevin.unbiased
 
 
 def test_draws_are_steps_apart() -> None:

@@ -18,7 +18,8 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
 from credo.inference.calls import alone
-from credo.inference.result import Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Result, Status
 from credo.inference.training import continuation, loop
 from credo.inference.training.likelihood import Likelihood
 from credo.models import priors

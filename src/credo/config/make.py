@@ -48,7 +48,7 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise _no_part(key, node, contract)
-    own = cast("dict[str, Any]", OmegaConf.to_container(node, enum_to_str=True))
+    own = cast("dict[str, Any]", OmegaConf.to_container(node, resolve=True, enum_to_str=True))
     numbers.require_all(key, {name: value for name, value in own.items() if name != without})
     node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)

@@ -41,7 +41,7 @@ class Check:
 class Diagnostic(Protocol):
     """One check of a result (`conf/diagnostics`).
 
-    A class attribute `of` says of which results it is (see `inference.result.Of`); without one, it is put to all.
+    A class attribute `of` says of which results it is (see `inference.kind.Of`); without one, it is put to all.
     """
 
     def __call__(self, result: "Result", summary: "pd.DataFrame") -> Check | None:

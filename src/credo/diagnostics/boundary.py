@@ -13,7 +13,8 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 
 _ZERO = 1e-9
 """An end so near to zero is written as zero."""

@@ -9,7 +9,8 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.distinct import advice as whole_numbers
-from credo.inference.result import Of, Result, of
+from credo.inference.kind import Of, of
+from credo.inference.result import Result
 from credo.ranges import Share
 
 _LEVELS = (0.5, 0.9)

@@ -10,7 +10,8 @@ import xarray as xr
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Count
 
 NEAR = 0.01

@@ -9,7 +9,8 @@ import xarray as xr
 
 from credo.diagnostics.loo import loo_metrics
 from credo.diagnostics.scores import scores
-from credo.inference.result import Kind, Result
+from credo.inference.kind import Kind
+from credo.inference.result import Result
 
 
 def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:

@@ -9,7 +9,8 @@ import pandas as pd
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import best_start, listed, record
-from credo.inference.result import Kind, Of, Result, Status, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result, Status
 
 _LOWER = 1e-6
 """A log density that is lower by such a share of itself (or nats, where it is small) is lower beyond rounding."""

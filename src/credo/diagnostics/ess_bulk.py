@@ -12,7 +12,8 @@ import pandas as pd
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import explained, resonant
 from credo.diagnostics.rows import judge_smallest, judged, unless_short
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Positive
 
 

@@ -14,7 +14,8 @@ from scipy.spatial.distance import cdist
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Share
 
 _PERMUTATIONS = 999

@@ -3,7 +3,8 @@
 import numpy as np
 
 from credo.diagnostics.answers import group
-from credo.inference.result import Kind, Result
+from credo.inference.kind import Kind
+from credo.inference.result import Result
 
 
 def asked(result: Result, statistic: str) -> bool:

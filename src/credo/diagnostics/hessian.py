@@ -14,7 +14,8 @@ import pandas as pd
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import NonNegative
 
 

@@ -22,7 +22,8 @@ from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels, moving, scalars, title
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Finite
 
 

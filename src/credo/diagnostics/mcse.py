@@ -17,7 +17,8 @@ from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import heavy, pieces
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Positive
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 
 Better = Literal["lower", "higher"]
 Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy"]

@@ -14,7 +14,8 @@ from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judged
 from credo.diagnostics.summary import heavy
 from credo.diagnostics.tails import FEWEST_DRAWS, NO_SD
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 
 
 @dataclass(frozen=True)

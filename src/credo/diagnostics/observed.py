@@ -10,7 +10,8 @@ import pandas as pd
 
 from credo.diagnostics.answers import not_checked, some
 from credo.diagnostics.base import Check
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 
 
 @dataclass(frozen=True)

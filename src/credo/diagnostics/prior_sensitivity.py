@@ -21,7 +21,8 @@ from credo.diagnostics.base import Check
 from credo.diagnostics.summary import moving, scalars
 from credo.errors import ConfigError
 from credo.inference.convergence import constant
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.ranges import NonNegative
 

@@ -11,7 +11,8 @@ import pandas as pd
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Range
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import NonNegative
 
 

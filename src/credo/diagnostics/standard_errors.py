@@ -19,8 +19,9 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.optimisation import listed, record, unknown
+from credo.inference.kind import Kind, Of, of
 from credo.inference.point.profile import COARSE, judge
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.result import Result
 from credo.ranges import Positive
 
 _STILL = 0.01

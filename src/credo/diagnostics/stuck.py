@@ -17,7 +17,8 @@ from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels, pieces
 from credo.inference.convergence import constant
-from credo.inference.result import Kind, Of, Result, of
+from credo.inference.kind import Kind, Of, of
+from credo.inference.result import Result
 from credo.ranges import Share
 
 PROBABLE = 0.01

@@ -15,8 +15,9 @@ import xarray as xr
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
 from credo.inference.convergence import FEWEST_DRAWS, constant, mixing, scalars_first
+from credo.inference.kind import Kind
 from credo.inference.labels import scalar_labels
-from credo.inference.result import Kind, Result
+from credo.inference.result import Result
 from credo.models.names import SITE
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")

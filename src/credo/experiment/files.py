@@ -12,7 +12,8 @@ from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.answer import Failures
 from credo.diagnostics.base import Verdict
 from credo.diagnostics.loo import leave_one_out
-from credo.inference.result import Kind, Result
+from credo.inference.kind import Kind
+from credo.inference.result import Result
 from credo.runs import provenance
 from credo.runs.folder import remove
 from credo.runs.record import RunRecord

@@ -10,11 +10,12 @@ import numpy as np
 from credo.inference.base import Listener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
+from credo.inference.kind import Kind
 from credo.inference.mcmc.chain_state import Block, ChainState, restored
 from credo.inference.mcmc.draws import Draws
 from credo.inference.mcmc.programs import advance, first_points, start
 from credo.inference.mcmc.settings import MOST_SCALARS, Settings
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
 from credo.inference.start import Beginning, not_found
 from credo.models.problem import Problem

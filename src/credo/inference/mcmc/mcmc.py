@@ -8,9 +8,10 @@ import numpy as np
 
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Calls, alone
+from credo.inference.kind import Kind
 from credo.inference.mcmc.blocks import BlockLoop
 from credo.inference.mcmc.settings import Settings
-from credo.inference.result import Kind, Result
+from credo.inference.result import Result
 from credo.inference.resumable import resumable
 from credo.models.problem import Problem
 

@@ -23,12 +23,13 @@ from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, require_density
 from credo.inference.evaluate import evaluate
+from credo.inference.kind import Kind
 from credo.inference.point.adam import Adam
 from credo.inference.point.curvature import inspect
 from credo.inference.point.lbfgs import Lbfgs
 from credo.inference.point.optimiser import Optimiser, StartState, is_finite, norm
 from credo.inference.point.table import are_classes, judge, standard_errors
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
 from credo.inference.start import find_continuous, not_found
 from credo.inference.state import packed, unpacked

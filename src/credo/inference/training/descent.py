@@ -22,7 +22,8 @@ from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, potential
 from credo.inference.evaluate import evaluate
-from credo.inference.result import Cost, Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import resumable
 from credo.inference.training.curves import learning_curves, require_finite
 from credo.inference.training.epoch import Member, begin, train

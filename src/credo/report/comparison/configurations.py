@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.comparison.runs import Run
 from credo.runs.job import shortest
 from credo.runs.provenance import LISTENERS, identity

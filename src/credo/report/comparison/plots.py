@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.comparison.configurations import Configuration
 from credo.report.comparison.table import Comparison, is_failed
 from credo.report.drawing.base import Drawing

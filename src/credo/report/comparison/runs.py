@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.runs import job as jobs
 from credo.runs import saved
 from credo.runs.walk import beneath

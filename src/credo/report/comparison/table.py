@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from credo.errors import ConfigError
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.comparison import leave_one_out, observations
 from credo.report.comparison.configurations import Configuration, distinguish
 from credo.report.comparison.leave_one_out import LeftOut

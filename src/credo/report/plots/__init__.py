@@ -1,7 +1,7 @@
 """The plots of the report: one per file, whose name is the plot's word in `report.plots`.
 
 A plot's file has a `TITLE` and one function, `draw(evidence) -> Drawing`. `OF` says of which results it is (see
-`inference.result.Of`); without it, of all but trained networks, whose weights mean nothing one by one. A user's own
+`inference.kind.Of`); without it, of all but trained networks, whose weights mean nothing one by one. A user's own
 plot is named by its module in the folder where credo was started, `my_plots:residuals`, where `residuals` is such a
 function.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
-from credo.inference.result import Kind, Of, of
+from credo.inference.kind import Kind, Of, of
 
 if TYPE_CHECKING:
     from credo.inference.result import Result

@@ -6,7 +6,7 @@ A row is inside its central interval of coverage c where its probability integra
 import numpy as np
 from scipy.stats import binom
 
-from credo.inference.result import of
+from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import ACCENT, BAND, MARK, MUTED, WIDTH, Sheet

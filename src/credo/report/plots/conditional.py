@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from credo.inference.result import of
+from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
 from credo.report.drawing.numbers import counted

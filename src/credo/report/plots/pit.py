@@ -7,7 +7,7 @@ predictions (Gneiting, Balabdaoui and Raftery 2007, "Probabilistic forecasts, ca
 import numpy as np
 from scipy.stats import binom
 
-from credo.inference.result import of
+from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet

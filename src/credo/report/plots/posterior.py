@@ -5,7 +5,7 @@ Of a point estimate: the estimates with 90 % intervals of 1.64 standard errors.
 
 import numpy as np
 
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, finite, intervals, limits
 from credo.report.drawing.forest import Intervals

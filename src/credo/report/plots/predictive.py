@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from credo.diagnostics.summary import labels, title
-from credo.inference.result import of
+from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, intervals, limits
 from credo.report.drawing.forest import Intervals

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from credo.inference.result import Kind, of
+from credo.inference.kind import Kind, of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import BAND, CHAINS, FAINT, Panel, Sheet
 from credo.report.view import Evidence, Scalar

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from credo.inference.result import of
+from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import ACCENT, FAINT, INK, MARK, WIDTH, Panel, Sheet

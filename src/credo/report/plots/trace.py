@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from credo.inference.result import Kind, of
+from credo.inference.kind import Kind, of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, limits
 from credo.report.drawing.numbers import number

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from credo.inference.result import Kind
+from credo.inference.kind import Kind
 from credo.report.drawing.numbers import fixed, number, places
 
 if TYPE_CHECKING:

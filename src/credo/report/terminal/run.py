@@ -21,7 +21,8 @@ from rich.text import Text
 from credo.diagnostics import metrics
 from credo.diagnostics.base import Verdict
 from credo.escape import visible
-from credo.inference.result import Kind, Result, Status
+from credo.inference.kind import Kind
+from credo.inference.result import Result, Status
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
