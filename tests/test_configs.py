@@ -120,16 +120,20 @@ def run(line: str, folder: Path) -> None:
     typed = commands()[line]
     chosen = {one.partition("=")[0] for one in typed}
     quiet = [one for one in QUIET if one.partition("=")[0] not in chosen]
-    short = (*small("inference", *typed), *(one for one in small("training", *typed) if ".epochs=" in one))
+    trained = compose(*typed).get("training")  # which reads other settings than a point estimate alone
+    short = (
+        *(() if trained else small("inference", *typed)),
+        *(one for one in small("training", *typed) if ".epochs=" in one),
+    )
     said = credo(*typed, *quiet, *short, cwd=folder)
     assert said.code in {0, 3}, said.err
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
 def is_quick(file: Path) -> bool:
-    """Whether it is the first experiment of its model and its method, and trains no network."""
+    """Whether it is the first experiment of its method, and trains no network."""
     quick = [one for one in reversed(FILES) if one.parent == EXPERIMENTS and not trains(one)]
-    return file in {(choices(one)["model"], choices(one)["inference"]): one for one in quick}.values()
+    return file in {choices(one)["inference"]: one for one in quick}.values()
 
 
 def choices(file: Path) -> dict[str, str]:

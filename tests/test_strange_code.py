@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from console import FEW, QUIET, Said, credo
+from console import QUIET, Said, credo
+from registry import few
 
 CODE = """
 import sys
@@ -32,7 +33,7 @@ def run(function: str, method: str, folder: Path) -> Said:
     (folder / "leaves_at_once.py").write_text("raise SystemExit(0)\n")
     (folder / "y.json").write_text('{"y": [1.0, 2.0, 3.0, 2.5]}')
     words = ("model=program", f"model.function={function}", "data=json", "data.path=y.json", f"inference={method}")
-    return credo(*words, *FEW[method], *QUIET, "inference.draws=100", "inference.warmup=100", cwd=folder)
+    return credo(*words, *few(method), *QUIET, "inference.draws=100", "inference.warmup=100", cwd=folder)
 
 
 @pytest.mark.parametrize("function", ["strange_code:leaves", "leaves_at_once:any"])

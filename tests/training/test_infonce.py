@@ -13,7 +13,7 @@ import xarray as xr
 
 from credo.data.correlated_gaussians import CorrelatedGaussians
 from credo.data.dataset import split
-from credo.diagnostics.base import Check
+from credo.diagnostics.base import Check, put
 from credo.diagnostics.ceiling import Ceiling
 from credo.diagnostics.collect import collect
 from credo.diagnostics.summary import summarise
@@ -195,7 +195,7 @@ def test_information_is_of_infonce_alone(learned: tuple[Problem, Result]) -> Non
     of, result = learned
     other = add_information(replace(of, training=None), without_information(result))
     assert "information" not in other.tree.children
-    assert Ceiling(0.7)(other, summarise(other)) is None
+    assert put(Ceiling(0.7), other, summarise(other)) is None
 
 
 @pytest.mark.parametrize("rows", [0, K - 1])

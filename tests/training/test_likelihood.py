@@ -441,7 +441,7 @@ def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) 
         (
             lambda: program(by_row, y=np.arange(16.0)),
             {"batch_size": 4},
-            "training: the latent z has a value per row; networks have none such",
+            "training: the latent z has a value per row; networks have none",
         ),
     ],
 )

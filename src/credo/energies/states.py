@@ -26,7 +26,7 @@ class States(eqx.Module):
     @property
     def name(self) -> str:
         """What an error calls it."""
-        return type(self).__name__
+        return type(self).__name__.removesuffix("Model")
 
     @abstractmethod
     def batch(self, x: Array) -> Array:
