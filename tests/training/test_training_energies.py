@@ -240,13 +240,13 @@ REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
     "pcd by gibbs": (
         lambda: problem(neural(), training(Pcd), sampler=Gibbs(1)),
         (
-            "sampler: gibbs knows the conditional laws of ising, potts and rbm, but not of NeuralModel; choose mh for "
+            "sampler: gibbs knows the conditional laws of ising, potts and rbm, but not of Neural; choose mh for "
             "discrete units, mala for real numbers, or auto"
         ),
     ),
     "cd by mala": (
         lambda: problem(ising(), training(Cd), SPINS, sampler=Mala(1, 0.1)),
-        "sampler: mala moves real numbers, but the units of IsingModel are discrete; choose gibbs, mh or auto",
+        "sampler: mala moves real numbers, but the units of Ising are discrete; choose gibbs, mh or auto",
     ),
     "langevin of units": (
         lambda: problem(ising(), training(Langevin), SPINS),
