@@ -130,30 +130,12 @@ def run(line: str, folder: Path) -> None:
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
-def is_quick(file: Path) -> bool:
-    """Whether it is the first experiment of its method, and trains no network."""
-    quick = [one for one in reversed(FILES) if one.parent == EXPERIMENTS and not trains(one)]
-    return file in {choices(one)["inference"]: one for one in quick}.values()
-
-
-def choices(file: Path) -> dict[str, str]:
-    """The words that an experiment chooses, by group."""
-    chosen = (item for one in OmegaConf.load(file).defaults if not isinstance(one, str) for item in one.items())
-    return {key.removeprefix("override /"): str(value) for key, value in chosen}
-
-
-def trains(file: Path) -> bool:
-    """Whether what it chooses brings a training along."""
-    files = (CONF / name / f"{choice}.yaml" for name, choice in choices(file).items() if "@" not in name)
-    return any("/training@" in one.read_text() for one in files)
-
-
 def lines() -> Iterator[Any]:
     """The first lines of methods and experiments; of the long ones as proofs."""
     for file in FILES:
         line = shlex.join(called(file))
         if line in commands() and (file.parent == EXPERIMENTS or group(file) == "inference"):
-            slow = file.parent == EXPERIMENTS and not is_quick(file)
+            slow = file.parent == EXPERIMENTS and file.stem != "eight_schools"
             yield pytest.param(line, marks=[pytest.mark.slow] if slow else [])
 
 

@@ -70,6 +70,7 @@ def test_nothing_of_this_machine_is_inside(wheel: Path) -> None:
             assert not [place for place in places if place != "/" and place.encode() in content], name
 
 
+@pytest.mark.slow
 def test_it_runs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     few = ("inference.draws=50", "inference.warmup=50", f"device.compilation_cache={tmp_path / 'programs'}")
     said = do(installed, "experiment=eight_schools", *few, cwd=tmp_path)

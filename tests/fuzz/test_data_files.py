@@ -32,7 +32,7 @@ from credo.errors import ConfigError
 from registry import few
 from tables import TABLE, TEXT
 
-CASES = int(os.environ.get("CREDO_FUZZ", "600"))
+CASES = int(os.environ.get("CREDO_FUZZ", "200"))
 COMMANDS = max(CASES // 100, 6)
 """Files that go through the whole command; the others are loaded as it loads them."""
 

@@ -76,6 +76,7 @@ def test_who_gains_on_a_cpu(method: Method) -> None:
     assert [key for key, gain in gains.items() if gain] == [("mh", "plain"), ("mle", "plain")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "settings", "others"),
     [

@@ -143,6 +143,7 @@ def ways(result: Result) -> tuple[set[str], set[str]]:
     return set(latents[is_open.any(1)]), set(latents[is_flat])
 
 
+@pytest.mark.slow
 def test_what_is_regular_has_standard_errors(infer: Infer) -> None:
     result = infer(program(inside), "mle", starts=2)
     error, found = result.tree["standard_error"], result.tree["posterior"]

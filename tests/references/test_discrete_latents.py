@@ -141,6 +141,7 @@ def test_spike_and_slab(word: str, regression: SpikeAndSlab, infer: Infer, z_sco
     assert np.max(np.abs(np.concatenate(z))) < 4
 
 
+@pytest.mark.slow
 def test_map_recovers_the_most_probable_indicators(regression: SpikeAndSlab, infer: Infer) -> None:
     result = infer(regression.problem, "map", starts=4)
     found = {name: v.to_numpy()[0, 0] for name, v in result.tree["posterior"].data_vars.items()}

@@ -153,6 +153,7 @@ def test_only_the_job_is_lost_whose_process_dies(launcher: tuple[str, ...], tmp_
     assert all(error.startswith("the process ended without a word (killed, or out of memory)") for error in errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [("inference=mh", "inference.warmup=100", "inference.draws=100"), ("inference=map", "inference.optimiser=adam")],
