@@ -61,7 +61,7 @@ def of_word(group: str, word: str) -> Path | None:
 
 
 def settings(group: str, word: str) -> dict[str, Any]:
-    """What the file of a word says itself, without its defaults; empty where there is no such file.
+    """What the file of a word says itself, with the bases that it names; empty where there is no such file.
 
     Args:
         group: `inference`, say, or `experiment`.
@@ -69,7 +69,11 @@ def settings(group: str, word: str) -> dict[str, Any]:
     """
     file = of_word(group, word)
     said: Any = {} if file is None else OmegaConf.to_container(OmegaConf.load(file))
-    return dict(said)
+    bases = [one.removesuffix("@_here_") for one in said.get("defaults", ()) if str(one).startswith("base/")]
+    known: dict[str, Any] = {}
+    for base in bases:
+        known |= settings(group, base)
+    return known | said
 
 
 class TypedSource(FileConfigSource):
