@@ -141,3 +141,15 @@ def z_score() -> Z:
         return (estimate - np.ravel(exact)) / array_stats.mcse(values, method=statistic, prob=prob)
 
     return score
+
+
+PROOFS = ("references", "evidence", "samplers")
+"""Folders of references and statistical laws, which `make proofs` runs."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in these folders as slow."""
+    for item in items:
+        if item.path.parent.name in PROOFS:
+            item.add_marker(pytest.mark.slow)
