@@ -12,9 +12,9 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 from omegaconf import OmegaConf
 
-from conftest import Quiet
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
+from credo.inference.base import Listener
 from credo.inference.density import Values, potential
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.mcmc import Mcmc
@@ -61,19 +61,19 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def test_it_runs_and_reports_what_it_has(normal: Problem) -> None:
+def test_it_runs_and_reports_what_it_has(normal: Problem, quiet: Listener) -> None:
     method = PlainWalk.assemble(**SETTINGS, scale=0.5)
     method.check(normal)
-    result = method.run(normal, jax.random.PRNGKey(0), Quiet())
+    result = method.run(normal, jax.random.PRNGKey(0), quiet)
     assert (result.method, set(result.tree["sample_stats"].data_vars)) == ("plain_walk", {"moved"})
     assert result.tree["posterior"]["mu"].shape == (2, 40)
     assert (result.cost.gradients, result.cost.density_evaluations) == (0, 2 * 5 * (20 + 40))
     assert "acceptance_rate" not in result.history[-1]
 
 
-def test_it_is_the_same_as_settings_around_a_kernel(normal: Problem) -> None:
+def test_it_is_the_same_as_settings_around_a_kernel(normal: Problem, quiet: Listener) -> None:
     flat, composed = PlainWalk.assemble(**SETTINGS, scale=0.5), Mcmc(**SETTINGS, kernel=PlainWalk(0.5))
-    draws = [one.run(normal, jax.random.PRNGKey(1), Quiet()).tree["posterior"]["mu"] for one in (flat, composed)]
+    draws = [one.run(normal, jax.random.PRNGKey(1), quiet).tree["posterior"]["mu"] for one in (flat, composed)]
     assert np.array_equal(*draws)
 
 
