@@ -8,7 +8,7 @@ from typing import Any, cast
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from credo.config import paths, schema
+from credo.config import paths, schema, sources
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
@@ -44,7 +44,7 @@ def called(file: Path) -> list[str]:
 @cache
 def compose(*overrides: str) -> DictConfig:
     schema.register()
-    paths.register()
+    sources.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("config", list(overrides))
 

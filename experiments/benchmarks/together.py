@@ -16,7 +16,7 @@ from typing import Any
 import hydra
 import numpy as np
 
-from credo.config import paths, schema
+from credo.config import paths, schema, sources
 from credo.experiment import device
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def main() -> None:
     """Measure, print and write the table."""
     device.start("cpu", "float64", None, None)
     schema.register()
-    paths.register()
+    sources.register()
     lines = []
     for name, (jobs, words) in CASES.items():
         lines.append(f"| {name} | {jobs} | " + " | ".join(measured(jobs, words)) + " |")

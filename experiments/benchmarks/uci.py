@@ -21,7 +21,7 @@ import numpy as np
 from omegaconf import DictConfig
 from posteriors import HERE, REFERENCE, ROOT, Quiet
 
-from credo.config import paths, schema
+from credo.config import schema, sources
 from credo.diagnostics.scores import scores
 from credo.experiment import device
 from credo.experiment.parts import build
@@ -69,7 +69,7 @@ def one(folder: Path, split: int) -> list[float]:
 def composed(*words: str) -> DictConfig:
     """The configuration that these words choose."""
     schema.register()
-    paths.register()
+    sources.register()
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return hydra.compose("config", list(words))
 

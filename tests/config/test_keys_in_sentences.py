@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from console import QUIET, credo
-from credo.config import messages, paths, schema
+from credo.config import messages, paths, schema, sources
 from credo.errors import ConfigError, shortened
 from credo.experiment import parts
 from registry import few
@@ -32,7 +32,7 @@ BROKEN = (-1, "zzz")
 def composed(*words: str) -> DictConfig:
     """The configuration of some words, as `credo` composes it."""
     schema.register()
-    paths.register()
+    sources.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("config", [*words])
 

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from credo.config import paths
+from credo.config import sources
 from credo.diagnostics.base import Diagnostic
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
@@ -193,7 +193,7 @@ def good_critic() -> Result:
 
 def composed(*overrides: str, option: str = "standard") -> DictConfig:
     """The configuration of the diagnostics, as the command line would compose it."""
-    paths.register()
+    sources.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(overrides=[f"+diagnostics={option}", *overrides]).diagnostics
 

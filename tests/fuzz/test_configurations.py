@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from promise import files, require_kept
 
 from console import Said, credo
-from credo.config import paths, schema
+from credo.config import paths, schema, sources
 from credo.errors import CredoError
 from credo.experiment import steps
 from registry import few
@@ -113,7 +113,7 @@ class Accepted(CredoError):
 def composed(base: tuple[str, ...]) -> dict[str, Any]:
     """All keys of a configuration that have a value, and the value."""
     schema.register()
-    paths.register()
+    sources.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("config", list(base))
     return {key: value for key, value in _flat(OmegaConf.to_container(config)) if key not in LEFT_OUT}

@@ -55,9 +55,9 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
         signals.check()
         return End(report(error), reason=str(error), state="FAILED")
     except SystemExit as error:  # of the user's own code; nothing of ours leaves the process
-        from credo.config.failure import told  # takes time to load
+        from credo.config.failure import in_words  # takes time to load
 
-        sentence = f"the run ended early, since code that it called raised {told(error)}"
+        sentence = f"the run ended early, since code that it called raised {in_words(error)}"
         return End(report(RunError(sentence)), reason=sentence, state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         signals.check()

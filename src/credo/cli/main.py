@@ -18,7 +18,7 @@ import credo
 from credo.cli import help, hydra_app  # noqa: A004 - it is what is typed
 from credo.cli.errors import report
 from credo.cli.flags import VERBS
-from credo.config import loading, messages, paths, schema
+from credo.config import loading, messages, paths, schema, sources
 from credo.errors import CredoError, Interrupted, RunError
 from credo.experiment import signals
 from credo.runs import folder
@@ -34,7 +34,7 @@ def command(arguments: Sequence[str]) -> int:
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
         schema.register()
-        paths.register()
+        sources.register()
         folder.register()
         OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
         return _run(arguments)

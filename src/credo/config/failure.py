@@ -12,7 +12,7 @@ import credo
 from credo.config.supports import describe
 
 
-def told(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
     """`ValueError: no such dose (my_model.py, line 7)`: the first line of the message, and where it came from.
 
     The place is the innermost line that is neither credo's nor an installed library's.

@@ -54,7 +54,7 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
     OmegaConf.set_struct(node, False)
     node.pop(without, None)
     _name_importable(node)
-    if hasattr(_located(str(node._target_)), "assemble"):  # a part of another, whose settings stand beside its own
+    if hasattr(_located(str(node._target_)), "whole"):  # a part of another, whose settings stand beside its own
         node["_target_"] = f"{node._target_}.assemble"
     try:
         part = instantiate(node, _convert_="all")

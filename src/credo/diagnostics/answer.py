@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import jax
 import pandas as pd
 
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Diagnostic, Verdict
@@ -72,7 +72,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         name = str(error.filename).rpartition("/")[2]
         return f"{name} could not be written ({error.strerror})"
-    return told(error)
+    return in_words(error)
 
 
 def answer(
@@ -90,7 +90,7 @@ def answer(
         method: how.
         checks: by name.
         key: of all that is random.
-        listener: is told of the progress.
+        listener: hears of the progress.
         checkpointer: keeps the state.
 
     Raises:

@@ -90,8 +90,9 @@ GROUP = "loo"
 
 
 def add_leave_one_out(result: Result) -> Result:
-    """The result with the group `loo`, if it has draws and log likelihoods: dim `observation`."""
-    if result.kind is Kind.CHAINS and not (rows := _leave_one_out(result)).empty:
+    """The result with the group `loo`, if it has draws: dim `observation`; empty where nothing can be left out."""
+    if result.kind is Kind.CHAINS:
+        rows = _leave_one_out(result)
         columns = {str(name): ("observation", column.to_numpy()) for name, column in rows.items()}
         result.tree[GROUP] = xr.DataTree(xr.Dataset(columns, coords={"observation": rows.index.to_numpy()}))
     return result
@@ -104,8 +105,10 @@ def leave_one_out(result: Result) -> pd.DataFrame:
         One row per observation, by its label (`observation`): `site`, `elpd`, `p` and `pareto_k`; empty where a log
         likelihood is not finite.
     """
-    found = group(result, GROUP)
-    return found.to_dataframe()[["site", "elpd", "p", "pareto_k"]] if found.data_vars else _leave_one_out(result)
+    if GROUP not in result.tree.children:
+        return _leave_one_out(result)
+    found = result.tree[GROUP].to_dataset()
+    return found.to_dataframe()[["site", "elpd", "p", "pareto_k"]] if found.data_vars else pd.DataFrame()
 
 
 def _leave_one_out(result: Result) -> pd.DataFrame:

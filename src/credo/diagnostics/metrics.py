@@ -23,7 +23,7 @@ class Metric:
     """A metric of a run.
 
     Attributes:
-        name: in MLflow and in `objective`; a family's ends with what its members have in common, `seconds/`.
+        name: in MLflow and in `objective`.
         title: on pages and in tables.
         reading: what it is, for those who read its title.
         better: which direction is better; `None` where neither is.

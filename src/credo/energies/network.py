@@ -60,8 +60,8 @@ class NetworkModel(ContinuousModel):
 
     def start(self, key: Array) -> dict[str, Array]:
         """Weights as networks begin, by site."""
-        begun = bayesian.latents_of(bayesian.in_double(self.made(key)))
-        return {name: value for name, value in begun.items() if name not in self.fixed}
+        values = bayesian.latents_of(bayesian.in_double(self.made(key)))
+        return {name: value for name, value in values.items() if name not in self.fixed}
 
 
 class ConditionalNetworkModel(NetworkModel):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from credo import writing
+from credo.diagnostics import loo
 from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.answer import Failures
 from credo.diagnostics.base import Verdict
-from credo.diagnostics.loo import leave_one_out
 from credo.inference.kind import Kind
 from credo.inference.result import Result
 from credo.runs import provenance
@@ -30,10 +30,10 @@ def making(failures: Failures, part: str, *files: Path) -> Iterator[None]:
 
 
 def write_draws(folder: Path, result: Result) -> None:
-    """Write `posterior.nc`."""
+    """Write `posterior.nc`, without what is in `loo.csv`."""
     from credo.runs import netcdf  # takes time to load
 
-    netcdf.write(result.tree, folder / "posterior.nc")
+    netcdf.write(result.tree.filter(lambda node: node.name != loo.GROUP), folder / "posterior.nc")
 
 
 def write_verdict(folder: Path, summary: pd.DataFrame, verdict: Verdict) -> None:
@@ -48,7 +48,7 @@ def write_numbers(record: RunRecord, result: Result, numbers: Mapping[str, float
 
     folder = record.folder
     with making(failures, "loo.csv", folder / "loo.csv"):
-        if result.kind is Kind.CHAINS and not (left_out := leave_one_out(result)).empty:
+        if result.kind is Kind.CHAINS and not (left_out := loo.leave_one_out(result)).empty:
             writing.write(folder / "loo.csv", left_out.to_csv())
     plain = {name: value if value == value else None for name, value in numbers.items()}
     writing.write(folder / "metrics.json", json.dumps(plain, indent=2) + "\n")

@@ -78,7 +78,7 @@ def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
     run = read(place, trusted=trusted)
     head = checkpoint.head_of(run.folder)
     if not head["finished"]:
-        raise ConfigError(f"{name} is not finished; credo resume {name} goes on with it")
+        raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
     warmup, done = run.config.inference.get("warmup"), head["numbers"].get("done")
     if "draws" not in run.config.inference or done is None or not isinstance(warmup, int):
         raise ConfigError(f"{name} is a point estimate ({run.choices['inference']}), which has no draws to add to")

@@ -18,20 +18,10 @@ def find(word: str) -> Path | None:
     """
     files = [file for folder in paths.folders() for file in sorted((folder / "conf" / "tracking").glob("*.yaml"))]
     for name in dict.fromkeys(file.stem for file in files):
-        tracker = _make(_settings(name))
+        tracker = _make(paths.settings("tracking", name))
         if tracker is not None and (folder := tracker.find(word)) is not None:
             return folder
     return None
-
-
-def _settings(name: str) -> dict[str, Any]:
-    """The settings of an option, with those of the options on which it is based."""
-    settings = paths.settings("tracking", name)
-    bases = [base for base in settings.pop("defaults", ()) if isinstance(base, str) and base.isidentifier()]
-    merged: dict[str, Any] = {}
-    for base in bases:
-        merged |= {} if base in ("_self_", name) else _settings(base)
-    return merged | settings
 
 
 def _make(settings: dict[str, Any]) -> Tracker | None:

@@ -15,7 +15,7 @@ from numpyro.distributions import biject_to
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
 from numpyro.primitives import Messenger
 
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.errors import ConfigError
 from credo.models.messages import Padded
 from credo.models.priors import Placeholders
@@ -133,12 +133,12 @@ def require_density(problem: Problem, method: str) -> None:
     except Exception as error:
         if not discrete:
             raise ConfigError(
-                f"{key}: inference={method} needs the gradient of the log density, but it raised {told(error)}; use "
-                "inference=mh, which needs none, or write the model with functions that JAX can differentiate"
+                f"{key}: inference={method} needs the gradient of the log density, but it raised {in_words(error)}; "
+                "use inference=mh, which needs none, or write the model with functions that JAX can differentiate"
             ) from error
         raise ConfigError(
             f"{key}: inference={method} sums {', '.join(discrete)} out, for which all values come at once along an "
-            f"axis of their own, but this raised {told(error)}; index and broadcast by the last axes only, or use "
+            f"axis of their own, but this raised {in_words(error)}; index and broadcast by the last axes only, or use "
             "inference=mh"
         ) from error
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.inference.assemble import Groups, assemble, selected
 from credo.inference.density import Values
 from credo.inference.derive import PARTS, Fixed, batch, densities, one
@@ -92,7 +92,7 @@ class Evaluation:
         if "discrete_latents" in failures:
             self._leave_discrete_out(draw, failures["discrete_latents"])
             return
-        for part, why in (failures or dict.fromkeys(_LARGE, told(error))).items():
+        for part, why in (failures or dict.fromkeys(_LARGE, in_words(error))).items():
             if part != "log_likelihood_test" or self._problem.bound_test is not None:
                 self.missing[part] = f"{_WORDS[part]} left out: {why}."
         self._fixed = self._fixed._replace(left_out=tuple(self.missing))
@@ -119,7 +119,7 @@ class Evaluation:
             jax.eval_shape(partial(one, alone), self._problem.bound, self._problem.bound_test, draw, self._key)
         except Exception as error:  # noqa: BLE001 - the reason is reported
             unable = part == "discrete_latents" or type(error) is NotImplementedError
-            return f"{_UNABLE[part]}: {told(error)}" if unable else told(error)
+            return f"{_UNABLE[part]}: {in_words(error)}" if unable else in_words(error)
         return None
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 
 from credo.config import loading
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
@@ -105,8 +105,8 @@ def load(reference: str) -> Callable[..., Any]:
         module = loading.import_module(module_name)
     except (Exception, SystemExit) as error:
         raise ConfigError(
-            f"function: the module {module_name!r} cannot be imported ({told(error)}); is its file in the folder where "
-            f"credo was started?{loading.hidden(error)}"
+            f"function: the module {module_name!r} cannot be imported ({in_words(error)}); is its file in the folder "
+            f"where credo was started?{loading.hidden(error)}"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):

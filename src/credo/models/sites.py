@@ -9,7 +9,7 @@ import numpy as np
 from numpyro import handlers
 from numpyro.distributions import constraints
 
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.base import Model
@@ -114,7 +114,7 @@ def _failed(model: Model, error: BaseException) -> ConfigError:
             f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "
             f"choose one, as in prior@model.prior.{latent}=gaussian"
         )
-    return ConfigError(f"{model.key}: running the model raised {told(error)}")
+    return ConfigError(f"{model.key}: running the model raised {in_words(error)}")
 
 
 def site_of(message: Message) -> Site:

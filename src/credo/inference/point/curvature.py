@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from credo.config.failure import told
+from credo.config.failure import in_words
 from credo.inference.point import profile
 from credo.inference.point.derivatives import Derivatives, LogDensity, differentiate, fallen, jacobian, shown
 from credo.inference.point.edges import Edges, judge
@@ -103,7 +103,7 @@ def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> C
     try:
         derivatives, forward = differentiate(method, problem, z)
     except Exception as error:  # noqa: BLE001 - whatever it is, the estimate is there
-        return Curvature(unknown=f"The log density has no second derivatives ({told(error)}).")
+        return Curvature(unknown=f"The log density has no second derivatives ({in_words(error)}).")
     at_mode = jax.tree.map(np.asarray, derivatives)
     edges = judge(at_mode.outlook, at_mode.gradient, _rounding(at_mode))
     inside = at_mode.jacobian
