@@ -1,5 +1,6 @@
 """What `conf` and `experiments` hold, as laws over all parts read it: words, first lines, few steps."""
 
+import copy
 import shlex
 from functools import cache
 from pathlib import Path
@@ -41,8 +42,13 @@ def called(file: Path) -> list[str]:
     return shlex.split(line.removeprefix("# credo "))
 
 
-@cache
 def compose(*overrides: str) -> DictConfig:
+    """A configuration, which may be changed."""
+    return copy.deepcopy(_composed(*overrides))
+
+
+@cache
+def _composed(*overrides: str) -> DictConfig:
     schema.register()
     sources.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):

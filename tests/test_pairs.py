@@ -68,9 +68,10 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureR
     """Stand in that folder, and compile quickly rather than well."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    before = jax.config.values["jax_disable_most_optimizations"]
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_disable_most_optimizations", before)
     if request.node.get_closest_marker("slow"):
         jax.clear_caches()  # a process can map only so many programs into its memory
 

@@ -1,6 +1,6 @@
 """The exchange algorithm: posteriors that are known, by exact and by moved inner draws, and what is refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,6 @@ from registry import values
 CONF = Path(__file__).parents[2] / "conf"
 Z = Callable[..., np.ndarray]
 Infer = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def quickly(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Compile quickly rather than well, but for the proofs."""
-    quick = request.node.get_closest_marker("slow") is None
-    jax.config.update("jax_disable_most_optimizations", quick)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def settings_of(path: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 What is random is compared at 4.5 standard errors, which right draws miss with probability 7e-6. The seeds are fixed.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -39,14 +38,6 @@ from registry import values
 CONF = Path(__file__).parents[2] / "conf"
 POSITIVE = ("leading", "scale", "inverse_temperature")
 RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def quickly() -> Iterator[None]:
-    """Compile quickly rather than well."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:

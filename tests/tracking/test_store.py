@@ -8,7 +8,7 @@ from credo.tracking.mlflow import store
 RACER = """
 import sys
 from pathlib import Path
-from credo.tracking import store
+from credo.tracking.mlflow import store
 
 where = store.locate(None, Path(sys.argv[1]))
 import mlflow.tracking  # the slow part first, so that all open the store at the same moment

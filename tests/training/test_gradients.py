@@ -4,7 +4,7 @@ Everything is in float64 and of fixed seeds. What is random is compared at 4.5 s
 misses with probability 7e-6; each test says how many comparisons it makes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -51,14 +51,6 @@ MOMENTS = {
     (-4.0, 1.0): (0.4163727435641901, 1.0827454871283801),
 }
 THETAS = tuple(MOMENTS)
-
-
-@pytest.fixture(autouse=True)
-def quickly() -> Iterator[None]:
-    """Compile quickly rather than well."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def settings_of(path: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Trainings of energies: explosions, interruptions, and what is refused before anything compiles."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,14 +43,6 @@ ROWS = 48
 NORMAL = priors.gaussian(0.0, 1.0)
 LATENTS = ("weight", "bias", "theta", "fields", "weights", "visible_bias", "hidden_bias")
 PRIOR = dict.fromkeys(LATENTS, NORMAL) | {name: priors.half_normal(1.0) for name in ("leading", "inverse_temperature")}
-
-
-@pytest.fixture(autouse=True)
-def quickly() -> Iterator[None]:
-    """Compile quickly rather than well."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def settings_of(path: str) -> dict[str, Any]:
