@@ -14,7 +14,7 @@ def model() -> Model:
 
 def test_the_branches(model: Model) -> None:
     """Of 10,000 rows the noise's standard deviation is known to 0.7 %; 5 % off is seven standard errors."""
-    data = Branches(10_000, 0.0, 0).load(model, 0)
+    data = Branches(rows=10_000, test_fraction=0.0, split_seed=0).load(model, 0)
     y, x = data["y"].to_numpy(), data["x"].to_numpy()[:, 0]
     off = np.abs(y) - (1 + np.sin(2 * x) / 2)
     assert abs(off.std() / NOISE - 1) < 0.05
@@ -23,7 +23,9 @@ def test_the_branches(model: Model) -> None:
 
 
 def test_the_rows_are_those_of_the_split_seed(model: Model) -> None:
-    one, same, other = (Branches(50, 0.3, seed).load(model, run) for seed, run in ((1, 0), (1, 5), (2, 0)))
+    one, same, other = (
+        Branches(rows=50, test_fraction=0.3, split_seed=seed).load(model, run) for seed, run in ((1, 0), (1, 5), (2, 0))
+    )
     assert one.identical(same)
     assert not one.identical(other)
     assert (one["split"] == "test").sum() == 15

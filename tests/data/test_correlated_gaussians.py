@@ -17,7 +17,7 @@ def model() -> Model:
 @pytest.mark.parametrize("mi", [2, 6])
 def test_rho_is_that_of_the_reference(mi: int, reference: Callable[[str], dict]) -> None:
     known = reference("closed_forms.json")["infonce_20d_correlated_gaussian"][f"MI{mi}"]["rho"]
-    assert CorrelatedGaussians(20, mi, 2, 0.0, 0).rho == pytest.approx(known, rel=1e-14)
+    assert CorrelatedGaussians(20, mi, rows=2, test_fraction=0.0, split_seed=0).rho == pytest.approx(known, rel=1e-14)
 
 
 def test_covariance(model: Model) -> None:
@@ -25,7 +25,7 @@ def test_covariance(model: Model) -> None:
 
     Right draws fail once in 4,000 times.
     """
-    source = CorrelatedGaussians(4, 1.5, 40_000, 0.0, 0)
+    source = CorrelatedGaussians(4, 1.5, rows=40_000, test_fraction=0.0, split_seed=0)
     data = source.load(model, 0)
     both = np.concatenate([data["x"], data["y"]], axis=1)
     expected = np.block([[np.eye(4), source.rho * np.eye(4)], [source.rho * np.eye(4), np.eye(4)]])
@@ -33,11 +33,11 @@ def test_covariance(model: Model) -> None:
 
 
 def test_ends_and_names(model: Model) -> None:
-    assert CorrelatedGaussians(3, 0.0, 2, 0.0, 0).rho == 0
-    data = CorrelatedGaussians(2, 50.0, 10, 0.2, 1).load(model, 0)
+    assert CorrelatedGaussians(3, 0.0, rows=2, test_fraction=0.0, split_seed=0).rho == 0
+    data = CorrelatedGaussians(2, 50.0, rows=10, test_fraction=0.2, split_seed=1).load(model, 0)
     np.testing.assert_allclose(data["x"], data["y"], atol=1e-9)
     assert data.attrs == {"mutual_information": 50.0}
     assert data["feature"].values.tolist() == ["x1", "x2"]
     assert data["target"].values.tolist() == ["y1", "y2"]
     assert (data["split"] == "test").sum() == 2
-    assert data.identical(CorrelatedGaussians(2, 50.0, 10, 0.2, 1).load(model, 7))
+    assert data.identical(CorrelatedGaussians(2, 50.0, rows=10, test_fraction=0.2, split_seed=1).load(model, 7))

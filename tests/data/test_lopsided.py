@@ -14,7 +14,7 @@ def model() -> Model:
 
 def test_the_rows(model: Model) -> None:
     """Of 5,000 rows on each side standard deviations are known to 1 %, and the share to 0.006: seven of them."""
-    data = Lopsided(10_000, 0.0, 0).load(model, 0)
+    data = Lopsided(rows=10_000, test_fraction=0.0, split_seed=0).load(model, 0)
     y, x = data["y"].to_numpy(), data["x"].to_numpy()[:, 0]
     left, far = (x < 0) & (np.abs(np.sin(x)) > 0.5), np.abs(np.sin(x))
     upper = np.abs(y - np.sin(x)) < np.abs(y + np.sin(x))

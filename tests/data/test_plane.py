@@ -22,7 +22,7 @@ def model() -> Model:
 
 def points(density: str, model: Model, noise: float | None = None) -> np.ndarray:
     noise = NOISE[density] if noise is None else noise
-    return np.asarray(Plane(density, noise, ROWS, 0.0, 0).load(model, 0)["y"])
+    return np.asarray(Plane(density, noise, rows=ROWS, test_fraction=0.0, split_seed=0).load(model, 0)["y"])
 
 
 def normal_mixture(y: np.ndarray, centres: np.ndarray, sd: float) -> np.ndarray:
@@ -99,22 +99,17 @@ def test_the_moons_are_scikit_learns(model: Model) -> None:
 
 def test_rows_split_and_entropy(model: Model) -> None:
     one, same, other = (
-        Plane("two_moons", 0.1, 50, 0.2, seed).load(model, run) for seed, run in ((1, 0), (1, 5), (2, 0))
+        Plane("two_moons", 0.1, rows=50, test_fraction=0.2, split_seed=seed).load(model, run)
+        for seed, run in ((1, 0), (1, 5), (2, 0))
     )
     assert one.identical(same)
     assert not one.equals(other)
     assert (one["split"] == "test").sum() == 10
     assert one["target"].values.tolist() == ["y1", "y2"]
     assert one.attrs == {"entropy": 1.00758}
-    assert Plane("two_moons", 0.2, 50, 0.2, 1).load(model, 0).attrs == {}
+    assert Plane("two_moons", 0.2, rows=50, test_fraction=0.2, split_seed=1).load(model, 0).attrs == {}
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (("two_moon", 0.1, 50), r"^data\.density: got 'two_moon'; did you mean 'two_moons'\?$"),
-    ],
-)
-def test_refusals(settings: tuple[str, float, int], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Plane(*settings, 0.0, 0)
+def test_a_density_is_one_of_four() -> None:
+    with pytest.raises(ConfigError, match=r"^data\.density: got 'two_moon'; did you mean 'two_moons'\?$"):
+        Plane("two_moon", 0.1, rows=50, test_fraction=0.0, split_seed=0)

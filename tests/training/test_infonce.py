@@ -67,7 +67,7 @@ def conditional(cls: type[NeuralModel] = ConditionalModel) -> NeuralModel:
 
 
 def problem(energy: EnergyModel, how: Any, rows: int = 256, held_out: float = 0.0) -> Problem:
-    train, test = split(CorrelatedGaussians(2, MI, rows, held_out, 0).load(None, 0))  # type: ignore[arg-type]
+    train, test = split(CorrelatedGaussians(2, MI, rows=rows, test_fraction=held_out, split_seed=0).load(None, 0))  # type: ignore[arg-type]
     normal = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
     return Problem(Ebm(normal, energy, Auto(10, 0.1), "auto").fitted(train), train, test, how)
 

@@ -1,52 +1,34 @@
 """A target whose distribution changes its form with the input: two unequal modes, then a skewed one."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, override
+from typing import override
 
 import numpy as np
 import xarray as xr
 
-from credo import memory
-from credo.data.base import Source
 from credo.data.dataset import ROWS, make
-from credo.data.holdout import hold_out
-from credo.ranges import Natural, Part, Several
-
-if TYPE_CHECKING:
-    from credo.models.base import Model
+from credo.data.generated import Generated
 
 SD, SHARE, LOG_SD = 0.075, 0.8, 0.25
 REACH = 3.0
 
 
 @dataclass(frozen=True)
-class Lopsided(Source):
+class Lopsided(Generated):
     """`y` [obs] given x ~ U(-3, 3), after the first set of Gustafsson et al. (2020).
 
     For x < 0 y ~ 0.8 N(sin x, 0.075) + 0.2 N(-sin x, 0.075); else y + 1 ~ LogNormal(0, 0.25).
-
-    Attributes:
-        rows: how many.
-        test_fraction: the share of the rows that is held out.
-        split_seed: the seed of the rows and of the split; `seed` is that of the inference.
     """
 
-    rows: Several
-    test_fraction: Part
-    split_seed: Natural
-
     @override
-    def load(self, model: "Model", seed: int) -> xr.Dataset:
-        memory.require(f"data.rows={self.rows}", 8 * self.rows)
-        generator = np.random.default_rng(self.split_seed)
+    def draw(self, generator: np.random.Generator) -> xr.Dataset:
         x = generator.uniform(-REACH, REACH, self.rows)
         sign = np.where(generator.random(self.rows) < SHARE, 1.0, -1.0)
         left = sign * np.sin(x) + SD * generator.normal(size=self.rows)
         right = generator.lognormal(0.0, LOG_SD, self.rows) - 1
-        data = make(
+        return make(
             {"y": ((ROWS,), np.where(x < 0, left, right)), "x": ((ROWS, "feature"), x[:, None])}, {"feature": ["x"]}
         )
-        return hold_out(data, self.test_fraction, self.split_seed)
 
 
 def density(y: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -6,21 +6,16 @@ Where it is known, the entropy in nats is given: the mean negative log likelihoo
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import TYPE_CHECKING, override
+from typing import override
 
 import numpy as np
 import xarray as xr
 
-from credo import memory
 from credo.config.nearest import nearest
-from credo.data.base import Source
 from credo.data.dataset import ROWS, make
-from credo.data.holdout import hold_out
+from credo.data.generated import Generated
 from credo.errors import ConfigError
-from credo.ranges import Natural, NonNegative, Part, Several
-
-if TYPE_CHECKING:
-    from credo.models.base import Model
+from credo.ranges import NonNegative
 
 Points = Callable[[np.random.Generator, int, float], np.ndarray]
 """So many points [obs, target] of a density with some noise."""
@@ -36,7 +31,7 @@ ENTROPIES = {
 
 
 @dataclass(frozen=True)
-class Plane(Source):
+class Plane(Generated):
     """`y` [obs, target] with the targets y1 and y2, drawn independently from one density.
 
     | density | points | entropy in nats |
@@ -49,16 +44,10 @@ class Plane(Source):
     Attributes:
         density: one of `DENSITIES`.
         noise: the standard deviation of the Gaussian noise.
-        rows: how many.
-        test_fraction: the share of the rows that is held out.
-        split_seed: the seed of the rows and of the split; `seed` is that of the inference.
     """
 
     density: str
     noise: NonNegative
-    rows: Several
-    test_fraction: Part
-    split_seed: Natural
 
     def __post_init__(self) -> None:
         if self.density not in DENSITIES:
@@ -70,12 +59,10 @@ class Plane(Source):
         return ENTROPIES.get((self.density, self.noise))
 
     @override
-    def load(self, model: "Model", seed: int) -> xr.Dataset:
-        memory.require(f"data.rows={self.rows}", 8 * self.rows)
-        points = DENSITIES[self.density](np.random.default_rng(self.split_seed), self.rows, self.noise)
+    def draw(self, generator: np.random.Generator) -> xr.Dataset:
+        points = DENSITIES[self.density](generator, self.rows, self.noise)
         known = {} if self.entropy is None else {"entropy": self.entropy}
-        data = make({"y": ((ROWS, "target"), points)}, {"target": ["y1", "y2"]}, known)
-        return hold_out(data, self.test_fraction, self.split_seed)
+        return make({"y": ((ROWS, "target"), points)}, {"target": ["y1", "y2"]}, known)
 
 
 def _two_moons(generator: np.random.Generator, rows: int, noise: float) -> np.ndarray:
