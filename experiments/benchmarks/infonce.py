@@ -113,7 +113,7 @@ def main() -> None:
 
 def correlation(mi: float) -> float:
     """Rho of each dimension."""
-    return CorrelatedGaussians(DIM, mi, 2, 0.0, 0).rho
+    return CorrelatedGaussians(DIM, mi, rows=2, test_fraction=0.0, split_seed=0).rho
 
 
 def fresh(mi: float) -> Pairs:
@@ -129,7 +129,7 @@ def fresh(mi: float) -> Pairs:
 
 def among(rows: int, mi: float) -> Pairs:
     """Pairs of a training set."""
-    data = CorrelatedGaussians(DIM, mi, rows, 0.0, 0).load(None, 0)  # type: ignore[arg-type]  # it asks no model
+    data = CorrelatedGaussians(DIM, mi, rows=rows, test_fraction=0.0, split_seed=0).load(None, 0)  # type: ignore[arg-type]  # it asks no model
     x, y = (jnp.asarray(data[name].to_numpy(), jnp.float32) for name in ("x", "y"))
 
     def pairs(key: Array) -> tuple[Array, Array]:
