@@ -144,5 +144,5 @@ def test_another_question_is_refused(change: Callable[[Path], None], said: str, 
     change(tmp_path / "run")
     answer = credo("extend", "run", "--draws", 10, cwd=tmp_path)
     assert answer.code == 2
-    assert answer.err.startswith(f"credo: the run asked another question than what is configured now: {said}")
+    assert answer.err.startswith(f"credo: the run was configured otherwise than what is asked now: {said}")
     assert (tmp_path / "run" / "posterior.nc").read_bytes() == before

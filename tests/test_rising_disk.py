@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 from console import Said, credo
-from credo.runs import checkpoint
+from credo.runs import snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,7 @@ def test_whatever_does_not_fit(disk: Path) -> None:
         said = credo(*WORDS, "hydra.run.dir=run", cwd=disk)
         mount(disk, "-o", "remount,size=200m")
         how = require_true(said, disk, run, whole)
-        if how == "failed" and checkpoint.is_open(run):
+        if how == "failed" and snapshot.is_open(run):
             assert credo("resume", "run", cwd=disk).code == 0
             assert answer(run).identical(whole)
             assert set(statuses(disk, run)) <= {"FINISHED"}

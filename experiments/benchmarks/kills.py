@@ -26,7 +26,7 @@ from pathlib import Path
 import xarray as xr
 
 from credo.errors import ConfigError
-from credo.runs.checkpoint import head_of
+from credo.runs.snapshot import head_of
 
 HERE = Path(__file__).parent
 CREDO = str(Path(sys.executable).parent / "credo")

@@ -210,7 +210,7 @@ def test_a_broken_configuration_is_refused_or_runs(folder: Path, change: tuple[t
     is_answered = said.code == 0 and said.out.startswith("not run: ")  # by an earlier run that asked the same
     assert said.code == 2 or accepted or is_answered, (word, said)
     for checkpointer in accepted:
-        numbers = [value for _, value in _flat(checkpointer.question["config"]) if isinstance(value, float)]
+        numbers = [value for _, value in _flat(checkpointer.identity["config"]) if isinstance(value, float)]
         assert all(map(math.isfinite, numbers)), word
 
 

@@ -17,7 +17,7 @@ from credo.errors import ConfigError, RunError
 from credo.experiment import earlier
 from credo.inference.base import Snapshot
 from credo.inference.state import unpacked
-from credo.runs import checkpoint, files, saved, signature
+from credo.runs import checkpoint, files, saved, signature, snapshot
 from credo.runs.record import Fresh
 from credo.runs.shape import misfit
 from folders import NETWORK, finished, rows
@@ -104,9 +104,9 @@ def test_a_damaged_state_does_not_take_the_place_of_the_one_before(tmp_path: Pat
     assert loaded is not None
     assert loaded.arrays["state/0"] == 1
     second.save(kept(3))
-    assert checkpoint.read(tmp_path).arrays["state/0"] == 3
+    assert snapshot.read(tmp_path).arrays["state/0"] == 3
     (tmp_path / "checkpoint" / "state.npz").unlink()
-    assert checkpoint.read(tmp_path).arrays["state/0"] == 1
+    assert snapshot.read(tmp_path).arrays["state/0"] == 1
 
 
 @DAMAGES
@@ -207,7 +207,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     head = {"question": {}, "numbers": {}, "files": [], "finished": False, "extensions": 0}
     np.savez(tmp_path / "checkpoint" / "state.npz", head=np.array(json.dumps(head)))
     with pytest.raises(ConfigError, match=r"state\.npz is a checkpoint of another version of credo.*; run it again$"):
-        checkpoint.head_of(tmp_path)
+        snapshot.head_of(tmp_path)
 
 
 def test_a_state_of_another_method_is_refused() -> None:

@@ -80,7 +80,7 @@ def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -
         preflight.refuse(config)
         from credo.experiment.request import Request
         from credo.experiment.run import run
-        from credo.runs import checkpoint
+        from credo.runs import snapshot
 
         request = Request(
             config,
@@ -88,7 +88,7 @@ def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -
             overrides=tuple(cast("list[str]", OmegaConf.to_container(job.overrides.task, resolve=False))),
             folder=folder,
             start_folder=Path(job.runtime.cwd),
-            start=Fresh() if before is None else Resumed(from_checkpoint=checkpoint.is_open(folder)),
+            start=Fresh() if before is None else Resumed(from_checkpoint=snapshot.is_open(folder)),
             sweep=sweep,
             listeners=tuple(listeners),
             inferred=inferred.current(),

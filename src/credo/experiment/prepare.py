@@ -124,14 +124,14 @@ def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed
     """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
     asked = provenance.identity(record.config)
     asked.get("inference", {}).pop("draws", None)
-    question = {
+    identity = {
         "config": asked,
         "data_hash": record.provenance["data_hash"],
         "code": record.provenance["code"],
         "versions": record.provenance["versions"],
         "device": record.provenance["device"],
     }
-    return Checkpoint(record.folder, every, question, isinstance(start, Resumed) and start.from_checkpoint)
+    return Checkpoint(record.folder, every, identity, isinstance(start, Resumed) and start.from_checkpoint)
 
 
 def _refuse_unread(overrides: Collection[str]) -> None:

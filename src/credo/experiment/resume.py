@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths
 from credo.errors import ConfigError
-from credo.runs import checkpoint, files, lock, saved, signature, trust
+from credo.runs import files, lock, saved, signature, snapshot, trust
 from credo.runs.code import record
 
 NOWHERE = {"_target_": "credo.tracking.none.NoTracker"}
@@ -58,7 +58,7 @@ def interrupted(place: Path, name: str, *, trusted: bool) -> Run:
         ConfigError: there is no such run, it has no checkpoint, or it is finished.
     """
     run = read(place, trusted=trusted)
-    if checkpoint.head_of(run.folder)["finished"]:
+    if snapshot.head_of(run.folder)["finished"]:
         raise ConfigError(f"{name} is finished; credo extend {name} --draws 1000 adds draws to it")
     return run
 
@@ -76,7 +76,7 @@ def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
         ConfigError: there is no such run, it is not finished, or has no draws.
     """
     run = read(place, trusted=trusted)
-    head = checkpoint.head_of(run.folder)
+    head = snapshot.head_of(run.folder)
     if not head["finished"]:
         raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
     warmup, done = run.config.inference.get("warmup"), head["numbers"].get("done")

@@ -7,98 +7,27 @@ memory are written as they come, one array per file in the folders `spill-0`, `s
 last state alone: its draws are in `posterior.nc`.
 """
 
-import hashlib
 import json
-import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 
 from credo.errors import ConfigError, RunError
 from credo.inference.base import Snapshot
-from credo.runs import files, saved, signature
 from credo.runs.code.record import NO_CODE
 from credo.runs.code.record import require_same as require_same_code
-from credo.runs.files import DamagedError
+from credo.runs.snapshot import BEFORE, STATE, VERSION, Loaded, Spilled, checksum, checksum_of, head_of, is_open, read
 from credo.writing import replacing
 
 MOST_NAMED = 5
-VERSION = 2
-"""Of what a checkpoint holds; another one cannot be resumed."""
-
-STATE, BEFORE = "state.npz", "before.npz"
-PLACE = re.compile(r"blocks-\d+\.npz|spill-\d+")
-NEW = "the run cannot go on without it; begin a new run of the same"
-LONGER = "the answer can still be read, but no draws can be added to it; begin a new run with more draws"
-
-
-class _Entry(TypedDict):
-    phase: str
-    done: int
-    total: NotRequired[int]
-
-
-class _Numbers(TypedDict):
-    history: NotRequired[list[_Entry]]
-    began: NotRequired[float]
-    done: NotRequired[int]
-    evaluations: NotRequired[int]
-    divergences: NotRequired[int]
-    next_look: NotRequired[float]
-    ended: NotRequired[str | None]
-    seconds: NotRequired[dict[str, float]]
-    programs: NotRequired[int]
-
-
-class Head(TypedDict):
-    """What the checkpoint of a run says of it.
-
-    Attributes:
-        version: of the checkpoint (see `VERSION`); the first had none.
-        question: what must be the same for the run to be resumed.
-        numbers: counters and the history so far.
-        files: names of files and folders with blocks, in order.
-        checksums: SHA-256 by file; a spilled block has one of all its files.
-        finished: whether the results are written.
-        extensions: how many times the run was made longer after its end.
-    """
-
-    version: NotRequired[int]
-    question: dict[str, Any]
-    numbers: _Numbers
-    files: list[str]
-    checksums: NotRequired[dict[str, str]]
-    finished: bool
-    extensions: int
-
-
-class Spilled(Mapping[str, np.ndarray]):
-    """A block on disk; an array is mapped into memory when it is asked for, and only as long as it is used."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._names: list[str] = files.plain_json(folder / "names.json", list[str], NEW)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        try:
-            number = self._names.index(name)
-        except ValueError:
-            raise KeyError(name) from None
-        return np.asarray(np.load(self.folder / f"{number}.npy", mmap_mode="r", allow_pickle=False))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 @dataclass
@@ -108,14 +37,14 @@ class Checkpoint:
     Attributes:
         run: the run's folder.
         every: seconds between two saves; `None` keeps nothing.
-        question: what must be the same for the run to be taken up: plain containers.
+        identity: what must be the same for the run to be resumed: plain containers.
         resumed: whether to take up what is there.
         extensions: how many times the run was made longer after its end.
     """
 
     run: Path
     every: float | None
-    question: Mapping[str, Any]
+    identity: Mapping[str, Any]
     resumed: bool = False
     extensions: int = 0
     _saved: float = field(default_factory=time.monotonic, init=False)
@@ -123,7 +52,7 @@ class Checkpoint:
     _written: int = field(default=0, init=False)  # how many blocks are in them
     _spilled: int = field(default=0, init=False)
     _last: Snapshot | None = field(default=None, init=False)
-    _loaded: "Loaded | None" = field(default=None, init=False)
+    _loaded: Loaded | None = field(default=None, init=False)
     _keeps: bool = field(default=True, init=False)  # whether the last state is whole, and kept as the one before
 
     @property
@@ -135,12 +64,12 @@ class Checkpoint:
         """Read the whole checkpoint of a run that is resumed, so that none of it fails later.
 
         Raises:
-            ConfigError: a file is damaged, or the question or the code is another one; the sentence names what differs.
+            ConfigError: a file is damaged, or the configuration or the code differs; the sentence names what does.
         """
         if not self.resumed:
             return
         head = head_of(self.run)
-        before, now = head["question"], json.loads(json.dumps(self.question, default=str))
+        before, now = head["identity"], json.loads(json.dumps(self.identity, default=str))
         require_same_code(before.pop("code", None), now.pop("code", NO_CODE), self.run)
         _require_same(before, now)
         self._loaded = loaded = read(self.run)
@@ -198,13 +127,13 @@ class Checkpoint:
         checksums = dict(self._files)
         for spilled, blocks in groupby(snapshot.blocks[self._written :], lambda block: isinstance(block, Spilled)):
             if spilled:
-                checksums |= {one.folder.name: _checksum(one.folder) for one in blocks if isinstance(one, Spilled)}
+                checksums |= {one.folder.name: checksum(one.folder) for one in blocks if isinstance(one, Spilled)}
                 continue
             loose = list(blocks)
             joined = {name: np.concatenate([block[name] for block in loose], axis=1) for name in loose[0]}
             file = self.folder / f"blocks-{len(checksums)}.npz"
             self._write(file, joined)
-            checksums[file.name] = _checksum(file)
+            checksums[file.name] = checksum(file)
         self._write_state(snapshot, checksums, finished=False)
         self._files, self._written = checksums, len(snapshot.blocks)
         self._saved = time.monotonic()
@@ -240,7 +169,7 @@ class Checkpoint:
     def _write_state(self, snapshot: Snapshot, checksums: Mapping[str, str], *, finished: bool) -> None:
         head = {
             "version": VERSION,
-            "question": self.question,
+            "identity": self.identity,
             "numbers": snapshot.numbers,
             "files": list(checksums),
             "checksums": dict(checksums),
@@ -248,7 +177,7 @@ class Checkpoint:
             "extensions": self.extensions,
         }
         arrays = {**snapshot.arrays, "head": np.array(json.dumps(head, default=str))}
-        arrays["checksum"] = np.array(_checksum_of(arrays))
+        arrays["checksum"] = np.array(checksum_of(arrays))
         # Otherwise the one before may do without a block that this needs.
         is_news = not checksums or checksums != self._files
         self._write(self.folder / STATE, arrays, self.folder / BEFORE if self._keeps and is_news else None)
@@ -271,142 +200,12 @@ class Checkpoint:
             ) from error
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A checkpoint that is whole.
-
-    Attributes:
-        head: what it says of the run.
-        arrays: the state, by name.
-        blocks: what is finished, in order.
-        checksums: of the files of the blocks, in order.
-        instead_of: what is wrong with a later one, if there is one.
-    """
-
-    head: Head
-    arrays: Mapping[str, np.ndarray]
-    blocks: list[Mapping[str, np.ndarray]]
-    checksums: dict[str, str]
-    instead_of: DamagedError | None = None
-
-
-def is_open(run: Path) -> bool:
-    """Whether the run in this folder was cut off and can be taken up."""
-    return _is_there(run) and not head_of(run)["finished"]
-
-
-def _is_there(run: Path) -> bool:
-    return any((run / "checkpoint" / name).exists() for name in (STATE, BEFORE))
-
-
-def head_of(run: Path) -> Head:
-    """What the last checkpoint of a run says of it, or the one before where that cannot be read.
-
-    Raises:
-        ConfigError: there is no checkpoint, or none that can be read.
-    """
-    return _first_whole(run, lambda file: _state(file)[0])[0]
-
-
-def read(run: Path) -> Loaded:
-    """The last checkpoint of a run that is whole, with its blocks.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    loaded, damage = _first_whole(run, _loaded)
-    return loaded if damage is None else replace(loaded, instead_of=damage)
-
-
-def _first_whole[T](run: Path, take: Callable[[Path], T]) -> tuple[T, DamagedError | None]:
-    """What is taken from the last checkpoint, or from the one before, with what is wrong with the last."""
-    if not _is_there(run):
-        raise ConfigError(
-            f"{run} has no checkpoint to go on from: it was stopped before the first, or ran with "
-            "inference.checkpoint.every=null; run it again"
-        )
-    last, before = (run / "checkpoint" / name for name in (STATE, BEFORE))
-    try:
-        return take(last), None
-    except DamagedError as damage:
-        if not before.exists():
-            raise
-        try:
-            return take(before), damage
-        except DamagedError as other:
-            raise DamagedError(damage.file, f"{damage.why}, and {other.file} {other.why}", damage.works) from other
-
-
-def _state(file: Path) -> tuple[Head, dict[str, np.ndarray]]:
-    """The head and the arrays of a state, verified."""
-    arrays = files.arrays(file, NEW)
-    with files.reading(file, NEW):
-        if "checksum" in arrays and str(arrays.pop("checksum")) != _checksum_of(arrays):
-            raise DamagedError(file, "is damaged (its checksum is another one)", NEW)
-        if "head" not in arrays:
-            raise DamagedError(file, "is damaged (it has no head)", NEW)
-        head = json.loads(str(arrays.pop("head")))
-    if isinstance(head, dict) and head.get("version") != VERSION:
-        raise ConfigError(
-            f"{file} is a checkpoint of another version of credo, which this one cannot resume; run it again"
-        )
-    files.fitting(file, head, Head, NEW)
-    if strange := [name for name in head["files"] if not PLACE.fullmatch(name)]:
-        raise DamagedError(file, f"is damaged ({strange[0]!r} is no file of a checkpoint)", NEW)
-    return head, arrays
-
-
-def _loaded(file: Path) -> Loaded:
-    """A checkpoint with its blocks, verified."""
-    head, arrays = _state(file)
-    run, checksums = file.parent.parent, head.get("checksums", {})
-    if head["finished"]:
-        return Loaded(head, arrays, [saved.draws(run, LONGER)], {})
-    known = {name: _checksum_if_right(file.parent / name, checksums.get(name)) for name in head["files"]}
-    return Loaded(head, arrays, [_block(file.parent / name) for name in known], known)
-
-
-def _checksum_if_right(place: Path, known: str | None) -> str:
-    with files.reading(place, NEW):
-        checksum = _checksum(place)
-    if known not in (None, checksum):
-        raise DamagedError(place, "is damaged (its checksum is another one)", NEW)
-    return checksum
-
-
-def _block(place: Path) -> Mapping[str, np.ndarray]:
-    if not place.name.startswith("spill"):
-        return files.arrays(place, NEW)
-    block = Spilled(place)
-    for number, name in enumerate(block):  # nothing is read but what the arrays are like
-        with files.reading(place / f"{number}.npy", NEW):
-            block[name]
-    return block
-
-
-def _checksum(place: Path) -> str:
-    """The SHA-256 of a file, or of all files of a spilled block."""
-    if place.is_file():
-        return signature.digest(place)
-    each = "".join(f"{file.name} {signature.digest(file)}\n" for file in sorted(place.iterdir()))
-    return hashlib.sha256(each.encode()).hexdigest()
-
-
-def _checksum_of(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
 def _require_same(before: Any, now: Any) -> None:
     differences = list(_differences(before, now, ""))
     if differences:
         more = f" and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
         raise ConfigError(
-            "the run asked another question than what is configured now: "
+            "the run was configured otherwise than what is asked now: "
             f"{'; '.join(differences[:MOST_NAMED])}{more}; restore it, or start a new run"
         )
 
