@@ -19,13 +19,14 @@ from credo.escape import fenced, link, markdown, visible
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 from credo.report.comparison import page as comparison_page
+from credo.report.comparison.compare import compare
 from credo.report.comparison.runs import Run
-from credo.report.comparison.table import compare
 from credo.report.run import description
 from credo.report.run.page import render
 from credo.report.sweep import page as sweep_page
 from credo.report.sweep.summary import SweepSummary
-from credo.report.terminal.run import Screen, show_answer, show_places
+from credo.report.terminal.run import show_answer, show_places
+from credo.report.terminal.screen import Screen
 from credo.runs.record import RunRecord
 
 HOSTILE = [

@@ -16,7 +16,8 @@ from rich.console import Console
 from credo.diagnostics.base import Check, Verdict
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
-from credo.report.terminal.run import Progress, news, show_answer, show_places
+from credo.report.terminal.progress import Progress, news
+from credo.report.terminal.run import show_answer, show_places
 from credo.runs.record import RunRecord
 
 PLACE = "http://127.0.0.1:5000/#/experiments/1/runs/0123456789abcdef0123456789abcdef?workflowType=machine_learning"
@@ -191,6 +192,7 @@ def test_progress_goes_to_stderr_and_the_end_to_stdout(capfd, record, verdict):
 
 def test_import_is_light():
     heavy = ["jax", "numpyro", "arviz_base", "arviz_stats", "mlflow", "matplotlib", "jinja2"]
-    code = f"import sys, credo.report.terminal.run; sys.exit(','.join(m for m in {heavy} if m in sys.modules) or 0)"
+    loaded = f"','.join(m for m in {heavy} if m in sys.modules)"
+    code = f"import sys; from credo.report.terminal import progress, run; sys.exit({loaded} or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")

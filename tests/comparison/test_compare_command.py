@@ -16,9 +16,9 @@ from console import credo
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 from credo.report.comparison import page, plots, runs
-from credo.report.comparison.table import Comparison, compare
+from credo.report.comparison.compare import Comparison, compare
 from credo.report.terminal import comparison as terminal
-from credo.report.terminal.run import Screen
+from credo.report.terminal.screen import Screen
 from credo.runs.job import Job
 
 

@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 from credo.diagnostics.loo import loo_metrics
 from credo.errors import ConfigError
-from credo.report.comparison import leave_one_out, runs, table, words
-from credo.report.comparison.table import Comparison, compare, frame
+from credo.report.comparison import leave_one_out, notes, runs, words
+from credo.report.comparison.compare import Comparison, compare
+from credo.report.comparison.table import frame
 from credo.runs.job import Job
 
 FAILED = Job(("x=1",), "FAILED", 1, "the chains have no finite start")

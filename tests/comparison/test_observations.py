@@ -8,9 +8,9 @@ import xarray as xr
 from fake_runs import Y, config, draws, finished, point
 
 from credo.errors import ConfigError
+from credo.report.comparison.compare import Comparison, compare
 from credo.report.comparison.observations import how
 from credo.report.comparison.runs import find
-from credo.report.comparison.table import Comparison, compare
 from credo.runs import netcdf
 
 POSITIVE = np.exp(Y)

@@ -8,7 +8,7 @@ from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.report.comparison import files, runs
 from credo.report.drawing.numbers import counted
-from credo.report.terminal.run import Screen
+from credo.report.terminal.screen import Screen
 
 USAGE = (
     "credo compare: expected runs or a sweep, by folder or MLflow id, as in credo compare outputs/a outputs/b, or "
@@ -26,11 +26,11 @@ def run(arguments: Sequence[str]) -> int:
     compared = runs.find(map(resume.folder, words))
     folder = _folder(words, out)
 
-    from credo.report.comparison import table  # takes seconds to load, for which a mistake need not wait
+    from credo.report.comparison.compare import compare  # takes seconds to load, for which a mistake need not wait
     from credo.report.terminal import comparison as terminal
 
     with Screen(stderr=True).status(f"comparing {counted(len(compared), 'run')}"):
-        comparison = table.compare(compared)
+        comparison = compare(compared)
     terminal.show(comparison, files.write(comparison, folder, words))
     return 0
 

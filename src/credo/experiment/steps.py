@@ -19,6 +19,7 @@ from credo.inference.base import Listener
 from credo.inference.result import Result
 from credo.report.run import description
 from credo.report.terminal import run as terminal
+from credo.report.terminal.progress import Progress
 from credo.runs import exported as exporter
 
 
@@ -43,8 +44,8 @@ def infer(prepared: Prepared) -> Result:
     request, parts, checkpointer = prepared.request, prepared.parts, prepared.checkpointer
     if request.inferred is not None:
         return request.inferred.replay(parts.tracker, checkpointer)
-    with terminal.Progress() as screen:
-        listener = _Listeners((screen, parts.tracker, *request.listeners))
+    with Progress() as progress:
+        listener = _Listeners((progress, parts.tracker, *request.listeners))
         return parts.inference.run(prepared.problem, _key(prepared), listener, checkpointer)
 
 

@@ -57,11 +57,11 @@ def _batch(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
     import jax
 
     from credo.inference import calls
-    from credo.report.terminal import run as terminal
+    from credo.report.terminal.progress import Progress
 
     try:
-        with signals.listening(), terminal.Progress() as screen:
-            watches = {place: Watch(screen if place == places[0] else None) for place in places}
+        with signals.listening(), Progress() as progress:
+            watches = {place: Watch(progress if place == places[0] else None) for place in places}
             runs = []
             for place, watch in watches.items():
                 method, problem = ready[place]  # type: ignore[misc]

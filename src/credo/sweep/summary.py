@@ -47,10 +47,11 @@ def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:
         return (), ""
     if len(finished) > MOST_COMPARED:
         return (), f"{len(finished)} jobs are more than the {MOST_COMPARED} that are compared at once"
-    from credo.report.comparison import files, runs, table
+    from credo.report.comparison import files, runs
+    from credo.report.comparison.compare import compare as compare_runs
 
     try:
-        comparison = table.compare(runs.find([plan.folder]))
+        comparison = compare_runs(runs.find([plan.folder]))
         return files.write(comparison, plan.folder, [str(plan.folder)]), ""
     except ConfigError as error:
         return (), str(error).removeprefix("credo compare: ")

@@ -1,5 +1,5 @@
 """Runs side by side: what distinguishes them, whether each may be believed, and which predicts best.
 
-`table.compare(runs)` is the whole of it: no files are written and nothing is printed. `command` is `credo compare`;
-`page.sections(comparison, folder)` is what another page can take up.
+`compare.compare(runs)` is the whole of it: no files are written and nothing is printed.
+`page.sections(comparison, folder)` is for other pages, such as that of a sweep.
 """

@@ -40,6 +40,16 @@ class Configuration:
         """What its answers are."""
         return self.runs[0].kind
 
+    @property
+    def failed(self) -> tuple[Run, ...]:
+        """Its runs whose verdict failed."""
+        return tuple(run for run in self.runs if run.is_failed)
+
+    @property
+    def seeds(self) -> str:
+        """Its seeds, in order."""
+        return ", ".join(map(str, sorted({run.seed for run in self.runs})))
+
     def values(self, metric: str) -> list[float]:
         """A metric of each run that has it."""
         return [run.metrics[metric] for run in self.runs if metric in run.metrics]
@@ -154,3 +164,11 @@ def _labels(runs: Sequence[Run], differing: Sequence[Mapping[str, str]]) -> list
             return labels
     folders = ["/".join(run.folder.parts[-2:]) for run in runs]
     return folders if len(set(folders)) == len(folders) else [str(run.folder) for run in runs]
+
+
+def named(labels: Sequence[str], most: int = 3) -> str:
+    """The first labels, which may have commas, and how many more there are: `a and b`, `a; b; c and 2 more`."""
+    if len(labels) == 2:
+        return " and ".join(labels)
+    rest = len(labels) - most
+    return "; ".join(labels[:most]) + (f" and {rest} more" if rest > 0 else "")

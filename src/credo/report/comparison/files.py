@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from credo import writing
 
 if TYPE_CHECKING:
-    from credo.report.comparison.table import Comparison
+    from credo.report.comparison.compare import Comparison
 
 PAGE, TABLE = "comparison.html", "comparison.csv"
 

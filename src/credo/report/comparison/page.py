@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from credo.escape import link
 from credo.report.comparison import plots, words
+from credo.report.comparison.compare import Comparison
 from credo.report.comparison.configurations import Configuration
-from credo.report.comparison.table import Comparison
 from credo.report.drawing.image import png
 from credo.report.drawing.numbers import counted
 from credo.report.run.page import Picture

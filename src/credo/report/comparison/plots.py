@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from credo.inference.kind import Kind
+from credo.report.comparison.compare import Comparison
 from credo.report.comparison.configurations import Configuration
-from credo.report.comparison.table import Comparison, is_failed
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.lettering import shortened, width
 from credo.report.drawing.numbers import fixed, places
@@ -36,7 +36,7 @@ def differences(comparison: Comparison) -> Drawing | None:
     if loo.empty:
         return None
     labels = [str(label) for label in loo.index]
-    failed = {line.label for line in comparison.lines if any(map(is_failed, line.runs))}
+    failed = {line.label for line in comparison.lines if line.failed}
     elpd = np.array([comparison.left_out[label].elpd.sum() for label in labels])
     se = np.array([comparison.left_out[label].se for label in labels])
     diff, dse = loo["elpd_diff"].to_numpy(), loo["dse"].to_numpy()

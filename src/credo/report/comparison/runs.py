@@ -33,7 +33,7 @@ class Run:
         state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`.
         reason: why it did not finish, if that is known.
         data_hash: of its data set; empty if it has not finished.
-        observed: what each site observed (see `archive.observations`); `None` where an earlier version ran it.
+        observed: what each site observed (see `runs.netcdf.observations`); `None` where an earlier version ran it.
         verdict: whether its answer may be believed; `None` if it has not finished.
         metrics: its numbers, by the names under which they are logged.
     """
@@ -52,6 +52,11 @@ class Run:
     def is_finished(self) -> bool:
         """Whether it has an answer."""
         return self.state == "FINISHED"
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether its verdict failed."""
+        return self.verdict is not None and self.verdict.status == "failed"
 
     @property
     def seed(self) -> int:

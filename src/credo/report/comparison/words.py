@@ -9,9 +9,9 @@ from typing import Literal
 from credo.diagnostics import metrics
 from credo.diagnostics.metrics import Metric
 from credo.report.comparison import table
+from credo.report.comparison.compare import Comparison
 from credo.report.comparison.configurations import Configuration
 from credo.report.comparison.leave_one_out import LeftOut
-from credo.report.comparison.table import Comparison
 from credo.report.drawing.numbers import UNKNOWN, fixed, number, places, seconds
 
 Tone = Literal["", "passed", "failed", "not checked", "note"]

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from credo.report.comparison import words
-from credo.report.comparison.table import Comparison
+from credo.report.comparison.compare import Comparison
 from credo.report.comparison.words import Column
 from credo.report.drawing.numbers import counted
-from credo.report.terminal.run import STYLES, Screen
+from credo.report.terminal.screen import STYLES, Screen
 
 BETWEEN = 2
 MOST_LABEL, MOST_ROWS = 36, 40

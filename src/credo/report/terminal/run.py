@@ -1,32 +1,23 @@
-"""What a run says in the terminal: its progress on stderr and its end on stdout, which a script can read alone."""
+"""What a run says at its end on stdout, which a script can read alone: the answer, the verdict, and what to do next."""
 
-import math
-import os
-import sys
 import textwrap
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-from rich.segment import Segment
-from rich.table import Column, Table
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from credo.diagnostics import metrics
 from credo.diagnostics.base import Verdict
-from credo.escape import visible
 from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
-from credo.report.run.table import Column as Number
+from credo.report.run.table import Column
+from credo.report.terminal.screen import STYLES, Screen
 from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -35,138 +26,7 @@ if TYPE_CHECKING:
     from credo.runs.reproduction import Comparison
 
 MOST_ROWS = 20
-PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
-STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
 INDENT = 14
-
-LINE_SHARE = 0.1
-LINE_SECONDS = 3.0
-"""Without a terminal, a line is printed when both this share of a phase and this time have passed since the last."""
-
-
-class Screen(Console):
-    """A console that shows control characters in names, and whose reader may go, as in `credo | head`.
-
-    The run goes on then, and where the disk is full, and says no more there.
-    """
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render; a terminal would obey control characters that a name has."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=visible(segment.text))
-
-    def _check_buffer(self) -> None:
-        try:
-            super()._check_buffer()
-        except OSError:  # Rich knows of broken pipes alone
-            self.on_broken_pipe()
-
-    def on_broken_pipe(self) -> None:
-        """Write to nowhere from now on; Rich would end the process."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
-
-
-class Progress:
-    """How the inference is coming along; a context manager and a `inference.base.Listener`.
-
-    On a terminal, one live line per phase; otherwise a plain line now and then. Everything goes to stderr.
-    """
-
-    def __init__(self, console: Console | None = None):
-        """Write to `console` instead of stderr."""
-        self._console = console or Screen(stderr=True)
-        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
-        self._bars = _bars(self._console)
-        self._tasks: dict[str, TaskID] = {}
-        self._compiling: TaskID | None = None
-        self._known: dict[str, dict[str, float]] = {}  # by phase: not every block brings every number
-        self._clock = time.monotonic()
-        self._line = ("", 0.0, 0.0)  # phase, share and time of the last plain line
-
-    def __enter__(self) -> Self:
-        """Start the display; the programs are compiled before the first news comes."""
-        self._clock = time.monotonic()
-        if self._live:
-            self._bars.start()
-            self._compiling = self._bars.add_task("compiling", total=None, count="", news="")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the display and leave its last state standing."""
-        if self._live:
-            self._drop_compiling()
-            self._bars.stop()
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """Show how far a phase is (see `inference.base.Listener`)."""
-        known = self._known.setdefault(phase, {})
-        known.update(numbers)
-        if self._live:
-            self._move(phase, done, total, known)
-        else:
-            self._print(phase, done, total, known)
-
-    def _move(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        self._drop_compiling()
-        if phase not in self._tasks:
-            self._tasks[phase] = self._bars.add_task(PHASES.get(phase, phase), total=total, count="", news="")
-        count = f"{done:,}/{total:,}"
-        self._bars.update(
-            self._tasks[phase], completed=done, total=total, count=count, news=news(phase, numbers), refresh=True
-        )
-
-    def _drop_compiling(self) -> None:
-        if self._compiling is not None:
-            self._bars.remove_task(self._compiling)
-            self._compiling = None
-
-    def _print(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        now, share = time.monotonic(), done / max(total, 1)
-        last_phase, last_share, last_time = self._line
-        soon = share - last_share < LINE_SHARE or now - last_time < LINE_SECONDS
-        if phase == last_phase and done < total and soon:
-            return
-        self._line = (phase, share, now)
-        words = [
-            f"{PHASES.get(phase, phase)} {done:,}/{total:,}",
-            news(phase, numbers),
-            f"after {seconds(now - self._clock)}",
-        ]
-        self._console.print(", ".join(filter(None, words)), markup=False, highlight=False, soft_wrap=True)
-
-
-def _bars(console: Console) -> Bars:
-    return Bars(
-        TextColumn("{task.description:<10}", style="bold"),
-        BarColumn(bar_width=10),
-        TextColumn("{task.fields[count]}"),
-        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        console=console,
-        refresh_per_second=4,
-        redirect_stdout=sys.stdout.isatty(),  # what is piped stays in the pipe
-    )
-
-
-def news(phase: str, numbers: Mapping[str, float]) -> str:
-    """What is worth knowing between two blocks, the most telling first: `3 divergent, R-hat 1.01, ESS 812`.
-
-    That transitions diverge while the step size is still being found is no news.
-    """
-    known = {name: value for name, value in numbers.items() if math.isfinite(value) and metrics.is_news(name)}
-    if phase == "warmup":
-        known.pop("divergences", None)
-    return ", ".join(_news(metrics.find(name), known[name]) for name in sorted(known, key=metrics.place))
-
-
-def _news(metric: metrics.Metric, value: float) -> str:
-    text = f"{value:.2g}" if metric.digits is None else f"{value:,.{metric.digits}f}"
-    if metric.name == "divergences":
-        return f"{text} divergent"
-    return f"{'validation ' if metric.name.endswith('_validation') else ''}{metric.title} {text}"
 
 
 def show_answer(
@@ -313,7 +173,7 @@ def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
     return grid
 
 
-def _cell(row: Mapping[str, Any], column: Number, kind: Kind, thresholds: Mapping[str, float | None]) -> Text:
+def _cell(row: Mapping[str, Any], column: Column, kind: Kind, thresholds: Mapping[str, float | None]) -> Text:
     return Text(table.cell(row, column, kind), style="red" if table.is_beyond(row, column, thresholds) else "")
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.sweep.summary import MOST_ROWS, NOT_RUN, SweepSummary
-from credo.report.terminal.run import STYLES, Screen
+from credo.report.terminal.screen import STYLES, Screen
 from credo.runs import job as jobs
 
 if TYPE_CHECKING:
