@@ -234,8 +234,8 @@ def test_two_finished_runs_are_needed(tmp_path: Path) -> None:
 
 def test_many_configurations_may_win_by_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places = [finished(tmp_path / str(i), config(float(i)), draws(float(i))) for i in (1, 2, 3)]
-    monkeypatch.setattr(table, "MANY", 3)
+    monkeypatch.setattr(notes, "MANY", 3)
     assert not any("by chance" in note for note in of(*places).notes)
-    monkeypatch.setattr(table, "MANY", 2)
+    monkeypatch.setattr(notes, "MANY", 2)
     assert any("Of 3 configurations" in note and "by chance" in note for note in of(*places).notes)
     assert of(*places).headline == "No clear winner: all predict about equally well"
