@@ -40,8 +40,8 @@ class Calibration:
         seen = {level: float(np.mean(off <= level / 2)) for level in _LEVELS}
         error = {level: np.sqrt(level * (1 - level) / len(off)) for level in _LEVELS}
         excess = max(abs(seen[level] - level) - _ERRORS * error[level] for level in _LEVELS)
-        told = " and ".join(f"{seen[level]:.1%} where {level:.0%} should be" for level in _LEVELS)
-        words = f"The central intervals hold {told}, of {len(off)} rows."
+        shares = " and ".join(f"{seen[level]:.1%} where {level:.0%} should be" for level in _LEVELS)
+        words = f"The central intervals hold {shares}, of {len(off)} rows."
         if excess <= self.threshold:
             return Check("calibration", "passed", max(excess, 0.0), self.threshold, words)
         advice = (

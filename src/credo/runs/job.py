@@ -76,7 +76,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Whether it said how it ended."""
+        """Whether it recorded its end."""
         return self.state != "RUNNING"
 
     @property

@@ -119,8 +119,8 @@ def _parts() -> frozenset[str]:
     """The targets of all options that credo has."""
     conf = paths.built_in() / "conf"
     files = [file for group in schema.GROUPS for file in (conf / group).rglob("*.yaml")]
-    said: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in files]
-    return frozenset(str(holder[name]) for _, holder, name in _leaves(said) if name == "_target_")
+    documents: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in files]
+    return frozenset(str(holder[name]) for _, holder, name in _leaves(documents) if name == "_target_")
 
 
 def _is_of_experiments(function: Any) -> bool:

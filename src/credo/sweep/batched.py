@@ -36,7 +36,7 @@ def infer(configs: Sequence[DictConfig]) -> Iterator[Inferred | None]:
 
     Yields:
         The inference of each in turn; `None` for those that are better run alone. What is wrong with one of them is
-        said when it is run.
+        raised again when it is run.
     """
     devices = [OmegaConf.to_container(config.device) for config in configs]
     ready = [

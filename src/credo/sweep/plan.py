@@ -50,7 +50,7 @@ class PlannedJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it said how it ended."""
+        """Whether it recorded its end."""
         return (job := self.status()) is not None and job.is_over
 
 

@@ -120,16 +120,16 @@ class Sweep:
 
         self._settle()
         try:
-            account = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare)
+            made = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare)
         except OSError as error:
             raise self._not_written(error) from error
         if self.record is not None:
             status: Literal["KILLED", "FAILED", "FINISHED"]
-            status = "KILLED" if interrupted else "FAILED" if account.failed == len(self.plan.jobs) else "FINISHED"
-            self.record.end(status, account.metrics, account.tags, account.description, account.files)
-        terminal.show(account, self.tracker, None if self.record is None else self.record.place)
-        if account.undone and not interrupted:
-            raise SweepError(account.sentence, account.undone)
+            status = "KILLED" if interrupted else "FAILED" if made.failed == len(self.plan.jobs) else "FINISHED"
+            self.record.end(status, made.metrics, made.tags, made.description, made.files)
+        terminal.show(made, self.tracker, None if self.record is None else self.record.place)
+        if made.undone and not interrupted:
+            raise SweepError(made.sentence, made.undone)
 
     def _settle(self) -> None:
         """Record the ends of the jobs that did not record them."""

@@ -58,7 +58,7 @@ class Prepared(Sweeper):
         return running(self.config, self.launcher, composer, swept, self.threads)
 
     def parsed(self, arguments: Sequence[str]) -> list[Override]:
-        """What was typed for the jobs, without what is said to the sweep itself.
+        """What was typed for the jobs, without the settings of the sweep itself.
 
         Raises:
             ConfigError: a key has no values.

@@ -61,7 +61,7 @@ class Delivery[R: Receiver](ABC):
 
     @abstractmethod
     def reason(self, error: Exception) -> str:
-        """The shortest true account of an error."""
+        """The shortest true description of an error."""
 
     @property
     def command(self) -> str:

@@ -12,8 +12,8 @@ from credo.report.comparison.runs import Run
 from credo.runs.job import shortest
 from credo.runs.provenance import LISTENERS, identity
 
-UNTOLD = (*LISTENERS, "experiment")
-"""Groups whose words are not told: what only listens, and an experiment, which is told by what it sets."""
+NOT_SHOWN = (*LISTENERS, "experiment")
+"""Groups that are not shown: what only listens, and an experiment, which shows by what it sets."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _differing(runs: Sequence[Run], seeds: bool) -> list[dict[str, str]]:
 
 def _told(run: Run) -> dict[str, str]:
     """The words chosen, in the order of the defaults, but for those of Hydra and those that say nothing."""
-    said = reversed(list(run.choices.items()))  # Hydra lists the last one first
-    return {group: word for group, word in said if "hydra/" not in group and group not in UNTOLD}
+    choices = reversed(list(run.choices.items()))  # Hydra lists the last one first
+    return {group: word for group, word in choices if "hydra/" not in group and group not in NOT_SHOWN}
 
 
 def _place(group: str) -> str:
@@ -158,8 +158,8 @@ def _word(value: Any) -> str:
 def _labels(runs: Sequence[Run], differing: Sequence[Mapping[str, str]]) -> list[str]:
     """The runs' own names if these tell them apart, else what distinguishes them, else their folders."""
     names = [str(run.config.get("name") or "") for run in runs]
-    told = [" ".join(f"{key}={value}" for key, value in differs.items()) for differs in differing]
-    for labels in (names, told):
+    settings = [" ".join(f"{key}={value}" for key, value in differs.items()) for differs in differing]
+    for labels in (names, settings):
         if all(labels) and len(set(labels)) == len(labels):
             return labels
     folders = ["/".join(run.folder.parts[-2:]) for run in runs]

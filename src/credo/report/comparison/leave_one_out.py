@@ -107,6 +107,6 @@ def compare(found: Mapping[str, LeftOut]) -> pd.DataFrame:
         )
         for label, one in found.items()
     }
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # said in our own words, in `Comparison.notes`
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # `Comparison.notes` has it in our own words
         table: pd.DataFrame = arviz.compare(every, method="stacking", round_to="none")
     return table[["elpd_diff", "dse", "weight"]].astype(float)

@@ -18,25 +18,25 @@ MANY = 11
 
 def of_lines(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -> list[str]:
     """What must be known of the lines; those of which the same is true are named together."""
-    said: dict[str, list[str]] = {}
+    labels_of: dict[str, list[str]] = {}
     high = [found for found in left_out.values() if found.high_k]
     unreliable = [_unreliable(high)] if high else []
     for line in lines:
         found = left_out.get(line.label)
         for doubt in [*_doubts(line, found), *(unreliable if found is not None and found.high_k else [])]:
-            said.setdefault(doubt, []).append(line.label)
+            labels_of.setdefault(doubt, []).append(line.label)
     everything = [line.label for line in lines]
     whose = {
-        doubt: "All" if everything == labels != everything[:1] else named(labels) for doubt, labels in said.items()
+        doubt: "All" if everything == labels != everything[:1] else named(labels) for doubt, labels in labels_of.items()
     }
-    return [f"{whose[doubt]}: {doubt}" for doubt in said]
+    return [f"{whose[doubt]}: {doubt}" for doubt in labels_of]
 
 
 def _doubts(line: Configuration, found: LeftOut | None) -> list[str]:
     """Why the numbers of a line may not be taken as they stand."""
     if not line.is_finished:
         found_out = {f"no answer ({run.state.lower()}){f': {run.reason}' if run.reason else ''}" for run in line.runs}
-        return [f"{said.rstrip('.')}." for said in sorted(found_out)]
+        return [f"{reason.rstrip('.')}." for reason in sorted(found_out)]
     doubts = [_failure(line)] if line.failed else []
     if found is None:
         doubts.append(f"no elpd_loo, since {_why_none(line)}.")
@@ -100,7 +100,7 @@ def of_differences(loo: pd.DataFrame, left_out: Mapping[str, LeftOut]) -> list[s
 
 
 def of_unknown(labels: Sequence[str]) -> list[str]:
-    """What cannot be said of runs that did not leave what they observed."""
+    """Runs that did not record what they observed, so that their scores may not be comparable."""
     if not labels:
         return []
     doubt = "made by an earlier version, which did not record what a model observes"

@@ -45,11 +45,11 @@ def other_sites(lines: Sequence[Configuration]) -> str:
     """Why no score is compared, where runs on the same data observe sites of other names; empty where they do not."""
     for (one, first), (other, second) in pairwise(_known(lines)):
         if first.data_hash == second.data_hash and set(_sites(first)) != set(_sites(second)):
-            said = (
+            parts = (
                 f"{line.label} observes {', '.join(_sites(run)) or 'nothing'}"
                 for line, run in ((one, first), (other, second))
             )
-            return f"No score is compared: {', and '.join(said)}."
+            return f"No score is compared: {', and '.join(parts)}."
     return ""
 
 

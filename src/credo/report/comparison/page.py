@@ -28,7 +28,7 @@ def render(comparison: Comparison, folder: Path, command: str, start_folder: Pat
     """Render the page. Everything that came from outside is escaped.
 
     Args:
-        comparison: what is told.
+        comparison: what is shown.
         folder: where the page will be, from which its links to the runs start.
         command: what to type to make it again.
         start_folder: where to type it.
@@ -49,7 +49,7 @@ def sections(comparison: Comparison, folder: Path) -> Markup:
     """The tables and plots as sections of HTML, everything escaped.
 
     Args:
-        comparison: what is told.
+        comparison: what is shown.
         folder: where the page will be, from which its links to the runs start.
     """
     pictures = {

@@ -99,8 +99,8 @@ def _runs(comparison: Comparison) -> tuple[Column, ...]:
     """What distinguishes the runs, and whether to believe them."""
     lines = comparison.lines
     keys = dict.fromkeys(key for line in lines for key in line.differs)
-    told = [" ".join(f"{key}={word}" for key, word in line.differs.items()) for line in lines]
-    shown = () if all(line.label.startswith(said) for line, said in zip(lines, told, strict=True)) else keys
+    settings = [" ".join(f"{key}={word}" for key, word in line.differs.items()) for line in lines]
+    shown = () if all(line.label.startswith(one) for line, one in zip(lines, settings, strict=True)) else keys
     columns = [Column(key, tuple(Cell(line.differs.get(key, "")) for line in lines), is_text=True) for key in shown]
     if _has_seeds(comparison):
         columns.append(Column("runs", tuple(Cell(str(len(line.runs))) for line in lines)))
@@ -149,11 +149,11 @@ def _known(columns: Iterable[Column]) -> tuple[Column, ...]:
 
 
 def _verdict(line: Configuration) -> Cell:
-    said = table.verdict(line)
+    text = table.verdict(line)
     if not line.is_finished:
-        return Cell(said, "failed")
-    tone = next(word for word in ("failed", "not checked", "passed") if said.endswith(word))
-    return Cell(said, tone)  # type: ignore[arg-type]
+        return Cell(text, "failed")
+    tone = next(word for word in ("failed", "not checked", "passed") if text.endswith(word))
+    return Cell(text, tone)  # type: ignore[arg-type]
 
 
 def _sensitivity(line: Configuration) -> Cell:

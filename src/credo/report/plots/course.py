@@ -19,8 +19,10 @@ def draw(evidence: Evidence) -> Drawing:
     history = evidence.result.history
     looks = [entry for entry in history if np.isfinite(entry.get("ess_bulk_min", np.nan))]
     if len(looks) < 2:
-        said = "The chains were looked at once only." if looks else "No course of effective sample sizes was recorded."
-        return Drawing(TITLE, "checks", said)
+        reason = (
+            "The chains were looked at once only." if looks else "No course of effective sample sizes was recorded."
+        )
+        return Drawing(TITLE, "checks", reason)
     draws = np.array([entry["done"] for entry in looks], float)
     sheet = Sheet(HEAD + HEIGHT + FOOT)
     width = (WIDTH - LEFT * 2 - GAP) / 2

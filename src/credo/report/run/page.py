@@ -1,4 +1,4 @@
-"""The page of a run: what is said, in which order; `templates/` says how it looks."""
+"""The page of a run: what it shows, in which order; `templates/` says how it looks."""
 
 import base64
 import json
@@ -81,13 +81,13 @@ def render(
 
 
 def choices(record: RunRecord) -> dict[str, str]:
-    """The words that made the experiment; the priors are told with the model, and how Hydra runs matters to nobody."""
-    told = {group: word for group, word in record.choices.items() if "/" not in group and "@" not in group}
-    first = [group for group in ("data", "model", "inference", "device", "diagnostics") if group in told]
+    """The words that made the experiment; priors are shown with the model, and Hydra's own groups are left out."""
+    chosen = {group: word for group, word in record.choices.items() if "/" not in group and "@" not in group}
+    first = [group for group in ("data", "model", "inference", "device", "diagnostics") if group in chosen]
     return {
-        group: str(told[group])
-        for group in [*first, *(g for g in told if g not in first)]
-        if told[group] not in (None, "None")
+        group: str(chosen[group])
+        for group in [*first, *(g for g in chosen if g not in first)]
+        if chosen[group] not in (None, "None")
     }
 
 

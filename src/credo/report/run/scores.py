@@ -48,11 +48,11 @@ def _information(result: Result) -> list[tuple[str, str, str]]:
     found = result.tree["information"].to_dataset()
     value, error, bound = (float(found[name].mean()) for name in ("value", "error", "bound"))
     words = number(value, 4) if np.isnan(error) else f"{number(value, 4)} ± {number(error, 2)}"
-    told = [
+    shown = [
         ("mutual information", words, "nats, a lower bound"),
         ("its ceiling", number(bound, 4), f"ln {round(np.exp(bound))}, by training.batch_size"),
     ]
-    return [*told, *([("the truth", number(float(found["truth"]), 4), "of these data")] if "truth" in found else [])]
+    return [*shown, *([("the truth", number(float(found["truth"]), 4), "of these data")] if "truth" in found else [])]
 
 
 def title(result: Result) -> str:

@@ -119,9 +119,9 @@ def show_reproduction(found: "Comparison", first: Path, console: Console | None 
     console.print()
     console.print(Text(word, style=f"bold {style}"), sentence)
     if found.edited:
-        said = f" The code that ran is the present one, not that of the first run: {'; '.join(found.edited)}."
+        what = f" The code that ran is the present one, not that of the first run: {'; '.join(found.edited)}."
         how = f" credo reproduce {first} --code=recorded runs the old code, if you trust what is in that folder."
-        console.print(Text("OTHER CODE", style="bold red") + Text(said + how), soft_wrap=True)
+        console.print(Text("OTHER CODE", style="bold red") + Text(what + how), soft_wrap=True)
     for difference in found.differences:
         console.print(Text(f"  {difference}"), soft_wrap=True)
     if found.same is False and not found.differences:
@@ -131,8 +131,10 @@ def show_reproduction(found: "Comparison", first: Path, console: Console | None 
 def show_unknown_code(reasons: Sequence[str], console: Console | None = None) -> None:
     """Say of a run that it can be neither skipped nor gone on with, because other code may look the same."""
     console = console or Screen(highlight=False)
-    said = f"This run cannot be resumed, made longer or skipped: your code cannot be compared: {'; '.join(reasons[:3])}"
-    console.print(Text(said, style="yellow"), soft_wrap=True)
+    sentence = (
+        f"This run cannot be resumed, made longer or skipped: your code cannot be compared: {'; '.join(reasons[:3])}"
+    )
+    console.print(Text(sentence, style="yellow"), soft_wrap=True)
 
 
 def show_lacking(reasons: Sequence[str], console: Console | None = None) -> None:

@@ -21,7 +21,7 @@ GROUPS = ("data", "model", "inference", "device")
 PARENT = "mlflow.parentRunId"
 """The tag by which a run folds under that of its sweep."""
 
-CUT_HERE = "\n\n*(cut here; the whole account is in report.html)*"
+CUT_HERE = "\n\n*(cut here; the whole text is in report.html)*"
 
 
 def tags(words: Mapping[str, object]) -> "list[RunTag]":

@@ -232,15 +232,15 @@ def explained(store: Store) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the shortest true account of an error: the system's or the database's at its root, or its own first line.
+    """The shortest true description of an error: the system's or the database's at its root, or its own first line.
 
-    SQLAlchemy tells what the database driver said (`orig`) with the statement, and how it came to be made.
+    SQLAlchemy gives the message of the database driver (`orig`) with the statement, and how it came to be made.
     """
     chain = _chain(error)
     of_driver = [link for one in chain if isinstance(link := getattr(one, "orig", None), Exception)]
     root = next((link for link in reversed(chain) if isinstance(link, OSError)), of_driver[-1] if of_driver else error)
-    said = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
-    return masked(shortened(said.splitlines()[0])).rstrip(".")
+    message = getattr(root, "strerror", None) or str(root).strip() or type(root).__name__
+    return masked(shortened(message.splitlines()[0])).rstrip(".")
 
 
 def is_away(error: BaseException) -> bool:
