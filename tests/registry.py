@@ -14,7 +14,10 @@ from credo.config import paths, schema, sources
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
 PRESETS = [
-    file for name in schema.GROUPS for file in sorted((CONF / name).rglob("*.yaml")) if not paths.is_partial(file)
+    file
+    for name in schema.GROUPS
+    for file in sorted((CONF / name).rglob("*.yaml"))
+    if not set(file.relative_to(CONF).parts[1:-1]) & set(paths.PARTIAL)  # what options are made of
 ]
 ENOUGH = {"chains": 2, "starts": 2, "rows": 20}
 """No other whole number of a part is above ten where its answer does not matter."""

@@ -37,7 +37,7 @@ def test_draws_are_not_asked(check):
     assert put(check, result, summarise(result)) is None
 
 
-@pytest.mark.parametrize("status", [Status.NOT_CONVERGED, Status.NOT_FINITE, Status.INTERRUPTED])
+@pytest.mark.parametrize("status", [Status.NOT_CONVERGED, Status.NOT_FINITE])
 def test_an_optimiser_that_did_not_arrive_fails(status):
     answer = ask(Converged(), status=status)
     assert answer.status == "failed"

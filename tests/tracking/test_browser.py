@@ -111,7 +111,7 @@ def test_the_page_of_a_sweep_has_its_table(server: str, folder: Path) -> None:
 
 
 def test_charts_are_drawn(server: str, folder: Path) -> None:
-    words = seen(view.charts(server, "1"), "charts", folder, wait=20, script=UNFOLD)
+    words = seen(f"{view.table(server, '1')}&compareRunsMode=CHART", "charts", folder, wait=20, script=UNFOLD)
     for part in ("posterior/mean/tau", "tau.scale=25 seed=1"):
         assert part in words
 

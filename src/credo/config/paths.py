@@ -66,8 +66,3 @@ def settings(group: str, word: str) -> dict[str, Any]:
 
 PARTIAL = ("base", "check")
 """Folders in groups whose files are no options, but what options are made of."""
-
-
-def is_partial(file: Path) -> bool:
-    """Whether a file of a group is no option, but what options are made of."""
-    return file.parent.name in PARTIAL and file.parent.parent.name != "conf"

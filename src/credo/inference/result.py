@@ -17,7 +17,6 @@ class Status(enum.Enum):
     NOT_CONVERGED = "The optimiser stopped before it converged."
     NOT_FINITE = "The log density became NaN or infinite."
     STOPPED = "The chains stopped before all draws were made, by the rule in inference.stop."
-    INTERRUPTED = "The inference was interrupted before its end."
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,6 @@ def table(server: str, experiment: str) -> str:
     return f"{server}/#/experiments/{experiment}/runs?viewStateShareKey={KEY}&workflowType=machine_learning"
 
 
-def charts(server: str, experiment: str) -> str:
-    """Return the address of the charts of an experiment's runs."""
-    return table(server, experiment).replace("?", "?compareRunsMode=CHART&")
-
-
 def page(server: str, experiment: str, run: str) -> str:
     """Return the address of the page of a run."""
     return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
