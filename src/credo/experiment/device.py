@@ -37,6 +37,8 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     _check("device.precision", precision, PRECISIONS)
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
+    for module in ("callback", "debugging"):  # what a callback of the program raises is said once, in a sentence
+        logging.getLogger(f"jax._src.{module}").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     jax = _loaded()
     if platform == "cpu":
