@@ -12,7 +12,7 @@ from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.binding import BoundModel, bind, is_given
-from credo.models.names import Names
+from credo.models.names import Names, require_storable
 from credo.models.observations import Observation, check_support, observe
 from credo.models.sites import Site, trace
 
@@ -174,7 +174,17 @@ class Problem:
         """Raise `ConfigError` if the data does not fit the model."""
         if all(0 in site.shape for site in self.latents):
             raise ConfigError("model: expected at least one latent variable, but the model has none; nothing to infer")
+        self._check_names()
         memory.require("model", 4 * sum(math.prod(site.shape) for site in self.sites))
         for site in self.named("observed"):
             if site.name in self.observations:
                 check_support(site, self.observations[site.name], self.row_dim, self.model)
+
+    def _check_names(self) -> None:
+        """Raise `ConfigError` if a file cannot have the name of a site or of one of its dims."""
+        for dim in map(str, self.data.dims):
+            require_storable(dim, "data: a dimension")
+        for site in self.sites:
+            require_storable(site.name, f"{self.model.key}: a site")
+            for dim in self.dims(site):
+                require_storable(dim, f"{self.model.key}: a plate or a dimension of {site.name}")
