@@ -13,7 +13,7 @@ from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.binding import BoundModel, bind, is_given
 from credo.models.names import Names, require_storable
-from credo.models.observations import Observation, check_support, observe
+from credo.models.observations import Observation, check_support, observe, unread
 from credo.models.sites import Site, trace
 
 ROWS = "obs"
@@ -99,8 +99,15 @@ class Problem:
 
     @property
     def informative(self) -> tuple[str, ...]:
-        """The names of the sites that say something of the latents: observations and factors."""
-        return tuple(site.name for kind in ("observed", "factor") for site in self.named(kind))
+        """The names of the sites that say something of the latents: factors, and observations that some mask leaves."""
+        hidden = {name for name, one in self.observations.items() if one.seen is not None and not one.seen.any()}
+        sites = [*self.named("observed"), *self.named("factor")]
+        return tuple(site.name for site in sites if site.name not in hidden)
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """The names of the data on which nothing of the program depends."""
+        return unread(self.bound)
 
     @property
     def improper(self) -> tuple[str, ...]:
