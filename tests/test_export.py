@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,35 @@ def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> Non
 def test_only_networks_predict(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
         exported.load(tmp_path)
+
+
+@pytest.mark.parametrize("verb", [("predict", "other", "rows.csv"), ("export", "other", "new")])
+def test_a_run_that_cannot_predict_is_refused_before_anything_is_said_of_its_code(
+    verb: tuple[str, ...], folder: Path
+) -> None:
+    (folder / "other").mkdir(exist_ok=True)
+    _record_code(folder / "other", folder / "run", "m.py")
+    said = credo(*verb, cwd=folder)
+    sentence = f"credo: {folder}/other has no model/weights.npz: only runs of model=mdn can predict new rows\n"
+    assert (said.code, said.err) == (2, sentence)
+
+
+def _record_code(place: Path, of: Path, *files: str) -> None:
+    """Write down that a run had these files of code."""
+    provenance = json.loads((of / "provenance.json").read_text())
+    provenance["code"] |= {"files": dict.fromkeys(files, "0")}
+    (place / "provenance.json").write_text(json.dumps(provenance))
+
+
+def test_code_that_is_not_here_has_not_changed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("model", ".hydra"):
+        copytree(folder / "run" / name, tmp_path / "run" / name)
+    (tmp_path / "rows.csv").write_bytes((folder / "rows.csv").read_bytes())
+    _record_code(tmp_path / "run", folder / "run", "m.py", "n.py")
+    (tmp_path / "n.py").touch()
+    said = credo("predict", "run", "rows.csv", cwd=tmp_path)
+    assert (said.code, said.err) == (0, "OTHER CODE n.py changed since the run; the present code is used\n")
 
 
 def test_what_was_learned_is_plain(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """A user's own code that leaves the process, or whose log density is no number: a sentence, never a success."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,100 @@ def test_a_log_density_without_end_fails(method: str, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert "FAILED" in said.out
     assert "The log density is inf" in said.out
+
+
+MIDWAY = """
+import equinox as eqx
+import jax
+import numpyro
+import numpyro.distributions as dist
+
+CALLS = [0]
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+def late(x):
+    CALLS[0] += 1
+    if CALLS[0] > 300:
+        raise RuntimeError("no such dose\\nand more\\nof it")
+    return x
+
+def leaves(x):
+    raise SystemExit(0)
+
+def sample(y, change):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    loc = a + 0 * change(jax.lax.stop_gradient(a))
+    numpyro.sample("y", dist.Normal(loc, 1.0), obs=y)
+
+def called_back(x, function):
+    return jax.pure_callback(function, jax.ShapeDtypeStruct((), x.dtype), x, vmap_method="sequential")
+
+def callback(y=None):
+    sample(y, lambda x: called_back(x, late))
+
+def leaving(y=None):
+    sample(y, lambda x: called_back(x, leaves))
+
+def printing(y=None):
+    sample(y, lambda x: (jax.debug.callback(late, x), x)[1])
+
+def asserting(y=None):
+    sample(y, lambda x: eqx.error_if(x, x > -9, "a is too large"))
+
+def later(y=None):
+    CALLS[0] += 60  # the traces of the sampler are more than five
+    late(0)
+    sample(y, lambda x: x)
+
+def mute(y=None):
+    raise Mute
+"""
+
+
+def place(words: str) -> str:
+    """The place of the line that begins with these words, as a sentence has it."""
+    lines = [number for number, line in enumerate(MIDWAY.splitlines(), 1) if line.strip().startswith(words)]
+    return f"midway.py, line {lines[0]}"
+
+
+@pytest.mark.parametrize(
+    ("function", "method", "said"),
+    [
+        ("callback", "nuts", f"RuntimeError: no such dose ({place('raise RuntimeError("no such')})"),
+        ("leaving", "map", f"SystemExit: 0 ({place('raise SystemExit')})"),
+        ("leaving", "mh", f"SystemExit: 0 ({place('raise SystemExit')})"),
+        ("printing", "mh", f"RuntimeError: no such dose ({place('raise RuntimeError("no such')})"),
+        ("asserting", "mh", "EquinoxRuntimeError: a is too large"),
+        ("later", "mh", f"RuntimeError: no such dose ({place('raise RuntimeError("no such')})"),
+    ],
+)
+def test_code_that_raises_in_the_middle_of_a_run_fails_in_one_sentence(
+    function: str, method: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "midway.py").write_text(MIDWAY)
+    (tmp_path / "y.json").write_text('{"y": [1.0, 2.0, 3.0, 2.5]}')
+    words = ("model=program", f"model.function=midway:{function}", "data=json", "data.path=y.json")
+    settings = (*few(method), "report=none", "device.compilation_cache=null", "tracking.uri=sqlite:///r.db")
+    came = credo(*words, f"inference={method}", *settings, cwd=tmp_path)
+    sentence = f"credo: the run ended early, since code that it called raised {said}; correct it, and run it again\n"
+    assert came.err.splitlines(keepends=True)[-1] == sentence
+    assert "Traceback" not in came.err
+    assert came.code == 1
+    with closing(sqlite3.connect(tmp_path / "r.db")) as store:
+        (status,) = store.execute("select status from runs").fetchone()
+        (reason,) = store.execute("select value from tags where key = 'error'").fetchone()
+    assert status == "FAILED"
+    assert said in reason
+    assert "\n" not in reason
+
+
+def test_an_exception_that_cannot_be_put_into_words_is_named(tmp_path: Path) -> None:
+    (tmp_path / "midway.py").write_text(MIDWAY)
+    (tmp_path / "y.json").write_text('{"y": [1.0]}')
+    words = ("model=program", "model.function=midway:mute", "data=json", "data.path=y.json")
+    said = credo(*words, *QUIET, cwd=tmp_path)
+    assert said.err == f"credo: model.function: running the model raised Mute ({place('raise Mute')})\n"
+    assert said.code == 2

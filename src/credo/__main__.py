@@ -3,7 +3,7 @@
 import os
 import sys
 
-from credo.errors import Interrupted
+from credo.errors import ConfigError, Interrupted
 from credo.experiment import signals
 
 
@@ -11,13 +11,20 @@ def main() -> None:
     """Run the command, and exit with its code."""
     _open_streams()
     signals.leaving()
-    from credo.cli import main as cli
-
     try:
+        from credo.cli import main as cli
+
         code = cli.command(sys.argv[1:])
     except (KeyboardInterrupt, Interrupted) as error:  # just before the command hears it, or once more
         sys.stderr.write(f"credo: {error or 'interrupted'}\n")
         code = Interrupted.exit_code
+    except Exception as error:
+        from credo.config.shadows import shadowing
+
+        if (sentence := shadowing(error)) is None:
+            raise
+        sys.stderr.write(f"credo: {sentence}\n")
+        code = ConfigError.exit_code
     signals.leaving(code)
     sys.exit(code)
 

@@ -48,7 +48,10 @@ def _masked(text: str) -> str:
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
     if "://" in text:
         # An address alone ends where the text does; one among other words ends at a blank or a quotation mark.
-        alone = re.fullmatch(r"(?:[\w.+@/~]*=)?[\"']?\w[\w+.-]*://(?=[^/]*[:@])[^/].*@[^@]*", text, re.DOTALL)
+        # Whoever joined one that is hidden already to other words has hidden the others by themselves.
+        alone = f"://{HIDDEN}@" not in text and re.fullmatch(
+            r"(?:[\w.+@/~]*=)?[\"']?\w[\w+.-]*://(?=[^/]*[:@])[^/].*@[^@]*", text, re.DOTALL
+        )
         text = re.sub(r"://.*@", f"://{HIDDEN}@", text, flags=re.DOTALL) if alone else _USER.sub(f"{HIDDEN}@", text)
     return _QUERY.sub(rf"\1{HIDDEN}", text) if "=" in text else text
 

@@ -222,3 +222,12 @@ def test_numbers_are_leaves(name: str) -> None:
     doubled = jax.tree.unflatten(structure, [leaf * 2 for leaf in leaves])
     assert jax.tree.structure(doubled) == structure
     assert not any(callable(leaf) or isinstance(leaf, str) for leaf in leaves)
+
+
+UNREAD = {"ebm": ("x",), "program": ("x",)}
+"""An energy without inputs, and a program that takes all data and reads y."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_which_data_has_no_part_in_the_answer(name: str) -> None:
+    assert problem(name).unread == UNREAD.get(name, ())

@@ -11,6 +11,7 @@ from credo.sweep import search
 from credo.tracking.mlflow import store
 from credo.tracking.mlflow.tracker import MlflowTracker
 
+NOWHERE = "expected a file that can be made, but .* lets none be made"
 LOST = "expected a database that lasts, but this one is in memory and lost with the command"
 REFUSED = {
     "sqlite://": LOST,
@@ -74,3 +75,20 @@ def _raised(cause: Exception) -> Exception:
         raise RuntimeError(str(cause)) from cause
     except RuntimeError as error:
         return error
+
+
+@pytest.mark.parametrize("path", ["file/runs.db", "a/" + "b" * 300, "b" * 300, "/proc/runs.db", "/proc/a/b/runs.db"])
+def test_a_file_that_cannot_be_made_is_refused_at_once(path: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    if path.startswith("/proc") and not Path("/proc/self").exists():
+        pytest.skip("no folder here refuses files to everybody")
+    with pytest.raises(ConfigError, match=rf"^tracking\.uri=sqlite:///{tmp_path / path}: {NOWHERE}.*; name one in"):
+        store.require_place(store.locate(f"sqlite:///{path}", tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("path", ["runs.db", "a/b/runs.db", "there.db"])
+def test_a_file_that_can_be_made_leaves_nothing_when_it_is_looked_for(path: str, tmp_path: Path) -> None:
+    (tmp_path / "there.db").touch()
+    store.require_place(store.locate(f"sqlite:///{path}", tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == ["there.db"]

@@ -78,3 +78,20 @@ def connect(uri: str, folder: Path) -> None:
     place = store.locate(uri, folder)
     with store.explained(place):
         store.connect(place).search_experiments()
+
+
+@pytest.mark.parametrize("password", ["hush", 'hu"sh', "hu'sh", "hu sh", "hu,sh", "hu@sh", "hu[sh", r"hu\sh"])
+def test_an_address_that_needs_quotes_is_explained_without_its_password(password: str, tmp_path: Path) -> None:
+    said = credo(*SHORT, f"tracking.uri=http://me:{password}@[bad", cwd=tmp_path)
+    assert said.code == 2
+    assert "hu" not in said.err.replace("http", "")
+    advice = """type it as 'tracking.uri="http://***@[bad"'"""
+    assert said.err == f"credo: tracking.uri=http://***@[bad: some of its characters need quotes; {advice}\n"
+
+
+@pytest.mark.parametrize("words", [("http://me:hush@host",), ("tracking.uri=http://me:hush@a,http://me:hush@b",)])
+def test_a_word_that_sets_nothing_is_explained_without_its_password(words: tuple[str, ...], tmp_path: Path) -> None:
+    said = credo(*SHORT, *words, cwd=tmp_path)
+    assert said.code == 2
+    assert "hush" not in said.err
+    assert "; credo --help" in said.err or "need -m, as in credo -m" in said.err

@@ -51,6 +51,7 @@ def test_hides_secrets(text, shown):
         "https://host/a@b",
         "see https://host:5000/x or write to me@host",
         "prior@model.prior.loc=gaussian",
+        "tracking.uri=http://***@[bad: type it as 'tracking.uri=\"http://***@[bad\"'; see me@host",
         "model.keys=3",
         "inference=map,nuts",
         "",

@@ -3,13 +3,16 @@
 import sys
 from contextlib import suppress
 
+from credo.config.shadows import shadowing
 from credo.escape import visible
 from credo.secrets import masked
 
 
 def report(error: BaseException, code: int | None = None) -> int:
     """Write an error as one sentence to stderr; returns the exit code."""
-    sentence = " ".join(str(error).split()).removeprefix("credo ")  # `credo init: ...` has its name already
+    sentence = shadowing(error) or " ".join(str(error).split()).removeprefix(
+        "credo "
+    )  # `credo init: ...` has its name already
     with suppress(OSError):  # a full disk, to which it is redirected
         sys.stderr.write(f"credo: {visible(masked(sentence)) or 'interrupted'}\n")
     return code if code is not None else getattr(error, "exit_code", 1)

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.cli.errors import report
 from credo.config import loading, paths
-from credo.errors import CredoError, PrunedError, RunError
+from credo.config.shadows import shadowing
+from credo.errors import ConfigError, CredoError, PrunedError
 from credo.experiment import signals
 from credo.runs import folder as run_folder
 from credo.runs.job import Job, Membership, State
@@ -54,13 +55,10 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
     except CredoError as error:
         signals.check()
         return End(report(error), reason=str(error), state="FAILED")
-    except SystemExit as error:  # of the user's own code; nothing of ours leaves the process
-        from credo.config.failure import in_words  # takes time to load
-
-        sentence = f"the run ended early, since code that it called raised {in_words(error)}"
-        return End(report(RunError(sentence)), reason=sentence, state="FAILED")
     except Exception as error:  # noqa: BLE001 - the last resort: an error of our own, with its traceback
         signals.check()
+        if shadowing(error):
+            return End(report(error, ConfigError.exit_code), reason=str(error), state="FAILED")
         sys.stderr.write(masked(traceback.format_exc()))
         return End(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
     if outcome.answered is not None:

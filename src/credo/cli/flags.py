@@ -7,6 +7,7 @@ from hydra._internal.utils import get_args_parser
 
 from credo.config import messages
 from credo.errors import ConfigError
+from credo.secrets import masked
 
 VERBS = ("init", "resume", "extend", "reproduce", "predict", "export", "sync", "compare")
 """Commands of their own, each a file of this folder with a function `run`."""
@@ -30,7 +31,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
     if wrong := [word for word in flags.overrides if word.find("=") < 1 and not word.startswith("~")]:
         verb = wrong[0] if wrong[0] in VERBS else None
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
-        raise ConfigError(f"{wrong[0]}: expected KEY=VALUE or GROUP=OPTION; {advice}")
+        raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
     _refuse_at_odds(flags)
     return flags

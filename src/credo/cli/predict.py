@@ -32,7 +32,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def prepare(folder: Path, *, trusted: bool) -> None:
-    """Let a run's model consist of modules of the user's own, and say which of them changed since the run."""
+    """Let a run's model consist of modules of the user's own, and say which of them changed since the run.
+
+    Raises:
+        ConfigError: the run has no model that can predict.
+    """
+    from credo.runs import exported
+
+    exported.place_of(folder)
     saved_run.make_code_importable(folder, trusted=trusted)
-    if edited := record.edited(record.of_run(folder), Path.cwd()):
-        sys.stderr.write(f"OTHER CODE {', '.join(edited)} changed since the run; the present code is used\n")
+    if changed := record.changed(record.of_run(folder), Path.cwd()):
+        sys.stderr.write(f"OTHER CODE {', '.join(changed)} changed since the run; the present code is used\n")

@@ -4,12 +4,30 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import numpyro.distributions as dist
+from typing import NamedTuple
 
 import credo
-from credo.config.supports import describe
+from credo.errors import CredoError
+
+
+@contextmanager
+def explained(kind: type[CredoError], what: str) -> Iterator[None]:
+    """Make one sentence of what code of the user's own raises; an error of credo's own passes.
+
+    Args:
+        kind: the error with the sentence.
+        what: how the sentence begins.
+    """
+    try:
+        yield
+    except CredoError:
+        raise
+    except (Exception, SystemExit) as error:  # nothing of credo's leaves the process
+        if isinstance(error, SystemExit) or _seen(error).users:
+            raise kind(f"{what} raised {in_words(error)}; correct it, and run it again") from error
+        raise
 
 
 def in_words(error: BaseException) -> str:
@@ -17,30 +35,49 @@ def in_words(error: BaseException) -> str:
 
     The place is the innermost line that is neither credo's nor an installed library's.
     """
-    message = str(error).strip().splitlines()
-    said = f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
-    if isinstance(error, SyntaxError):  # its message names the place
-        return said
-    others = ("<", str(Path(credo.__file__).parent), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(others)]
-    return f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else said
+    seen = _seen(error)
+    return seen.said if seen.place is None else f"{seen.said} ({Path(seen.place[0]).name}, line {seen.place[1]})"
 
 
-def refused(error: BaseException) -> tuple[str, str] | None:
-    """The parameter that a NumPyro distribution refused, the user's own as well, and what it must be.
+class _Seen(NamedTuple):
+    """The first line of an error, the file and line of the user's that raised it, and whether any did."""
 
-    Returns:
-        Its name, and its `arg_constraints` in words; `None` where the error is another one.
-    """
-    found = re.match(r"(\w+) distribution got invalid (\w+) parameter", str(error))
-    if found is None:
+    said: str
+    place: tuple[str, int] | None
+    users: bool
+
+
+def _seen(error: BaseException) -> _Seen:
+    try:
+        text = str(error).strip()
+    except Exception:  # noqa: BLE001 - an error of the user's own class may raise whatever it likes
+        text = ""
+    if (told := _told(text)) is not None:
+        return told
+    said = f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+    place = _place([(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)])
+    return _Seen(said, None if isinstance(error, SyntaxError) else place, place is not None)  # its message names it
+
+
+_FRAME = re.compile(r'\s+File "(.+)", line (\d+)')
+
+
+def _told(text: str) -> _Seen | None:
+    """What a callback of the program raised, of which JAX and equinox tell in a text; `None` for other texts."""
+    if not re.search(r"error calling callback: Traceback|\bEquinoxRuntimeError: ", text):
         return None
-    asked = (one.arg_constraints for one in _all(dist.Distribution) if one.__name__ == found[1])
-    return found[2], next((describe(one[found[2]]) for one in asked if found[2] in one), "another value")
+    lines = text.splitlines()
+    frames = {number: (found[1], int(found[2])) for number, line in enumerate(lines) if (found := _FRAME.match(line))}
+    said = next((line for line in lines[max(frames, default=0) + 1 :] if line[:1].strip()), lines[0])
+    callers = [
+        number for number, (file, _) in frames.items() if re.search(r"jax\W_src\W(callback|debugging)\.py$", file)
+    ]
+    within = [frame for number, frame in frames.items() if number > max(callers, default=-1)]
+    return _Seen(re.sub(r"^(?:\w+\.)*_?(?=\w+(?::|$))", "", said), _place(within), True)
 
 
-def _all(distribution: type[dist.Distribution]) -> Iterator[type[dist.Distribution]]:
-    """A class and all that are made of it, the last ones first."""
-    for one in reversed(distribution.__subclasses__()):
-        yield from _all(one)
-    yield distribution
+def _place(frames: list[tuple[str, int]]) -> tuple[str, int] | None:
+    """The innermost of these files and lines that is neither credo's nor an installed library's."""
+    folders = map(sysconfig.get_path, ("stdlib", "purelib", "platlib", "scripts"))
+    others = ("<", str(Path(credo.__file__).parent), *folders)
+    return next((frame for frame in reversed(frames) if not frame[0].startswith(others)), None)

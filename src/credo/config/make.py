@@ -108,7 +108,7 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
             f"{key}._target_: {target} cannot be imported ({cause}); is its file in the folder where credo was "
             f"started?{loading.hidden(cause)}"
         )
-    from credo.config.failure import refused  # takes time to load
+    from credo.config.supports import refused  # takes time to load
 
     if (invalid := refused(cause)) is not None:
         name, expected = invalid

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from credo.config import numbers, paths
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
+from credo.secrets import masked
 
 MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 """What composing a configuration raises; Hydra raises a plain `ValueError` where a group is given null."""
@@ -59,6 +60,7 @@ def explain(error: Exception) -> ConfigError:
 
 
 def _several(word: str) -> str:
+    word = masked(word)
     whole = in_quotes(word)
     return f"{word}: several values, one run each, need -m, as in credo -m {shlex.quote(word)}" + (
         f"; one value that has a comma is typed as {whole}" if whole else ""
@@ -66,7 +68,7 @@ def _several(word: str) -> str:
 
 
 def _several_of_hydra(word: str) -> str:
-    return f"{word}: expected one value, since a sweep has one configuration of Hydra's own"
+    return f"{masked(word)}: expected one value, since a sweep has one configuration of Hydra's own"
 
 
 _COMPOSED: dict[str, Callable[..., str]] = {
@@ -167,6 +169,7 @@ def _of_call(error: InstantiationException) -> ConfigError:
 
 def _unreadable(word: str) -> ConfigError:
     """The sentence for a word that Hydra's grammar does not take: the same in quotes, where that is what it wants."""
+    word = masked(word)  # before it stands among others
     if quoted := in_quotes(word):
         return ConfigError(f"{word}: some of its characters need quotes; type it as {quoted}")
     return ConfigError(f"{word}: expected KEY=VALUE or GROUP=OPTION; credo --help")

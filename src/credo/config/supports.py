@@ -1,10 +1,13 @@
-"""Where a latent may live: supports in words, and whether a prior stays within one."""
+"""Where numbers may live: supports in words, whether a prior stays within one, and the parameter outside of its own."""
 
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 _WORDS = {
@@ -56,3 +59,23 @@ def _ends(support: Any) -> tuple[Any, Any]:
 def _number(end: Any) -> str:
     """A bound, if it is one number that is known."""
     return "a bound" if isinstance(end, jax.core.Tracer) or np.ndim(end) else f"{float(end):g}"
+
+
+def refused(error: BaseException) -> tuple[str, str] | None:
+    """The parameter that a NumPyro distribution refused, the user's own as well, and what it must be.
+
+    Returns:
+        Its name, and its `arg_constraints` in words; `None` where the error is another one.
+    """
+    found = re.match(r"(\w+) distribution got invalid (\w+) parameter", str(error))
+    if found is None:
+        return None
+    asked = (one.arg_constraints for one in _all(dist.Distribution) if one.__name__ == found[1])
+    return found[2], next((describe(one[found[2]]) for one in asked if found[2] in one), "another value")
+
+
+def _all(distribution: type[dist.Distribution]) -> Iterator[type[dist.Distribution]]:
+    """A class and all that are made of it, the last ones first."""
+    for one in reversed(distribution.__subclasses__()):
+        yield from _all(one)
+    yield distribution

@@ -14,8 +14,9 @@ def group(result: Result, name: str) -> xr.Dataset:
 
 
 def has_data(result: Result) -> bool:
-    """Whether anything was observed; without data, questions about its prediction do not apply."""
-    return any(group(result, name).data_vars for name in ("observed_data", "log_likelihood"))
+    """Whether anything was observed that counts; without data, questions about its prediction do not apply."""
+    groups = ("observed_data", "log_likelihood")
+    return result.observed != () and any(group(result, name).data_vars for name in groups)
 
 
 def not_checked(name: str, threshold: float | None, reason: str) -> Check:

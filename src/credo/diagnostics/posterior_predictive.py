@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.diagnostics.answers import group, left_out, not_checked, some
+from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.base import Check
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
@@ -61,7 +61,7 @@ class PosteriorPredictive:
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws; one draw of a point estimate has no distribution."""
         observed, replicated = group(result, "observed_data"), group(result, "posterior_predictive")
-        if not observed.data_vars:
+        if not observed.data_vars or not has_data(result):
             return None
         if (missing := left_out(result, "posterior_predictive", self.threshold, "posterior_predictive")) is not None:
             return missing

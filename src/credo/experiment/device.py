@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -37,7 +39,10 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     _check("device.precision", precision, PRECISIONS)
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
+    for module in ("callback", "debugging"):  # what a callback of the program raises is said once, in a sentence
+        logging.getLogger(f"jax._src.{module}").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _require_flags(os.environ.get("XLA_FLAGS", ""))
     jax = _loaded()
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -73,6 +78,25 @@ def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
             "lower it, or use null for all"
         )
     return backend
+
+
+@cache
+def _require_flags(flags: str) -> None:
+    """Let a process of its own read the flags of XLA, which ends the process that has a wrong one.
+
+    Raises:
+        ConfigError: XLA refuses one.
+    """
+    if not flags.strip():
+        return
+    probe = "from jaxlib import xla_client; xla_client.make_cpu_client()"
+    tried = subprocess.run([sys.executable, "-P", "-c", probe], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    said = re.search(r"(?:parse_flags_from_env|command_line_flags)\.cc:\d+\] (.+)", tried.stderr)
+    if tried.returncode and said:
+        raise ConfigError(
+            f"XLA_FLAGS={flags}: expected flags that XLA knows, but it says: {said[1].rstrip('.')}; correct this "
+            "variable of the environment, or unset it"
+        )
 
 
 def _loaded() -> Any:

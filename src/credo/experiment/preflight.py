@@ -9,7 +9,9 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import messages
+from credo.config.failure import explained
 from credo.data.base import Early
+from credo.errors import ConfigError
 from credo.experiment import device, parts
 
 
@@ -26,6 +28,7 @@ def refuse(config: DictConfig) -> None:
     messages.refuse(resolved)
     for part in (parts.make_source(resolved), parts.make_tracker(resolved)):
         if isinstance(part, Early):
-            part.precheck()
+            with explained(ConfigError, "the run cannot begin, since code that it calls"):
+                part.precheck()
     device.start(**cast("dict[str, Any]", OmegaConf.to_container(resolved.device)))
     parts.make_model(resolved)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from credo.config.failure import in_words
 from credo.errors import Interrupted, PrunedError, RunError
 from credo.experiment import signals
 from credo.experiment.prepare import Prepared, place
@@ -52,7 +53,7 @@ def _recorded(tracker: Tracker, folder: Path, errors: bool = True) -> Iterator[N
             tracker.fail("KILLED", str(stopped) or "interrupted", folder)
             raise stopped from error
         if errors:
-            tracker.fail("FAILED", f"{type(error).__name__}: {error}", folder)
+            tracker.fail("FAILED", in_words(error), folder)
         raise
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from credo.config.failure import explained
 from credo.diagnostics.answer import Failures
+from credo.errors import ConfigError, RunError
 from credo.experiment import earlier, files, steps
 from credo.experiment import objective as objectives
 from credo.experiment.earlier import Outcome
@@ -20,11 +22,12 @@ def run(request: Request) -> Outcome:
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
-    prepared = prepare(request)
+    with explained(ConfigError, "the run cannot begin, since code that it calls"):
+        prepared = prepare(request)
     if (answered := earlier.outcome(prepared)) is not None:
         return answered
     folder, failures = request.folder, Failures()
-    with running(prepared):
+    with running(prepared), explained(RunError, "the run ended early, since code that it called"):
         result = steps.infer(prepared)
         files.write_draws(folder, result)
         answer = steps.judge(prepared, result, failures)

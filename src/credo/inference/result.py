@@ -71,7 +71,9 @@ class Result:
         method: the method's word on the command line, e.g. `nuts`.
         kind: what the answer is made of.
         sampled: names of the variables in `posterior` that the sampler moves (deterministic sites are not among them).
-        observed: names of the observed sites and of the factors of the density; `None` where that is not known.
+        observed: names of the factors of the density and of the observed sites, without those that a mask hides
+            altogether; `None` where that is not known.
+        unread: names of the data on which nothing in the model depends.
         improper: names of the latents whose priors are improper.
         statistics: what the sampler reports of each draw, by the names in `sample_stats`.
     """
@@ -85,6 +87,7 @@ class Result:
     observed: tuple[str, ...] | None = None
     improper: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     history: tuple[Mapping[str, float], ...] = field(default=())
     """What was known after each block, in order: `phase`, `done`, and the numbers given to `Listener.progress`."""
 

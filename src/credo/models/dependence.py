@@ -31,8 +31,10 @@ def independent(function: Callable[..., Any], *args: Any) -> Any:
 
 def used(function: Callable[..., Any], values: dict[str, Any]) -> tuple[str, ...]:
     """The names of those values, each an array or a tree, on which a function of them depends."""
-    return tuple(
-        name
-        for name in values
-        if not all(jax.tree.leaves(independent(lambda one, name=name: function({**values, name: one}), values[name])))
-    )
+    if not values:
+        return ()  # a function of nothing need not be traceable
+    closed = jax.make_jaxpr(function)(values)
+    jaxpr = partial_eval.convert_constvars_jaxpr(closed.jaxpr)
+    _, read = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    is_read = jax.tree.unflatten(jax.tree.structure(values), read[len(closed.consts) :])
+    return tuple(name for name in values if any(jax.tree.leaves(is_read[name])))

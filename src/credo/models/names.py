@@ -5,10 +5,19 @@ every group of draws has the dims `chain` and `draw`. A site that cannot keep it
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
+
+from credo.errors import ConfigError
 
 RESERVED = ("chain", "draw", "block")
 """Dims of the results."""
+
+LONGEST = 240
+"""Bytes of a name; netCDF takes 255, with what credo adds to a name."""
+
+_STORABLE = re.compile(r"[0-9A-Za-z_\x80-\ud7ff\ue000-\U0010ffff][^\ud800-\udfff]*")
+"""What netCDF takes, once slashes and control characters are replaced; halves of characters cannot be written."""
 
 SITE = "site"
 """The attribute of a variable whose site is called otherwise."""
@@ -40,6 +49,22 @@ class Names:
         return {} if self.variable(site) == site else {SITE: site}
 
 
+def require_storable(name: str, what: str) -> None:
+    """Raise `ConfigError` where neither a file nor a table can have a name, slashes and control characters apart.
+
+    Args:
+        name: of a site or a dim.
+        what: how the sentence calls it, with its key.
+    """
+    plain = _plain(name)
+    if not _STORABLE.fullmatch(plain) or len(plain.encode()) > LONGEST:
+        said = repr(name) if len(name) <= 60 else f"{name[:40]!r}... of {len(name)} characters"
+        raise ConfigError(
+            f"{what} has the name {said}, which netCDF refuses; expected a name that begins with a letter, a digit or "
+            f"_ and has at most {LONGEST} bytes, as theta_1; rename it"
+        )
+
+
 def _settled(names: Iterable[str], taken: set[str]) -> dict[str, str]:
     """Give each name one that is not taken yet; one that can stay as it is has the first choice."""
     found: dict[str, str] = {}
@@ -54,4 +79,4 @@ def _settled(names: Iterable[str], taken: set[str]) -> dict[str, str]:
 
 def _plain(name: str) -> str:
     """Without what netCDF and xarray refuse."""
-    return re.sub(r"[/\x00-\x1f\x7f]", ".", name).rstrip() or "_"
+    return unicodedata.normalize("NFC", re.sub(r"[/\x00-\x1f\x7f]", ".", name)).rstrip()

@@ -10,7 +10,7 @@ from numpyro import handlers
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.binding import BoundModel
-from credo.models.dependence import independent
+from credo.models.dependence import independent, used
 from credo.models.priors import Placeholders
 from credo.models.sites import Site, site_of
 
@@ -63,6 +63,29 @@ def _computed(program: BoundModel, names: Mapping[str, Any], latents: Mapping[st
     known = [name for name in names if all(jax.tree.leaves(fixed[name]))]
     values: dict[str, Any] = jax.jit(lambda program: {name: run((key, {}), program)[name] for name in known})(program)
     return values
+
+
+def unread(program: BoundModel) -> tuple[str, ...]:
+    """The names of the program's arrays on which nothing depends: no log density, and no value that it computes.
+
+    It is asked of the operations; where they cannot be traced, every array counts as read.
+    """
+
+    def outcome(arrays: dict[str, Any]) -> list[Any]:
+        bound = BoundModel(program.model, arrays, program.sizes, program.params)
+        with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
+            bound()
+        of_interest = [message for message in messages.values() if message["type"] in {"sample", "deterministic"}]
+        return [
+            message["value"] if site_of(message).kind == "deterministic" else message["fn"].log_prob(message["value"])
+            for message in of_interest
+        ]
+
+    try:
+        read = used(outcome, program.arrays)
+    except Exception:  # noqa: BLE001 - a program may do with numbers what cannot be traced
+        return ()
+    return tuple(name for name in program.arrays if name not in read)
 
 
 def _shape(site: Site) -> jax.ShapeDtypeStruct:

@@ -12,8 +12,8 @@ from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.binding import BoundModel, bind, is_given
-from credo.models.names import Names
-from credo.models.observations import Observation, check_support, observe
+from credo.models.names import Names, require_storable
+from credo.models.observations import Observation, check_support, observe, unread
 from credo.models.sites import Site, trace
 
 ROWS = "obs"
@@ -99,8 +99,15 @@ class Problem:
 
     @property
     def informative(self) -> tuple[str, ...]:
-        """The names of the sites that say something of the latents: observations and factors."""
-        return tuple(site.name for kind in ("observed", "factor") for site in self.named(kind))
+        """The names of the sites that say something of the latents: factors, and observations that some mask leaves."""
+        hidden = {name for name, one in self.observations.items() if one.seen is not None and not one.seen.any()}
+        sites = [*self.named("observed"), *self.named("factor")]
+        return tuple(site.name for site in sites if site.name not in hidden)
+
+    @cached_property
+    def unread(self) -> tuple[str, ...]:
+        """The names of the data on which nothing of the program depends."""
+        return unread(self.bound)
 
     @property
     def improper(self) -> tuple[str, ...]:
@@ -174,7 +181,17 @@ class Problem:
         """Raise `ConfigError` if the data does not fit the model."""
         if all(0 in site.shape for site in self.latents):
             raise ConfigError("model: expected at least one latent variable, but the model has none; nothing to infer")
+        self._check_names()
         memory.require("model", 4 * sum(math.prod(site.shape) for site in self.sites))
         for site in self.named("observed"):
             if site.name in self.observations:
                 check_support(site, self.observations[site.name], self.row_dim, self.model)
+
+    def _check_names(self) -> None:
+        """Raise `ConfigError` if a file cannot have the name of a site or of one of its dims."""
+        for dim in map(str, self.data.dims):
+            require_storable(dim, "data: a dimension")
+        for site in self.sites:
+            require_storable(site.name, f"{self.model.key}: a site")
+            for dim in self.dims(site):
+                require_storable(dim, f"{self.model.key}: a plate or a dimension of {site.name}")

@@ -122,7 +122,7 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     from credo.models.base import Model
     from credo.models.predict import Predictive
 
-    place = _place(folder)
+    place = place_of(folder)
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
@@ -152,7 +152,7 @@ def _require_fitting(exported: Exported) -> None:
         raise ValueError(f"{means.shape[-1]} targets, but {len(exported.targets)} columns")
 
 
-def _place(folder: Path) -> Path:
+def place_of(folder: Path) -> Path:
     """The folder of the model.
 
     Raises:
@@ -194,7 +194,7 @@ def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
     exported = load(folder, trusted=trusted)
     if place.exists():
         raise ConfigError(f"{place} exists already; name a new folder")
-    settings = OmegaConf.to_container(saved.model(_place(folder)))
+    settings = OmegaConf.to_container(saved.model(place_of(folder)))
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
         import mlflow.pyfunc
@@ -205,7 +205,7 @@ def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
         mlflow.pyfunc.save_model(
             str(place),
             python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"model": str(_place(folder))},
+            artifacts={"model": str(place_of(folder))},
             model_config={"trust": trust.names_foreign(settings)},
             signature=ModelSignature(inputs=inputs),
             pip_requirements=["credo"],

@@ -124,6 +124,7 @@ class BlockLoop(Loop[ChainState]):
             statistics=self.kernel.info._fields,
             sampled=self.problem.judged,
             observed=self.problem.informative,
+            unread=self.problem.unread,
             improper=self.problem.improper,
             history=now.history,
         )

@@ -146,6 +146,7 @@ class PointEstimate(eqx.Module):
             kind=Kind.POINT,
             sampled=problem.judged,
             observed=problem.informative,
+            unread=problem.unread,
             history=tuple(now.history),
         )
 

@@ -201,6 +201,12 @@ def edited(record: Mapping[str, Any] | None, start_folder: Path) -> list[str]:
     return [place for place, known in files.items() if not any(_has_hash(one / place, known) for one in folders)]
 
 
+def changed(record: Mapping[str, Any] | None, start_folder: Path) -> list[str]:
+    """Which of the `edited` files are here; one that is missing and needed is named by what imports it."""
+    folders = [start_folder, *map(Path, sys.path)]
+    return [place for place in edited(record, start_folder) if any((one / place).is_file() for one in folders)]
+
+
 def _has_hash(file: Path, known: str) -> bool:
     return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == known
 

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -139,7 +139,8 @@ def _file(uri: str, rest: str, start_folder: Path) -> Store:
     """The store in a SQLite file; `rest` is the URI behind `sqlite://`."""
     path, mark, options = rest.removeprefix("/").partition("?")
     database = start_folder / path
-    if not rest.startswith("/") or path.startswith("file:") or database.is_dir():
+    is_folder = os.path.isdir(database)  # noqa: PTH112 - a long name raises in Path.is_dir
+    if not rest.startswith("/") or path.startswith("file:") or is_folder:
         raise ConfigError(f"tracking.uri={uri}: expected the path of a file, as in sqlite:///mlflow.db")
     if strange := [one for one in options.split("&") if one and one.split("=")[0] not in OPTIONS]:
         raise ConfigError(
@@ -147,6 +148,31 @@ def _file(uri: str, rest: str, start_folder: Path) -> Store:
             f"{strange[0]}; leave it out"
         )
     return Store(f"sqlite:///{database}{mark}{options}", database, database.parent / "mlartifacts")
+
+
+def require_place(store: Store) -> None:
+    """Refuse a SQLite file that is not there and cannot be made, rather than wait for its lock; nothing is left behind.
+
+    Raises:
+        ConfigError: its folder, or the one where that would be made, takes no files.
+    """
+    if store.database is None:
+        return
+    folder = next(place for place in store.database.parents if os.path.lexists(place))
+    try:
+        for part in store.database.relative_to(folder).parts:  # each may have too long a name
+            with suppress(FileNotFoundError):
+                (folder / part).lstat()
+        if os.path.lexists(store.database):
+            return
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = "it takes no files" if isinstance(error, FileNotFoundError) else str(error.strerror).lower()
+        raise ConfigError(
+            f"tracking.uri={store.uri}: expected a file that can be made, but {folder} lets none be made ({why}); "
+            "name one in a folder that can be written to, or run with tracking=none"
+        ) from error
 
 
 def connect(store: Store) -> "MlflowClient":

@@ -106,7 +106,9 @@ class MlflowTracker(Tracker):
                 f"tracking.experiment: expected a name of at most {LONGEST_NAME} characters, but got "
                 f"{shortened(self.experiment, 60)!r}; name one"
             )
-        return store.locate(self.uri, start_folder)
+        where = store.locate(self.uri, start_folder)
+        store.require_place(where)
+        return where
 
     def _journal(self, record: RunRecord, where: store.Store) -> Journal:
         """The records of the run so far; one that is resumed may have left some before."""
