@@ -19,7 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from credo.config.nearest import nearest
@@ -352,6 +352,22 @@ def _create(database: Path) -> None:
         if not _is_fresh(database):
             return
         with tempfile.TemporaryDirectory(prefix="credo-", ignore_cleanup_errors=True) as scratch:
-            MlflowClient(f"sqlite:///{scratch}/mlflow.db")
+            with _unsynced():
+                MlflowClient(f"sqlite:///{scratch}/mlflow.db")
             with closing(sqlite3.connect(f"{scratch}/mlflow.db")) as new, closing(sqlite3.connect(database)) as place:
                 new.backup(place)
+
+
+@contextmanager
+def _unsynced() -> Iterator[None]:
+    """SQLite does not wait for the disk: for a file that is copied when it is whole, where this takes seconds."""
+    from sqlalchemy import Engine, event
+
+    def at_once(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", at_once)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", at_once)
