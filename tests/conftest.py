@@ -143,7 +143,7 @@ def z_score() -> Z:
     return score
 
 
-PROOFS = ("references", "evidence", "samplers")
+PROOFS = ("references", "normaliser", "samplers")
 """Folders of references and statistical laws, which `make proofs` runs."""
 
 

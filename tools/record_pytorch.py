@@ -1,4 +1,4 @@
-"""Record PyTorch's answers to what credo's networks are built of, for tests/nets: values, and gradients of inputs.
+"""Record PyTorch's answers to what credo's networks are built of, for tests/networks: values, and gradients of inputs.
 
 PyTorch is no dependency of credo. Make an environment that is thrown away afterwards, of a Python that PyTorch has
 wheels for, and run this script in it from the repository:
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-FILE = Path(__file__).resolve().parents[1] / "tests" / "nets" / "pytorch.npz"
+FILE = Path(__file__).resolve().parents[1] / "tests" / "networks" / "pytorch.npz"
 MOST_PIXELS = 40
 
 Case = tuple[str, dict[str, Any], list[np.ndarray]]

@@ -5,8 +5,8 @@
 Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling; then while a run that was killed
 is taken up, and while the draws are written to `posterior.nc`: the draws must be equal to the bit, MLflow must have one
 run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint (a tmpfs of a few
-megabytes): the run ends with one sentence, and goes on when there is room. (`tests/test_rising_disk.py` has a full disk
-at every file that a run writes.)
+megabytes): the run ends with one sentence, and goes on when there is room. (`tests/experiment/test_rising_disk.py` has
+a full disk at every file that a run writes.)
 """
 
 import contextlib

@@ -40,7 +40,7 @@ from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 from registry import values
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 ROWS = 20_000
 NORMAL = priors.gaussian(0.0, 1.0)
 

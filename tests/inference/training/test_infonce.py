@@ -38,7 +38,7 @@ from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title
 from registry import values
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 K = 32
 MI = 1.0
 

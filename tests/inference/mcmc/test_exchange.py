@@ -28,7 +28,7 @@ from credo.models.problem import Problem
 from credo.models.uniform import Uniform
 from registry import values
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 Z = Callable[..., np.ndarray]
 Infer = Callable[..., Result]
 

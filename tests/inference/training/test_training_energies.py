@@ -38,7 +38,7 @@ from credo.models.problem import Problem
 from interruptions import Cut, Memory
 from registry import values
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 ROWS = 48
 NORMAL = priors.gaussian(0.0, 1.0)
 LATENTS = ("weight", "bias", "theta", "fields", "weights", "visible_bias", "hidden_bias")

@@ -30,7 +30,7 @@ from credo.models.program import Program
 from interruptions import Cut, Memory
 from registry import values
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 SD = 0.2
 """Of the narrow prior of the line's coefficients."""
 
