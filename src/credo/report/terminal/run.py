@@ -23,7 +23,7 @@ from credo.diagnostics.base import Verdict
 from credo.escape import visible
 from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
-from credo.report.drawing.numbers import counted, seconds
+from credo.report.drawing.numbers import counted, number, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column as Number
@@ -38,6 +38,9 @@ MOST_ROWS = 20
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
 STYLES = {"passed": "green", "failed": "red", "not checked": "yellow", "note": "cyan"}
 INDENT = 14
+
+LONG = 1e6
+"""From here on, a number has an exponent rather than decimal places."""
 
 LINE_SHARE = 0.1
 LINE_SECONDS = 3.0
@@ -163,7 +166,8 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
 
 
 def _news(metric: metrics.Metric, value: float) -> str:
-    text = f"{value:.2g}" if metric.digits is None else f"{value:,.{metric.digits}f}"
+    plain = metric.digits is not None and abs(value) < LONG
+    text = f"{value:,.{metric.digits}f}" if plain else number(value, 2)
     if metric.name == "divergences":
         return f"{text} divergent"
     return f"{'validation ' if metric.name.endswith('_validation') else ''}{metric.title} {text}"
