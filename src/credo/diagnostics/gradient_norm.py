@@ -50,7 +50,7 @@ class GradientNorm:
             return Check("gradient_norm", "passed", norm, self.threshold, seen)
         if np.isfinite(decrement) and norm <= self.threshold:
             advice = (
-                f"The mode is {decrement:.2g} standard errors away, small as the gradient is. Raise inference.steps, "
+                f"Small as the gradient is, the mode is {decrement:.2g} standard errors away. Raise inference.steps, "
                 "lower inference.tolerance, or set device.precision=float64."
             )
             return Check("gradient_norm", "failed", decrement, self.decrement, advice)
