@@ -34,7 +34,7 @@ SAID = {
     "hydra.run.dir=[a]": "hydra.run.dir: expected one word, but got ['a']",
     "device.compilation_cache=[]": "device.compilation_cache: expected one word, but got []",
     "inference.draws='${nope}'": (
-        "inference.draws: expected a key in ${...}, but there is no nope; type another, or a value"
+        "inference.draws: interpolation key 'nope' not found; type another in ${...}, or a value"
     ),
     "inference.draws='${inference.draws}'": (
         "inference.draws: expected a value, but its ${...} leads back to itself; type a value"
@@ -56,7 +56,6 @@ SAID = {
 }
 VERBS = {
     "init ''": "init: '' is no name for a folder; name a new folder, as in credo init my_experiments",
-    "init a b": "init: expected one folder, as in credo init my_experiments, but got a b",
     "extend x --draws nan": "--draws 1000, but got x --draws nan",
     "extend x": "--draws 1000, but got x",
     "resume x --tust": "as in credo resume outputs/2026-01-31/12-00-00, but got x --tust",

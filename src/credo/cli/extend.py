@@ -10,8 +10,7 @@ from credo.runs import trust
 from credo.runs.record import Resumed
 
 USAGE = (
-    "credo extend: expected a run and a number of draws, 1 to 999999999, as in credo extend "
-    "outputs/2026-01-31/12-00-00 --draws 1000"
+    "credo extend: expected a run and a number of draws, as in credo extend outputs/2026-01-31/12-00-00 --draws 1000"
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from credo.cli import starter
-from credo.cli.errors import misused
+from credo.errors import ConfigError
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -15,7 +15,7 @@ def run(arguments: Sequence[str]) -> int:
         ConfigError: no folder was named, or it cannot be one.
     """
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise misused("credo init: expected one folder, as in credo init my_experiments", arguments)
+        raise ConfigError("credo init: expected one folder, as in credo init my_experiments")
     folder = Path(arguments[0] or " ")  # an empty name would be the folder where credo was started
     for file in starter.create(folder):
         sys.stdout.write(f"  {file}\n")

@@ -30,7 +30,7 @@ _EXPECTED = {
     r"Value '(.*)' of type '.*' could not be converted to Float": "expected a number, but got {}",
     r"Value '(.*)' is not a valid bool": "expected true or false, but got {}",
     r"Cannot convert '\w+' to string: '(.*)'": "expected one word, but got {}",
-    r"Interpolation key '(.*)' not found": "expected a key in ${{...}}, but there is no {}; type another, or a value",
+    r"Interpolation key '(.*)' not found": "interpolation key '{}' not found; type another in ${{...}}, or a value",
     r"Recursive interpolation detected": "expected a value, but its ${{...}} leads back to itself; type a value",
     r"Unsupported interpolation type (.*)": "expected ${{KEY}} or ${{oc.env:NAME}}, but got ${{{}:...}}; type a value",
     r"raised while resolving interpolation: (.*)": "expected a value, but its ${{...}} has none ({}); type a value",
