@@ -111,7 +111,7 @@ def configuration(**changes: Any) -> Any:
     [
         ({"seed": 10**20}, f"seed: expected a number of at most 64 bits (about 9.2e18), but got {10**20}"),
         ({"seed": -1}, "seed: expected a whole number of at least 0, but got -1"),
-        ({"name": [math.nan]}, "name: expected a number, but got nan"),
+        ({"name": [math.nan]}, "name: expected a finite number, but got nan"),
         ({"sweep": {"a": {"b": -math.inf}}}, "sweep.a.b: expected a finite number, but got -inf"),
         ({"energy": {"tail": math.inf}, "model": {"energy": "${energy}"}}, "energy.tail: expected a finite number, "),
         ({"model": {"loc": 1e-320}}, "model.loc: expected 0, or a number from 2.2e-308 to 1.8e+308 as float64 holds"),

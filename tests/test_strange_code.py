@@ -1,5 +1,6 @@
 """A user's own code that leaves the process, or whose log density is no number: a sentence, never a success."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -155,3 +156,38 @@ def test_an_exception_that_cannot_be_put_into_words_is_named(tmp_path: Path) -> 
     said = credo(*words, *QUIET, cwd=tmp_path)
     assert said.err == f"credo: model.function: running the model raised Mute ({place('raise Mute')})\n"
     assert said.code == 2
+
+
+@pytest.mark.parametrize("function", ["nan_likelihood", "endless"])
+@pytest.mark.parametrize("method", [("map",), ("mle",), ("map", "inference.optimiser=adam", "inference.steps=300")])
+def test_an_optimiser_that_meets_what_is_no_number_fails(
+    function: str, method: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "strange_code.py").write_text(CODE)
+    (tmp_path / "y.json").write_text('{"y": [1.0, 2.0, 3.0, 2.5]}')
+    words = ("model=program", f"model.function=strange_code:{function}", "data=json", "data.path=y.json")
+    said = credo(*words, f"inference={method[0]}", *method[1:], *QUIET, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "FAILED" in said.out
+    assert re.search(r"failed +converged", said.out)
+
+
+ENERGY = ("data=two_moons", "data.rows=24", "model=ebm", "inference=mle", "training.epochs=5", "training.batch_size=8")
+
+
+@pytest.mark.parametrize("training", ["exact", "nce", "score_matching", "pcd", "cd"])
+def test_a_training_that_explodes_fails(training: str, tmp_path: Path) -> None:
+    """Either the run fails, or its answer does."""
+    words = (*ENERGY, "energy=quadratic", f"training={training}", "training.learning_rate=1e30")
+    said = credo(*words, *QUIET, cwd=tmp_path)
+    reason = "exploded in epoch" if said.code else "The log density became NaN or infinite."
+    assert reason in said.out + said.err
+    assert "FAILED" in said.out or said.code == 1
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("count", ["9000000000000000000", "1000000000000"])
+def test_epochs_whose_curves_no_memory_holds_are_refused(count: str, tmp_path: Path) -> None:
+    said = credo(*ENERGY, "energy=quadratic", "training=exact", *QUIET, f"training.epochs={count}", cwd=tmp_path)
+    assert said.code == 2
+    assert f"training.epochs={count}: this takes about" in said.err

@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_AS_BYTES = "surrogateescape"
+_BYTES = re.compile(r"[\udc80-\udcff]+")
 _LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -13,7 +15,9 @@ def visible(text: str) -> str:
     """A text whose control characters are written out by their numbers: a terminal would obey them.
 
     Line breaks and tabs stay. Marks that turn the direction of writing, and half characters, are written out as well.
+    Bytes that Python could not read, under LC_ALL=C say, are read as UTF-8.
     """
+    text = _BYTES.sub(lambda found: found[0].encode("utf-8", _AS_BYTES).decode("utf-8", _AS_BYTES), text)
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

@@ -20,7 +20,9 @@ REFUSED = {
     "inference=map inference.learning_rate=1e400": "inference.learning_rate: expected a finite number, but got inf",
     "inference=map inference.tolerance=.nan": "inference.tolerance: expected a number, but got .nan",
     "inference=hmc inference.trajectory_length=1e12": "inference.trajectory_length: expected at most 10000 steps of",
-    "diagnostics.checks.r_hat.threshold=nan": "diagnostics.checks.r_hat.threshold: expected a number, but got nan",
+    "diagnostics.checks.r_hat.threshold=nan": (
+        "diagnostics.checks.r_hat.threshold: expected a finite number, but got nan"
+    ),
     "model.prior.p.concentration1=inf": "model.prior.p.concentration1: expected a finite number, but got inf",
     "model.prior.p.concentration1=-1": "model.prior.p.concentration1: expected a positive number, but got -1",
     "data.values=[1,0,inf]": "data.values: expected a finite number, but got inf",

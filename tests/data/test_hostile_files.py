@@ -152,7 +152,7 @@ def test_whole_numbers_that_no_float_holds_are_no_measurements(load, source, con
 
 def test_whole_numbers_by_name_and_typed(load):
     for value in (ID, [ID, 1], [ID, 0.5]):
-        with pytest.raises(ConfigError, match=f"'n' holds {ID}, a whole number that no number here holds exactly"):
+        with pytest.raises(ConfigError, match=f"'n' holds {ID}, a whole number too large to be exact"):
             load(Json, json.dumps({"y": [1, 2], "n": value}), target=None)
     with pytest.raises(ConfigError, match=r"data\.values"):
         Inline([ID, 2]).load(None, 0)

@@ -56,6 +56,7 @@ def test_a_small_gradient_far_from_the_mode_fails():
     answer = ask(GRADIENT, gradient_norm=[1e-6] * 3, attrs={"newton_decrement": 5.0})
     assert answer.status == "failed"
     assert "the mode is 5 standard errors away" in answer.advice
+    assert (answer.value, answer.threshold) == (5.0, 0.05)
     assert ask(GRADIENT, gradient_norm=[0.5] * 3).status == "failed"
     assert ask(GRADIENT, gradient_norm=[1e-6] * 3).status == "passed"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from credo.cli.errors import misused
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.report.comparison import files, runs
@@ -46,11 +47,11 @@ def _parse(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
         if option == "--out" and (is_whole or rest) and out is None:
             out = Path(value if is_whole else rest.pop(0))
         elif word.startswith("-"):
-            raise ConfigError(USAGE)
+            raise misused(USAGE, arguments)
         else:
             words.append(word)
     if not words:
-        raise ConfigError(USAGE)
+        raise misused(USAGE, arguments)
     return words, out
 
 

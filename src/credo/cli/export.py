@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from credo.cli.errors import misused
 from credo.cli.predict import prepare
-from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import trust
 
@@ -20,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
 
     words, trusted = trust.without_flag(arguments)
     if len(words) != 2 or any(word.startswith("-") for word in words):
-        raise ConfigError("credo export: expected a run and a new folder, as in credo export RUN my_model")
+        raise misused("credo export: expected a run and a new folder, as in credo export RUN my_model", arguments)
     folder = resume.folder(words[0])
     prepare(folder, trusted=trusted)
     exported.to_mlflow(folder, Path(words[1]), trusted=trusted)

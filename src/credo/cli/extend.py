@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from credo.cli import saved_run
-from credo.errors import ConfigError
+from credo.cli.errors import misused
 from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.record import Resumed
@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
     typed, trusted = trust.without_flag(arguments)
     words = [part for word in typed for part in word.split("=", 1)]
     if len(words) != 3 or words[1] != "--draws" or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
-        raise ConfigError(USAGE)
+        raise misused(USAGE, arguments)
     folder = resume.folder(words[0])
     with resume.held(folder):
         longer = resume.extended(folder, words[0], int(words[2]), trusted=trusted)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from credo.cli import saved_run
-from credo.errors import ConfigError
+from credo.cli.errors import misused
 from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.code import record
@@ -21,7 +21,9 @@ def run(arguments: Sequence[str]) -> int:
 
     words, trusted = trust.without_flag(arguments)
     if len(words) != 2 or any(word.startswith("-") for word in words):
-        raise ConfigError("credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv")
+        raise misused(
+            "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv", arguments
+        )
     from credo.data.places import existing
 
     file, folder = existing(words[1]), resume.folder(words[0])

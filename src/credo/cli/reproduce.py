@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from credo.cli import saved_run
+from credo.cli.errors import misused
 from credo.errors import ConfigError
 from credo.experiment import reproduce, resume
 from credo.runs import reproduction, trust
@@ -26,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     typed, trusted = trust.without_flag(arguments)
     words, code = _parse(typed)
     if len(words) != 1 or words[0].startswith("-"):
-        raise ConfigError(USAGE)
+        raise misused(USAGE, arguments)
     plan = reproduce.plan(
         resume.folder(words[0]), words[0], datetime.now(), recorded=code == "recorded", trusted=trusted
     )

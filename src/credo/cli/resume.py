@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from credo.cli import saved_run
-from credo.errors import ConfigError
+from credo.cli.errors import misused
 from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.record import Resumed
@@ -19,7 +19,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     words, trusted = trust.without_flag(arguments)
     if len(words) != 1 or words[0].startswith("-"):
-        raise ConfigError(USAGE)
+        raise misused(USAGE, arguments)
     folder = resume.folder(words[0])
     with resume.held(folder):
         return saved_run.run(resume.interrupted(folder, words[0], trusted=trusted), Resumed()).exit_code

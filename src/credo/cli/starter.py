@@ -51,9 +51,9 @@ def create(folder: Path) -> list[Path]:
 
 def _require_own(folder: Path) -> None:
     """What was named is a folder, and not one that has the user's others in it."""
-    word = str(folder)
+    word = str(folder).strip()
     advice = "name a new folder, as in credo init my_experiments"
-    if not word.strip() or not word.isprintable():
+    if not word or not word.isprintable():
         raise ConfigError(f"credo init: {word!r} is no name for a folder; {advice}")
     if ":/" in word:
         raise ConfigError(f"credo init: expected a folder, but {word} is an address; {advice}")

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from credo.cli.errors import misused
 from credo.cli.saved_run import make_code_importable
 from credo.errors import ConfigError, RunError
 from credo.experiment import resume
@@ -42,7 +43,7 @@ def folders(arguments: Sequence[str]) -> list[Path]:
         ConfigError: a folder has no run, or none was named.
     """
     if not arguments or any(word.startswith("-") for word in arguments):
-        raise ConfigError(USAGE)
+        raise misused(USAGE, arguments)
     runs: list[Path] = []
     for folder in map(resume.folder, arguments):
         inside = beneath(folder, _is_run)

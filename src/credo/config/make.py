@@ -90,7 +90,9 @@ def _no_part(key: str, node: Any, contract: type) -> ConfigError:
     word = HydraConfig.get().runtime.choices.get(key) if HydraConfig.initialized() else None
     if word is not None and (file := paths.of_word(key, str(word))) is not None:
         return ConfigError(f"{key}={word}: expected {needed}, but {file} has none; choose another word, or add one")
-    return ConfigError(f"{key}: expected {needed}, but got {node}")
+    got = "null" if node is None else node
+    leave = f"; '~{key}' leaves it out" if key.startswith("diagnostics.checks.") else ""
+    return ConfigError(f"{key}: expected {needed}, but got {got}{leave}")
 
 
 def _explained(config: DictConfig, error: InstantiationException) -> ConfigError:

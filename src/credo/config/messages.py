@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import shlex
@@ -28,6 +29,11 @@ _EXPECTED = {
     r"Value '(.*)' of type '.*' could not be converted to Integer": "expected a whole number, but got {}",
     r"Value '(.*)' of type '.*' could not be converted to Float": "expected a number, but got {}",
     r"Value '(.*)' is not a valid bool": "expected true or false, but got {}",
+    r"Cannot convert '\w+' to string: '(.*)'": "expected one word, but got {}",
+    r"Interpolation key '(.*)' not found": "interpolation key '{}' not found; type another in ${{...}}, or a value",
+    r"Recursive interpolation detected": "expected a value, but its ${{...}} leads back to itself; type a value",
+    r"Unsupported interpolation type (.*)": "expected ${{KEY}} or ${{oc.env:NAME}}, but got ${{{}:...}}; type a value",
+    r"raised while resolving interpolation: (.*)": "expected a value, but its ${{...}} has none ({}); type a value",
     r"Invalid value assigned: (\w+) is not a ListConfig": "expected a list, as in [a,b], but got one {}",
     r"Cannot assign (\w+) to Dict": "expected keys and values, as in {{a: b}}, but got one {}",
     r"Merge error: (\w+) is not a subclass of (\w+)": "expected one option of a group, but got two ({1} and {0})",
@@ -209,11 +215,10 @@ def no_folder(error: OSError, words: Iterable[str]) -> ConfigError:
     wanted = Path(str(error.filename))
     typed = [word for word in words if re.match(r"hydra\.(run|sweep)\.(dir|subdir)=", word)]
     file, here = obstacle(wanted), Path.cwd()
-    why = (
-        f"{file.relative_to(here) if file.is_relative_to(here) else file} is a file"
-        if file
-        else str(error.strerror).lower()
-    )
+    if file:
+        why = f"{file.relative_to(here) if file.is_relative_to(here) else file} is a file"
+    else:
+        why = "its place takes none" if error.errno == errno.ENOENT else str(error.strerror).lower()
     return ConfigError(f"{typed[-1] if typed else wanted}: this folder cannot be made, since {why}; name another")
 
 
@@ -257,7 +262,7 @@ def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError
         return ConfigError(f"{key}: the environment variable {unset[1]} is not set; export it, or type a value{where}")
     for said, sentence in _EXPECTED.items():
         if match := re.search(said, str(cause)):
-            return ConfigError(f"{key}: {sentence.format(*match.groups())}{where}")
+            return ConfigError(f"{key}: {sentence.format(*(group or 'nothing' for group in match.groups()))}{where}")
     return ConfigError(f"{key}: {_one_line(cause)}{where}")
 
 

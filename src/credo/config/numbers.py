@@ -70,7 +70,7 @@ def _require_computable(key: str, number: float, part: Any, precision: str) -> N
             raise ConfigError(f"{key}: expected a number of at most 64 bits (about 9.2e18), but got {number}")
         return
     if isnan(number):
-        raise ConfigError(f"{key}: expected a number, but got nan")
+        raise ConfigError(f"{key}: expected a finite number, but got nan")
     least, most = _SINGLE if precision == "float32" else _DOUBLE
     if number == 0 or least <= abs(number) <= most:
         return

@@ -26,6 +26,7 @@ _BOUNDED = {
     type(constraints.interval(0.0, 1.0)): "a number between {} and {}",
     type(constraints.open_interval(0.0, 1.0)): "a number above {} and below {}",
     type(constraints.integer_interval(0, 1)): "a whole number from {} to {}",
+    type(constraints.multinomial(1)): "counts that add up to {1}",
 }
 
 

@@ -50,8 +50,8 @@ def _array(name: str, value: Any, is_text_file: bool) -> np.ndarray:
     array = _rectangular(name, value)
     if (lost := _lost(value, array)) is not None:
         raise ConfigError(
-            f"data.path: {name!r} holds {_short(lost)}, a whole number that no number here holds exactly; write it as "
-            "1.5e+30 is written if it is a measurement, or code it as 0, 1, 2, ... if it is a label"
+            f"data.path: {name!r} holds {_short(lost)}, a whole number too large to be exact; write a measurement as "
+            "1.5e+30, and code a label as 0, 1, 2, ..."
         )
     if array.dtype.kind == "O":
         items = [np.nan if item is None else item for item in array.flat]

@@ -42,6 +42,6 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _kind(content: Any) -> str:
     if isinstance(content, list | dict):
-        return "a list with other things than objects" if content else "nothing"
+        return "a list of which some items are no objects" if content else "nothing"
     said = repr(content)
     return f"the single value {said if len(said) <= 40 else f'{said[:37]}...'}"

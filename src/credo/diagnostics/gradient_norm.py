@@ -48,6 +48,12 @@ class GradientNorm:
             seen = f"The mode is {decrement:.1g} standard errors away."
         if level:
             return Check("gradient_norm", "passed", norm, self.threshold, seen)
+        if np.isfinite(decrement) and norm <= self.threshold:
+            advice = (
+                f"Small as the gradient is, the mode is {decrement:.2g} standard errors away. Raise inference.steps, "
+                "lower inference.tolerance, or set device.precision=float64."
+            )
+            return Check("gradient_norm", "failed", decrement, self.decrement, advice)
         far = f": the mode is {decrement:.2g} standard errors away" if decrement > self.decrement else ""
         advice = f"The log density still rises at the estimate{far}. Raise inference.steps, lower inference.tolerance, "
         return Check("gradient_norm", "failed", norm, self.threshold, advice + "or set device.precision=float64.")

@@ -115,9 +115,10 @@ def check_support(site: Site, observation: Observation, row_dim: str, model: Mod
     if np.all(inside):
         return
     where = tuple(int(i) for i in np.argwhere(~inside)[0])
+    place = f"{row_dim} {where[0] if len(where) == 1 else where} has" if where else "got"
     raise ConfigError(
-        f"{model.likelihood_key}: every {site.name} must be {site.support}, but {row_dim} "
-        f"{where[0] if len(where) == 1 else where} has {_short(value[where])}; choose another model or other data"
+        f"{model.likelihood_key}: every {site.name} must be {site.support}, but {place} {_short(value[where])}; choose "
+        "another model or other data"
     )
 
 

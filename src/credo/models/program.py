@@ -1,5 +1,6 @@
 """A user's own NumPyro function as a model."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -101,6 +102,9 @@ def load(reference: str) -> Callable[..., Any]:
     module_name, _, function_name = reference.partition(":")
     if not module_name or not function_name:
         raise ConfigError(f"function: expected module:function, but got {reference!r}")
+    if module_name.endswith(".py"):
+        typed = f"{module_name.removesuffix('.py').removeprefix('./').replace('/', '.')}:{function_name}"
+        raise ConfigError(f"function: expected a module, but {module_name} is the name of its file; type {typed}")
     try:
         module = loading.import_module(module_name)
     except (Exception, SystemExit) as error:
@@ -115,4 +119,6 @@ def load(reference: str) -> Callable[..., Any]:
             f"function: the module {module_name!r} ({getattr(module, '__file__', None)}) has no function "
             f"{function_name!r}; {nearest(function_name, functions)}"
         )
+    if inspect.iscoroutinefunction(function):
+        raise ConfigError(f"function: expected a function, but {reference} is a coroutine; define it without async")
     return function

@@ -144,6 +144,7 @@ class Objective(eqx.Module):
             )
         weights = sum(math.prod(site.shape) for site in problem.latents)
         memory.require(f"training.members={self.members}", 10 * self.members * weights)
+        memory.require(f"training.epochs={self.epochs}", self.members * self.epochs)  # of the learning curves
         for site in problem.latents:
             if problem.row_dim in problem.dims(site):
                 raise ConfigError(f"training: the latent {site.name} has a value per row; networks have none")

@@ -13,10 +13,13 @@ from rich.progress import Progress as Bars
 from rich.table import Column
 
 from credo.diagnostics import metrics
-from credo.report.drawing.numbers import seconds
+from credo.report.drawing.numbers import number, seconds
 from credo.report.terminal.screen import Screen
 
 PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
+
+LONG = 1e6
+"""From here on, a number has an exponent rather than decimal places."""
 
 LINE_SHARE = 0.1
 LINE_SECONDS = 3.0
@@ -119,7 +122,8 @@ def news(phase: str, numbers: Mapping[str, float]) -> str:
 
 
 def _news(metric: metrics.Metric, value: float) -> str:
-    text = f"{value:.2g}" if metric.digits is None else f"{value:,.{metric.digits}f}"
+    plain = metric.digits is not None and abs(value) < LONG
+    text = f"{value:,.{metric.digits}f}" if plain else number(value, 2)
     if metric.name == "divergences":
         return f"{text} divergent"
     return f"{'validation ' if metric.name.endswith('_validation') else ''}{metric.title} {text}"

@@ -80,7 +80,7 @@ def locate(uri: str | None, start_folder: Path) -> Store:
         raise ConfigError(
             f"tracking.uri={masked(uri)}: expected the address of a server or a database, and MLflow no "
             f"longer writes to plain folders; use tracking.uri=sqlite:///{uri.removeprefix('file://')}/mlflow.db or "
-            "http://127.0.0.1:5000."
+            "http://127.0.0.1:5000"
         )
     if kind == "sqlite":
         return _file(uri, rest, start_folder)
@@ -201,7 +201,7 @@ def experiment(client: "MlflowClient", name: str, artifacts: Path | None) -> str
     if found.lifecycle_stage == "deleted":
         raise ConfigError(
             f"tracking.experiment={name}: this experiment was deleted in MLflow; choose another name, or restore it "
-            f"with `mlflow experiments restore --experiment-id {found.experiment_id}`."
+            f"with `mlflow experiments restore --experiment-id {found.experiment_id}`"
         )
     if view.TAG not in found.tags:
         _set_view(client, found.experiment_id)
@@ -247,12 +247,12 @@ def explained(store: Store) -> Iterator[None]:
         if store.is_server:
             message = (
                 f"{start}: expected an MLflow server to record the run, and got '{reason(error)}'; start it "
-                "(mlflow server --host 127.0.0.1), correct the address, or run with tracking=none."
+                "(mlflow server --host 127.0.0.1), correct the address, or run with tracking=none"
             )
         else:
             message = (
                 f"{start}: expected a store to record the run in, and MLflow cannot open it ('{reason(error)}'); "
-                "choose another one, or run with tracking=none."
+                "choose another one, or run with tracking=none"
             )
         raise ConfigError(message) from error
 

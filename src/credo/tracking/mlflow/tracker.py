@@ -262,7 +262,7 @@ def _refuse_store_inside(folder: Path, where: store.Store) -> None:
     if where.artifacts is not None and where.artifacts.is_relative_to(folder):
         raise ConfigError(
             f"hydra.run.dir={folder}: expected a folder of the run's own, and MLflow's {where.artifacts} lies inside "
-            "it and would be copied into itself; choose another folder, or tracking.artifacts=false."
+            "it and would be copied into itself; choose another folder, or tracking.artifacts=false"
         )
 
 
@@ -270,7 +270,7 @@ def _refuse_records_of_another(folder: Path) -> None:
     if (folder / outbox.FILE).exists():
         raise ConfigError(
             f"hydra.run.dir={folder}: expected a folder of the run's own, and it has records of another run that "
-            f"MLflow does not have yet; deliver them (credo sync {shlex.quote(str(folder))}), or choose another folder."
+            f"MLflow does not have yet; deliver them (credo sync {shlex.quote(str(folder))}), or choose another folder"
         )
 
 
