@@ -38,7 +38,9 @@ def _taken(hint: Any) -> Any:
     if hint is jax.Array or hint is np.ndarray:
         return hint | np.ndarray | np.generic
     if _is_array(hint):
-        return hint.dtype[_taken(hint.array_type), hint.dim_str]
+        taken = hint.dtype[hint.array_type | np.ndarray, hint.dim_str]
+        named = [axis for axis in hint.dim_str.split() if not axis.startswith(("*", "..."))]
+        return taken if named else taken | np.generic
     parts = tuple(map(_taken, _parts(hint)))
     if parts == _parts(hint):
         return hint

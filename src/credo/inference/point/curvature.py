@@ -169,7 +169,7 @@ def _standard_errors(
     inside: dict[str, Float[np.ndarray, "scalars dim"]],
     spectrum: Spectrum,
     edges: Edges,
-    lost: Bool[np.ndarray, "directions dim"],
+    lost: Float[np.ndarray, "directions dim"],
 ) -> dict[str, Float[np.ndarray, "..."]]:
     """By the delta method, by site; NaN where a direction is flat, or `lost`: without an error."""
     errors = {}

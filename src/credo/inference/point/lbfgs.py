@@ -27,7 +27,7 @@ class Lbfgs(Optimiser):
         """With optax's line search."""
         return optax.lbfgs()
 
-    def is_finished(self, state: StartState) -> Bool[Array, ""]:
+    def is_finished(self, state: StartState) -> Bool[Array, "*start"]:
         """A start that has converged takes no more steps."""
         return ~state.finite | converged(self.tolerance, state)
 

@@ -62,7 +62,7 @@ class Optimiser(eqx.Module):
             state: of one start.
         """
 
-    def is_finished(self, state: StartState) -> Bool[Array, ""]:
+    def is_finished(self, state: StartState) -> Bool[Array, "*start"]:
         """Whether a start takes no more steps."""
         return ~state.finite
 
@@ -81,7 +81,7 @@ def is_finite(value: Float[Array, ""], gradient: Values) -> Bool[Array, ""]:
     return jnp.isfinite(value) & jnp.isfinite(norm(gradient))
 
 
-def converged(tolerance: Any, state: StartState) -> Bool[Array, ""]:
+def converged(tolerance: Any, state: StartState) -> Bool[Array, "*start"]:
     """Whether no component of the gradient is larger than the tolerance, relative to a log density above one."""
     return state.gradient_norm <= tolerance * jnp.maximum(1.0, jnp.abs(state.objective))
 
