@@ -3,7 +3,7 @@
 It has to be imported before `credo` is. What users run is not checked, and costs nothing.
 """
 
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -19,7 +19,12 @@ CONF = BeartypeConf(is_pep484_tower=True)
 
 
 def check(function: Any) -> Any:
-    """The function, whose arrays are checked at every call."""
+    """The function, whose arrays are checked at every call; how is worked out at the first call, for few are called."""
+    checked = cache(lambda: _checked(function))
+    return lambda *args, **kwargs: checked()(*args, **kwargs)
+
+
+def _checked(function: Any) -> Any:
     hints = function.__annotations__
     function.__annotations__ = {name: _taken(hint) if _has_arrays(hint) else Any for name, hint in hints.items()}
     return beartype(function, conf=CONF)
