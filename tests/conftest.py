@@ -6,10 +6,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
+import jaxtyping
 import numpy as np
 import pytest
 from hydra.utils import get_class, instantiate
 
+import shapes  # noqa: F401 - before credo is imported
 from credo.array_stats import array_stats
 from credo.experiment import device
 from credo.inference.base import Inference, Listener
@@ -64,6 +66,12 @@ def room() -> Iterator[None]:
         import jax
 
         jax.clear_caches()
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the annotations do not allow comes to credo's own checks, as it does outside of the tests."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 class Quiet:

@@ -13,6 +13,10 @@ from typing import Annotated, Any
 class Range:
     """Numbers between two ends.
 
+    Example:
+        >>> 0.5 in Range(least=0, most=1), 2 in Range(least=0, most=1), float("nan") in Range()
+        (True, False, False)
+
     Attributes:
         least: the lower end.
         most: the upper end.
@@ -40,6 +44,10 @@ class Range:
 
     def words(self, *, several: bool = False, finite: bool = False) -> str:
         """These numbers in words: `a whole number of at least 1`.
+
+        Example:
+            >>> Range(least=0, most=1).words(), count(2).words()
+            ('a number from 0 to 1', 'a whole number of at least 2')
 
         Args:
             several: whether more than one is meant.

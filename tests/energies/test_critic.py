@@ -69,6 +69,7 @@ def test_a_fixed_temperature_has_no_gradient() -> None:
     assert jax.grad(lambda one: one(Y[0], X[0]))(fixed).log_temperature == 0
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("call", "message"),
     [

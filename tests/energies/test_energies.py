@@ -48,6 +48,7 @@ def test_leaves_are_numbers_to_differentiate_by(energy: Energy) -> None:
     check_grads(lambda e, x: e(x), (energy, x), order=1, modes=["rev"])
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("wrong", [(), (7,), (1, 2)])
 def test_a_state_of_another_shape_is_refused(energy: Energy, wrong: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"batches go through jax\.vmap"):

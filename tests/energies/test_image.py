@@ -88,6 +88,7 @@ def test_without_convolutions_real_pixels_are_normal() -> None:
     np.testing.assert_allclose(np.diff(energy.batch(x)), np.diff(-log_p), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("make", [binary, real])
 def test_energies_are_smooth_functions_of_one_image_each(make: Callable[[], Any]) -> None:
     energy = make()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Shaped
 
 from credo.diagnostics.answers import group, some
 from credo.diagnostics.base import Check
@@ -132,8 +133,8 @@ def together(result: Result) -> list[list[int]]:
     return sorted(parts)
 
 
-def _distances(draws: np.ndarray) -> np.ndarray:
-    """The largest distance of the means of two chains, in standard deviations within. [scalar, chain, draw]."""
+def _distances(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "chain chain"]:
+    """The largest distance of the means of two chains, in standard deviations within."""
     with np.errstate(all="ignore"):
         means, within = draws.mean(axis=2), np.sqrt(draws.var(axis=2).mean(axis=1))
         between = np.abs(means[:, :, None] - means[:, None, :]) / within[:, None, None]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 
 from credo.diagnostics.loo import loo_metrics
 from credo.diagnostics.scores import scores
@@ -114,7 +115,7 @@ def _held_out(result: Result) -> dict[str, float]:
     return {"nll_test": float(-np.mean(np.concatenate(rows)))}
 
 
-def _log_predictive(log_likelihood: xr.DataArray) -> np.ndarray:
+def _log_predictive(log_likelihood: xr.DataArray) -> Float[np.ndarray, "row"]:
     """Log of the mean over draws of p(y_i | draw), per row."""
     flat = log_likelihood.to_numpy().reshape(log_likelihood.sizes["chain"] * log_likelihood.sizes["draw"], -1)
     highest = flat.max(axis=0)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
 from credo.diagnostics.answers import group, not_checked
@@ -60,12 +61,14 @@ class Fit:
         return Check("fit", "passed", share, self.threshold, f"{seen} are alike (p = {p:.2g}).")
 
 
-def compared(x: np.ndarray, y: np.ndarray, paired: bool) -> tuple[float, float]:
+def compared(
+    x: Float[np.ndarray, "row number"], y: Float[np.ndarray, "other_row number"], paired: bool
+) -> tuple[float, float]:
     """The share of `Fit` and its p-value, always by the same permutations.
 
     Args:
-        x: one sample [row, number].
-        y: the other [row, number].
+        x: one sample.
+        y: the other.
         paired: whether rows of both belong together, so that only they are exchanged.
     """
     n, m = len(x), len(y)

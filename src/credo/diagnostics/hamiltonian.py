@@ -1,6 +1,7 @@
 """What the checks of Hamiltonian samplers share: their statistics, and whether there should be any."""
 
 import numpy as np
+from jaxtyping import Shaped
 
 from credo.diagnostics.answers import group
 from credo.inference.kind import Kind
@@ -12,8 +13,8 @@ def asked(result: Result, statistic: str) -> bool:
     return result.kind is Kind.CHAINS and (statistic in result.statistics or statistic in group(result, "sample_stats"))
 
 
-def statistic(result: Result, name: str) -> np.ndarray | None:
-    """A statistic, [chain, draw], or `None` where the sampler did not write it."""
+def statistic(result: Result, name: str) -> Shaped[np.ndarray, "chain draw"] | None:
+    """A statistic, or `None` where the sampler did not write it."""
     stats = group(result, "sample_stats")
     if name not in stats or not stats[name].size:
         return None

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 from scipy.special import logsumexp
 
 from credo.array_stats import array_stats
@@ -135,8 +136,10 @@ FEWEST = 25
 """With fewer draws nothing is known of the weights' tail."""
 
 
-def _left_out(log_likelihood: np.ndarray, r_eff: float) -> dict[str, np.ndarray]:
-    """`elpd`, `p` and Pareto k of every observation, from [observation, chain, draw].
+def _left_out(
+    log_likelihood: Float[np.ndarray, "observation chain draw"], r_eff: float
+) -> dict[str, Float[np.ndarray, "observation"]]:
+    """`elpd`, `p` and Pareto k of every observation.
 
     Draws that serve as they are are not smoothed; where no tail can be fitted (equal values, too few draws), k is
     infinite.
@@ -154,11 +157,11 @@ def _left_out(log_likelihood: np.ndarray, r_eff: float) -> dict[str, np.ndarray]
     return {"elpd": elpd, "p": p, "pareto_k": k}
 
 
-def _plain(flat: np.ndarray) -> np.ndarray:
-    """`elpd` and `p` by importance sampling without smoothing, and how far the log likelihood varies; [3, observation].
+def _plain(flat: Float[np.ndarray, "observation draw"]) -> Float[np.ndarray, "3 observation"]:
+    """`elpd` and `p` by importance sampling without smoothing, and how far the log likelihood varies.
 
     Args:
-        flat: log likelihoods [observation, draw].
+        flat: log likelihoods.
     """
     size = np.log(flat.shape[1])
     elpd = size - logsumexp(-flat, axis=1)

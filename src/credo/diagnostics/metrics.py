@@ -163,6 +163,10 @@ def find(name: str) -> Metric:
     """The metric of this name; one of another part's is called by its name.
 
     The points of a learning curve (`nll_train`, `nll_validation`) are called as what they measure.
+
+    Example:
+        >>> find("r_hat_max").title, find("nll_validation").unit, find("my_own").title
+        ('R-hat', 'nats per row', 'my_own')
     """
     if name in METRICS:
         return METRICS[name]
@@ -172,7 +176,12 @@ def find(name: str) -> Metric:
 
 
 def better(name: str) -> Better | None:
-    """Which direction of a metric is better, by its name; `None` where nobody knows."""
+    """Which direction of a metric is better, by its name; `None` where nobody knows.
+
+    Example:
+        >>> better("ess_bulk_min"), better("seconds/warmup"), better("my_own")
+        ('higher', 'lower', None)
+    """
     if name.startswith("seconds/"):
         return "lower"
     return find(name).better

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from credo.diagnostics.answers import group
 from credo.inference.result import Result
 
 
-def record(result: Result, name: str) -> np.ndarray | None:
+def record(result: Result, name: str) -> Float[np.ndarray, "..."] | None:
     """A variable of the optimisation, in double precision, or `None` where it was not recorded."""
     optimisation = group(result, "optimisation")
     return optimisation[name].values.astype(float) if name in optimisation and optimisation[name].size else None

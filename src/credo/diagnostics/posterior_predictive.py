@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Int, Shaped
 
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.base import Check
@@ -21,7 +22,7 @@ from credo.inference.result import Result
 from credo.ranges import Share
 
 
-def _distinct(values: np.ndarray, axis: int = -1) -> np.ndarray:
+def _distinct(values: Shaped[np.ndarray, "..."], axis: int = -1) -> Int[np.ndarray, "..."]:
     """How many distinct values there are."""
     return (np.diff(np.sort(values, axis), axis=axis) > 0).sum(axis) + 1
 
@@ -123,8 +124,8 @@ def p_values(observed: xr.DataArray, replicated: xr.DataArray) -> Iterator[tuple
         yield name, float(p) if np.isfinite(above).all() else np.nan
 
 
-def _tests(y: np.ndarray, draws: np.ndarray) -> Iterator[str]:
-    """Which tests tell anything of observations [obs] and replications [draw, obs]."""
+def _tests(y: Shaped[np.ndarray, "obs"], draws: Shaped[np.ndarray, "draw obs"]) -> Iterator[str]:
+    """Which tests tell anything of observations and replications."""
     yield "mean"
     values = np.unique(y)
     if len(values) <= 2 and len(np.union1d(values, draws)) <= 2:

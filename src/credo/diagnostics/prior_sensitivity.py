@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 
 from credo.array_stats import array_stats
 from credo.config.nearest import nearest
@@ -98,17 +99,17 @@ class PriorSensitivity:
         return Check("prior_sensitivity", "note", worst, self.threshold, advice)
 
 
-def total(component: xr.Dataset) -> np.ndarray:
-    """The sum of all log densities of a group, [chain, draw]."""
+def total(component: xr.Dataset) -> Float[np.ndarray, "chain draw"]:
+    """The sum of all log densities of a group."""
     return np.sum([scalars(variable).sum(axis=0, dtype=float) for variable in component.data_vars.values()], axis=0)
 
 
-def sensitivity(result: Result, component: np.ndarray) -> pd.Series:
+def sensitivity(result: Result, component: Float[np.ndarray, "chain draw"]) -> pd.Series:
     """The power-scaling sensitivity of each scalar that is sampled and moves, by its label; NaN if it is not known.
 
     Args:
         result: draws.
-        component: the log density that is scaled, [chain, draw].
+        component: the log density that is scaled.
     """
     known = component.size >= FEWEST_DRAWS and np.isfinite(component).all()
     weights = [_weights(component, alpha) for alpha in ALPHAS] if known else []
@@ -122,8 +123,8 @@ def sensitivity(result: Result, component: np.ndarray) -> pd.Series:
     return pd.concat(parts[1:] or parts)
 
 
-def _weights(component: np.ndarray, alpha: float) -> np.ndarray:
-    """Importance weights for the component to the power alpha, the largest smoothed by a Pareto tail. [chain, draw]."""
+def _weights(component: Float[np.ndarray, "chain draw"], alpha: float) -> Float[np.ndarray, "chain draw"]:
+    """Importance weights for the component to the power alpha, the largest smoothed by a Pareto tail."""
     log_weights = (alpha - 1) * component
     if not constant(component):
         # A ValueError says that the largest weights are all equal, so that there is nothing to smooth.

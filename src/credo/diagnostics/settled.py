@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Shaped
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
@@ -45,7 +46,13 @@ class Settled:
             return Check("settled", "failed", None, self.threshold, advice)
         return self._judged(curves, training["continued"].to_numpy(), training["best"].to_numpy(), int(lengths.max()))
 
-    def _judged(self, curves: np.ndarray, further: np.ndarray, best: np.ndarray, epochs: int) -> Check:
+    def _judged(
+        self,
+        curves: Float[np.ndarray, "member epoch"],
+        further: Float[np.ndarray, "member rate further"],
+        best: Shaped[np.ndarray, "member"],
+        epochs: int,
+    ) -> Check:
         """Whether the further epochs [member, rate, epoch] are better than those of the training."""
         where = f"The best weights came after {best.min()} to {best.max()} epochs of {epochs}."
         if not np.isfinite(further).any(axis=(1, 2)).all():

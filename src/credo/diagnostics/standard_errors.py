@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float
 
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
@@ -65,7 +66,9 @@ class StandardErrors:
         seen = "One standard error away, the log density has fallen by about 1/2."
         return Check("standard_errors", "passed", float(np.nanmin(fall)), self.least, seen)
 
-    def _open(self, result: Result, fall: np.ndarray, low: np.ndarray) -> str:
+    def _open(
+        self, result: Result, fall: Float[np.ndarray, "direction 2"], low: Bool[np.ndarray, "direction 2"]
+    ) -> str:
         density = "likelihood" if result.method == "mle" else "posterior density"
         ways = _ways(result, low)
         where = some(f"{name} {way}" for name, way in ways.items())
@@ -82,7 +85,7 @@ class StandardErrors:
             f"The {density} does not fall as {where}: the data sets no bound there, and there is no maximum. {prior}."
         )
 
-    def _flat_top(self, result: Result, most: float, high: np.ndarray) -> Check:
+    def _flat_top(self, result: Result, most: float, high: Bool[np.ndarray, "direction"]) -> Check:
         advice = (
             f"At one standard error in {some(_ways(result, high[:, None]))} the log density has fallen by {most:.2g} "
             "nats, not by 1/2: the curvature at the estimate is not that of the whole, and the standard error is none. "
@@ -96,7 +99,7 @@ class StandardErrors:
         return not_checked("standard_errors", self.least, "No direction has a standard error.")
 
 
-def _ways(result: Result, which: np.ndarray) -> dict[str, str]:
+def _ways(result: Result, which: Bool[np.ndarray, "direction _"]) -> dict[str, str]:
     """The latents that some directions [direction, side] concern, and whether each `grows` or `falls` there."""
     optimisation = group(result, "optimisation")
     names, grows = optimisation["latent"].values, optimisation["grows"].values

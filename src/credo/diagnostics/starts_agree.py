@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float
 
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.base import Check
@@ -55,7 +56,12 @@ class StartsAgree:
             return self._without_distances(as_high, on_boundary=bool(listed(result, "boundary")))
         return self._judge(objective, as_high, elsewhere=as_high & ~(distance <= self.distance))
 
-    def _judge(self, objective: np.ndarray, as_high: np.ndarray, elsewhere: np.ndarray) -> Check:
+    def _judge(
+        self,
+        objective: Float[np.ndarray, "start"],
+        as_high: Bool[np.ndarray, "start"],
+        elsewhere: Bool[np.ndarray, "start"],
+    ) -> Check:
         starts, best, count = len(objective), objective[as_high].max(), int((as_high & ~elsewhere).sum())
         if elsewhere.any():
             advice = (
@@ -73,7 +79,7 @@ class StartsAgree:
         advice = f"{seen} A further start might find a better one: raise inference.starts."
         return Check("starts_agree", "not checked", count, self.threshold, advice)
 
-    def _without_distances(self, as_high: np.ndarray, *, on_boundary: bool) -> Check:
+    def _without_distances(self, as_high: Bool[np.ndarray, "start"], *, on_boundary: bool) -> Check:
         """On the boundary standard errors, and so distances, are not defined; the heights alone can agree there."""
         count = int(as_high.sum())
         if on_boundary and count >= self.threshold:

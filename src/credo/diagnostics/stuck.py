@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float
 
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
@@ -89,8 +90,8 @@ class Stuck:
         return Check("stuck", "passed", worst, self.threshold, "Every chain moves.")
 
 
-def _rates(variable: xr.DataArray) -> Iterator[tuple[str, np.ndarray]]:
-    """Per scalar, the fraction of transitions that changed it, [chain]; NaN is no change."""
+def _rates(variable: xr.DataArray) -> Iterator[tuple[str, Float[np.ndarray, "chain"]]]:
+    """Per scalar, the fraction of transitions that changed it; NaN is no change."""
     rows = []
     for names, draws in pieces(variable):
         with np.errstate(invalid="ignore"):

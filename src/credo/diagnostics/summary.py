@@ -11,6 +11,7 @@ from itertools import compress
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float, Int, Shaped
 
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
@@ -24,7 +25,7 @@ STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_ta
 NORMAL_Q95 = 1.6448536269514722
 MOST_IN_PIECE = 2**23
 
-Columns = dict[str, np.ndarray]
+Columns = dict[str, Shaped[np.ndarray, "scalar"]]
 
 
 def summarise(result: Result) -> pd.DataFrame:
@@ -60,13 +61,13 @@ def title(variable: xr.DataArray) -> str:
     return str(variable.attrs.get(SITE, variable.name))
 
 
-def scalars(variable: xr.DataArray) -> np.ndarray:
-    """A variable's draws, [scalar, chain, draw], in the order of `labels`."""
+def scalars(variable: xr.DataArray) -> Shaped[np.ndarray, "scalar chain draw"]:
+    """A variable's draws, in the order of `labels`."""
     return scalars_first(variable.transpose("chain", "draw", ...).values)
 
 
-def pieces(variable: xr.DataArray) -> Iterator[tuple[list[str], np.ndarray]]:
-    """A variable's names and draws, [scalar, chain, draw], piece by piece: a large one is never whole in memory."""
+def pieces(variable: xr.DataArray) -> Iterator[tuple[list[str], Shaped[np.ndarray, "scalar chain draw"]]]:
+    """A variable's names and draws, piece by piece: a large one is never whole in memory."""
     ordered, names = variable.transpose("chain", "draw", ...), labels(variable)
     if ordered.size <= MOST_IN_PIECE or ordered.ndim == 2:
         yield names, scalars(ordered)
@@ -78,8 +79,8 @@ def pieces(variable: xr.DataArray) -> Iterator[tuple[list[str], np.ndarray]]:
         yield names[first * inner : (first + step) * inner], scalars(part)
 
 
-def moving(result: Result) -> Iterator[tuple[list[str], np.ndarray]]:
-    """The names and the draws, [scalar, chain, draw], of what is sampled and not constant, piece by piece."""
+def moving(result: Result) -> Iterator[tuple[list[str], Shaped[np.ndarray, "scalar chain draw"]]]:
+    """The names and the draws, of what is sampled and not constant, piece by piece."""
     posterior = group(result, "posterior")
     for variable in (posterior[name] for name in result.sampled if name in posterior):
         for names, draws in pieces(variable):
@@ -101,7 +102,7 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
         yield labels(mean.rename(block="draw")), numbers
 
 
-def _existing(draws: np.ndarray, numbers: Columns) -> Columns:
+def _existing(draws: Shaped[np.ndarray, "scalar chain draw"], numbers: Columns) -> Columns:
     """The shape of the tails, and the moments without those that do not exist; discrete scalars are not asked."""
     if draws.dtype.kind != "f":
         return {"pareto_k": np.full(len(draws), np.nan)}
@@ -111,7 +112,11 @@ def _existing(draws: np.ndarray, numbers: Columns) -> Columns:
     return {"pareto_k": k} | {name: np.where(where, np.nan, numbers[name]) for name, where in gone.items()}
 
 
-def _of_blocks(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> Columns:
+def _of_blocks(
+    means: Float[np.ndarray, "scalar chain block"],
+    variances: Float[np.ndarray, "scalar chain block"],
+    counts: Int[np.ndarray, "chain block"],
+) -> Columns:
     """Statistics of draws of which only means and variances by block are known, [scalar, chain, block] -> [scalar].
 
     The standard error is that of batch means (Flegal & Jones 2010, Annals of Statistics 38(2)), the last block of each
@@ -138,7 +143,7 @@ def _of_blocks(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> 
         return numbers | {name: np.where(moved, values, np.nan) for name, values in found.items()}
 
 
-def _moments(draws: np.ndarray) -> Columns:
+def _moments(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Columns:
     """Mean, standard deviation and quantiles. [scalar, chain, draw] -> [scalar]."""
     axes = (1, 2)
     with np.errstate(invalid="ignore", over="ignore"):

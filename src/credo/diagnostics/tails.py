@@ -9,6 +9,7 @@ fit is ArviZ's. Its k has a standard error of (1 + k) / sqrt(m) for m independen
 from contextlib import suppress
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
 from credo.array_stats import array_stats
 
@@ -29,21 +30,25 @@ _LIGHT = 4.0
 there to the 95 % quantile; 1 % of the simulations with an infinite variance (t with 2 degrees of freedom) had 5.3."""
 
 
-def unknown(k: np.ndarray, error: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unknown(
+    k: Float[np.ndarray, "scalar"], error: Float[np.ndarray, "scalar"], least: Float[np.ndarray, "scalar"]
+) -> tuple[Bool[np.ndarray, "scalar"], Bool[np.ndarray, "scalar"]]:
     """Which standard deviations, and which means, are not known. [scalar] -> [scalar]; a NaN is a light tail."""
     no_sd = least > NO_SD
     return no_sd, no_sd & (k + 2 * error > NO_MEAN)
 
 
-def shape(draws: np.ndarray, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shape(
+    draws: Shaped[np.ndarray, "scalar chain draw"], ess: Float[np.ndarray, "scalar"]
+) -> tuple[Float[np.ndarray, "scalar"], Float[np.ndarray, "scalar"], Float[np.ndarray, "scalar"]]:
     """The shape k of the heavier tail of each scalar, its standard error, and its lower bound as `NO_SD` is judged by.
 
     Args:
-        draws: [scalar, chain, draw].
-        ess: effective sample sizes of the tails [scalar].
+        draws: of all scalars.
+        ess: effective sample sizes of the tails.
 
     Returns:
-        Each [scalar]; NaN where both tails are light, or cannot be fitted.
+        NaN where both tails are light, or cannot be fitted.
     """
     flat = draws.reshape(len(draws), draws.shape[1] * draws.shape[2])
     found = np.full((3, len(flat)), np.nan)  # k, its error, and its lower bound
@@ -58,7 +63,7 @@ def shape(draws: np.ndarray, ess: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return found[0], found[1], found[2]
 
 
-def _heavy(flat: np.ndarray) -> list[tuple[int, int]]:
+def _heavy(flat: Shaped[np.ndarray, "scalar draw"]) -> list[tuple[int, int]]:
     """The scalars and sides (-1 left, 1 right) that are worth a fit."""
     with np.errstate(all="ignore"):
         low, q5, q50, q95, high = np.quantile(flat, (0.0, 0.05, 0.5, 0.95, 1.0), axis=1)
@@ -68,8 +73,8 @@ def _heavy(flat: np.ndarray) -> list[tuple[int, int]]:
     return [(int(i), side) for heavy, side in sides for i in np.flatnonzero(heavy & known)]
 
 
-def _fit(draws: np.ndarray, size: int, ess: float) -> list[tuple[float, float]]:
-    """The shape of the right tail of draws [draw] and its standard error; nothing where it has none."""
+def _fit(draws: Shaped[np.ndarray, "draw"], size: int, ess: float) -> list[tuple[float, float]]:
+    """The shape of the right tail of draws and its standard error; nothing where it has none."""
     tail = np.sort(draws)[-size - 1 :]
     with np.errstate(all="ignore"), suppress(ValueError):
         # ArviZ takes 3 sqrt(S / r) of S draws with the relative efficiency r.

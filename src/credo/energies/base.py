@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Int, Shaped
 
 from credo.energies.path import Heated, Path
 from credo.energies.states import States, Wrapped
@@ -22,8 +23,8 @@ class Energy(States):
     """
 
     @abstractmethod
-    def __call__(self, x: Array) -> Array:
-        """The energy [] of a state x [dim].
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """The energy of a state x.
 
         Raises:
             ConfigError: For an x of another shape.
@@ -38,19 +39,21 @@ class Energy(States):
         """The path to this energy from a base of its own kind; `None` where there is none."""
         return None
 
-    def pair_scores(self, conditions: tuple[Array, ...], y: Array) -> Array:
-        """-E(y_j; x_i) of all pairs, [K, J], of conditions x, each [K, ...], and states y [J, dim]."""
+    def pair_scores(
+        self, conditions: tuple[Float[Array, "K ..."], ...], y: Float[Array, "J dim"]
+    ) -> Float[Array, "K J"]:
+        """-E(y_j; x_i) of all pairs, of conditions x, and states y."""
         return -Given(self, conditions).table(y)
 
-    def batch(self, x: Array) -> Array:
-        """The energies [state] of states x [state, dim]."""
+    def batch(self, x: Float[Array, "state dim"]) -> Float[Array, "state"]:
+        """The energies of states x."""
         return jax.vmap(self)(x)
 
-    def table(self, x: Array) -> Array:
-        """The energies at nodes x [node, dim]: [node]; [row, node] of one given conditions."""
+    def table(self, x: Float[Array, "node dim"]) -> Float[Array, "*row node"]:
+        """The energies at nodes x; of one given conditions, by row."""
         return self.batch(x)
 
-    def check_state(self, x: Array, dim: int | None = None) -> None:
+    def check_state(self, x: Shaped[Array, "..."], dim: int | None = None) -> None:
         """Refuse an x that is no single state [dim]."""
         expected = (self.dim if dim is None else dim,)
         if jnp.shape(x) != expected:
@@ -84,28 +87,28 @@ class Given(Wrapped):
         conditions: what is given, each [row, ...].
     """
 
-    conditions: tuple[Array, ...]
+    conditions: tuple[Float[Array, "row ..."], ...]
 
-    def row(self, i: Array) -> "Given":
+    def row(self, i: Int[Array, ""]) -> "Given":
         """With the conditions of one row."""
         return Given(self.energy, tuple(each[i][None] for each in self.conditions))
 
-    def batch(self, x: Array) -> Array:
-        """The energies [row] of a state x [row, dim] for each row."""
+    def batch(self, x: Float[Array, "row dim"]) -> Float[Array, "row"]:
+        """The energies of a state x for each row."""
         return jax.vmap(self.energy)(x, *self.conditions)
 
-    def table(self, x: Array) -> Array:
-        """The energies [row, node] of states x [node, dim], each given each row."""
+    def table(self, x: Float[Array, "node dim"]) -> Float[Array, "row node"]:
+        """The energies of states x, each given each row."""
         return jax.vmap(lambda *given: jax.vmap(lambda y: self.energy(y, *given))(x))(*self.conditions)
 
 
-def real(numbers: Any) -> Array:
+def real(numbers: Any) -> Float[Array, "..."]:
     """An array of floating numbers in their own precision; whole numbers get JAX's default one."""
     array = jnp.asarray(numbers)
     return array.astype(jnp.result_type(array, float))
 
 
-def check_numbers(key: str, numbers: Array, shape: tuple[int, ...]) -> None:
+def check_numbers(key: str, numbers: Float[Array, "..."], shape: tuple[int, ...]) -> None:
     """Refuse numbers of another shape; the error names `key`."""
     if numbers.shape != shape:
         raise ConfigError(f"{key}: expected numbers of shape {shape}, but got {numbers.shape}")

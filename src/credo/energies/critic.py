@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.base import Energy
 from credo.energies.model import Prior
@@ -38,7 +39,7 @@ class Critic(Energy):
         size: the length of y.
     """
 
-    log_temperature: Array
+    log_temperature: Float[Array, ""]
     learn_temperature: bool = eqx.field(static=True)
     features: int = eqx.field(static=True)
     size: int = eqx.field(static=True)
@@ -49,22 +50,22 @@ class Critic(Energy):
         return self.size
 
     @property
-    def temperature(self) -> Array:
-        """The unit of f, []."""
+    def temperature(self) -> Float[Array, ""]:
+        """The unit of f."""
         learned = self.log_temperature
         return jnp.exp(learned if self.learn_temperature else lax.stop_gradient(learned))
 
-    def __call__(self, y: Array, x: Array) -> Array:  # type: ignore[override]
-        """E [] of y [dim] given x [features]."""
+    def __call__(self, y: Float[Array, "dim"], x: Float[Array, "features"]) -> Float[Array, ""]:  # type: ignore[override]
+        """E of y given x."""
         self.check_state(y)
         self.check_state(x, self.features)
         return -self.scores(x[None], y[None])[0, 0]
 
     @abstractmethod
-    def scores(self, x: Array, y: Array) -> Array:
-        """-E(y_j; x_i) of all pairs, [K, J], of x [K, features] and y [J, dim]."""
+    def scores(self, x: Float[Array, "K features"], y: Float[Array, "J dim"]) -> Float[Array, "K J"]:
+        """-E(y_j; x_i) of all pairs, of x and y."""
 
-    def check_pairs(self, x: Array, y: Array) -> None:
+    def check_pairs(self, x: Float[Array, "..."], y: Float[Array, "..."]) -> None:
         """Refuse rows of another length."""
         for name, rows, length in (("x", x, self.features), ("y", y, self.size)):
             if rows.ndim != 2 or rows.shape[1] != length:
@@ -83,7 +84,7 @@ class Separable(Critic):
 
     of_x: MLP
     of_y: MLP
-    weight: Array | None
+    weight: Float[Array, "embedding embedding"] | None
     similarity: str = eqx.field(static=True)
 
     def __init__(
@@ -100,7 +101,7 @@ class Separable(Critic):
         norm: str = "none",
         groups: int = 1,
         dtype: DTypeLike = jnp.float32,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """Embeddings of x [features] and of y [dim].
 
@@ -131,8 +132,8 @@ class Separable(Critic):
         self.weight = jnp.eye(embedding, dtype=dtype) if similarity == "bilinear" else None
         self.log_temperature, self.learn_temperature = _log(temperature, dtype), learn_temperature
 
-    def scores(self, x: Array, y: Array) -> Array:
-        """-E(y_j; x_i) of all pairs, [K, J], of x [K, features] and y [J, dim]."""
+    def scores(self, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "K J"]:
+        """-E(y_j; x_i) of all pairs, of x and y."""
         self.check_pairs(x, y)
         g, h = jax.vmap(self.of_x)(x), jax.vmap(self.of_y)(y)
         if self.similarity == "cosine":
@@ -163,7 +164,7 @@ class Joint(Critic):
         norm: str = "none",
         groups: int = 1,
         dtype: DTypeLike = jnp.float32,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """A network of x [features] and y [dim]; the arguments are those of `Separable`."""
         functional.check_counts(layer="energy", features=features, dim=dim)
@@ -181,15 +182,15 @@ class Joint(Critic):
         self.features, self.size = features, dim
         self.log_temperature, self.learn_temperature = _log(temperature, dtype), learn_temperature
 
-    def scores(self, x: Array, y: Array) -> Array:
-        """-E(y_j; x_i) of all pairs, [K, J], of x [K, features] and y [J, dim]."""
+    def scores(self, x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "K J"]:
+        """-E(y_j; x_i) of all pairs, of x and y."""
         self.check_pairs(x, y)
         rows = [jnp.repeat(x, len(y), axis=0), jnp.tile(y, (len(x), 1))]
         f = jax.vmap(self.network)(jnp.concatenate(rows, axis=1))
         return f.reshape(len(x), len(y)) / self.temperature
 
 
-def _log(temperature: float, dtype: DTypeLike) -> Array:
+def _log(temperature: float, dtype: DTypeLike) -> Float[Array, ""]:
     if not 0 < temperature < jnp.inf:
         raise ConfigError(f"energy.temperature: expected a positive number, but got {temperature}")
     return jnp.asarray(log(temperature), dtype)
@@ -222,20 +223,22 @@ class Pairs(Energy):
         """The length of y."""
         return len(self.mean)
 
-    def __call__(self, y: Array, *conditions: Array) -> Array:
-        """E [] of a state y [dim] given x [feature] and perhaps context."""
+    def __call__(self, y: Float[Array, "dim"], *conditions: Float[Array, "..."]) -> Float[Array, ""]:
+        """E of a state y given x [feature] and perhaps context."""
         self.check_state(y)
         return self.critic(self._standard(y), self._conditions(conditions))
 
-    def pair_scores(self, conditions: tuple[Array, ...], y: Array) -> Array:
-        """-E(y_j; x_i) of all pairs, [K, J], of conditions [K, ...] and states y [J, dim]."""
+    def pair_scores(
+        self, conditions: tuple[Float[Array, "K ..."], ...], y: Float[Array, "J dim"]
+    ) -> Float[Array, "K J"]:
+        """-E(y_j; x_i) of all pairs, of conditions and states y."""
         return self.critic.scores(self._conditions(conditions), self._standard(y))
 
-    def _standard(self, y: Array) -> Array:
+    def _standard(self, y: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
         return ((y - np.array(self.mean)) / np.array(self.sd)).astype(self.dtype)
 
-    def _conditions(self, conditions: tuple[Array, ...]) -> Array:
-        """What is given side by side, [..., features]."""
+    def _conditions(self, conditions: tuple[Float[Array, "..."], ...]) -> Float[Array, "*batch features"]:
+        """What is given side by side."""
         seen = [m(c).astype(self.dtype) for m, c in zip(self.given, conditions, strict=True)]
         return jnp.concatenate(seen, -1)
 
@@ -284,11 +287,11 @@ class CriticModel(ConditionalNetworkModel):
         return Pairs(self.sampled(prior), self.mean, self.sd, self.dtype, self.given)
 
     @property
-    def fixed(self) -> dict[str, Array]:
+    def fixed(self) -> dict[str, Float[Array, ""]]:
         """The temperature, where it is given."""
         return {} if self.temperature is None else {"log_temperature": jnp.asarray(log(self.temperature))}
 
-    def made(self, key: Array) -> Critic:
+    def made(self, key: PRNGKeyArray) -> Critic:
         """A critic that begins as networks do."""
         features = sum(len(moments.mean) for moments in self.given) or 1
         shared: dict[str, Any] = {"activation": self.activation, "dtype": jnp.dtype(self.dtype), "key": key}

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo import memory
 from credo.energies.base import Discrete, check_numbers, real
@@ -36,9 +37,9 @@ class Colour(NamedTuple):
     """
 
     first: int
-    sites: np.ndarray
-    neighbours: np.ndarray
-    edges: np.ndarray
+    sites: Int[np.ndarray, "site"]
+    neighbours: Int[np.ndarray, "site degree"]
+    edges: Int[np.ndarray, "site degree"]
 
 
 class OnGraph(Discrete):
@@ -53,9 +54,9 @@ class OnGraph(Discrete):
 
     gibbs: ClassVar[bool] = True
 
-    couplings: Array
-    fields: Array
-    inverse_temperature: Array
+    couplings: Float[Array, "edges"]
+    fields: Float[Array, "sites ..."]
+    inverse_temperature: Float[Array, ""]
     edges: Edges = eqx.field(static=True)
 
     @property
@@ -64,24 +65,30 @@ class OnGraph(Discrete):
         return len(self.fields)
 
     @abstractmethod
-    def given_neighbours(self, colour: Colour, x: Array, u: Array) -> Array:
-        """New units [site, chain] of a colour given all of them, x [sites, chain], by uniform u [site, chain]."""
+    def given_neighbours(
+        self, colour: Colour, x: Float[Array, "sites chain"], u: Float[Array, "site chain"]
+    ) -> Float[Array, "site chain"]:
+        """New units of a colour given all of them, x, by uniform u."""
 
     def tempered(self, beta: ArrayLike) -> Self:
         """The same kind of energy with beta times the inverse temperature."""
         tempered = jnp.asarray(beta) * self.inverse_temperature
         return eqx.tree_at(lambda e: e.inverse_temperature, self, tempered)
 
-    def sweep(self, x: Array, key: Array, *, backwards: bool = False) -> Array:
-        """One sweep over all colours, [chain, dim]."""
+    def sweep(
+        self, x: Float[Array, "chain dim"], key: PRNGKeyArray, *, backwards: bool = False
+    ) -> Float[Array, "chain dim"]:
+        """One sweep over all colours."""
         return self.sweeps(x, jax.random.split(key, 1), backwards=backwards)
 
-    def sweeps(self, x: Array, keys: Array, *, backwards: bool = False) -> Array:
-        """As many sweeps as there are keys, [chain, dim]."""
+    def sweeps(
+        self, x: Float[Array, "chain dim"], keys: Shaped[Array, "sweep ..."], *, backwards: bool = False
+    ) -> Float[Array, "chain dim"]:
+        """As many sweeps as there are keys."""
         colours = coloured(self.edges, self.dim)
         order = np.concatenate([colour.sites for colour in colours])
 
-        def sweep(x: Array, key: Array) -> tuple[Array, None]:
+        def sweep(x: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             for colour in reversed(colours) if backwards else colours:
                 key, block_key = jax.random.split(key)
                 u = uniforms(block_key, (len(colour.sites), x.shape[1]), x.dtype)
@@ -90,8 +97,8 @@ class OnGraph(Discrete):
 
         return lax.scan(sweep, x.T[order], keys)[0][np.argsort(order)].T
 
-    def couplings_to(self, colour: Colour) -> Array:
-        """The coupling beta J of each neighbour, [site, degree], 0 where there is none."""
+    def couplings_to(self, colour: Colour) -> Float[Array, "site degree"]:
+        """The coupling beta J of each neighbour, 0 where there is none."""
         padded = jnp.concatenate([self.couplings, jnp.zeros(1, self.couplings.dtype)])
         return self.inverse_temperature * padded[colour.edges]
 
@@ -166,7 +173,9 @@ def coloured(edges: Edges, count: int) -> tuple[Colour, ...]:
     return tuple(found)
 
 
-def _table(near: Sequence[Sequence[tuple[int, int]]], row: np.ndarray, none: int) -> tuple[np.ndarray, np.ndarray]:
+def _table(
+    near: Sequence[Sequence[tuple[int, int]]], row: Int[np.ndarray, "sites"], none: int
+) -> tuple[Int[np.ndarray, "site degree"], Int[np.ndarray, "site degree"]]:
     """The rows of neighbours and the edges to them, [site, degree] each."""
     shape = len(near), max(map(len, near))
     neighbours, edges = np.zeros(shape, int), np.full(shape, none)

@@ -16,6 +16,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax import Array
 from jax.nn import softplus
+from jaxtyping import Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from credo.energies.base import Discrete
@@ -40,7 +41,7 @@ class Pixels(eqx.Module):
     """
 
     encoder: Encoder
-    field: Array
+    field: Float[Array, "dim"]
     units: eqx.nn.Linear | None
 
 
@@ -65,8 +66,8 @@ class BinaryImage(Discrete):
         channels, height, width = self.shape
         return channels * height * width
 
-    def __call__(self, x: Array) -> Array:
-        """E(x) [] of x [dim], of which it is a smooth function between 0 and 1, too."""
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """E(x) of x, of which it is a smooth function between 0 and 1, too."""
         self.check_state(x)
         x = x.astype(self.dtype)
         energy = jnp.reshape(self.network.encoder(jnp.reshape(2 * x - 1, self.shape)), ()) - self.network.field @ x
@@ -82,12 +83,12 @@ class RealImage(Neural):
 
     shape: Shape = eqx.field(static=True)
 
-    def of(self, u: Array, *inputs: Array) -> Array:
+    def of(self, u: Float[Array, "dim"], *inputs: Float[Array, "..."]) -> Float[Array, ""]:
         """The network's energy of the image, and the tail's of u."""
         return super().of(u, *(jnp.reshape(one, self.shape) for one in inputs))
 
 
-def network_of(encoder: Encoder, hidden: int, dim: int, key: Array) -> Any:
+def network_of(encoder: Encoder, hidden: int, dim: int, key: PRNGKeyArray) -> Any:
     """The network of a binary energy as it begins: a field of 0 and small weights of the hidden units."""
     dtype = encoder.head.weight.dtype
     units = eqx.nn.Linear(dim, hidden, dtype=dtype, key=key) if hidden else None
@@ -190,7 +191,7 @@ class ImageModel(NetworkModel):
             return dist.BernoulliProbs(np.clip(np.array(self.mean), 0.01, 0.99)).to_event(1)
         return super().base
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+    def fitted(self, y: Float[np.ndarray, "row dim"], x: np.ndarray | None, context: np.ndarray | None) -> Self:
         """With the moments of the rows."""
         if self.binary and not np.isin(y, BinaryImage.values).all():
             raise ConfigError(
@@ -206,7 +207,7 @@ class ImageModel(NetworkModel):
             return BinaryImage(network, self.image, self.dtype)
         return RealImage(network, self.mean, self.sd, self.tail, self.dtype, self.image)
 
-    def start(self, key: Array) -> dict[str, Array]:
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Weights as networks begin; of binary pixels b as their means are."""
         network = self.made(key)
         if self.binary:
@@ -216,7 +217,7 @@ class ImageModel(NetworkModel):
                 network = eqx.tree_at(lambda n: n.units.weight, network, 0.1 * network.units.weight)
         return bayesian.latents_of(bayesian.in_double(network))
 
-    def made(self, key: Array) -> Any:
+    def made(self, key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
         encoder_key, units_key = jax.random.split(key)
         make = partial(Encoder, norm_groups=self.norm_groups, pool=self.pool, activation=self.activation)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.nn import sigmoid
+from jaxtyping import Float
 from numpyro.distributions import constraints
 
 from credo.energies.base import check_numbers, real
@@ -27,7 +28,14 @@ _ENUMERATED = 16
 
 
 class Ising(OnGraph):
-    """E(s) of the spins s [sites]; positive couplings align spins, and fields are [sites]."""
+    """E(s) of the spins s [sites]; positive couplings align spins, and fields are [sites].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> pair = Ising([(0, 1)], couplings=2.0)
+        >>> float(pair(jnp.array([1.0, 1.0]))), float(pair(jnp.array([1.0, -1.0])))
+        (-2.0, 2.0)
+    """
 
     values: ClassVar[tuple[float, ...]] = (-1.0, 1.0)
 
@@ -70,21 +78,27 @@ class Ising(OnGraph):
     ) -> Self:
         """A lattice of any dimension, its sites in C order and its edges in the order of `lattice_edges`.
 
+        Example:
+            >>> Ising.lattice((3, 3)).couplings.shape, Ising.lattice((3, 3), periodic=False).couplings.shape
+            ((18,), (12,))
+
         Raises:
             ConfigError: As `lattice_edges` and the model itself.
         """
         edges = lattice_edges(shape, periodic)
         return cls(edges, couplings, fields, inverse_temperature, sites=prod(shape))
 
-    def __call__(self, x: Array) -> Array:
-        """E(s) [] of the spins x [sites]."""
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """E(s) of the spins x [sites]."""
         self.check_state(x)
         ends = np.array(self.edges, int).reshape(-1, 2)
         aligned = self.couplings @ (x[ends[:, 0]] * x[ends[:, 1]])
         return -self.inverse_temperature * (aligned + self.fields @ x)
 
-    def given_neighbours(self, colour: Colour, x: Array, u: Array) -> Array:
-        """Spins [site, chain] of a colour given all of them, x [sites, chain]."""
+    def given_neighbours(
+        self, colour: Colour, x: Float[Array, "sites chain"], u: Float[Array, "site chain"]
+    ) -> Float[Array, "site chain"]:
+        """Spins of a colour given all of them, x."""
         couplings = self.couplings_to(colour).astype(x.dtype)
         field = (self.inverse_temperature * self.fields[colour.sites])[:, None].astype(x.dtype)
         for k in range(couplings.shape[1]):

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.energies.base import Energy
@@ -58,8 +59,13 @@ class EnergyModel(eqx.Module):
     def __call__(self, prior: Prior) -> Energy:
         """The energy, its unknowns being sampled by `numpyro.sample`."""
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:  # noqa: ARG002
-        """This model with what it takes from the training rows: y [row, dim], x [row, feature], context.
+    def fitted(
+        self,
+        y: Float[np.ndarray, "row dim"],
+        x: Shaped[np.ndarray, "row feature"] | None,  # noqa: ARG002
+        context: Shaped[np.ndarray, "row context_feature"] | None,  # noqa: ARG002
+    ) -> Self:
+        """This model with what it takes from the training rows: y, x, context.
 
         Raises:
             ConfigError: the rows are no states of it.
@@ -71,7 +77,7 @@ class EnergyModel(eqx.Module):
             )
         return self
 
-    def start(self, key: Array) -> dict[str, Array]:  # noqa: ARG002 - for those with networks
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
 
@@ -139,7 +145,12 @@ class ContinuousModel(EnergyModel):
             return dist.Normal(mean, sd).to_event(1)
         return dist.TruncatedNormal(mean, sd, low=low, high=high).to_event(1)
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+    def fitted(
+        self,
+        y: Float[np.ndarray, "row dim"],
+        x: Shaped[np.ndarray, "row feature"] | None,
+        context: Shaped[np.ndarray, "row context_feature"] | None,
+    ) -> Self:
         """With the moments of the rows."""
         super().fitted(y, x, context)
         sd = np.maximum(y.std(0), 1e-12)

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from credo.energies.model import ContinuousModel, Prior
@@ -40,11 +41,11 @@ class NetworkModel(ContinuousModel):
                 raise ConfigError(f"{name}: expected one of {', '.join(words)}, but got {getattr(self, name)!r}")
 
     @abstractmethod
-    def made(self, key: Array) -> Any:
+    def made(self, key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
 
     @property
-    def fixed(self) -> Mapping[str, Array]:
+    def fixed(self) -> Mapping[str, Float[Array, "..."]]:
         """The weights that are known, by site; they are not sampled."""
         return {}
 
@@ -58,7 +59,7 @@ class NetworkModel(ContinuousModel):
         }
         return bayesian.filled(shape, bayesian.cast(latents | dict(self.fixed), self.dtype))
 
-    def start(self, key: Array) -> dict[str, Array]:
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Weights as networks begin, by site."""
         values = bayesian.latents_of(bayesian.in_double(self.made(key)))
         return {name: value for name, value in values.items() if name not in self.fixed}
@@ -76,7 +77,12 @@ class ConditionalNetworkModel(NetworkModel):
 
     given: tuple[Moments, ...] = eqx.field(default=(), kw_only=True)
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+    def fitted(
+        self,
+        y: Float[np.ndarray, "row dim"],
+        x: Float[np.ndarray, "row feature"] | None,
+        context: Float[np.ndarray, "row context_feature"] | None,
+    ) -> Self:
         """With the moments of y and of what is given."""
         if x is None:
             raise ConfigError(f"data: a {self.kind_in_errors} needs the variable 'x', but the data has none")

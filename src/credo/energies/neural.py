@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.energies.base import Energy
 from credo.energies.model import Prior
@@ -45,17 +46,17 @@ class Neural(Energy):
         """The length of mean."""
         return len(self.mean)
 
-    def __call__(self, x: Array) -> Array:
-        """E(x) [] of x [dim]."""
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """E(x) of x."""
         self.check_state(x)
         u = self.standard(x)
         return self.of(u, u)
 
-    def standard(self, x: Array) -> Array:
+    def standard(self, x: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
         """The state in units of the data, in the network's precision."""
         return ((x - np.array(self.mean)) / np.array(self.sd)).astype(self.dtype)
 
-    def of(self, u: Array, *inputs: Array) -> Array:
+    def of(self, u: Float[Array, "dim"], *inputs: Float[Array, "..."]) -> Float[Array, ""]:
         """The network's energy of its inputs, and the tail's of u."""
         energy = jnp.reshape(self.network(*inputs), ())
         return energy if self.tail is None else energy + 0.5 * jnp.square(u / self.tail).sum()
@@ -72,8 +73,8 @@ class Conditional(Neural):
     given: tuple[Any, ...]
     film: bool = eqx.field(static=True)
 
-    def __call__(self, y: Array, *conditions: Array) -> Array:
-        """E [] of a state y [dim] given x [feature] and perhaps context."""
+    def __call__(self, y: Float[Array, "dim"], *conditions: Float[Array, "..."]) -> Float[Array, ""]:
+        """E of a state y given x [feature] and perhaps context."""
         u = self.standard(y)
         seen = [u, *(m(c).astype(self.dtype) for m, c in zip(self.given, conditions, strict=True))]
         if self.film:
@@ -135,7 +136,12 @@ class NeuralModel(NetworkModel):
                     f"bounds: expected pairs low < high of finite numbers, but got {list(self.bounds or ())}"
                 )
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+    def fitted(
+        self,
+        y: Float[np.ndarray, "row dim"],
+        x: Shaped[np.ndarray, "row feature"] | None,
+        context: Shaped[np.ndarray, "row context_feature"] | None,
+    ) -> Self:
         """With the moments of the rows."""
         if self.bounds is not None and len(self.bounds) not in (1, y.shape[1]):
             raise ConfigError(
@@ -166,11 +172,11 @@ class NeuralModel(NetworkModel):
     def _energy(self, network: Any) -> Any:
         return Neural(network, self.mean, self.sd, self.tail, self.dtype)
 
-    def made(self, key: Array) -> Any:
+    def made(self, key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
         return self._mlp(self.dim or 1, key)
 
-    def _mlp(self, inputs: int, key: Array) -> MLP:
+    def _mlp(self, inputs: int, key: PRNGKeyArray) -> MLP:
         return MLP(
             inputs,
             1,
@@ -212,7 +218,7 @@ class ConditionalModel(ConditionalNetworkModel, NeuralModel):
         film = self.conditioning == "film"
         return Conditional(network, self.mean, self.sd, self.tail, self.dtype, self.given, film)
 
-    def made(self, key: Array) -> Any:
+    def made(self, key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
         sizes = [len(moments.mean) for moments in self.given]
         if self.conditioning == "concat":

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo.energies.states import States, Wrapped
 from credo.errors import ConfigError
@@ -17,17 +18,17 @@ class Path(eqx.Module):
     """Energies E_beta, from a base at beta = 0 to the energy at beta = 1."""
 
     @abstractmethod
-    def at(self, beta: Array) -> States:
+    def at(self, beta: Shaped[Array, ""]) -> States:
         """The energy E_beta."""
 
     @abstractmethod
-    def draws(self, key: Array, count: int) -> Array:
-        """Independent draws of the base, [draw, dim]."""
+    def draws(self, key: PRNGKeyArray, count: int) -> Float[Array, "draw dim"]:
+        """Independent draws of the base."""
 
     @property
     @abstractmethod
-    def log_z(self) -> Array:
-        """Log Z of the base, []."""
+    def log_z(self) -> Float[Array, ""]:
+        """Log Z of the base."""
 
 
 class Heated(Path):
@@ -39,17 +40,17 @@ class Heated(Path):
 
     energy: Any
 
-    def at(self, beta: Array) -> States:
+    def at(self, beta: Shaped[Array, ""]) -> States:
         """The energy at inverse temperature beta."""
         tempered: States = self.energy.tempered(beta)
         return tempered
 
-    def draws(self, key: Array, count: int) -> Array:
+    def draws(self, key: PRNGKeyArray, count: int) -> Float[Array, "draw dim"]:
         """Each unit with equal probabilities."""
         return jax.random.choice(key, jnp.asarray(self.energy.values, float), (count, self.energy.dim))
 
     @property
-    def log_z(self) -> Array:
+    def log_z(self) -> Float[Array, ""]:
         """Of dim units: dim log(number of values)."""
         return self.energy.dim * jnp.log(jnp.asarray(len(self.energy.values), float))
 
@@ -63,14 +64,14 @@ class Mixed(Wrapped):
     """
 
     base: Any
-    beta: Array
+    beta: Shaped[Array, ""]
 
-    def row(self, i: Array) -> "Mixed":
+    def row(self, i: Int[Array, ""]) -> "Mixed":
         """The mixed energy of one row."""
         return Mixed(self.energy.row(i), self.base, self.beta)
 
-    def batch(self, x: Array) -> Array:
-        """The energies [state] of states x [state, dim]; those of the base at beta = 0, also where E is infinite."""
+    def batch(self, x: Float[Array, "state dim"]) -> Float[Array, "state"]:
+        """The energies of states x; those of the base at beta = 0, also where E is infinite."""
         energies = jnp.where(self.beta > 0, self.beta * self.energy.batch(x), 0.0)
         return jnp.where(self.beta < 1, energies - (1 - self.beta) * self.base.log_prob(x), energies)
 
@@ -86,16 +87,16 @@ class Geometric(Path):
     energy: Any
     base: Any
 
-    def at(self, beta: Array) -> Mixed:
+    def at(self, beta: Shaped[Array, ""]) -> Mixed:
         """The mixed energy."""
         return Mixed(self.energy, self.base, jnp.asarray(beta))
 
-    def draws(self, key: Array, count: int) -> Array:
+    def draws(self, key: PRNGKeyArray, count: int) -> Float[Array, "draw dim"]:
         """Draws of g."""
         return self.base.sample(key, (count,)).astype(float)
 
     @property
-    def log_z(self) -> Array:
+    def log_z(self) -> Float[Array, ""]:
         """None: g is normalised."""
         return jnp.zeros(())
 

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpyro
 from jax import Array
+from jaxtyping import Float
 from numpyro.distributions import constraints
 
 from credo.energies.base import Energy, check_numbers, real
@@ -21,12 +22,17 @@ from credo.ranges import Count
 class Polynomial(Energy):
     """E(x) = sum_i theta_i x^powers_i of a state x [1]; x^4 is `Polynomial([1.0], (4,))`.
 
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(Polynomial([1.0, 0.5], (4, 2))(jnp.array([2.0])))
+        18.0
+
     Attributes:
         theta: The coefficients [powers].
         powers: The different powers of x, each at least 0.
     """
 
-    theta: Array
+    theta: Float[Array, "powers"]
     powers: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, theta: Any, powers: tuple[int, ...] | None = None):
@@ -48,8 +54,8 @@ class Polynomial(Energy):
         """One."""
         return 1
 
-    def __call__(self, x: Array) -> Array:
-        """E(x) [] of x [1]."""
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, ""]:
+        """E(x) of x [1]."""
         self.check_state(x)
         return self.theta @ jnp.stack([x[0] ** k for k in self.powers])
 

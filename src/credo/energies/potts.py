@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.nn import softmax
+from jaxtyping import Float
 from numpyro.distributions import constraints
 
 from credo.energies.base import check_numbers, real
@@ -30,6 +31,11 @@ class Potts(OnGraph):
     """E(s) of the kinds s [sites], coded as floating numbers; positive couplings favour equal kinds.
 
     Fields are [sites, kinds].
+
+    Example:
+        >>> pair = Potts([(0, 1)], kinds=3)
+        >>> float(pair(jnp.array([2.0, 2.0]))), abs(float(pair(jnp.array([2.0, 1.0]))))
+        (-1.0, 0.0)
 
     Attributes:
         kinds: q.
@@ -93,16 +99,18 @@ class Potts(OnGraph):
         """The kinds."""
         return tuple(map(float, range(self.kinds)))
 
-    def __call__(self, x: Array) -> Array:
-        """E(s) [] of the kinds x [sites]."""
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """E(s) of the kinds x [sites]."""
         self.check_state(x)
         ends = np.array(self.edges, int).reshape(-1, 2)
         equal = self.couplings @ (x[ends[:, 0]] == x[ends[:, 1]]).astype(self.couplings.dtype)
         kind = x[:, None] == jnp.asarray(self.values, x.dtype)
         return -self.inverse_temperature * (equal + jnp.where(kind, self.fields, 0.0).sum())
 
-    def given_neighbours(self, colour: Colour, x: Array, u: Array) -> Array:
-        """Kinds [site, chain] of a colour given all of them, x [sites, chain]."""
+    def given_neighbours(
+        self, colour: Colour, x: Float[Array, "sites chain"], u: Float[Array, "site chain"]
+    ) -> Float[Array, "site chain"]:
+        """Kinds of a colour given all of them, x."""
         couplings = self.couplings_to(colour).astype(x.dtype)[:, None]
         kinds = jnp.asarray(self.values, x.dtype)[:, None]
         logits = (self.inverse_temperature * self.fields[colour.sites]).astype(x.dtype)[..., None]

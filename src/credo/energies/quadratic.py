@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 from jax import Array, lax
+from jaxtyping import Float
 from numpyro.distributions import constraints
 
 from credo.energies.base import Energy, check_numbers, real
@@ -18,13 +19,22 @@ from credo.errors import ConfigError
 class Quadratic(Energy):
     """E(x) = (x - mu)' P (x - mu) / 2 of a state x [dim]. Only the symmetric part of P enters.
 
+    Example:
+        A normal of standard deviation 1/2, of which log Z = log(2 pi / 4) / 2.
+
+        >>> normal = Quadratic([0.0], [[4.0]])
+        >>> float(normal(jnp.ones(1)))
+        2.0
+        >>> round(float(normal.log_z()), 4)
+        0.2258
+
     Attributes:
         mu: Where the energy is 0, [dim].
         precision: P [dim, dim]; Z is finite where its symmetric part is positive definite.
     """
 
-    mu: Array
-    precision: Array
+    mu: Float[Array, "dim"]
+    precision: Float[Array, "dim dim"]
 
     def __init__(self, mu: Any, precision: Any):
         """The energy about `mu` [dim] with `precision` [dim, dim].
@@ -42,14 +52,14 @@ class Quadratic(Energy):
         """The length of mu."""
         return len(self.mu)
 
-    def __call__(self, x: Array) -> Array:
-        """E(x) [] of x [dim]."""
+    def __call__(self, x: Float[Array, "dim"]) -> Float[Array, ""]:
+        """E(x) of x."""
         self.check_state(x)
         away = x - self.mu
         return 0.5 * jnp.einsum("i,ij,j", away, self.precision, away, precision=lax.Precision.HIGHEST)
 
-    def log_z(self) -> Array:
-        """Log Z [] in closed form over all of R^dim; NaN where P is not positive definite."""
+    def log_z(self) -> Float[Array, ""]:
+        """Log Z in closed form over all of R^dim; NaN where P is not positive definite."""
         factor = jnp.linalg.cholesky((self.precision + self.precision.T) / 2)
         return 0.5 * self.dim * log(2 * pi) - jnp.log(jnp.diagonal(factor)).sum()
 

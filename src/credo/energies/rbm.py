@@ -19,6 +19,7 @@ import numpyro.distributions as dist
 from jax import Array
 from jax.nn import sigmoid, softplus
 from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.energies.base import Discrete, Energy, check_numbers, real
@@ -42,9 +43,9 @@ class Rbm(Energy):
 
     gibbs: ClassVar[bool] = True
 
-    weights: Array
-    visible_bias: Array
-    hidden_bias: Array
+    weights: Float[Array, "visible hidden"]
+    visible_bias: Float[Array, "visible"]
+    hidden_bias: Float[Array, "hidden"]
 
     def __init__(self, weights: Any, visible_bias: Any, hidden_bias: Any):
         """A machine of `weights` [visible, hidden] and the biases of its layers.
@@ -69,27 +70,29 @@ class Rbm(Energy):
         return self.weights.shape[1]
 
     @abstractmethod
-    def visible_energy(self, v: Array) -> Array:
-        """E(v, 0) [] of v [visible]."""
+    def visible_energy(self, v: Float[Array, "visible"]) -> Float[Array, ""]:
+        """E(v, 0) of v."""
 
     @abstractmethod
-    def drive(self, v: Array) -> Array:
+    def drive(self, v: Float[Array, "*chain visible"]) -> Float[Array, "*chain hidden"]:
         """The logits [hidden] of h = 1 given v [visible]."""
 
     @abstractmethod
-    def hidden_free_energy(self, h: Array) -> Array:
-        """-log of the sum, or integral, of exp(-E(v, h)) over all v, [] of h [hidden]."""
+    def hidden_free_energy(self, h: Float[Array, "hidden"]) -> Float[Array, ""]:
+        """-log of the sum, or integral, of exp(-E(v, h)) over all v."""
 
     @abstractmethod
-    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
-        """Visible units [chain, visible] with these means given h, [chain, visible]."""
+    def visible_draws(
+        self, mean: Float[Array, "chain visible"], key: PRNGKeyArray, dtype: Any
+    ) -> Float[Array, "chain visible"]:
+        """Visible units with these means given h."""
 
     @abstractmethod
-    def visible_given(self, h: Array) -> dist.Distribution:
-        """P(v | h), of event shape [visible], given h [hidden]."""
+    def visible_given(self, h: Float[Array, "hidden"]) -> dist.Distribution:
+        """P(v | h), of event shape [visible], given h."""
 
-    def energy(self, v: Array, h: Array) -> Array:
-        """E(v, h) [] of v [visible] and h [hidden]."""
+    def energy(self, v: Float[Array, "visible"], h: Float[Array, "hidden"]) -> Float[Array, ""]:
+        """E(v, h) of v and h."""
         self.check_state(v)
         self.check_state(h, self.hidden)
         return self.visible_energy(v) - self.drive(v) @ h
@@ -103,44 +106,60 @@ class Rbm(Energy):
         """From the machine without weights."""
         return Uncoupled(self)
 
-    def sweep(self, x: Array, key: Array, *, backwards: bool = False) -> Array:  # noqa: ARG002 - it is reversible
-        """New visible units [chain, visible], by way of hidden ones [chain, hidden]."""
+    def sweep(
+        self,
+        x: Float[Array, "chain visible"],
+        key: PRNGKeyArray,
+        *,
+        backwards: bool = False,  # noqa: ARG002 - it is reversible
+    ) -> Float[Array, "chain visible"]:
+        """New visible units, by way of hidden ones [chain, hidden]."""
         hidden_key, visible_key = jax.random.split(key)
         h = (uniforms(hidden_key, (len(x), self.hidden), x.dtype) < sigmoid(self.drive(x))).astype(x.dtype)
         return self.visible_draws(jax.vmap(lambda h: self.visible_given(h).mean)(h), visible_key, x.dtype)
 
-    def free_energy(self, v: Array) -> Array:
-        """F(v) = E(v, 0) - sum_j softplus(drive_j(v)), [] of v [visible]."""
+    def free_energy(self, v: Float[Array, "visible"]) -> Float[Array, ""]:
+        """F(v) = E(v, 0) - sum_j softplus(drive_j(v))."""
         return self.visible_energy(v) - softplus(self.drive(v)).sum()
 
-    def __call__(self, x: Array) -> Array:
-        """F(v) [] of the visible units x [visible]."""
+    def __call__(self, x: Float[Array, "visible"]) -> Float[Array, ""]:
+        """F(v) of the visible units x."""
         self.check_state(x)
         return self.free_energy(x)
 
 
 class BernoulliRbm(Rbm, Discrete):
-    """E(v, h) = -(b.v + c.h + v.W.h) with v in {0, 1}."""
+    """E(v, h) = -(b.v + c.h + v.W.h) with v in {0, 1}.
+
+    Example:
+        Without weights each hidden unit adds log 2.
+
+        >>> free = BernoulliRbm(jnp.zeros((3, 2)), jnp.ones(3), jnp.zeros(2))
+        >>> round(float(free(jnp.array([1.0, 1.0, 0.0]))), 4)
+        -3.3863
+    """
 
     values: ClassVar[tuple[float, ...]] = (0.0, 1.0)
 
-    def visible_energy(self, v: Array) -> Array:
+    def visible_energy(self, v: Float[Array, "visible"]) -> Float[Array, ""]:
         """-b.v."""
         return -self.visible_bias @ v
 
-    def drive(self, v: Array) -> Array:
+    def drive(self, v: Float[Array, "*chain visible"]) -> Float[Array, "*chain hidden"]:
         """The logits c + v.W."""
         return self.hidden_bias + v @ self.weights
 
-    def hidden_free_energy(self, h: Array) -> Array:
+    def hidden_free_energy(self, h: Float[Array, "hidden"]) -> Float[Array, ""]:
         """-c.h - sum_i softplus(b_i + (W.h)_i)."""
         return -self.hidden_bias @ h - softplus(self.visible_bias + self.weights @ h).sum()
 
-    def visible_given(self, h: Array) -> dist.Distribution:
+    def visible_given(self, h: Float[Array, "hidden"]) -> dist.Distribution:
         """Independent v_i ~ Bernoulli(logit b_i + (W.h)_i)."""
         return dist.Bernoulli(logits=self.visible_bias + self.weights @ h).to_event(1)
 
-    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
+    def visible_draws(
+        self, mean: Float[Array, "chain visible"], key: PRNGKeyArray, dtype: Any
+    ) -> Float[Array, "chain visible"]:
         """Each 1 by its mean."""
         return (uniforms(key, mean.shape, dtype) < mean).astype(dtype)
 
@@ -163,7 +182,7 @@ class GaussianRbm(Rbm):
         scale: sigma [visible], the deviation of each visible unit given h, positive.
     """
 
-    scale: Array
+    scale: Float[Array, "visible"]
 
     def __init__(self, weights: Any, visible_bias: Any, hidden_bias: Any, scale: Any = 1.0):
         """As `Rbm`, with `scale` [visible] or one number for all.
@@ -176,25 +195,27 @@ class GaussianRbm(Rbm):
         self.scale = scale if scale.ndim else jnp.full(self.dim, scale)
         check_numbers("energy.scale", self.scale, (self.dim,))
 
-    def visible_energy(self, v: Array) -> Array:
+    def visible_energy(self, v: Float[Array, "visible"]) -> Float[Array, ""]:
         """Sum_i (v_i - b_i)^2 / (2 sigma_i^2)."""
         return 0.5 * jnp.square((v - self.visible_bias) / self.scale).sum()
 
-    def drive(self, v: Array) -> Array:
+    def drive(self, v: Float[Array, "*chain visible"]) -> Float[Array, "*chain hidden"]:
         """The logits c + (v / sigma^2).W."""
         return self.hidden_bias + (v / jnp.square(self.scale)) @ self.weights
 
-    def hidden_free_energy(self, h: Array) -> Array:
+    def hidden_free_energy(self, h: Float[Array, "hidden"]) -> Float[Array, ""]:
         """-c.h - sum_i ((b_i + m_i / 2) m_i / sigma_i^2 + log(2 pi sigma_i^2) / 2) with m = W.h."""
         m = self.weights @ h
         pull = (self.visible_bias + 0.5 * m) * m / jnp.square(self.scale)
         return -self.hidden_bias @ h - (pull + jnp.log(self.scale) + 0.5 * log(2 * pi)).sum()
 
-    def visible_given(self, h: Array) -> dist.Distribution:
+    def visible_given(self, h: Float[Array, "hidden"]) -> dist.Distribution:
         """Independent v_i ~ N(b_i + (W.h)_i, sigma_i^2)."""
         return dist.Normal(self.visible_bias + self.weights @ h, self.scale).to_event(1)
 
-    def visible_draws(self, mean: Array, key: Array, dtype: Any) -> Array:
+    def visible_draws(
+        self, mean: Float[Array, "chain visible"], key: PRNGKeyArray, dtype: Any
+    ) -> Float[Array, "chain visible"]:
         """Normal about the means."""
         return (mean + self.scale * jax.random.normal(key, mean.shape, dtype)).astype(dtype)
 
@@ -221,8 +242,8 @@ class HiddenUnits(Discrete):
         """The number of hidden units."""
         return self.machine.hidden
 
-    def __call__(self, x: Array) -> Array:
-        """The free energy [] of the hidden units x [hidden]."""
+    def __call__(self, x: Float[Array, "hidden"]) -> Float[Array, ""]:
+        """The free energy of the hidden units x."""
         self.check_state(x)
         return self.machine.hidden_free_energy(x)
 
@@ -236,17 +257,17 @@ class Uncoupled(Path):
 
     machine: Rbm
 
-    def at(self, beta: Array) -> Rbm:
+    def at(self, beta: Shaped[Array, ""]) -> Rbm:
         """The machine of weights beta W."""
         return eqx.tree_at(lambda machine: machine.weights, self.machine, beta * self.machine.weights)
 
-    def draws(self, key: Array, count: int) -> Array:
+    def draws(self, key: PRNGKeyArray, count: int) -> Float[Array, "draw visible"]:
         """The visible units by their biases."""
         given: Any = self.at(jnp.zeros(())).visible_given(jnp.zeros(self.machine.hidden))
         return given.sample(key, (count,)).astype(self.machine.weights.dtype)
 
     @property
-    def log_z(self) -> Array:
+    def log_z(self) -> Float[Array, ""]:
         """Both layers by themselves."""
         alone = self.at(jnp.zeros(())).hidden_free_energy(jnp.zeros(self.machine.hidden))
         return softplus(self.machine.hidden_bias).sum() - alone
@@ -288,7 +309,12 @@ class RbmModel(EnergyModel):
         """The number of visible units."""
         return self.size
 
-    def fitted(self, y: np.ndarray, x: np.ndarray | None, context: np.ndarray | None) -> Self:
+    def fitted(
+        self,
+        y: Float[np.ndarray, "row dim"],
+        x: Shaped[np.ndarray, "row feature"] | None,
+        context: Shaped[np.ndarray, "row context_feature"] | None,
+    ) -> Self:
         """With as many visible units as y has, and their means."""
         super().fitted(y, x, context)
         return dataclasses.replace(self, size=y.shape[1], rates=tuple(map(float, y.mean(0))))
@@ -304,7 +330,7 @@ class RbmModel(EnergyModel):
         kind = BernoulliRbm if self.visible == "bernoulli" else GaussianRbm
         return kind(weights, visible_bias, hidden_bias)
 
-    def start(self, key: Array) -> dict[str, Array]:
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Small weights, and visible biases that make the units' means (Hinton 2012, section 8)."""
         rates = jnp.asarray(self.rates)
         if self.visible == "bernoulli":

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 
 class States(eqx.Module):
@@ -29,28 +30,32 @@ class States(eqx.Module):
         return type(self).__name__.removesuffix("Model")
 
     @abstractmethod
-    def batch(self, x: Array) -> Array:
-        """The energies [state] of states x [state, dim]."""
+    def batch(self, x: Float[Array, "state dim"]) -> Float[Array, "state"]:
+        """The energies of states x."""
 
     def tempered(self, beta: ArrayLike) -> "States":
         """The energy at an inverse temperature beta [], of the same kind where that lets Gibbs sampling go on."""
         return Scaled(self, jnp.asarray(beta))
 
-    def row(self, i: Array) -> "States":  # noqa: ARG002 - for those with conditions
+    def row(self, i: Int[Array, ""]) -> "States":  # noqa: ARG002 - for those with conditions
         """The energy of the state of row i alone, as a batch of one."""
         return self
 
-    def sweep(self, x: Array, key: Array, *, backwards: bool = False) -> Array:
-        """One sweep of Gibbs sampling, [chain, dim]: every block of units given the others.
+    def sweep(
+        self, x: Float[Array, "chain dim"], key: PRNGKeyArray, *, backwards: bool = False
+    ) -> Float[Array, "chain dim"]:
+        """One sweep of Gibbs sampling: every block of units given the others.
 
         Args:
-            x: states [chain, dim].
+            x: states.
             key: the randomness.
             backwards: whether the blocks are visited in the other order, where a sweep is not reversible.
         """
         raise NotImplementedError
 
-    def sweeps(self, x: Array, keys: Array, *, backwards: bool = False) -> Array:
+    def sweeps(
+        self, x: Float[Array, "chain dim"], keys: Shaped[Array, "sweep ..."], *, backwards: bool = False
+    ) -> Float[Array, "chain dim"]:
         """As many sweeps as there are keys."""
         return lax.scan(lambda x, key: (self.sweep(x, key, backwards=backwards), None), x, keys)[0]
 
@@ -90,21 +95,21 @@ class Scaled(Wrapped):
         beta: the inverse temperature [].
     """
 
-    beta: Array
+    beta: Shaped[Array, ""]
 
-    def batch(self, x: Array) -> Array:
-        """The energies [state] of states x [state, dim]; 0 at beta = 0, also where E is infinite."""
+    def batch(self, x: Float[Array, "state dim"]) -> Float[Array, "state"]:
+        """The energies of states x; 0 at beta = 0, also where E is infinite."""
         return jnp.where(self.beta > 0, self.beta * self.energy.batch(x), 0.0)
 
-    def row(self, i: Array) -> "Scaled":
+    def row(self, i: Int[Array, ""]) -> "Scaled":
         """The energy of one row, scaled."""
         return Scaled(self.energy.row(i), self.beta)
 
 
-def slopes(energy: States, x: Array) -> tuple[Array, Array]:
-    """The energies [chain] of states x [chain, dim], and their gradients [chain, dim]."""
+def slopes(energy: States, x: Float[Array, "chain dim"]) -> tuple[Float[Array, "chain"], Float[Array, "chain dim"]]:
+    """The energies of states x, and their gradients."""
 
-    def total(x: Array) -> tuple[Array, Array]:
+    def total(x: Float[Array, "chain dim"]) -> tuple[Float[Array, ""], Float[Array, "chain"]]:
         energies = energy.batch(x)
         return energies.sum(), energies
 

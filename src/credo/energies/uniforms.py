@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.extend.random import threefry_2x32
+from jaxtyping import Float, PRNGKeyArray
 
 
-def uniforms(key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+def uniforms(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "..."]:
     """Numbers of at least 0 and less than 1, of a shape; of 23 random bits in float32, as JAX's own."""
     count = prod(shape)
     if dtype != jnp.float32 or count >= 2**32:

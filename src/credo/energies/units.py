@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 from numpyro.distributions.constraints import Constraint
 
@@ -58,10 +59,10 @@ class Uniform(dist.Distribution):
         """One of the values, each."""
         return constraints.independent(OneOf(self.values), 1)
 
-    def log_prob(self, value: Array) -> Array:
+    def log_prob(self, value: Shaped[Array, "*batch dim"]) -> Float[Array, "*batch"]:
         """The same of all states."""
         return jnp.full(value.shape[:-1], -self.dim * np.log(len(self.values)))
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "*sample dim"]:
         """Independent draws."""
         return jax.random.choice(key, jnp.asarray(self.values), (*sample_shape, self.dim))

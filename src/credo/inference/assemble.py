@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Bool, Shaped
 
 from credo.inference.lazy import Joined
 from credo.models.problem import Problem
@@ -97,13 +98,15 @@ def _dataset(
     return xr.Dataset(variables, coords)
 
 
-def _labels(data: xr.Dataset | None, dim: str, size: int) -> np.ndarray:
+def _labels(data: xr.Dataset | None, dim: str, size: int) -> Shaped[np.ndarray, "label"]:
     """The labels that the data has along a dim; else 0, 1, ..."""
     is_own = data is not None and dim in data.coords and data.sizes.get(dim) == size
     return data.coords[dim].to_numpy() if is_own and data is not None else np.arange(size)
 
 
-def _labels_of(mask: np.ndarray, labels: list[np.ndarray]) -> np.ndarray:
+def _labels_of(
+    mask: Bool[np.ndarray, "..."], labels: list[Shaped[np.ndarray, "label"]]
+) -> Shaped[np.ndarray, "chosen"]:
     """The labels of the chosen elements of an array, several axes in one."""
     places = np.argwhere(mask)
     if len(labels) == 1:
@@ -111,7 +114,7 @@ def _labels_of(mask: np.ndarray, labels: list[np.ndarray]) -> np.ndarray:
     return np.array([", ".join(str(along[i]) for along, i in zip(labels, place, strict=True)) for place in places])
 
 
-def chosen(problem: Problem, group: str, name: str, ndim: int) -> np.ndarray | None:
+def chosen(problem: Problem, group: str, name: str, ndim: int) -> Bool[np.ndarray, "..."] | None:
     """Which elements of a site belong to a group, over the first of its dims; `None` for all.
 
     Of a log likelihood those that count, of a latent those that are unknowns.
@@ -137,7 +140,9 @@ def selected(problem: Problem, groups: Groups) -> Groups:
     }
 
 
-def _part(problem: Problem, group: str, name: str, values: np.ndarray) -> np.ndarray:
-    """The elements that belong to the group, [chains, draws, ...]."""
+def _part(
+    problem: Problem, group: str, name: str, values: Shaped[np.ndarray, "chains draws ..."]
+) -> Shaped[np.ndarray, "chains draws ..."]:
+    """The elements that belong to the group."""
     mask = chosen(problem, group, name, values.ndim - 2)
     return values if mask is None else values[:, :, mask]

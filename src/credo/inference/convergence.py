@@ -10,6 +10,7 @@ constant to be the number of its draws.
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
 from credo.array_stats import array_stats
 
@@ -27,6 +28,11 @@ def running(
     """Return the worst of some statistics of the draws so far.
 
     Constants are left out. NaN where there is one chain, or a draw that is not finite.
+
+    Example:
+        >>> halves = np.random.default_rng(0).normal(size=(2, 4, 500, 3))
+        >>> sorted(running([{"theta": half} for half in halves]))
+        ['ess_bulk_min', 'r_hat_max']
 
     Args:
         blocks: arrays [chains, draws, ...] by name, one block after another.
@@ -51,12 +57,12 @@ def running(
     }
 
 
-def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> np.ndarray:
-    """The draws of about so many scalars that are not constant, [scalar, chain, draw]; none before there are four."""
+def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> Float[np.ndarray, "scalar chain draw"]:
+    """The draws of about so many scalars that are not constant; none before there are four."""
     sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
     step = 1 if most is None else -(-sum(sizes.values()) // most)
 
-    def chosen(name: str) -> np.ndarray:
+    def chosen(name: str) -> Shaped[np.ndarray, "scalar chain draw"]:
         """Copied block by block, since a block may be on disk and is only to be in memory while it is read."""
         return np.concatenate([np.array(scalars_first(block[name])[::step]) for block in blocks], axis=2)
 
@@ -65,8 +71,13 @@ def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> np.
     return np.concatenate(moved) if any(len(draws) for draws in moved) else np.empty((0, 1, 1))
 
 
-def constant(draws: np.ndarray) -> np.ndarray:
-    """Which scalars take one value only, up to rounding; NaN is no value. [..., chain, draw] -> [...]."""
+def constant(draws: Shaped[np.ndarray, "*scalar chain draw"]) -> Bool[np.ndarray, "*scalar"]:
+    """Which scalars take one value only, up to rounding; NaN is no value. [..., chain, draw] -> [...].
+
+    Example:
+        >>> constant(np.array([[[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0], [3.0, 4.0]]]))
+        array([ True, False])
+    """
     if draws.dtype.kind != "f":
         return np.asarray((draws == draws[..., :1, :1]).all(axis=(-2, -1)))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -75,9 +86,19 @@ def constant(draws: np.ndarray) -> np.ndarray:
 
 
 def mixing(
-    draws: np.ndarray, wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat")
-) -> dict[str, np.ndarray]:
-    """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite."""
+    draws: Shaped[np.ndarray, "scalar chain draw"],
+    wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat"),
+) -> dict[str, Float[np.ndarray, "scalar"]]:
+    """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite.
+
+    Example:
+        >>> draws = np.random.default_rng(0).normal(size=(1, 4, 1000))
+        >>> known = mixing(draws, ("r_hat", "ess_bulk"))
+        >>> bool(known["r_hat"][0] < 1.01), bool(known["ess_bulk"][0] > 3000)
+        (True, True)
+        >>> mixing(np.ones((1, 4, 1000)), ("r_hat",))
+        {'r_hat': array([nan])}
+    """
     compute = {
         "mcse_mean": array_stats.mcse,
         "ess_bulk": array_stats.ess,
@@ -92,7 +113,7 @@ def mixing(
     return numbers
 
 
-def _ess_tail(draws: np.ndarray) -> np.ndarray:
+def _ess_tail(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar"]:
     """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
     tails = []
     for probability in TAILS:
@@ -102,6 +123,11 @@ def _ess_tail(draws: np.ndarray) -> np.ndarray:
     return np.fmin(*tails)
 
 
-def scalars_first(draws: np.ndarray) -> np.ndarray:
-    """[chain, draw, ...] -> [scalar, chain, draw]."""
+def scalars_first(draws: Shaped[np.ndarray, "chain draw ..."]) -> Shaped[np.ndarray, "scalar chain draw"]:
+    """[chain, draw, ...] -> [scalar, chain, draw].
+
+    Example:
+        >>> scalars_first(np.zeros((4, 1000, 2, 3))).shape
+        (6, 4, 1000)
+    """
     return np.moveaxis(draws.reshape(*draws.shape[:2], -1), 2, 0)

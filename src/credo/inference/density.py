@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 from numpyro import handlers
 from numpyro.distributions import biject_to
 from numpyro.infer.util import constrain_fn, log_density, potential_energy
@@ -47,8 +49,20 @@ def marginal(program: Program) -> Program:
     return enum(config_enumerate(program), first_available_dim=-_nesting(messages) - 1)
 
 
-def log_joint(program: Program, x: Values) -> jax.Array:
-    """Log p(data, x), in the space of x, with discrete latents summed out."""
+def log_joint(program: Program, x: Values) -> Float[Array, ""]:
+    """Log p(data, x), in the space of x, with discrete latents summed out.
+
+    Example:
+        Two ones and a zero, where the prior is uniform: log p^2 (1 - p).
+
+        >>> import xarray as xr
+        >>> from credo.models import priors
+        >>> from credo.models.bernoulli import Bernoulli
+        >>> from credo.models.problem import Problem
+        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
+        >>> round(float(log_joint(problem.bound, {"p": 0.5})), 4)
+        -2.0794
+    """
     enumerated = marginal(program)
     if enumerated is program:
         return log_density(program, (), {}, x)[0]
@@ -64,11 +78,21 @@ def potential(program: Program) -> Callable[[Values], jax.Array]:
 
 
 def constrain(program: Program, z: Values) -> Values:
-    """The continuous latents in their own space."""
+    """The continuous latents in their own space.
+
+    Example:
+        >>> import xarray as xr
+        >>> from credo.models import priors
+        >>> from credo.models.bernoulli import Bernoulli
+        >>> from credo.models.problem import Problem
+        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
+        >>> float(constrain(problem.bound, {"p": 0.0})["p"])
+        0.5
+    """
     return constrain_fn(handlers.seed(program, _any_key()), (), {}, z)
 
 
-def sample_discrete(program: Program, x: Values, key: jax.Array, temperature: int = 1) -> Values:
+def sample_discrete(program: Program, x: Values, key: PRNGKeyArray, temperature: int = 1) -> Values:
     """The discrete latents given the continuous ones: a draw, or at temperature 0 the most probable values."""
     messages = structure(handlers.condition(program, x), key)
     names = discrete_latents(messages)
@@ -107,7 +131,7 @@ class WithoutLikelihood(Messenger):
 class ScaledLikelihood(Messenger):
     """Multiplies the densities of the observations, as a minibatch stands for all rows."""
 
-    def __init__(self, fn: Program, factor: float) -> None:
+    def __init__(self, fn: Program, factor: float | Float[Array, ""]) -> None:
         super().__init__(fn)
         self.factor = factor
 
@@ -170,7 +194,7 @@ def _require_plates(messages: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def structure(program: Program, key: jax.Array) -> dict[str, dict[str, Any]]:
+def structure(program: Program, key: PRNGKeyArray) -> dict[str, dict[str, Any]]:
     """The program's messages by site, with latents drawn from their priors."""
     with handlers.block(), handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=key):
         program()

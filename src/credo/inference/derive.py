@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int, PRNGKeyArray
 from numpyro import handlers
 
 from credo.inference.density import Values, constrain, sample_discrete
@@ -37,8 +39,8 @@ def batch(
     program: BoundModel,
     test: BoundModel | None,
     draws: Values,
-    key: jax.Array,
-    numbers: jax.Array,
+    key: PRNGKeyArray,
+    numbers: Int[Array, "draw"],
 ) -> dict[str, Values]:
     """What is derived from draws [draw, ...], by group and site; `numbers` decide on their keys."""
     keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
@@ -50,7 +52,7 @@ def one(
     program: BoundModel,
     test: BoundModel | None,
     draw: Values,
-    key: jax.Array,
+    key: PRNGKeyArray,
 ) -> dict[str, Values]:
     """Everything that is derived from one draw."""
     discrete_key, predictive_key = jax.random.split(key)
@@ -80,7 +82,7 @@ def _latents(fixed: Fixed, program: BoundModel, draw: Values) -> Values:
 
 
 def densities(
-    fixed: Fixed, program: BoundModel, draw: Values, key: jax.Array, latents: Values | None = None
+    fixed: Fixed, program: BoundModel, draw: Values, key: PRNGKeyArray, latents: Values | None = None
 ) -> dict[str, Values]:
     """Deterministic sites and log densities given the latents; the key draws those that are not."""
     messages = _trace(program, _latents(fixed, program, draw) if latents is None else latents, key)
@@ -92,7 +94,7 @@ def densities(
     return groups
 
 
-def _trace(program: BoundModel, latents: Values, key: jax.Array | None = None) -> dict[str, dict[str, Any]]:
+def _trace(program: BoundModel, latents: Values, key: PRNGKeyArray | None = None) -> dict[str, dict[str, Any]]:
     seeded = handlers.seed(program, jax.random.PRNGKey(0) if key is None else key)
     return handlers.trace(handlers.substitute(seeded, data=latents)).get_trace()
 
@@ -115,7 +117,7 @@ def _log_probs(messages: dict[str, dict[str, Any]], *, observed: bool) -> Values
     return log_probs
 
 
-def _predict(program: BoundModel, latents: Values, key: jax.Array) -> Values:
+def _predict(program: BoundModel, latents: Values, key: PRNGKeyArray) -> Values:
     """One new draw of each observed site."""
     free = handlers.uncondition(handlers.seed(program, key))
     messages = handlers.trace(WholeCounts(handlers.substitute(free, data=latents))).get_trace()
@@ -127,7 +129,7 @@ def _was_observed(message: dict[str, Any]) -> bool:
     return _is_density(message) and bool(message["infer"].get("was_observed"))
 
 
-def _filled(message: dict[str, Any], key: jax.Array) -> jax.Array:
+def _filled(message: dict[str, Any], key: PRNGKeyArray) -> jax.Array:
     """A site's draw, in the shape of its observation, where that is larger than the distribution."""
     seen = jnp.shape(message["infer"]["obs"])
     value: jax.Array = message["value"]

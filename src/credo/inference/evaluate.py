@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from credo.config.failure import in_words
 from credo.inference.assemble import Groups, assemble, selected
@@ -36,7 +37,7 @@ class Evaluation:
         missing: of `PARTS`, those that could not be derived, each with the reason.
     """
 
-    def __init__(self, problem: Problem, key: jax.Array, temperature: int = 1, most: int = 1000) -> None:
+    def __init__(self, problem: Problem, key: PRNGKeyArray, temperature: int = 1, most: int = 1000) -> None:
         self._problem, self._key = problem, key
         self.missing: dict[str, str] = {}
         self._fixed = Fixed(
@@ -47,16 +48,16 @@ class Evaluation:
         scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
         self._most = min(most, max(_LEAST_BATCH, _BATCH_SCALARS // max(3 * scalars, 1)))
 
-    def __call__(self, draws: Mapping[str, np.ndarray], first: int = 0) -> Groups:
+    def __call__(self, draws: Mapping[str, Shaped[np.ndarray, "chains draws ..."]], first: int = 0) -> Groups:
         """Derive the groups that `Result.tree` describes, but for sampler statistics.
 
         Args:
-            draws: latents by site, each [chains, draws, ...]: continuous ones unconstrained; discrete ones may be
+            draws: latents by site: continuous ones unconstrained; discrete ones may be
                 missing, they are then recovered given the others.
             first: the number of the first of the draws in its chain, which decides on the keys.
 
         Returns:
-            Arrays [chains, draws, ...] by group and site, in the program's order.
+            Arrays by group and site, in the program's order.
         """
         chains, count = next(iter(draws.values())).shape[:2]
         total = chains * count
@@ -73,7 +74,7 @@ class Evaluation:
         groups: Groups = jax.tree.map(lambda a: a.reshape(chains, count, *a.shape[1:]), joined)
         return selected(self._problem, groups)
 
-    def _derived(self, draws: Values, numbers: np.ndarray) -> dict[str, Values]:
+    def _derived(self, draws: Values, numbers: Int[np.ndarray, "draw"]) -> dict[str, Values]:
         """What is derived from a batch; what cannot be is left out from now on."""
         bound, test = self._problem.bound, self._problem.bound_test
         while True:
@@ -139,17 +140,31 @@ _WORDS = {
 
 def evaluate(
     problem: Problem,
-    draws: Mapping[str, np.ndarray],
-    stats: Mapping[str, np.ndarray],
-    key: jax.Array,
+    draws: Mapping[str, Shaped[np.ndarray, "chains draws ..."]],
+    stats: Mapping[str, Shaped[np.ndarray, "chains draws"]],
+    key: PRNGKeyArray,
     temperature: int = 1,
 ) -> xr.DataTree:
     """Build the tree of groups that `Result.tree` describes from all draws at once.
 
+    Example:
+        One chain of two draws, both at p = 1/2 (0 unconstrained).
+
+        >>> import xarray as xr
+        >>> from credo.models import priors
+        >>> from credo.models.bernoulli import Bernoulli
+        >>> flips = xr.Dataset({"y": ("flip", [1, 1, 0])})
+        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), flips)
+        >>> tree = evaluate(problem, {"p": np.zeros((1, 2))}, {}, jax.random.PRNGKey(0))
+        >>> tree["posterior/p"].values.tolist()
+        [[0.5, 0.5]]
+        >>> dict(tree["log_likelihood/y"].sizes)
+        {'chain': 1, 'draw': 2, 'flip': 3}
+
     Args:
         problem: the model and its data.
         draws: see `Evaluation`.
-        stats: sampler statistics [chains, draws].
+        stats: sampler statistics.
         key: see `Evaluation`.
         temperature: see `Evaluation`.
     """

@@ -8,6 +8,13 @@ from typing import Any
 def scalar_labels(name: str, dims: Sequence[str], coords: Mapping[Any, Any], shape: Sequence[int]) -> list[str]:
     """The names of a variable's scalars, in the order of its values; `name` itself if it is one.
 
+    Example:
+        >>> import xarray as xr
+        >>> scalar_labels("theta", ["school"], {"school": xr.DataArray(["A", "B"])}, [2])
+        ['theta[A]', 'theta[B]']
+        >>> scalar_labels("mu", [], {}, [])
+        ['mu']
+
     Args:
         name: of the variable.
         dims: its dims.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
@@ -16,7 +17,7 @@ class Joined(BackendArray):
         name: of the arrays.
     """
 
-    def __init__(self, blocks: Sequence[Mapping[str, np.ndarray]], name: str) -> None:
+    def __init__(self, blocks: Sequence[Mapping[str, Shaped[np.ndarray, "chains _ ..."]]], name: str) -> None:
         arrays = [block[name] for block in blocks]
         self._blocks, self._name = blocks, name
         self._ends = np.cumsum([array.shape[1] for array in arrays])
@@ -33,7 +34,7 @@ class Joined(BackendArray):
         """Dimensions."""
         return len(self.shape)
 
-    def whole(self) -> np.ndarray:
+    def whole(self) -> Shaped[np.ndarray, "chains draws ..."]:
         """All of it."""
         return np.concatenate([block[self._name] for block in self._blocks], axis=1)
 
@@ -44,7 +45,7 @@ class Joined(BackendArray):
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
-    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+    def _read(self, key: tuple[Any, ...]) -> Shaped[np.ndarray, "..."]:
         """Integers and slices."""
         slices = [part if isinstance(part, slice) else slice(part, part + 1) for part in key]
         draws = np.arange(self.shape[1])[slices[1]]

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
+from jax import Array, lax
+from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 from numpyro import handlers
 from numpyro.distributions import biject_to
 from numpyro.infer import init_to_sample, init_to_uniform, init_to_value
@@ -60,7 +61,7 @@ class Start(NamedTuple):
     discrete: Values
 
 
-def find(program: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None = None) -> Start:
+def find(program: Program, key: PRNGKeyArray, how: str, values: Values, from_prior: jax.Array | None = None) -> Start:
     """A point for a method that moves discrete latents, too; those begin at given values, or are drawn from the prior.
 
     Args:
@@ -82,7 +83,7 @@ def find(program: Program, key: jax.Array, how: str, values: Values, from_prior:
 
 def find_continuous(
     program: Program,
-    key: jax.Array,
+    key: PRNGKeyArray,
     how: str = "jitter",
     values: Values | None = None,
     from_prior: jax.Array | None = None,
@@ -92,7 +93,7 @@ def find_continuous(
 
 
 def _continuous(
-    program: Program, traced: Program, key: jax.Array, how: str, values: Values, from_prior: jax.Array | None
+    program: Program, traced: Program, key: PRNGKeyArray, how: str, values: Values, from_prior: jax.Array | None
 ) -> Values:
     if how == "auto" and from_prior is not None:
         return _mixed(program, key, from_prior)
@@ -104,7 +105,7 @@ def _continuous(
     return _climbed(program, z) if how == "map" else z
 
 
-def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
+def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values:
     """By jitter, as NumPyro does it and with its keys; or the most probable of a hundred draws of the prior.
 
     A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
@@ -125,7 +126,7 @@ def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), z, best)
         return i + 1, key, best, jnp.where(finite, jnp.minimum(height, lowest), lowest)
 
-    def goes_on(carry: Any) -> jax.Array:
+    def goes_on(carry: Any) -> Bool[Array, ""]:
         i, _, _, lowest = carry
         most = jnp.where(from_prior, _DRAWS + _ATTEMPTS, _ATTEMPTS)
         return (i < most) & (~jnp.isfinite(lowest) | from_prior & (i < _DRAWS))
@@ -135,7 +136,7 @@ def _mixed(program: Program, key: jax.Array, from_prior: jax.Array) -> Values:
     return best
 
 
-def _jittered(key: jax.Array, shapes: Values) -> tuple[jax.Array, Values]:
+def _jittered(key: PRNGKeyArray, shapes: Values) -> tuple[jax.Array, Values]:
     """The next key, and a point from the cube (-2, 2)."""
     key, own = jax.random.split(key)
     point = {}
@@ -145,7 +146,7 @@ def _jittered(key: jax.Array, shapes: Values) -> tuple[jax.Array, Values]:
     return key, point
 
 
-def _drawn(program: Program, key: jax.Array) -> Values:
+def _drawn(program: Program, key: PRNGKeyArray) -> Values:
     """A draw of the prior, unconstrained; by jitter where that is improper."""
 
     def strategy(site: dict[str, Any]) -> Any:
@@ -174,14 +175,14 @@ def _near_initial(otherwise: Any, valued: frozenset[str], site: dict[str, Any]) 
     return biject_to(site["fn"].support)(z + jax.random.uniform(site["kwargs"]["rng_key"], z.shape, z.dtype, -2, 2))
 
 
-def _centres(program: Program, key: jax.Array) -> Values:
+def _centres(program: Program, key: PRNGKeyArray) -> Values:
     """The initial values of the `numpyro.param`s, unconstrained."""
     if not _has_params(program):
         return {}
     return {name: _centre(m) for name, m in structure(program, key).items() if "initial" in m.get("infer", {})}
 
 
-def _centre(site: dict[str, Any]) -> jax.Array:
+def _centre(site: dict[str, Any]) -> Float[Array, "..."]:
     """The initial value of a `numpyro.param`, unconstrained; 0 where that is infinite."""
     z = biject_to(site["fn"].support).inv(site["infer"]["initial"])
     return jnp.where(jnp.isfinite(z), z, 0.0)
@@ -270,7 +271,7 @@ def _look(program: BoundModel, discrete: Values, z: Values) -> tuple[Values, Val
     return {name: message["value"] for name, message in sites.items()}, densities, gradient
 
 
-def _short(values: np.ndarray) -> str:
+def _short(values: Shaped[np.ndarray, "..."]) -> str:
     """A number, or a few of an array."""
     flat = [f"{value:.4g}" for value in np.ravel(values)[:3].tolist()]
     return flat[0] if values.ndim == 0 else f"[{', '.join(flat)}{', ...' if values.size > len(flat) else ''}]"

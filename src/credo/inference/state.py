@@ -6,16 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped
 
 from credo.errors import RunError
 
 
-def packed(states: Any) -> dict[str, np.ndarray]:
+def packed(states: Any) -> dict[str, Shaped[np.ndarray, "..."]]:
     """The leaves of a pytree: `state/0`, `state/1`, ..."""
     return {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(states))}
 
 
-def unpacked(arrays: Mapping[str, np.ndarray], shape: Any) -> Any:
+def unpacked(arrays: Mapping[str, Shaped[np.ndarray, "..."]], shape: Any) -> Any:
     """The pytree again; `shape` has its structure.
 
     Raises:

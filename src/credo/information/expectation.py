@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 from scipy.integrate import cubature
 
@@ -55,7 +56,7 @@ def check_method(method: str) -> None:
         raise ConfigError(f"information.method: expected one of {', '.join(METHODS)}, but got {method!r}")
 
 
-def log_density(p: dist.Distribution, x: Array) -> Array:
+def log_density(p: dist.Distribution, x: Shaped[Array, "..."]) -> Float[Array, "..."]:
     """Log p(x) [..., batch], -inf outside the support and where a probability is 0.
 
     NumPyro's own is that of the nearest allowed value or of the smallest number, to keep gradients finite.
@@ -73,7 +74,7 @@ def expected(
     function: Function,
     *,
     method: str = "auto",
-    key: Array | None = None,
+    key: PRNGKeyArray | None = None,
     draws: int = DRAWS,
     bounds: Box | None = None,
     near: Sequence[dist.Distribution] = (),
@@ -121,7 +122,7 @@ def _summed(p: dist.Distribution, function: Function) -> Estimate:
     return Estimate(value, jnp.zeros_like(value))
 
 
-def _drawn(p: dist.Distribution, function: Function, key: Array | None, draws: int) -> Estimate:
+def _drawn(p: dist.Distribution, function: Function, key: PRNGKeyArray | None, draws: int) -> Estimate:
     """The mean over draws and its standard error."""
     if key is None:
         raise ConfigError("information.key: Monte Carlo expected a key, but got none; give key=jax.random.key(seed)")
@@ -140,8 +141,8 @@ def _integrable(p: dist.Distribution, bounds: Box | None) -> bool:
     return small and not p.support.is_discrete and (bounds is not None or _ends(p) is not None)
 
 
-def _ends(p: dist.Distribution) -> np.ndarray | None:
-    """The support's (low, high) [dim, 2]; `None` where it is no box."""
+def _ends(p: dist.Distribution) -> Float[np.ndarray, "dim 2"] | None:
+    """The support's (low, high); `None` where it is no box."""
     support = p.support
     while isinstance(support, constraints.independent):
         support = support.base_constraint
@@ -154,8 +155,8 @@ def _ends(p: dist.Distribution) -> np.ndarray | None:
     return np.stack([np.broadcast_to(end, shape).astype(float) for end in ends], axis=1)
 
 
-def _box(p: dist.Distribution, bounds: Box | None) -> np.ndarray:
-    """Where to integrate [dim, 2]."""
+def _box(p: dist.Distribution, bounds: Box | None) -> Float[np.ndarray, "dim 2"]:
+    """Where to integrate."""
     dim = int(np.prod(p.event_shape, dtype=int))
     if p.batch_shape or dim not in _TOLERANCES or p.support.is_discrete:
         raise ConfigError(
@@ -171,7 +172,7 @@ def _box(p: dist.Distribution, bounds: Box | None) -> np.ndarray:
 
 
 def _integrated(
-    p: dist.Distribution, function: Function, box: np.ndarray, near: Sequence[dist.Distribution]
+    p: dist.Distribution, function: Function, box: Float[np.ndarray, "dim 2"], near: Sequence[dist.Distribution]
 ) -> Estimate:
     """The integral of p f over a box."""
     with jax.enable_x64(True), np.errstate(all="ignore"):
@@ -200,16 +201,18 @@ def _integrated(
 class _Axes(NamedTuple):
     """The substitution x = middle + spread sinh(u), u = t / (1 - t^2), along each axis [dim]."""
 
-    middle: np.ndarray
-    spread: np.ndarray
+    middle: Float[np.ndarray, "dim"]
+    spread: Float[np.ndarray, "dim"]
 
-    def folded(self, x: np.ndarray) -> np.ndarray:
-        """The t of points x [..., dim]."""
+    def folded(self, x: Float[np.ndarray, "*points dim"]) -> Float[np.ndarray, "*points dim"]:
+        """The t of points x."""
         u = np.arcsinh((x - self.middle) / self.spread)
         return np.where(np.isinf(u), np.sign(u), 2 * u / (1 + np.sqrt(1 + 4 * u**2)))
 
-    def unfolded(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The points x [..., dim] of t and log |dx / dt| [...]."""
+    def unfolded(
+        self, t: Float[np.ndarray, "*points dim"]
+    ) -> tuple[Float[np.ndarray, "*points dim"], Float[np.ndarray, "*points"]]:
+        """The points x of t and log |dx / dt|."""
         u = np.clip(t / (1 - t**2), -_FARTHEST, _FARTHEST)
         slope = np.logaddexp(u, -u) - log(2) + np.log1p(t**2) - 2 * np.log1p(-(t**2))
         return self.middle + self.spread * np.sinh(u), (slope + np.log(self.spread)).sum(-1)
@@ -218,12 +221,12 @@ class _Axes(NamedTuple):
 class _Integrand:
     """P(x) f(x) dx / dt at points t [node, dim], and whether f was infinite where p was not 0."""
 
-    def __init__(self, p: dist.Distribution, function: Function, axes: _Axes, box: np.ndarray):
+    def __init__(self, p: dist.Distribution, function: Function, axes: _Axes, box: Float[np.ndarray, "dim 2"]):
         self.axes, self.box, self.infinite = axes, box, False
         self.event = p.event_shape
         self.compiled = jax.jit(lambda x: (log_density(p, x), function(x)))
 
-    def __call__(self, t: np.ndarray) -> np.ndarray:
+    def __call__(self, t: Float[np.ndarray, "node dim"]) -> Float[np.ndarray, "node"]:
         x, slope = self.axes.unfolded(t)
         x = np.clip(x, *self.box.T)
         size = 1 << (len(x) - 1).bit_length()  # few shapes compile few programs
@@ -235,14 +238,14 @@ class _Integrand:
         return mass * np.where(np.isinf(f), 0.0, f)
 
 
-def _spread(draws: np.ndarray) -> np.ndarray:
-    """Half of the middle half's width [dim] of draws [draw, dim]."""
+def _spread(draws: Float[np.ndarray, "draw dim"]) -> Float[np.ndarray, "dim"]:
+    """Half of the middle half's width of draws."""
     low, high = np.quantile(draws, (0.25, 0.75), axis=0)
     return np.where(high > low, (high - low) / 2, 1.0)
 
 
-def _breaks(quantiles: np.ndarray) -> np.ndarray:
-    """The quantiles [quantile, dim] and, in one dimension, points ever farther apart from both edges of a wide gap.
+def _breaks(quantiles: Float[np.ndarray, "quantile dim"]) -> Float[np.ndarray, "point dim"]:
+    """The quantiles and, in one dimension, points ever farther apart from both edges of a wide gap.
 
     Without them the rest of a narrow peak, beyond its last quantile, would lie between two nodes.
     """
@@ -259,7 +262,7 @@ def _breaks(quantiles: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(points))[:, None]
 
 
-def _corners(near: Sequence[dist.Distribution]) -> list[np.ndarray]:
-    """The finite ends [dim] of supports."""
+def _corners(near: Sequence[dist.Distribution]) -> list[Float[np.ndarray, "dim"]]:
+    """The finite ends of supports."""
     ends = [_ends(one) for one in near]
     return [end for pair in ends if pair is not None for end in pair.T if np.isfinite(end).all()]

@@ -14,6 +14,7 @@ import equinox as eqx
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.config.nearest import nearest
 from credo.config.supports import describe, within
@@ -134,11 +135,11 @@ class Model(eqx.Module):
         """
         return self
 
-    def start(self, key: Array) -> dict[str, Array]:  # noqa: ARG002 - for those with networks
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
 
-    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:  # noqa: ARG002 - a hook
+    def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:  # noqa: ARG002 - a hook
         """The result with groups more that only this model has.
 
         Args:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Shaped
 from numpyro.distributions import constraints
 
 from credo.models.base import Model
@@ -19,8 +20,8 @@ class Bernoulli(Model):
     formula: ClassVar[str] = "y_i ~ Bernoulli(p)\np ~ prior"
     supports: ClassVar[dict[str, Any]] = {"p": (constraints.unit_interval,)}
 
-    def __call__(self, y: Array) -> None:  # type: ignore[override]
-        """Observe y [obs], each 0 or 1."""
+    def __call__(self, y: Shaped[Array, "obs"]) -> None:  # type: ignore[override]
+        """Observe y, each 0 or 1."""
         p = numpyro.sample("p", self.prior["p"])
         with numpyro.plate("obs", y.shape[0]):
             numpyro.sample("y", dist.BernoulliProbs(p), obs=y)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax import Array
+from jaxtyping import Int, Shaped
 from numpyro import handlers
 
 from credo.errors import ConfigError
@@ -41,8 +43,8 @@ class BoundModel(eqx.Module):
         # By its class: a bound method of an equinox module would take a variable called `self` for its own.
         type(self.model).__call__(self.model, **self.arrays, **dict(self.sizes))
 
-    def of_rows(self, rows: Any, names: tuple[str, ...]) -> "BoundModel":
-        """The program over some rows [row], by number, of the arrays that have a value per row."""
+    def of_rows(self, rows: Int[Array | np.ndarray, "row"], names: tuple[str, ...]) -> "BoundModel":
+        """The program over some rows, by number, of the arrays that have a value per row."""
         arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
         return BoundModel(self.model, arrays, self.sizes, self.params)
 
@@ -122,14 +124,14 @@ def is_given(variable: xr.DataArray) -> bool:
     return variable.attrs.get("role") != "truth"
 
 
-def _array(variable: xr.DataArray) -> np.ndarray:
+def _array(variable: xr.DataArray) -> Shaped[np.ndarray, "..."]:
     values = variable.to_numpy()
     if values.dtype.kind == "b":
         return values.astype(int)
     return values.astype(float) if values.dtype.kind == "f" else values
 
 
-def _require_in_range(name: str, values: np.ndarray) -> None:
+def _require_in_range(name: str, values: Shaped[np.ndarray, "..."]) -> None:
     """Refuse what overflows in the run's precision."""
     if jax.config.jax_enable_x64:
         return

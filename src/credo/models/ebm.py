@@ -11,6 +11,7 @@ import numpy as np
 import numpyro
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.energies.base import Given
 from credo.energies.model import EnergyModel
@@ -77,13 +78,13 @@ class Ebm(Model):
         assert y is not None  # noqa: S101 -- for the type checker
         return dataclasses.replace(self, energy=self.energy.fitted(y, x, context))
 
-    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:
+    def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:
         """With samples of the model, log Z and what follows (see `ebm_derived`)."""
         from credo.models.ebm_derived import add_energy
 
         return add_energy(problem, result, jax.random.fold_in(key, 2))
 
-    def start(self, key: Array) -> dict[str, Array]:
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Where the energy's training begins."""
         return self.energy.start(key)
 
@@ -102,7 +103,12 @@ class Ebm(Model):
             data = data.drop_vars("y").assign(y=(dims, states.copy())).assign_coords(target=names)
         return data
 
-    def __call__(self, y: Array, x: Array | None = None, context: Array | None = None) -> None:  # type: ignore[override]
+    def __call__(  # type: ignore[override]
+        self,
+        y: Shaped[Array, "obs ..."],
+        x: Shaped[Array, "obs ..."] | None = None,
+        context: Shaped[Array, "obs ..."] | None = None,
+    ) -> None:
         """Observe y [obs] or [obs, target], of conditional energies given x [obs, feature] and context."""
         energy: Any = self.energy({name: self.prior[name] for name in self.energy.used})
         if self.energy.conditional:
@@ -122,8 +128,8 @@ class Ebm(Model):
         return self.energy.normaliser if self.normaliser == "auto" else None
 
 
-def _columns(train: xr.Dataset, name: str) -> np.ndarray | None:
-    """A variable as columns [row, column]."""
+def _columns(train: xr.Dataset, name: str) -> Shaped[np.ndarray, "row column"] | None:
+    """A variable as columns."""
     if name not in train:
         return None
     values = train[name].to_numpy().astype(float)

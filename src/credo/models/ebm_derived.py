@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.energies.normaliser import ais
 from credo.energies.normaliser.base import Normaliser
@@ -45,7 +46,7 @@ class LogZ(NamedTuple):
     how: str
 
 
-def add_energy[R: Found](problem: Problem, result: R, key: Array) -> R:
+def add_energy[R: Found](problem: Problem, result: R, key: PRNGKeyArray) -> R:
     """The result of an energy-based model with some groups more, any other as it is.
 
     They are `normaliser`, `samples`, `density` and, of a trained one, `replicates`.
@@ -97,7 +98,7 @@ def _is_density(problem: Problem) -> bool:
     return model.has_energy and model.energy.density and (problem.training is None or problem.training.of_density)
 
 
-def _by_row(problem: Problem, data: xr.Dataset, values: list[np.ndarray]) -> xr.Dataset:
+def _by_row(problem: Problem, data: xr.Dataset, values: list[Float[np.ndarray, "row"]]) -> xr.Dataset:
     """The log likelihoods of members, by the rows' names where they have some."""
     row = problem.row_dim
     variable = xr.Dataset({"y": (("chain", "draw", row), np.array(values)[None])})
@@ -105,7 +106,10 @@ def _by_row(problem: Problem, data: xr.Dataset, values: list[np.ndarray]) -> xr.
 
 
 def _replicates(
-    problem: Problem, theta: dict[str, Any], samples: tuple[np.ndarray, np.ndarray] | None, key: Array
+    problem: Problem,
+    theta: dict[str, Any],
+    samples: tuple[Float[np.ndarray, "draw chain dim"], Float[np.ndarray, "draw chain"]] | None,
+    key: PRNGKeyArray,
 ) -> xr.Dataset:
     """Rows that were held out, if any were, and states of the model."""
     program, data = (problem.bound, problem.data) if problem.test is None else (problem.bound_test, problem.test)
@@ -115,8 +119,8 @@ def _replicates(
     return replicates(problem, states, y, given, None if samples is None else samples[0], key)
 
 
-def _draws(result: Found) -> dict[str, np.ndarray]:
-    """The latents by site, [draw, ...], in their own space."""
+def _draws(result: Found) -> dict[str, Shaped[np.ndarray, "draw ..."]]:
+    """The latents by site, in their own space."""
     groups = [result.tree[name].to_dataset() for name in ("posterior", "network") if name in result.tree.children]
     return {
         str(name): v.to_numpy().reshape(-1, *v.shape[2:])
@@ -127,22 +131,24 @@ def _draws(result: Found) -> dict[str, np.ndarray]:
 
 
 @eqx.filter_jit
-def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribution, Array]:
-    """The distribution of the observations at theta, and the observations as states [row, dim]."""
+def _states(program: BoundModel, theta: dict[str, Any]) -> tuple[EnergyDistribution, Float[Array, "row dim"]]:
+    """The distribution of the observations at theta, and the observations as states."""
     return states_at(program, theta)
 
 
-def _can_draw(states: EnergyDistribution, key: Array) -> bool:
+def _can_draw(states: EnergyDistribution, key: PRNGKeyArray) -> bool:
     """Whether there is an exact way to draw states."""
     return not states.model.conditional and jax.eval_shape(states.exactly, key) is not None
 
 
 @jax.jit
-def _energies(states: EnergyDistribution, y: Array) -> Array:
+def _energies(states: EnergyDistribution, y: Float[Array, "row dim"]) -> Float[Array, "row"]:
     return states.energy.batch(y)
 
 
-def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -> tuple[LogZ, Any]:
+def _log_z(
+    states: EnergyDistribution, samples: Float[np.ndarray, "draw chain"] | None, key: PRNGKeyArray
+) -> tuple[LogZ, Any]:
     """Log Z with its interval, and its value (of each row, where it differs)."""
     if states.normaliser is not None:
         coarse, fine = (
@@ -170,7 +176,7 @@ def _log_z(states: EnergyDistribution, samples: np.ndarray | None, key: Array) -
 
 
 @eqx.filter_jit
-def _exactly(way: Normaliser, energy: Any) -> Array:
+def _exactly(way: Normaliser, energy: Any) -> Float[Array, "*row"]:
     return way.log_z(energy)
 
 
@@ -179,8 +185,10 @@ def _normaliser(found: list[LogZ]) -> xr.Dataset:
     return xr.Dataset(columns, attrs={"how": found[0].how})
 
 
-def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) -> tuple[np.ndarray, np.ndarray] | None:
-    """States [draw, chain, dim] and energies [draw, chain]: half of the chains begin at the base, half at the data."""
+def _samples(
+    states: EnergyDistribution, y: Float[Array, "row dim"], key: PRNGKeyArray, exactly: bool
+) -> tuple[Float[np.ndarray, "draw chain dim"], Float[np.ndarray, "draw chain"]] | None:
+    """States and energies: half of the chains begin at the base, half at the data."""
     if states.model.conditional:
         return None
     x = np.asarray(_drawn(states, key)) if exactly else _chains(states, y, key)
@@ -188,7 +196,7 @@ def _samples(states: EnergyDistribution, y: Array, key: Array, exactly: bool) ->
 
 
 @eqx.filter_jit
-def _drawn(states: EnergyDistribution, key: Array) -> Array:
+def _drawn(states: EnergyDistribution, key: PRNGKeyArray) -> Float[Array, "draw chain dim"]:
     """Independent exact draws, in the form of chains."""
     assert states.normaliser is not None  # noqa: S101 -- for the type checker
     keys = jax.random.split(key, _DRAWS * _CHAINS)
@@ -196,7 +204,9 @@ def _drawn(states: EnergyDistribution, key: Array) -> Array:
     return jnp.reshape(draws, (_DRAWS, _CHAINS, -1))
 
 
-def _chains(states: EnergyDistribution, y: Array, key: Array) -> np.ndarray:
+def _chains(
+    states: EnergyDistribution, y: Float[Array, "row dim"], key: PRNGKeyArray
+) -> Float[np.ndarray, "draw chain dim"]:
     """Evenly spaced draws of chains that go on until they agree, twice as long each time, or are seen to be stuck."""
     start_key, key = jax.random.split(key)
     walkers, first = _block(states, _warm(states, y, start_key), jax.random.fold_in(key, 0))
@@ -214,7 +224,7 @@ def _chains(states: EnergyDistribution, y: Array, key: Array) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _warm(states: EnergyDistribution, y: Array, key: Array) -> Walkers:
+def _warm(states: EnergyDistribution, y: Float[Array, "row dim"], key: PRNGKeyArray) -> Walkers:
     """Chains before their first draw."""
     base_key, data_key, key = jax.random.split(key, 3)
     half = _CHAINS // 2
@@ -226,17 +236,21 @@ def _warm(states: EnergyDistribution, y: Array, key: Array) -> Walkers:
 
 
 @eqx.filter_jit
-def _block(states: EnergyDistribution, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-    """As many draws as are kept of the chains, [draw, chain, dim]."""
+def _block(
+    states: EnergyDistribution, walkers: Walkers, key: PRNGKeyArray
+) -> tuple[Walkers, Float[Array, "draw chain dim"]]:
+    """As many draws as are kept of the chains."""
     return states.sampler.of(states.energy).draws(states.energy, walkers, key, _DRAWS)
 
 
-def _energies_along(states: EnergyDistribution, x: Any) -> np.ndarray:
-    """The energies [draw, chain] of states [draw, chain, dim]."""
+def _energies_along(states: EnergyDistribution, x: Any) -> Float[np.ndarray, "draw chain"]:
+    """The energies of states [draw, chain, dim]."""
     return np.stack([np.asarray(_energies(states, one)) for one in x])
 
 
-def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np.ndarray) -> xr.Dataset:
+def _samples_dataset(
+    problem: Problem, sampler: str, x: Float[np.ndarray, "draw chain dim"], energies: Float[np.ndarray, "draw chain"]
+) -> xr.Dataset:
     """As ArviZ has draws: y [chain, draw, dim] and energy [chain, draw]; `picture` is the size of what states show."""
     shown = x.transpose(1, 0, 2)
     names = problem.data["target"].to_numpy() if "target" in problem.data.coords else np.arange(x.shape[2])
@@ -247,7 +261,7 @@ def _samples_dataset(problem: Problem, sampler: str, x: np.ndarray, energies: np
     return dataset.assign_coords(target=names).assign_attrs(sampler=sampler, **size)
 
 
-def _density(problem: Problem, states: EnergyDistribution, y: Array, log_z: Any) -> xr.Dataset:
+def _density(problem: Problem, states: EnergyDistribution, y: Float[Array, "row dim"], log_z: Any) -> xr.Dataset:
     """The density on a grid over the data, of one or two dimensions, with some of the rows."""
     rows = np.asarray(y)
     low, high = rows.min(0), rows.max(0)

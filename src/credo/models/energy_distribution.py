@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.energies.base import real
 from credo.energies.model import EnergyModel
@@ -56,20 +57,20 @@ class EnergyDistribution(dist.Distribution):
         support = self.model.support
         return support.base_constraint if self.scalar else support
 
-    def states(self, value: Array) -> Array:
-        """Values as states [row, dim] of floating numbers, which observed ones of discrete units need not be."""
+    def states(self, value: Shaped[Array, "..."]) -> Float[Array, "row dim"]:
+        """Values as states of floating numbers, which observed ones of discrete units need not be."""
         return real(jnp.reshape(value, (len(value), -1)) if self.scalar else value)
 
-    def energies(self, value: Array) -> Array:
+    def energies(self, value: Shaped[Array, "row ..."]) -> Float[Array, "row"]:
         """The energies [row] of values [row] or [row, dim], without log Z."""
         return self.energy.batch(self.states(value))
 
-    def log_prob(self, value: Array) -> Array:
-        """-E - log Z, [row]."""
+    def log_prob(self, value: Shaped[Array, "row ..."]) -> Float[Array, "row"]:
+        """-E - log Z."""
         energies = self.energies(value)
         return -energies - self.normaliser.log_z(self.energy) if self.normaliser is not None else -energies
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         """Independent states: exact ones where there is a way, else those of chains that begin at the base."""
         if sample_shape:
             keys = jax.random.split(key, sample_shape[0])
@@ -81,16 +82,16 @@ class EnergyDistribution(dist.Distribution):
             states = self.moved(begin, key, _BURN * self.sampler.steps)
         return states[..., 0] if self.scalar else states
 
-    def moved(self, states: Array, key: Array, steps: int) -> Array:
-        """States [row, dim] after so many transitions of the sampler."""
+    def moved(self, states: Float[Array, "row dim"], key: PRNGKeyArray, steps: int) -> Float[Array, "row dim"]:
+        """States after so many transitions of the sampler."""
         sampler = self.sampler.of(self.energy)
         half = max(steps // 2, 1)
         adapt_key, key = jax.random.split(key)
         walkers, _ = sampler.run(self.energy, sampler.start(self.energy, states), adapt_key, half, adapt=True)
         return sampler.run(self.energy, walkers, key, max(steps - half, 1))[0].x
 
-    def exactly(self, key: Array) -> Array | None:
-        """Independent exact states [row, dim], where there is a way."""
+    def exactly(self, key: PRNGKeyArray) -> Float[Array, "row dim"] | None:
+        """Independent exact states, where there is a way."""
         if self.normaliser is None:
             return None
         if self.model.conditional:
@@ -99,7 +100,9 @@ class EnergyDistribution(dist.Distribution):
         return jax.vmap(draw)(jax.random.split(key, self.rows))
 
 
-def states_at(program: Callable[[], Any], latents: Mapping[str, Any]) -> tuple[EnergyDistribution, Array]:
-    """The distribution of the observations y at latents in their own space, and y as states [row, dim]."""
+def states_at(
+    program: Callable[[], Any], latents: Mapping[str, Any]
+) -> tuple[EnergyDistribution, Float[Array, "row dim"]]:
+    """The distribution of the observations y at latents in their own space, and y as states."""
     message = messages_at(program, latents)["y"]
     return message["fn"], message["fn"].states(message["value"])

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -38,8 +39,8 @@ class Gaussian(Model):
             raise ConfigError(f"hypotheses: expected two locations, but got {list(hypotheses)}")
         self.prior, self.sigma, self.hypotheses = prior, sigma, (float(hypotheses[0]), float(hypotheses[1]))
 
-    def __call__(self, y: Array, sigma: Array | None = None) -> None:  # type: ignore[override]
-        """Observe y [obs], with known standard deviations sigma [obs] where the data has them."""
+    def __call__(self, y: Shaped[Array, "obs"], sigma: Float[Array, "obs"] | None = None) -> None:  # type: ignore[override]
+        """Observe y, with known standard deviations sigma where the data has them."""
         loc = self._location()
         scale = self._scale() if sigma is None else sigma
         with numpyro.plate("obs", y.shape[0]):

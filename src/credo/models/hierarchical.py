@@ -6,6 +6,7 @@ import equinox as eqx
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, Int, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -37,9 +38,13 @@ class Hierarchical(Model):
     centred: bool = eqx.field(static=True)
 
     def __call__(  # type: ignore[override]
-        self, y: Array, sigma: Array | None = None, group: Array | None = None, n_group_name: int | None = None
+        self,
+        y: Shaped[Array, "obs"],
+        sigma: Float[Array, "obs"] | None = None,
+        group: Int[Array, "obs"] | None = None,
+        n_group_name: int | None = None,
     ) -> None:
-        """Observe y [obs], with sigma [obs] known, or with rows in `n_group_name` groups by group [obs]."""
+        """Observe y, with sigma known, or with rows in `n_group_name` groups by group."""
         if sigma is None and group is None:
             raise ConfigError(
                 "model=hierarchical needs known standard errors (a variable sigma, or data.sigma=COLUMN) or groups "

@@ -14,6 +14,7 @@ import numpyro
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo import memory
@@ -64,7 +65,7 @@ class Learned(eqx.Module):
     inputs: Moments
     contexts: Moments | None
     family: Component
-    base: np.ndarray | Array
+    base: Float[Array | np.ndarray, "raw"]
     dims: tuple[int, int, int] = eqx.field(static=True)
 
 
@@ -168,7 +169,7 @@ class Mdn(Model):
         dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
         return dataclasses.replace(self, learned=Learned(inputs, contexts, family, base, dims))
 
-    def derived[R: Found](self, problem: Any, result: R, key: Array) -> R:
+    def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:
         """With the predictive of each row, and along an input (see `mdn_derived`)."""
         from credo.models.mdn_derived import add_predictive
 
@@ -178,7 +179,7 @@ class Mdn(Model):
         """Refuse: scales and sizes come from data."""
         raise ConfigError("data: model=mdn takes its scales and sizes from data; use a table, or data=branches")
 
-    def exported(self) -> dict[str, np.ndarray]:
+    def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """What was learned as plain arrays, of which `restored` makes the same model."""
         known = self._known
         moments = {"inputs": known.inputs} | ({} if known.contexts is None else {"contexts": known.contexts})
@@ -186,7 +187,7 @@ class Mdn(Model):
         found |= {"resolution": known.family.resolution, "unit": known.family.unit}
         return {name: np.asarray(value) for name, value in (found | {"base": known.base, "dims": known.dims}).items()}
 
-    def restored(self, arrays: Mapping[str, np.ndarray]) -> "Mdn":
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Mdn":
         """This model with what another of the same settings has `exported`."""
         inputs = Moments(arrays["inputs_mean"], arrays["inputs_sd"])
         contexts = Moments(arrays["contexts_mean"], arrays["contexts_sd"]) if "contexts_mean" in arrays else None
@@ -200,7 +201,12 @@ class Mdn(Model):
         """The family."""
         return f"model.family={self.family}"
 
-    def __call__(self, y: Array, x: Array, context: Array | None = None) -> None:  # type: ignore[override]
+    def __call__(  # type: ignore[override]
+        self,
+        y: Shaped[Array, "obs ..."],
+        x: Float[Array, "obs feature"],
+        context: Float[Array, "obs context_feature"] | None = None,
+    ) -> None:
         """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""
         latents = {name: sample_weights(name, leaf.shape, self.prior) for name, leaf in self._leaves().items()}
         predicted = self.conditional(latents, x, context)
@@ -217,12 +223,17 @@ class Mdn(Model):
         with numpyro.plate("obs", len(x)):
             numpyro.sample("y", _Univariate(predicted) if y.ndim == 1 else predicted, obs=y)
 
-    def conditional(self, latents: dict[str, Array], x: Array, context: Array | None = None) -> ConditionalMixture:
+    def conditional(
+        self,
+        latents: dict[str, Float[Array, "..."]],
+        x: Float[Array, "row feature"],
+        context: Float[Array, "row context_feature"] | None = None,
+    ) -> ConditionalMixture:
         """The mixture of each row.
 
         Args:
             latents: the network's weights by site, in their own space.
-            x: inputs [row, feature], in their own units.
+            x: inputs, in their own units.
             context: [row, context], in its own units.
         """
         known = self._known
@@ -235,7 +246,7 @@ class Mdn(Model):
         base = jnp.asarray(known.base, dtype)
         return mixture(known.family, self.mixing, raw + base, self.components, known.dims[0])
 
-    def start(self, key: Array) -> dict[str, Array]:
+    def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Weights as networks begin, by site."""
         made = in_double(self._made(self._known.dims, key))
         head = partial(_last_layer, film=self.context == "film")
@@ -258,7 +269,7 @@ class Mdn(Model):
         ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}
         return make_component(self.family, **ends, **settings)
 
-    def _made(self, dims: tuple[int, int, int], key: Array) -> Any:
+    def _made(self, dims: tuple[int, int, int], key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
         targets, features, context = dims
         outputs = raw_size(self._family(), self.mixing, self.components, targets)
@@ -293,7 +304,7 @@ class Mdn(Model):
     def _leaves(self) -> dict[str, jax.ShapeDtypeStruct]:
         return named(self._shape())
 
-    def _network(self, latents: dict[str, Array]) -> Any:
+    def _network(self, latents: dict[str, Float[Array, "..."]]) -> Any:
         network = filled(self._shape(), latents)
         if self.scale == "network":
             return network
@@ -301,8 +312,8 @@ class Mdn(Model):
         free = jnp.asarray(self._free_of_inputs(), self.dtype)[:, None]
         return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, head(network).weight))
 
-    def _free_of_inputs(self) -> np.ndarray:
-        """Which raw numbers [raw] are scales."""
+    def _free_of_inputs(self) -> Bool[np.ndarray, "raw"]:
+        """Which raw numbers are scales."""
         family, targets = self._family(), self._known.dims[0]
         scales = [i for i, name in enumerate(family.names) if name in ("scale", "dispersion", "df")]
         if not scales:
@@ -328,10 +339,10 @@ class _Univariate(dist.Distribution):
     def support(self) -> Any:
         return self.mixture.family.support
 
-    def log_prob(self, value: Array) -> Array:
+    def log_prob(self, value: Shaped[Array, "..."]) -> Float[Array, "..."]:
         return self.mixture.log_prob(jnp.asarray(value)[..., None])
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
         return self.mixture.sample(key, sample_shape)[..., 0]
 
 
@@ -339,7 +350,7 @@ def _last_layer(network: Any, *, film: bool) -> Any:
     return network.trunk.head if film else network.head
 
 
-def _resolution(y: np.ndarray, family: Component) -> np.ndarray:
+def _resolution(y: Float[np.ndarray, "row target"], family: Component) -> Float[np.ndarray, "target"]:
     """The least step between two values of each target, at least 1e-5 of its standard deviation; 1 of counts."""
     if family.support.is_discrete or family.word == "beta":
         return np.ones(y.shape[1])
@@ -347,8 +358,8 @@ def _resolution(y: np.ndarray, family: Component) -> np.ndarray:
     return np.maximum(steps, 1e-5 * y.std(0))
 
 
-def _places(y: np.ndarray, components: int) -> np.ndarray:
-    """Where the components begin [component, target]: the means of equal parts of the rows, along their main axis."""
+def _places(y: Float[np.ndarray, "row target"], components: int) -> Float[np.ndarray, "component target"]:
+    """Where the components begin: the means of equal parts of the rows, along their main axis."""
     standard = (y - y.mean(0)) / y.std(0)
     axis = np.linalg.svd(standard, full_matrices=False)[2][0] if y.shape[1] > 1 else np.ones(1)
     parts = np.array_split(y[np.argsort(standard @ axis, kind="stable")], min(components, len(y)))

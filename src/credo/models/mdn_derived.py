@@ -2,9 +2,9 @@
 
 from typing import Any, cast
 
-import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.models.base import Found
 from credo.models.predict import PROBABILITIES, Predictive, Predictor
@@ -13,7 +13,7 @@ from credo.models.problem import Problem
 _POINTS, _LEVELS, _SEEN = 80, 120, 400
 
 
-def add_predictive[R: Found](problem: Problem, result: R, key: jax.Array) -> R:
+def add_predictive[R: Found](problem: Problem, result: R, key: PRNGKeyArray) -> R:
     """The result of a conditional model with the groups `predictive` and `curve`; any other as it is."""
     if not problem.model.predicts or "network" not in result.tree.children:
         return result
@@ -25,7 +25,7 @@ def add_predictive[R: Found](problem: Problem, result: R, key: jax.Array) -> R:
     return result
 
 
-def _rows(problem: Problem, result: Found, predictive: Predictive, key: jax.Array) -> xr.Dataset:
+def _rows(problem: Problem, result: Found, predictive: Predictive, key: PRNGKeyArray) -> xr.Dataset:
     """The predictive of each held-out row, or of the training rows where none is held out."""
     data = problem.data if problem.test is None else problem.test
     x, y, context = _arrays(data)
@@ -98,14 +98,18 @@ def _curve(problem: Problem, predictive: Predictive) -> xr.Dataset:
     )
 
 
-def _arrays(data: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The inputs [row, feature], targets [row, target] and context [row, context_feature]."""
+def _arrays(
+    data: xr.Dataset,
+) -> tuple[
+    Float[np.ndarray, "row feature"], Float[np.ndarray, "row target"], Float[np.ndarray, "row context_feature"] | None
+]:
+    """The inputs, targets and context."""
     y = data["y"].to_numpy()
     context = data["context"].to_numpy() if "context" in data else None
     return data["x"].to_numpy(), y.reshape(len(y), -1), context
 
 
-def _names(data: xr.Dataset, y: np.ndarray) -> list[str]:
+def _names(data: xr.Dataset, y: Float[np.ndarray, "row target"]) -> list[str]:
     if "target" in data.coords:
         return [str(name) for name in data["target"].to_numpy()]
     return ["y"] if y.shape[1] == 1 else [f"y_{i}" for i in range(y.shape[1])]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Shaped
 from numpyro.distributions import constraints
 
 from credo.models.base import Model
@@ -25,8 +26,8 @@ class NormalInverseGamma(Model):
     mu0: Finite
     kappa0: Positive
 
-    def __call__(self, y: Array) -> None:  # type: ignore[override]
-        """Observe y [obs]."""
+    def __call__(self, y: Shaped[Array, "obs"]) -> None:  # type: ignore[override]
+        """Observe y."""
         sigma2 = numpyro.sample("sigma2", self.prior["sigma2"])
         mu = numpyro.sample("mu", dist.Normal(self.mu0, jnp.sqrt(sigma2 / self.kappa0)))
         with numpyro.plate("obs", y.shape[0]):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Shaped
 from numpyro import handlers
 
 from credo.errors import ConfigError
@@ -22,18 +23,18 @@ class Observation(NamedTuple):
     - **seen** - which of them count, over the first of their dims; `None` where all do.
     """
 
-    value: np.ndarray
-    seen: np.ndarray | None
+    value: Shaped[np.ndarray, "..."]
+    seen: Bool[np.ndarray, "..."] | None
 
     @property
-    def with_gaps(self) -> np.ndarray:
+    def with_gaps(self) -> Shaped[np.ndarray, "..."]:
         """The values, NaN where one does not count."""
         if self.seen is None:
             return self.value
         seen = self.seen.reshape(self.seen.shape + (1,) * (self.value.ndim - self.seen.ndim))
         return np.where(seen, self.value.astype(float), np.nan)
 
-    def seen_rows(self, ndim: int) -> np.ndarray | None:
+    def seen_rows(self, ndim: int) -> Bool[np.ndarray, "..."] | None:
         """Which rows of a log density with `ndim` dims count; `None` where all do."""
         if self.seen is None or self.seen.ndim < ndim:
             return None
@@ -92,7 +93,7 @@ def _shape(site: Site) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(site.shape, int if site.discrete else float)
 
 
-def _plain(value: Any, seen: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def _plain(value: Any, seen: Any) -> tuple[Shaped[np.ndarray, "..."], Bool[np.ndarray, "..."] | None]:
     mask = None if seen is None else np.asarray(seen)
     return np.asarray(value), None if mask is None or mask.all() else mask
 
@@ -122,6 +123,6 @@ def check_support(site: Site, observation: Observation, row_dim: str, model: Mod
     )
 
 
-def _short(value: np.ndarray) -> str:
+def _short(value: Shaped[np.ndarray, "..."]) -> str:
     """A number, or those of an event."""
     return f"{value:.6g}" if value.ndim == 0 else f"({', '.join(f'{one:.6g}' for one in np.ravel(value))})"

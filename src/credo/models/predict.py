@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.models.mixtures import ConditionalMixture, crps
 
@@ -27,15 +28,20 @@ _HALVINGS = 60
 class Predictor(Protocol):
     """A model whose target, given inputs, is a mixture; it says so by `predicts`."""
 
-    def exported(self) -> dict[str, np.ndarray]:
+    def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """What it learned of the training rows, as plain arrays."""
         ...
 
-    def restored(self, arrays: Mapping[str, np.ndarray]) -> "Predictor":
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Predictor":
         """This model with what another of the same settings has `exported`."""
         ...
 
-    def conditional(self, latents: dict[str, Array], x: Array, context: Array | None = None) -> ConditionalMixture:
+    def conditional(
+        self,
+        latents: dict[str, Float[Array, "..."]],
+        x: Float[Array, "row feature"],
+        context: Float[Array, "row context_feature"] | None = None,
+    ) -> ConditionalMixture:
         """The mixture of each row, for one draw of the latents."""
         ...
 
@@ -50,38 +56,67 @@ class Predictive:
         draws: the weights by site, each [draw, ...]; of more than 200 draws, 200 evenly spaced ones are used.
     """
 
-    def __init__(self, model: Predictor, draws: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, model: Predictor, draws: Mapping[str, Shaped[np.ndarray, "draw ..."]]) -> None:
         count = len(next(iter(draws.values())))
         chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_DRAWS)).astype(int))
         self.model = model
         self.draws = {name: np.asarray(values)[chosen] for name, values in draws.items()}
 
-    def log_density(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """Log p(y | x) [row] of targets [row, target]."""
+    def log_density(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        y: Shaped[np.ndarray, "row target"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row"]:
+        """Log p(y | x) of targets."""
         return self._by_row(_log_density, x, context, y)
 
-    def density(self, x: np.ndarray, grid: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """p(y_t | x) [row, target, level] of each target alone at the levels [target, level]."""
+    def density(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        grid: Shaped[np.ndarray, "target level"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row target level"]:
+        """p(y_t | x) of each target alone at the levels."""
         return self._by_row(_density, x, context, shared=(np.asarray(grid, float),))
 
-    def cdf(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """P(Y_t <= y_t | x) [row, target]."""
+    def cdf(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        y: Shaped[np.ndarray, "row target"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row target"]:
+        """P(Y_t <= y_t | x)."""
         return self._by_row(_cdf, x, context, y)
 
-    def quantile(self, x: np.ndarray, probability: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """Quantiles [row, target, probability]: the least y with P(Y_t <= y | x) at least the probability."""
+    def quantile(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        probability: Float[np.ndarray, "probability"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row target probability"]:
+        """Quantiles: the least y with P(Y_t <= y | x) at least the probability."""
         return self._by_row(_quantile, x, context, shared=(np.asarray(probability, float),))
 
-    def moments(self, x: np.ndarray, context: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Means and standard deviations, each [row, target]."""
+    def moments(
+        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+    ) -> tuple[Float[np.ndarray, "row target"], Float[np.ndarray, "row target"]]:
+        """Means and standard deviations."""
         both = self._by_row(_moments, x, context)
         return both[..., 0], both[..., 1]
 
-    def mean(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """Means [row, target]."""
+    def mean(
+        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+    ) -> Float[np.ndarray, "row target"]:
+        """Means."""
         return self.moments(x, context)[0]
 
-    def modes(self, x: np.ndarray, context: np.ndarray | None = None, points: int = 512) -> list[list[np.ndarray]]:
+    def modes(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+        points: int = 512,
+    ) -> list[list[Float[np.ndarray, "peak"]]]:
         """The places of the density's peaks, for each row and each target, on a grid between extreme quantiles.
 
         Of whole numbers the grid is theirs. The end of the grid is a peak where the density falls from there.
@@ -95,20 +130,39 @@ class Predictive:
         peaks = (each[..., 1:-1] > each[..., :-2]) & (each[..., 1:-1] >= each[..., 2:])
         return [[grid[peak] for grid, peak in zip(*pair, strict=True)] for pair in zip(grids, peaks, strict=True)]
 
-    def sample(self, key: Array, x: np.ndarray, count: int, context: np.ndarray | None = None) -> np.ndarray:
-        """Draws [count, row, target]."""
+    def sample(
+        self,
+        key: PRNGKeyArray,
+        x: Shaped[np.ndarray, "row feature"],
+        count: int,
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "count row target"]:
+        """Draws."""
         return np.moveaxis(self._by_row(_sample, x, context, shared=(np.zeros(count),), key=key), 1, 0)
 
-    def weights(self, x: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """The components' weights [row, component], the mean over draws."""
+    def weights(
+        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+    ) -> Float[np.ndarray, "row component"]:
+        """The components' weights, the mean over draws."""
         return self._by_row(_weights, x, context, shared=(np.zeros(len(next(iter(self.draws.values())))),))
 
-    def crps(self, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """The continuous ranked probability score [row, target], in the target's units; see `mixtures.crps`."""
+    def crps(
+        self,
+        x: Shaped[np.ndarray, "row feature"],
+        y: Shaped[np.ndarray, "row target"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row target"]:
+        """The continuous ranked probability score, in the target's units; see `mixtures.crps`."""
         return self._by_row(_crps, x, context, y)
 
-    def pit(self, key: Array, x: np.ndarray, y: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
-        """The probability integral transform [row, target], uniform where the predictive is right.
+    def pit(
+        self,
+        key: PRNGKeyArray,
+        x: Shaped[np.ndarray, "row feature"],
+        y: Shaped[np.ndarray, "row target"],
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "row target"]:
+        """The probability integral transform, uniform where the predictive is right.
 
         Of whole numbers it is drawn between P(Y < y) and P(Y <= y) (Czado, Gneiting & Held 2009).
         """
@@ -117,12 +171,12 @@ class Predictive:
     def _by_row(
         self,
         function: Any,
-        x: np.ndarray,
-        context: np.ndarray | None,
-        *by_row: np.ndarray,
+        x: Shaped[np.ndarray, "row feature"],
+        context: Shaped[np.ndarray, "row context_feature"] | None,
+        *by_row: Shaped[np.ndarray, "row ..."],
         shared: tuple[Any, ...] = (),
-        key: Array | None = None,
-    ) -> np.ndarray:
+        key: PRNGKeyArray | None = None,
+    ) -> Float[np.ndarray, "row ..."]:
         """A function of the rows' mixtures, of what else is known by row, of what all rows share, and of a key."""
         total = len(x)
         size = self._batch(total)
@@ -136,7 +190,9 @@ class Predictive:
             parts.append(np.asarray(part)[: total - first])
         return np.concatenate(parts)
 
-    def _discrete(self, x: np.ndarray, context: np.ndarray | None) -> bool:
+    def _discrete(
+        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None
+    ) -> bool:
         """Whether the targets are whole numbers."""
         one = {name: jnp.asarray(values[0]) for name, values in self.draws.items()}
         first = None if context is None else jnp.asarray(context[:1])
@@ -151,11 +207,18 @@ class Predictive:
 
 @partial(jax.jit, static_argnums=0)
 def _apply(
-    function: Any, model: Predictor, draws: dict[str, Array], x: Array, context: Array | None, *rest: Array
-) -> Array:
+    function: Any,
+    model: Predictor,
+    draws: dict[str, Float[Array, "draw ..."]],
+    x: Float[Array, "row feature"],
+    context: Float[Array, "row context_feature"] | None,
+    *rest: Shaped[Array, "..."],
+) -> Float[Array, "row ..."]:
     families = []
 
-    def one(latents: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def one(
+        latents: dict[str, Float[Array, "..."]],
+    ) -> tuple[Float[Array, "row component"], dict[str, Float[Array, "row component ..."]]]:
         mixture = model.conditional(latents, x, context)
         families.append(mixture.family)
         return mixture.log_weights, mixture.parameters
@@ -165,24 +228,26 @@ def _apply(
     return function(ConditionalMixture(families[0], log_w, parameters), *rest)
 
 
-def _pooled(each: Array) -> Array:
+def _pooled(each: Float[Array, "draw row component ..."]) -> Float[Array, "row pooled ..."]:
     """[draw, row, component, ...] -> [row, draw * component, ...]."""
     by_row = jnp.moveaxis(each, 0, 1)
     return by_row.reshape(by_row.shape[0], -1, *by_row.shape[3:])
 
 
-def _log_density(mixture: ConditionalMixture, y: Array) -> Array:
+def _log_density(mixture: ConditionalMixture, y: Float[Array, "row target"]) -> Float[Array, "row"]:
     return mixture.log_prob(y)
 
 
-def _density(mixture: ConditionalMixture, grid: Array) -> Array:
+def _density(mixture: ConditionalMixture, grid: Float[Array, "target level"]) -> Float[Array, "row target level"]:
     return _density_by_row(mixture, jnp.broadcast_to(grid, (mixture.batch_shape[0], *grid.shape)))
 
 
-def _density_by_row(mixture: ConditionalMixture, grids: Array) -> Array:
-    """The marginal densities [row, target, level]: the derivative of the CDF, or the mass of whole numbers."""
+def _density_by_row(
+    mixture: ConditionalMixture, grids: Float[Array, "row target level"]
+) -> Float[Array, "row target level"]:
+    """The marginal densities: the derivative of the CDF, or the mass of whole numbers."""
 
-    def at(level: Array) -> Array:
+    def at(level: Float[Array, "row target"]) -> Float[Array, "row target"]:
         level = level.astype(mixture.log_weights.dtype)
         each = mixture.family.log_density(mixture.parameters, level[:, None, :])
         density = (jnp.exp(mixture.log_weights)[..., None] * jnp.exp(each)).sum(-2)
@@ -191,16 +256,20 @@ def _density_by_row(mixture: ConditionalMixture, grids: Array) -> Array:
     return jnp.moveaxis(jax.lax.map(at, jnp.moveaxis(grids, 2, 0), batch_size=16), 0, 2)
 
 
-def _cdf(mixture: ConditionalMixture, y: Array) -> Array:
+def _cdf(mixture: ConditionalMixture, y: Float[Array, "row target"]) -> Float[Array, "row target"]:
     return mixture.cdf(y)
 
 
-def _quantile(mixture: ConditionalMixture, probabilities: Array) -> Array:
+def _quantile(
+    mixture: ConditionalMixture, probabilities: Float[Array, "probability"]
+) -> Float[Array, "row target probability"]:
     means, sds = mixture.family.mean(mixture.parameters), jnp.sqrt(mixture.family.variance(mixture.parameters))
     low, high = (means - 60 * sds).min(1), (means + 60 * sds).max(1)
 
-    def find(probability: Array) -> Array:
-        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def find(probability: Float[Array, ""]) -> Float[Array, "row target"]:
+        def halve(
+            _: int, ends: tuple[Float[Array, "row target"], Float[Array, "row target"]]
+        ) -> tuple[Float[Array, "row target"], Float[Array, "row target"]]:
             middle = 0.5 * (ends[0] + ends[1])
             below = mixture.cdf(middle) < probability
             return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
@@ -211,24 +280,26 @@ def _quantile(mixture: ConditionalMixture, probabilities: Array) -> Array:
     return jnp.moveaxis(jax.lax.map(find, probabilities.astype(low.dtype)), 0, 2)
 
 
-def _moments(mixture: ConditionalMixture) -> Array:
+def _moments(mixture: ConditionalMixture) -> Float[Array, "row target 2"]:
     return jnp.stack([mixture.mean, jnp.sqrt(mixture.variance)], -1)
 
 
-def _sample(mixture: ConditionalMixture, room: Array, key: Array) -> Array:
+def _sample(
+    mixture: ConditionalMixture, room: Shaped[Array, "count"], key: PRNGKeyArray
+) -> Float[Array, "row count target"]:
     return jnp.moveaxis(mixture.sample(key, (len(room),)), 0, 1)
 
 
-def _weights(mixture: ConditionalMixture, room: Array) -> Array:
+def _weights(mixture: ConditionalMixture, room: Shaped[Array, "draw"]) -> Float[Array, "row component"]:
     weights = jnp.exp(mixture.log_weights)
     return weights.reshape(len(weights), len(room), -1).sum(1)
 
 
-def _crps(mixture: ConditionalMixture, y: Array) -> Array:
+def _crps(mixture: ConditionalMixture, y: Float[Array, "row target"]) -> Float[Array, "row target"]:
     return crps(mixture, y)
 
 
-def _pit(mixture: ConditionalMixture, y: Array, key: Array) -> Array:
+def _pit(mixture: ConditionalMixture, y: Float[Array, "row target"], key: PRNGKeyArray) -> Float[Array, "row target"]:
     above = mixture.cdf(y)
     if not mixture.family.support.is_discrete:
         return above

@@ -27,7 +27,12 @@ dist.Distribution.gather_pytree_data_fields = classmethod(lambda cls: tuple(sort
 
 
 def gaussian(loc: float, scale: float) -> dist.Distribution:
-    """N(loc, scale), `scale` being the standard deviation."""
+    """N(loc, scale), `scale` being the standard deviation.
+
+    Example:
+        >>> float(gaussian(loc=1.0, scale=2.0).variance)
+        4.0
+    """
     return dist.Normal(loc=loc, scale=scale)
 
 
@@ -44,12 +49,22 @@ def bernoulli(probs: float) -> dist.Distribution:
 
 
 def beta(concentration1: float, concentration0: float) -> dist.Distribution:
-    """Beta(a, b) on (0, 1), `concentration1` being the count of ones."""
+    """Beta(a, b) on (0, 1), `concentration1` being the count of ones.
+
+    Example:
+        >>> float(beta(concentration1=3.0, concentration0=1.0).mean)
+        0.75
+    """
     return dist.Beta(concentration1=concentration1, concentration0=concentration0)
 
 
 def gamma(concentration: float, rate: float) -> dist.Distribution:
-    """Gamma(shape, rate); its mean is shape / rate."""
+    """Gamma(shape, rate); its mean is shape / rate.
+
+    Example:
+        >>> float(gamma(concentration=3.0, rate=2.0).mean)
+        1.5
+    """
     return dist.Gamma(concentration=concentration, rate=rate)
 
 
@@ -89,7 +104,12 @@ def pareto(scale: float, alpha: Positive) -> dist.Distribution:
 
 
 def flat(support: str) -> dist.Distribution:
-    """The improper prior whose density is 1 on `support`: `real`, `positive` or `unit_interval`."""
+    """The improper prior whose density is 1 on `support`: `real`, `positive` or `unit_interval`.
+
+    Example:
+        >>> float(flat("positive").log_prob(3.0))
+        0.0
+    """
     if support not in _SUPPORTS:
         raise ConfigError(f"support: expected one of {', '.join(_SUPPORTS)}, but got {support!r}")
     prior = dist.ImproperUniform(_SUPPORTS[support], (), ())
@@ -98,7 +118,12 @@ def flat(support: str) -> dist.Distribution:
 
 
 def is_discrete(prior: Any) -> bool:
-    """Whether a latent with this prior takes countably many values."""
+    """Whether a latent with this prior takes countably many values.
+
+    Example:
+        >>> is_discrete(bernoulli(probs=0.5)), is_discrete(uniform(low=0.0, high=1.0))
+        (True, False)
+    """
     return bool(prior.support.is_discrete)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Bool
 
 from credo import memory
 from credo.errors import ConfigError
@@ -23,6 +24,14 @@ ROWS = "obs"
 @dataclass(frozen=True)
 class Problem:
     """A model and its data.
+
+    Example:
+        >>> from credo.models import priors
+        >>> from credo.models.bernoulli import Bernoulli
+        >>> flips = xr.Dataset({"y": ("flip", [1, 1, 0])})
+        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), flips)
+        >>> [(site.name, site.kind, site.distribution) for site in problem.sites]
+        [('p', 'latent', 'Beta'), ('y', 'observed', 'BernoulliProbs')]
 
     Attributes:
         model: the model.
@@ -63,7 +72,7 @@ class Problem:
         return {} if self.bound_test is None else observe(self.bound_test, trace(self.bound_test))
 
     @cached_property
-    def unknown(self) -> dict[str, np.ndarray]:
+    def unknown(self) -> dict[str, Bool[np.ndarray, "..."]]:
         """Which entries of a latent are unknowns, where `sample(..., obs_mask=)` made one with others beside them."""
         found = {}
         for site in self.latents:

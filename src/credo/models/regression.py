@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import Float, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -50,8 +51,8 @@ class Regression(Model):
         """The family."""
         return f"model.family={self.family}"
 
-    def __call__(self, y: Array, x: Array) -> None:  # type: ignore[override]
-        """Observe y [obs] given x [obs, feature]."""
+    def __call__(self, y: Shaped[Array, "obs"], x: Shaped[Array, "obs feature"]) -> None:  # type: ignore[override]
+        """Observe y given x."""
         n, p = x.shape
         intercept = numpyro.sample("intercept", self.prior["intercept"])
         with numpyro.plate("feature", p):
@@ -61,7 +62,7 @@ class Regression(Model):
         with numpyro.plate("obs", n):
             numpyro.sample("y", likelihood(intercept + _linear(x, beta, inclusion)), obs=y)
 
-    def _inclusion(self, p: int) -> Array | None:
+    def _inclusion(self, p: int) -> Shaped[Array, "..."] | None:
         """The indicators [feature], or [..., 1, feature] while NumPyro enumerates them: one site each."""
         prior = self.prior.get("inclusion")
         if prior is None:
@@ -84,7 +85,9 @@ class Regression(Model):
         return lambda mean: dist.StudentT(df, mean, sigma)
 
 
-def _linear(x: Array, beta: Array, inclusion: Array | None) -> Array:
+def _linear(
+    x: Shaped[Array, "obs feature"], beta: Float[Array, "..."], inclusion: Shaped[Array, "..."] | None
+) -> Float[Array, "..."]:
     """The linear predictor [..., obs], one product for all combinations of indicators [..., 1, feature]."""
     if inclusion is None or inclusion.ndim == 1:
         return x @ (beta if inclusion is None else inclusion * beta)

@@ -7,6 +7,7 @@ import equinox as eqx
 import numpy as np
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
@@ -21,10 +22,10 @@ _MOST_NUMBERS = 2**18
 def replicates(
     problem: Problem,
     states: EnergyDistribution,
-    y: Array,
-    conditions: tuple[np.ndarray, ...],
-    samples: np.ndarray | None,
-    key: Array,
+    y: Float[Array, "row dim"],
+    conditions: tuple[Shaped[np.ndarray, "row ..."], ...],
+    samples: Float[np.ndarray, "draw chain dim"] | None,
+    key: PRNGKeyArray,
 ) -> xr.Dataset:
     """`observed` [row, number] and `replicated` [state, number], in units of the data's deviations where y is real.
 
@@ -34,9 +35,9 @@ def replicates(
     Args:
         problem: what was trained.
         states: the model's distribution of held-out rows, or of the training rows where none are held out.
-        y: these rows [row, dim].
-        conditions: what is given, each [row, ...], of the same rows.
-        samples: draws of the sampler's chains [draw, chain, dim], of energies of y alone.
+        y: these rows.
+        conditions: what is given, of the same rows.
+        samples: draws of the sampler's chains, of energies of y alone.
         key: for new draws.
     """
     most = min(MOST, max(_MOST_NUMBERS // y.shape[1], 100))
@@ -70,17 +71,17 @@ def replicates(
     return xr.Dataset(both, attrs=attrs)
 
 
-def _some(count: int, most: int) -> np.ndarray:
+def _some(count: int, most: int) -> Int[np.ndarray, "some"]:
     """Evenly spread numbers below a count."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
 
 
 @eqx.filter_jit
-def _each(states: EnergyDistribution, key: Array) -> Array:
+def _each(states: EnergyDistribution, key: PRNGKeyArray) -> Float[Array, "row dim"]:
     return states.states(states.sample(key))
 
 
-def _drawn(states: EnergyDistribution, key: Array, count: int) -> np.ndarray:
-    """So many states [state, dim] of the model, of a conditional energy one for each row."""
+def _drawn(states: EnergyDistribution, key: PRNGKeyArray, count: int) -> Float[np.ndarray, "state dim"]:
+    """So many states of the model, of a conditional energy one for each row."""
     whole = EnergyDistribution(states.energy, states.model, states.sampler, states.normaliser, count, states.scalar)
     return np.asarray(_each(whole, key))

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import PRNGKeyArray, Shaped
 from numpyro import handlers
 
 from credo.errors import ConfigError
@@ -13,7 +14,9 @@ from credo.models.binding import BoundModel, bind
 from credo.models.sites import trace
 
 
-def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def simulate(
+    model: Model, data: xr.Dataset, seed: int
+) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, Shaped[np.ndarray, "..."]]]:
     """Draw latents from the priors and observations from the likelihood.
 
     Args:
@@ -36,7 +39,7 @@ def simulate(model: Model, data: xr.Dataset, seed: int) -> tuple[dict[str, np.nd
             )
 
     @jax.jit
-    def draw(bound: BoundModel, key: jax.Array) -> dict[str, Any]:
+    def draw(bound: BoundModel, key: PRNGKeyArray) -> dict[str, Any]:
         free = handlers.uncondition(handlers.seed(bound, key))
         return {name: message["value"] for name, message in handlers.trace(free).get_trace().items() if name in sites}
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from jaxtyping import PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.models.base import Model
@@ -23,8 +24,8 @@ class Uniform(Model):
     formula: ClassVar[str] = "y_i ~ U(0, theta)\ntheta ~ prior"
     supports: ClassVar[dict[str, Any]] = {"theta": (constraints.real,)}
 
-    def __call__(self, y: Array) -> None:  # type: ignore[override]
-        """Observe y [obs], each above zero."""
+    def __call__(self, y: Shaped[Array, "obs"]) -> None:  # type: ignore[override]
+        """Observe y, each above zero."""
         theta = numpyro.sample("theta", Above(self.prior["theta"], jnp.max(y)))
         with numpyro.plate("obs", y.shape[0]):
             numpyro.sample("y", _UniformFromZero(theta), obs=y)
@@ -55,7 +56,7 @@ class Above(dist.Distribution):
         bound = jnp.maximum(self.bound, low)
         return constraints.greater_than(bound) if high is None else constraints.interval(bound, high)
 
-    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Any:
         """Draw from the whole prior."""
         return self.prior.sample(key, sample_shape)
 
@@ -77,7 +78,7 @@ class _UniformFromZero(dist.Distribution):
         self.high = high
         super().__init__(batch_shape=jnp.shape(high), event_shape=())
 
-    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Any:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Any:
         return self.high * jax.random.uniform(key, sample_shape + self.batch_shape, dtype=jnp.result_type(float))
 
     def log_prob(self, value: Any) -> Any:

@@ -13,6 +13,7 @@ import numpyro
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, Shaped
 from numpyro.distributions.transforms import AffineTransform
 
 from credo.errors import ConfigError
@@ -21,11 +22,11 @@ from credo.errors import ConfigError
 class Moments(eqx.Module):
     """Means and standard deviations of columns [column]."""
 
-    mean: np.ndarray | Array
-    sd: np.ndarray | Array
+    mean: Float[Array | np.ndarray, "column"]
+    sd: Float[Array | np.ndarray, "column"]
 
-    def __call__(self, columns: Array) -> Array:
-        """The columns [..., column], standardised."""
+    def __call__(self, columns: Float[Array, "*rows column"]) -> Float[Array, "*rows column"]:
+        """The columns, standardised."""
         return (columns - self.mean) / self.sd
 
 
@@ -43,8 +44,8 @@ def moments(train: xr.Dataset, name: str) -> Moments:
     return Moments(columns.mean(0), columns.std(0))
 
 
-def require_varied(columns: np.ndarray, key: str, names: Sequence[str]) -> None:
-    """Raise `ConfigError` if a column [row, column] is constant."""
+def require_varied(columns: Shaped[np.ndarray, "row column"], key: str, names: Sequence[str]) -> None:
+    """Raise `ConfigError` if a column is constant."""
     for width, name in zip(np.ptp(columns, axis=0), names, strict=True):
         if width == 0:
             advice = "choose another" if key == "data.target" else "leave it out"
@@ -57,18 +58,18 @@ def named(network: Any) -> dict[str, Any]:
     return {_site(path): leaf for path, leaf in leaves if hasattr(leaf, "shape")}
 
 
-def filled(network: Any, latents: Mapping[str, Array]) -> Any:
+def filled(network: Any, latents: Mapping[str, Float[Array, "..."]]) -> Any:
     """A network of this shape whose arrays are computed of the latents by site."""
     arrays = {name: latents[name] + _offset(name) for name in named(network)}
     return jax.tree_util.tree_map_with_path(lambda path, leaf: arrays.get(_site(path), leaf), network)
 
 
-def latents_of(network: Any) -> dict[str, Array]:
+def latents_of(network: Any) -> dict[str, Float[Array, "..."]]:
     """The latents by site at which a network is this one."""
     return {name: value - _offset(name) for name, value in named(network).items()}
 
 
-def sample(name: str, shape: tuple[int, ...], prior: Mapping[str, dist.Distribution]) -> Array:
+def sample(name: str, shape: tuple[int, ...], prior: Mapping[str, dist.Distribution]) -> Float[Array, "..."]:
     """A weight or bias as a latent of the group `network`.
 
     A weight's prior is `weight` divided by the square root of the layer's inputs, so that it means the same for any
@@ -94,7 +95,7 @@ def in_double(network: Any) -> Any:
     return jax.tree.map(lambda a: a.astype(float), eqx.filter(network, eqx.is_array))
 
 
-def cast(latents: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+def cast(latents: Mapping[str, Float[Array, "..."]], dtype: str) -> dict[str, Float[Array, "..."]]:
     """The latents in the precision in which a network is computed."""
     return {name: jnp.asarray(value, dtype) for name, value in latents.items()}
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 from credo.networks import convolution, functional, resize
@@ -44,7 +45,7 @@ class Block(eqx.Module):
         activation: str = "mish",
         dtype: DTypeLike = jnp.float32,
         layer: str,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """A block that makes `channels` from images of a shape.
 
@@ -66,7 +67,11 @@ class Block(eqx.Module):
         """How many channels the output has."""
         return self.conv.out_channels
 
-    def __call__(self, x: Array, film: tuple[Array, Array] | None = None) -> Array:
+    def __call__(
+        self,
+        x: Float[Array, "channels height width"],
+        film: tuple[Float[Array, "out"], Float[Array, "out"]] | None = None,
+    ) -> Float[Array, "out new_height new_width"]:
         """The output [channels, *size] for an image x."""
         # Fused with FiLM the norm would be rounded otherwise, and FiLM would not begin as nothing to the bit.
         h = lax.optimization_barrier(self.norm(convolution.convolved(self.conv, x)))
@@ -89,6 +94,11 @@ class Encoder(eqx.Module):
     """An image as a few numbers: blocks, each followed by pooling, and a linear layer of all that is left.
 
     Pooling is the mean over areas (`resize.interpolate`), so that no row or column of an odd size is lost.
+
+    Example:
+        >>> encoder = Encoder((1, 8, 8), outputs=10, channels=[4, 8], key=jax.random.key(0))
+        >>> encoder.sizes, encoder(jnp.ones((1, 8, 8))).shape
+        (((4, 4), (2, 2)), (10,))
 
     Attributes:
         blocks: The blocks.
@@ -116,7 +126,7 @@ class Encoder(eqx.Module):
         resize: Size | None = None,
         activation: str = "mish",
         dtype: DTypeLike = jnp.float32,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """An encoder of images of a shape.
 
@@ -160,8 +170,8 @@ class Encoder(eqx.Module):
         """The channels of each block, which FiLM modulates."""
         return tuple(block.channels for block in self.blocks)
 
-    def __call__(self, x: Array, films: Films = ()) -> Array:
-        """The numbers [outputs] for an image x [channels, height, width]."""
+    def __call__(self, x: Float[Array, "..."], films: Films = ()) -> Float[Array, "outputs"]:
+        """The numbers for an image x [channels, height, width]."""
         functional.check_shape(x, self.shape, layer="encoder")
         x = x if self.resize is None else resize.interpolate(x, self.resize, "bilinear")
         modulations = iter(films)

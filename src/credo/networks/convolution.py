@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from credo.errors import ConfigError
 
@@ -29,8 +30,10 @@ SAME = Window()
 """A kernel of 3 x 3 whose output is as large as its input."""
 
 
-def convolved(conv: eqx.nn.Conv2d, x: Array) -> Array:
-    """The layer's output for an image x [channels, height, width].
+def convolved(
+    conv: eqx.nn.Conv2d, x: Float[Array, "channels height width"]
+) -> Float[Array, "out new_height new_width"]:
+    """The layer's output for an image x.
 
     Of a small image it is one product of the weights and all windows: on the CPU XLA's own convolutions take five times
     as long within a loop.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 from credo.networks.mlp import MLP, Films
@@ -20,7 +21,7 @@ class Trunk(Protocol):
     def sites(self) -> tuple[int, ...]:
         """The features or channels of each layer that FiLM modulates."""
 
-    def __call__(self, x: Array, films: Films = ()) -> Array:
+    def __call__(self, x: Float[Array, "..."], films: Films = ()) -> Float[Array, "..."]:
         """The output for x, its layers modulated by `films`."""
 
 
@@ -29,6 +30,13 @@ class FiLM(eqx.Module):
 
     The last layer of that network begins at zero. So gamma begins at exactly 1 and beta at 0, and the output with FiLM
     equals the trunk's own to the bit.
+
+    Example:
+        >>> import jax
+        >>> trunk = MLP(inputs=2, outputs=1, widths=[8], key=jax.random.key(0))
+        >>> network = FiLM(trunk, inputs=4, widths=[8], key=jax.random.key(1))
+        >>> bool(network(jnp.ones(2), jnp.ones(4)) == trunk(jnp.ones(2)))
+        True
 
     Attributes:
         trunk: `MLP`, `Encoder` or `UNet`.
@@ -46,7 +54,7 @@ class FiLM(eqx.Module):
         *,
         activation: str = "mish",
         dtype: DTypeLike = jnp.float32,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """Condition a trunk on `inputs` numbers, by hidden layers of `widths` features.
 
@@ -61,12 +69,12 @@ class FiLM(eqx.Module):
         self.trunk = trunk
         self.context = eqx.tree_at(lambda mlp: [mlp.head.weight, mlp.head.bias], context, zeros)
 
-    def films(self, context: Array) -> Films:
-        """(gamma, beta) for each layer of the trunk, given the context [inputs]."""
+    def films(self, context: Float[Array, "inputs"]) -> Films:
+        """(gamma, beta) for each layer of the trunk, given the context."""
         ends = np.cumsum(self.trunk.sites)[:-1]
         gammas, betas = (jnp.split(part, ends) for part in jnp.split(self.context(context), 2))
         return [(1 + gamma, beta) for gamma, beta in zip(gammas, betas, strict=True)]
 
-    def __call__(self, x: Array, context: Array) -> Array:
-        """The trunk's output for x, given the context [inputs]."""
+    def __call__(self, x: Float[Array, "..."], context: Float[Array, "inputs"]) -> Float[Array, "..."]:
+        """The trunk's output for x, given the context."""
         return self.trunk(x, self.films(context))

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
+from jaxtyping import Float, Shaped
 
 from credo.errors import ConfigError
 
@@ -30,20 +31,30 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 """`gelu` is x Phi(x) itself and not its tanh approximation; with `identity` a network is linear in its input."""
 
 
-def film(x: Array, gamma: Array, beta: Array) -> Array:
-    """gamma_i x_i + beta_i for each channel i of x [channels, ...] (Perez et al. 2018, equation 2).
+def film(
+    x: Float[Array, "channels *rest"], gamma: Float[Array, "channels"], beta: Float[Array, "channels"]
+) -> Float[Array, "channels *rest"]:
+    """gamma_i x_i + beta_i for each channel i of x (Perez et al. 2018, equation 2).
 
     Gamma and beta are [channels], and where they are 1 and 0 it returns x to the bit.
+
+    Example:
+        >>> film(jnp.ones((2, 3)), gamma=jnp.array([1.0, 2.0]), beta=jnp.array([0.0, 1.0])).tolist()
+        [[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]]
     """
     over = (slice(None), *[None] * (x.ndim - 1))
     return gamma[over] * x + beta[over]
 
 
-def normalize(x: Array, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Array:
+def normalize(x: Float[Array, "*shape"], p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Float[Array, "*shape"]:
     """The vectors x / max(||x||_p, eps) along an axis, for p > 0 up to infinity.
 
     The norm's slope at a zero vector is 0, as in PyTorch, so that the gradient there is that of x / eps, and finite.
     Otherwise than in PyTorch, powers of large numbers do not overflow: a vector is measured by its largest number.
+
+    Example:
+        >>> print(normalize(jnp.array([[3.0, 4.0]])))
+        [[0.6 0.8]]
 
     Raises:
         ConfigError: For p <= 0.
@@ -55,7 +66,7 @@ def normalize(x: Array, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Ar
     return x / unit / jnp.maximum(_norm(x / unit, p, axis), eps / unit)
 
 
-def _norm(x: Array, p: float, axis: int) -> Array:
+def _norm(x: Float[Array, "..."], p: float, axis: int) -> Float[Array, "..."]:
     """||x||_p; powers are taken of positive numbers only, since that of zero may have no slope."""
     size = jnp.abs(x)
     if np.isinf(p):
@@ -71,7 +82,7 @@ def check_groups(groups: int, channels: int, *, layer: str) -> None:
         raise ConfigError(f"{layer}: {channels} channels cannot be divided into {groups} equal groups")
 
 
-def check_shape(x: Array, shape: tuple[int, ...], *, layer: str) -> None:
+def check_shape(x: Shaped[Array, "..."], shape: tuple[int, ...], *, layer: str) -> None:
     """Refuse an input of another shape than the network was made for."""
     if x.shape != shape:
         raise ConfigError(

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 from credo.networks import functional
 
 NORMS = ("none", "layer", "group")
 
-Films = Sequence[tuple[Array, Array]]
+Films = Sequence[tuple[Float[Array, "_"], Float[Array, "_"]]]
 """(gamma, beta) for each layer of a network, each [features]."""
 
 
@@ -21,6 +22,12 @@ class MLP(eqx.Module):
     """h_l = a(norm(W_l h_{l-1} + b_l)) [+ h_{l-1}], h_0 = x, and the output W h_L + b.
 
     Linear layers begin uniform within 1/sqrt(inputs), as PyTorch's and Equinox's do.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> network = MLP(inputs=2, outputs=3, widths=[8, 8], key=jax.random.key(0))
+        >>> network(jnp.ones(2)).shape, jax.vmap(network)(jnp.ones((5, 2))).shape
+        ((3,), (5, 3))
 
     Attributes:
         layers: The hidden layers.
@@ -48,7 +55,7 @@ class MLP(eqx.Module):
         residual: bool = False,
         dtype: DTypeLike = jnp.float32,
         layer: str = "mlp",
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """A network of `inputs` features, hidden layers of `widths` features and `outputs`.
 
@@ -84,8 +91,8 @@ class MLP(eqx.Module):
         """The features of each layer that FiLM modulates."""
         return tuple(layer.weight.shape[0] for layer in self.layers)
 
-    def __call__(self, x: Array, films: Films = ()) -> Array:
-        """The output [outputs] for x [inputs]; `films` act between norm and activation."""
+    def __call__(self, x: Float[Array, "..."], films: Films = ()) -> Float[Array, "outputs"]:
+        """The output for x [inputs]; `films` act between norm and activation."""
         functional.check_shape(x, (*self.layers, self.head)[0].weight.shape[1:], layer="mlp")
         activation = functional.ACTIVATIONS[self.activation]
         modulations = iter(films)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Float, Shaped
 
 from credo.errors import ConfigError
 from credo.networks.convolution import Size
@@ -22,8 +23,14 @@ PADDINGS = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "
 """PyTorch's words for the kinds of padding, and NumPy's."""
 
 
-def pad(x: Array, widths: Sequence[int], mode: str = "constant", value: float = 0.0, *, layer: str = "pad") -> Array:
+def pad(
+    x: Shaped[Array, "..."], widths: Sequence[int], mode: str = "constant", value: float = 0.0, *, layer: str = "pad"
+) -> Shaped[Array, "..."]:
     """Add pixels around x [..., height, width].
+
+    Example:
+        >>> pad(jnp.array([[1.0, 2.0]]), (1, 2), "replicate").tolist()
+        [[1.0, 1.0, 2.0, 2.0, 2.0]]
 
     Args:
         x: Any number of dimensions.
@@ -53,7 +60,7 @@ def pad(x: Array, widths: Sequence[int], mode: str = "constant", value: float = 
     return jnp.pad(x, more, PADDINGS[mode])
 
 
-def _cropped(x: Array, added: Sequence[tuple[int, int]], layer: str) -> Array:
+def _cropped(x: Shaped[Array, "..."], added: Sequence[tuple[int, int]], layer: str) -> Shaped[Array, "..."]:
     for size, width in zip(x.shape, added, strict=True):
         if size + sum(min(w, 0) for w in width) < 1:
             raise ConfigError(f"{layer}: padding by {width} leaves nothing of a size of {size}")
@@ -61,11 +68,20 @@ def _cropped(x: Array, added: Sequence[tuple[int, int]], layer: str) -> Array:
 
 
 def interpolate(
-    x: Array, size: Size, mode: str = "nearest", *, align_corners: bool = False, layer: str = "interpolate"
-) -> Array:
-    """Images x [..., height, width] in another size.
+    x: Float[Array, "*batch height width"],
+    size: Size,
+    mode: str = "nearest",
+    *,
+    align_corners: bool = False,
+    layer: str = "interpolate",
+) -> Float[Array, "*batch new_height new_width"]:
+    """Images x in another size.
 
     Each mode is linear and separable: one matrix acts on the rows, one on the columns.
+
+    Example:
+        >>> interpolate(jnp.array([[1.0, 3.0], [5.0, 7.0]]), (1, 1), "area").tolist()
+        [[4.0]]
 
     Args:
         x: Floating numbers.
@@ -94,8 +110,8 @@ def interpolate(
     return jnp.einsum("...hw,Hh,Ww->...HW", x, rows, columns, precision=lax.Precision.HIGHEST)
 
 
-def _resizing(source: int, target: int, mode: str, align_corners: bool) -> np.ndarray:
-    """The weight [target, source] of each old pixel in each new one."""
+def _resizing(source: int, target: int, mode: str, align_corners: bool) -> Float[np.ndarray, "target source"]:
+    """The weight of each old pixel in each new one."""
     new, old = np.arange(target), np.arange(source)
     if mode == "nearest":
         # PyTorch multiplies in single precision whatever the images have, and only so do ties fall alike.
@@ -114,11 +130,11 @@ def _resizing(source: int, target: int, mode: str, align_corners: bool) -> np.nd
     return weights
 
 
-def _triangle(distance: np.ndarray) -> np.ndarray:
+def _triangle(distance: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     return np.maximum(1.0 - distance, 0.0)
 
 
-def _cubic(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+def _cubic(distance: Float[np.ndarray, "*shape"], a: float = -0.75) -> Float[np.ndarray, "*shape"]:
     """Keys' convolution kernel, which is 0 from a distance of 2 on."""
     near = ((a + 2.0) * distance - (a + 3.0)) * distance**2 + 1.0
     far = a * (((distance - 5.0) * distance + 8.0) * distance - 4.0)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 from credo.networks import functional, resize
@@ -21,6 +22,11 @@ class UNet(eqx.Module):
 
     Between levels height and width are halved, rounded down, by the mean over areas, and brought back by `bilinear`, so
     that any size works.
+
+    Example:
+        >>> network = UNet((1, 8, 9), outputs=2, channels=[4, 8], key=jax.random.key(0))
+        >>> network(jnp.ones((1, 8, 9), jnp.float32)).shape
+        (2, 8, 9)
 
     Attributes:
         down: The blocks on the way down, the last of them at the bottom.
@@ -44,7 +50,7 @@ class UNet(eqx.Module):
         norm_groups: int = 1,
         activation: str = "mish",
         dtype: DTypeLike = jnp.float32,
-        key: Array,
+        key: PRNGKeyArray,
     ):
         """A network for images of a shape.
 
@@ -88,8 +94,8 @@ class UNet(eqx.Module):
         """The channels of each block, which FiLM modulates, down and then up."""
         return tuple(block.channels for block in (*self.down, *self.up))
 
-    def __call__(self, x: Array, films: Films = ()) -> Array:
-        """The image [outputs, height, width] for an image x [channels, height, width]."""
+    def __call__(self, x: Float[Array, "..."], films: Films = ()) -> Float[Array, "outputs height width"]:
+        """The image for an image x [channels, height, width]."""
         functional.check_shape(x, self.shape, layer="unet")
         modulations = iter(films)
         seen: list[Array] = []

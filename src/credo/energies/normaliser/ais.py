@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array, lax
 from jax.nn import logsumexp
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo.energies.normaliser import bridge
 from credo.energies.path import Path, to
@@ -35,8 +36,8 @@ _GAIN = 0.7
 class Ladder(NamedTuple):
     """Inverse temperatures from 0 to 1, and the sampler's scale at each, [rung + 1] each."""
 
-    betas: Array
-    scales: Array
+    betas: Float[Array, "rungs"]
+    scales: Float[Array, "rungs"]
 
 
 class Estimate(NamedTuple):
@@ -56,29 +57,29 @@ class Estimate(NamedTuple):
     - **log_weights** - those of the forward chains, [chain].
     """
 
-    log_z: Array
-    error: Array
-    low: Array
-    high: Array
-    forward: Array
-    backward: Array
-    forward_error: Array
-    backward_error: Array
-    ess: Array
-    backward_ess: Array
-    betas: Array
-    log_weights: Array
+    log_z: Float[Array, ""]
+    error: Float[Array, ""]
+    low: Float[Array, ""]
+    high: Float[Array, ""]
+    forward: Float[Array, ""]
+    backward: Float[Array, ""]
+    forward_error: Float[Array, ""]
+    backward_error: Float[Array, ""]
+    ess: Float[Array, ""]
+    backward_ess: Float[Array, ""]
+    betas: Float[Array, "rungs"]
+    log_weights: Float[Array, "chain"]
 
 
 def log_z(
     energy: Any,
     base: dist.Distribution | None,
     sampler: Sampler,
-    key: Array,
+    key: PRNGKeyArray,
     *,
     chains: int = 256,
     rungs: int = 200,
-    target_draws: Array | None = None,
+    target_draws: Float[Array, "chain dim"] | None = None,
 ) -> Estimate:
     """Log Z of an energy by chains in both directions.
 
@@ -89,7 +90,7 @@ def log_z(
         key: All randomness.
         chains: How many chains.
         rungs: How many temperatures after the base.
-        target_draws: Draws of the energy [chain, dim] from which the chains go back, exact ones or those of a long
+        target_draws: Draws of the energy from which the chains go back, exact ones or those of a long
             run; without them, forward ends in proportion to their weights, moved on by as many transitions again.
 
     Raises:
@@ -112,13 +113,22 @@ def log_z(
 
 
 @eqx.filter_jit
-def estimate(path: Path, sampler: Sampler, key: Array, target: Array | None, chains: int, rungs: int) -> Estimate:
+def estimate(
+    path: Path, sampler: Sampler, key: PRNGKeyArray, target: Float[Array, "chain dim"] | None, chains: int, rungs: int
+) -> Estimate:
     """Pilot, forward and backward run in one compiled function; see `log_z`."""
     pilot_key, key = jax.random.split(key)
     return both_ways(path, sampler, tuned(path, sampler, pilot_key, rungs), key, target, chains)
 
 
-def both_ways(path: Path, sampler: Sampler, ladder: Ladder, key: Array, target: Array | None, chains: int) -> Estimate:
+def both_ways(
+    path: Path,
+    sampler: Sampler,
+    ladder: Ladder,
+    key: PRNGKeyArray,
+    target: Float[Array, "chain dim"] | None,
+    chains: int,
+) -> Estimate:
     """Forward and backward run on a ladder that stays as it is; see `log_z`."""
     draw_key, forward_key, backward_key, pick_key, more_key = jax.random.split(key, 5)
     x, forward = annealed(path, sampler, ladder, forward_key, path.draws(draw_key, chains))
@@ -130,7 +140,7 @@ def both_ways(path: Path, sampler: Sampler, ladder: Ladder, key: Array, target: 
     return combined(path.log_z, forward, backward, ladder.betas)
 
 
-def tuned(path: Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
+def tuned(path: Path, sampler: Sampler, key: PRNGKeyArray, rungs: int) -> Ladder:
     """The ladder of `rungs` rungs that a pilot run finds."""
     # steps grow with the third power: a wide base far from the energy changes most at its very beginning
     betas = jnp.linspace(0.0, 1.0, _PILOT_RUNGS + 1) ** 3
@@ -138,7 +148,7 @@ def tuned(path: Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
     x = path.draws(draw_key, _PILOT_CHAINS)
     scale = sampler.start(path.at(betas[0]), x).scale
 
-    def spread(x: Array, here: Array, there: Array) -> Array:
+    def spread(x: Float[Array, "chain dim"], here: Float[Array, ""], there: Float[Array, ""]) -> Float[Array, ""]:
         change = path.at(there).batch(x) - path.at(here).batch(x)
         return jnp.nan_to_num(change, posinf=jnp.nan, neginf=jnp.nan).std()
 
@@ -147,7 +157,7 @@ def tuned(path: Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
         before = spread(x, here, there)
         energy = path.at(there)
 
-        def one(state: tuple[Array, Array], key: Array) -> tuple[tuple[Array, Array], None]:
+        def one(state: tuple[Array, Array], key: PRNGKeyArray) -> tuple[tuple[Array, Array], None]:
             walkers = sampler.start(energy, state[0])._replace(scale=state[1])
             walkers, rate = sampler.run(energy, walkers, key)
             walkers = sampler.tuned(walkers, rate, _GAIN)
@@ -161,12 +171,14 @@ def tuned(path: Path, sampler: Sampler, key: Array, rungs: int) -> Ladder:
     return placed(betas, lengths, jnp.concatenate([scales[:1], scales]), rungs)
 
 
-def placed(betas: Array, lengths: Array, scales: Array, rungs: int) -> Ladder:
+def placed(
+    betas: Float[Array, "coarse+1"], lengths: Float[Array, "coarse"], scales: Float[Array, "coarse+1"], rungs: int
+) -> Ladder:
     """A ladder of `rungs` rungs that divides the length of a coarse one evenly.
 
     Args:
         betas: The coarse ladder [coarse + 1].
-        lengths: The length of each of its rungs, the deviation of the increments, [coarse].
+        lengths: The length of each of its rungs, the deviation of the increments.
         scales: The scale at each inverse temperature [coarse + 1].
         rungs: How many.
     """
@@ -179,21 +191,23 @@ def placed(betas: Array, lengths: Array, scales: Array, rungs: int) -> Ladder:
 
 
 def annealed(
-    path: Path, sampler: Sampler, ladder: Ladder, key: Array, x: Array, *, down: bool = False
-) -> tuple[Array, Array]:
-    """The states [chain, dim] at the other end of the ladder, and log weights [chain].
+    path: Path, sampler: Sampler, ladder: Ladder, key: PRNGKeyArray, x: Float[Array, "chain dim"], *, down: bool = False
+) -> tuple[Float[Array, "chain dim"], Float[Array, "chain"]]:
+    """The states at the other end of the ladder, and log weights.
 
     Args:
         path: The energies.
         sampler: What moves the chains.
         ladder: The inverse temperatures and scales.
         key: The transitions' randomness.
-        x: States at the beginning, [chain, dim].
+        x: States at the beginning.
         down: Whether the chains go from the energy to the base. Their log weights have the sign of the way up, too:
             the mean of exp(-log weight) is Z_0 / Z_K.
     """
 
-    def moved(x: Array, beta: Array, scale: Array, key: Array) -> Array:
+    def moved(
+        x: Float[Array, "chain dim"], beta: Float[Array, ""], scale: Float[Array, ""], key: PRNGKeyArray
+    ) -> Float[Array, "chain dim"]:
         energy = path.at(beta)
         return sampler.run(energy, sampler.start(energy, x)._replace(scale=scale), key)[0].x
 
@@ -212,16 +226,21 @@ def annealed(
     return lax.scan(rung, (x, weights), of, reverse=down)[0]
 
 
-def resampled(log_weights: Array, key: Array) -> Array:
-    """Which chains [chain] go on, in proportion to their weights (systematic resampling, Kitagawa 1996)."""
+def resampled(log_weights: Float[Array, "chain"], key: PRNGKeyArray) -> Int[Array, "chain"]:
+    """Which chains go on, in proportion to their weights (systematic resampling, Kitagawa 1996)."""
     chains = len(log_weights)
     shares = jnp.cumsum(jnp.exp(log_weights - logsumexp(log_weights)))
     points = (jnp.arange(chains) + jax.random.uniform(key)) / chains
     return jnp.clip(jnp.searchsorted(shares, points), 0, chains - 1)
 
 
-def combined(base: Array, forward: Array, backward: Array, betas: Array) -> Estimate:
-    """The estimates from log Z of the base [] and the log weights of both directions [chain] each."""
+def combined(
+    base: Float[Array, ""],
+    forward: Float[Array, "chain"],
+    backward: Float[Array, "other_chain"],
+    betas: Float[Array, "rungs"],
+) -> Estimate:
+    """The estimates from log Z of the base and the log weights of both directions [chain] each."""
     up, up_error, ess = _mean(forward)
     down, down_error, backward_ess = _mean(-backward)
     both = bridge.ratio(forward, backward)
@@ -242,7 +261,7 @@ def combined(base: Array, forward: Array, backward: Array, betas: Array) -> Esti
     )
 
 
-def _mean(log_weights: Array) -> tuple[Array, Array, Array]:
+def _mean(log_weights: Float[Array, "chain"]) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
     """The log of the weights' mean, its standard error by the delta method, and the effective number of chains."""
     chains = len(log_weights)
     total = logsumexp(log_weights)

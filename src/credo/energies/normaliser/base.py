@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.nn import logsumexp
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo.energies.normaliser import enumeration, transfer
 
@@ -25,14 +26,14 @@ class Normaliser(eqx.Module):
     """What it is called."""
 
     @abstractmethod
-    def log_z(self, energy: Any) -> Array:
+    def log_z(self, energy: Any) -> Float[Array, "*row"]:
         """Log Z: [] of an energy, [row] of one given conditions."""
 
     def finer(self) -> "Normaliser":
         """The same way with more nodes, by which its error is seen; itself where it has none."""
         return self
 
-    def draws(self, energy: Any, key: Array) -> Array | None:  # noqa: ARG002 - where there is a way
+    def draws(self, energy: Any, key: PRNGKeyArray) -> Float[Array, "*row dim"] | None:  # noqa: ARG002 - where there is a way
         """One independent draw [dim] of an energy, or [row, dim] given conditions; `None` where it has no way."""
         return None
 
@@ -42,7 +43,7 @@ class Closed(Normaliser):
 
     word: ClassVar[str] = "its closed form"
 
-    def log_z(self, energy: Any) -> Array:
+    def log_z(self, energy: Any) -> Float[Array, ""]:
         """As the energy says."""
         return energy.log_z()
 
@@ -52,11 +53,11 @@ class Enumerated(Normaliser):
 
     word: ClassVar[str] = "enumeration"
 
-    def log_z(self, energy: Any) -> Array:
+    def log_z(self, energy: Any) -> Float[Array, ""]:
         """The sum."""
         return enumeration.log_z(energy)
 
-    def draws(self, energy: Any, key: Array) -> Array | None:
+    def draws(self, energy: Any, key: PRNGKeyArray) -> Float[Array, "dim"] | None:
         """By the probabilities of all states, where the states fit into memory."""
         if energy.values is None or len(energy.values) ** energy.dim > 2**16:
             return None
@@ -77,11 +78,11 @@ class Transferred(Normaliser):
     shape: tuple[int, ...] = eqx.field(static=True)
     periodic: bool | tuple[bool, ...] = eqx.field(static=True)
 
-    def log_z(self, energy: Any) -> Array:
+    def log_z(self, energy: Any) -> Float[Array, ""]:
         """By the rows of the strip."""
         return transfer.log_z(energy, self.shape, periodic=self.periodic)
 
-    def draws(self, energy: Any, key: Array) -> Array | None:
+    def draws(self, energy: Any, key: PRNGKeyArray) -> Float[Array, "dim"] | None:
         """Of few spins by the probabilities of all states."""
         return Enumerated().draws(energy, key)
 
@@ -109,11 +110,11 @@ class Integrated(Normaliser):
     reach: float = eqx.field(static=True)
 
     @property
-    def nodes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The nodes [node, dim] and the logs of their weights [node]."""
+    def nodes(self) -> tuple[Float[np.ndarray, "node dim"], Float[np.ndarray, "node"]]:
+        """The nodes and the logs of their weights."""
         return self._spread(0), self._spread(1).sum(-1)
 
-    def log_z(self, energy: Any) -> Array:
+    def log_z(self, energy: Any) -> Float[Array, "*row"]:
         """The log of the weighted sum."""
         x, log_weights = self.nodes
         return logsumexp(log_weights - energy.table(jnp.asarray(x)), axis=-1)
@@ -122,7 +123,7 @@ class Integrated(Normaliser):
         """With twice as many points along each axis."""
         return Integrated(2 * self.points, self.bounds, self.center, self.scale, self.reach)
 
-    def draws(self, energy: Any, key: Array) -> Array:
+    def draws(self, energy: Any, key: PRNGKeyArray) -> Float[Array, "*row dim"]:
         """A node by its probability, moved within its cell."""
         x, log_weights = self.nodes
         chosen_key, move_key = jax.random.split(key)
@@ -131,12 +132,12 @@ class Integrated(Normaliser):
         moved = jnp.asarray(x)[chosen] + width * jax.random.uniform(move_key, width.shape, minval=-0.5, maxval=0.5)
         return jnp.clip(moved, *np.array(self.bounds).T)
 
-    def _spread(self, which: int) -> np.ndarray:
-        """What `_axis` says of each axis, its nodes or the logs of their weights, at all nodes [node, dim]."""
+    def _spread(self, which: int) -> Float[np.ndarray, "node dim"]:
+        """What `_axis` says of each axis, its nodes or the logs of their weights, at all nodes."""
         axes = [self._axis(i)[which] for i in range(len(self.bounds))]
         return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
 
-    def _axis(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+    def _axis(self, i: int) -> tuple[Float[np.ndarray, "point"], Float[np.ndarray, "point"]]:
         low, high = self.bounds[i]
         if high < inf:
             x, weights = np.polynomial.legendre.leggauss(self.points)
@@ -147,8 +148,8 @@ class Integrated(Normaliser):
         return self.center[i] + self.scale[i] * np.sinh(t), log_weights
 
 
-def _chosen(log_weights: Array, key: Array) -> Array:
-    """An index by its weight, of log weights [..., index]; of many draws the sums are made once."""
+def _chosen(log_weights: Float[Array, "*row index"], key: PRNGKeyArray) -> Int[Array, "*row"]:
+    """An index by its weight, of log weights; of many draws the sums are made once."""
     below = jnp.cumsum(jnp.exp(log_weights - log_weights.max(-1, keepdims=True)), -1)
     place = jax.random.uniform(key, below.shape[:-1]) * below[..., -1]
     return jnp.vectorize(jnp.searchsorted, signature="(n),()->()")(below, place)

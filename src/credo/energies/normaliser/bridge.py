@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array, lax
 from jax.nn import sigmoid
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 
@@ -24,17 +25,24 @@ _HALVINGS = 64
 class Bridge(NamedTuple):
     """Log Z in nats, and its standard error."""
 
-    log_z: Array
-    error: Array
+    log_z: Float[Array, ""]
+    error: Float[Array, ""]
 
 
-def log_z(energy: Any, density: dist.Distribution, draws: Array, key: Array, *, count: int | None = None) -> Bridge:
+def log_z(
+    energy: Any,
+    density: dist.Distribution,
+    draws: Float[Array, "chain draw dim"],
+    key: PRNGKeyArray,
+    *,
+    count: int | None = None,
+) -> Bridge:
     """Log Z of an energy from its draws.
 
     Args:
         energy: Its `batch` is the energies [state] of states [state, dim].
         density: A distribution of event shape [dim] that overlaps with exp(-E), e.g. the draws' own normal.
-        draws: Draws of exp(-E) / Z, [chain, draw, dim], whose autocorrelation is reckoned with.
+        draws: Draws of exp(-E) / Z, whose autocorrelation is reckoned with.
         key: The randomness of the density's draws.
         count: How many draws of the density; as many as there are of the energy where it is `None`.
 
@@ -49,8 +57,10 @@ def log_z(energy: Any, density: dist.Distribution, draws: Array, key: Array, *, 
 
 
 @eqx.filter_jit
-def _compiled(energy: Any, density: Any, draws: Array, key: Array, count: int) -> Bridge:
-    def logs(x: Array) -> Array:
+def _compiled(
+    energy: Any, density: Any, draws: Float[Array, "chain draw dim"], key: PRNGKeyArray, count: int
+) -> Bridge:
+    def logs(x: Float[Array, "state dim"]) -> Float[Array, "state"]:
         return -energy.batch(x) - density.log_prob(x)
 
     of_density = logs(density.sample(key, (count,)).astype(draws.dtype))
@@ -58,11 +68,18 @@ def _compiled(energy: Any, density: Any, draws: Array, key: Array, count: int) -
     return ratio(of_density, of_energy)
 
 
-def ratio(of_density: Array, of_energy: Array) -> Bridge:
+def ratio(of_density: Float[Array, "draw"], of_energy: Float[Array, "..."]) -> Bridge:
     """Log Z_p / Z_g by the optimal bridge.
 
+    Example:
+        Densities that differ by a factor of e everywhere.
+
+        >>> found = ratio(of_density=jnp.ones(100), of_energy=jnp.ones(100))
+        >>> round(float(found.log_z), 4)
+        1.0
+
     Args:
-        of_density: l = log of p's unnormalised density over g's, at independent draws of g, [draw].
+        of_density: l = log of p's unnormalised density over g's, at independent draws of g.
         of_energy: The same at draws of p, [chain, draw], or at independent ones, [draw].
     """
     l_g = jnp.nan_to_num(of_density, nan=-jnp.inf, neginf=-jnp.inf)
@@ -92,8 +109,8 @@ def ratio(of_density: Array, of_energy: Array) -> Bridge:
     return Bridge(c, jnp.sqrt(spread))
 
 
-def correlation_time(values: Array) -> Array:
-    """The integrated autocorrelation time [] of values [chain, draw], 1 where the draws are independent.
+def correlation_time(values: Float[Array, "chain draw"]) -> Float[Array, ""]:
+    """The integrated autocorrelation time of values, 1 where the draws are independent.
 
     The autocorrelations of all chains about the common mean, summed while those of neighbouring lags together are
     positive (Geyer 1992).

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.nn import logsumexp
+from jaxtyping import Float
 
 from credo.energies.base import Energy
 from credo.errors import ConfigError
@@ -20,10 +21,17 @@ MOST_STATES = 2**24
 """What is enumerated at most: 24 spins or binary units."""
 
 
-def log_z(energy: Energy, *, chunk: int = 2**13, most: int = MOST_STATES) -> Array:
-    """Log Z [] of an energy of discrete units, in float64 where JAX has that on (`device.precision`).
+def log_z(energy: Energy, *, chunk: int = 2**13, most: int = MOST_STATES) -> Float[Array, ""]:
+    """Log Z of an energy of discrete units, in float64 where JAX has that on (`device.precision`).
 
     It can be compiled and differentiated by the leaves of `energy`.
+
+    Example:
+        Of two spins: log(2 e + 2 / e).
+
+        >>> from credo.energies.ising import Ising
+        >>> round(float(log_z(Ising([(0, 1)]))), 4)
+        1.8201
 
     Args:
         energy: One of discrete units, or an RBM, also with Gaussian visible units.

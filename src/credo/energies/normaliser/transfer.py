@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.nn import logsumexp
+from jaxtyping import Float
 
 from credo.energies.graph import OnGraph, lattice_edges
 from credo.errors import ConfigError
@@ -21,10 +22,19 @@ WIDEST = 12
 """Of a strip: 4096 configurations of a row."""
 
 
-def log_z(energy: OnGraph, shape: Sequence[int], *, periodic: bool | Sequence[bool] = True) -> Array:
-    """Log Z [] of an Ising model on a ring (length,) or on a strip (length, width), of any couplings and fields.
+def log_z(energy: OnGraph, shape: Sequence[int], *, periodic: bool | Sequence[bool] = True) -> Float[Array, ""]:
+    """Log Z of an Ising model on a ring (length,) or on a strip (length, width), of any couplings and fields.
 
     It can be compiled and differentiated by the leaves of `energy`.
+
+    Example:
+        The ring of four spins has the log Z of all its 16 states.
+
+        >>> from credo.energies.ising import Ising
+        >>> from credo.energies.normaliser import enumeration
+        >>> ring = Ising.lattice((4,), couplings=0.3)
+        >>> round(float(log_z(ring, (4,)) - enumeration.log_z(ring)), 5)
+        0.0
 
     Args:
         energy: A model on this lattice, as `Ising.lattice(shape, periodic=periodic)` makes it.
@@ -64,8 +74,10 @@ def log_z(energy: OnGraph, shape: Sequence[int], *, periodic: bool | Sequence[bo
     return logsumexp(lax.map(lambda row: closed(*row), (rows, within[0]), batch_size=min(len(rows), 64)))
 
 
-def _swept(start: Array, along: Array, within: Array) -> Array:
-    """Log weights [2^width] of the last row from those of the first, over steps of couplings [steps, width]."""
+def _swept(
+    start: Float[Array, "rows"], along: Float[Array, "steps width"], within: Float[Array, "steps _"]
+) -> Float[Array, "rows"]:
+    """Log weights [2^width] of the last row from those of the first, over steps of couplings."""
     width = along.shape[1]
 
     def spin(log_weights: Array, coupling: Array) -> Array:

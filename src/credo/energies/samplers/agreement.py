@@ -1,12 +1,13 @@
 """Whether chains of states agree: the largest R-hat (Vehtari et al. 2021) of their numbers and energies."""
 
 import numpy as np
+from jaxtyping import Float
 
 from credo.array_stats import array_stats
 
 
-def largest_r_hat(states: np.ndarray, energies: np.ndarray) -> float:
-    """The largest R-hat of states [chain, draw, dim] and energies [chain, draw]; NaN where there is none."""
+def largest_r_hat(states: Float[np.ndarray, "chain draw dim"], energies: Float[np.ndarray, "chain draw"]) -> float:
+    """The largest R-hat of states and energies; NaN where there is none."""
     numbers = np.concatenate([energies[..., None], states], -1)
     if not np.isfinite(numbers).all():
         return np.nan

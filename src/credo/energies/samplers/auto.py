@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Sampler, Stepping, Walkers
 from credo.energies.samplers.gibbs import Gibbs
@@ -29,16 +30,16 @@ class Auto(Stepping):
     def check(self, energy: States) -> None:
         """Everything fits."""
 
-    def start(self, energy: States, x: Array) -> Walkers:
+    def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:
         """As the sampler for this energy."""
         return self.of(energy).start(energy, x)
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
         """As the sampler for this energy."""
         return self.of(energy).step(energy, walkers, key)
 
     def run(
-        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
-    ) -> tuple[Walkers, Array]:
+        self, energy: States, walkers: Walkers, key: PRNGKeyArray, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Float[Array, ""]]:
         """As the sampler for this energy."""
         return self.of(energy).run(energy, walkers, key, steps, adapt=adapt)

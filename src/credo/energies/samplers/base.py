@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 
 from credo.energies.states import States
 from credo.errors import ConfigError
@@ -22,8 +23,8 @@ class Walkers(NamedTuple):
     - **memory** - what else the sampler keeps, e.g. replicas at other temperatures.
     """
 
-    x: Array
-    scale: Array
+    x: Float[Array, "chain dim"]
+    scale: Float[Array, ""]
     memory: Any = None
 
 
@@ -62,15 +63,15 @@ class Sampler(eqx.Module):
         """The sampler whose transitions are these ones seen backwards in time: itself where they are reversible."""
         return self
 
-    def start(self, energy: States, x: Array) -> Walkers:  # noqa: ARG002 - for those that remember
-        """Walkers at states x [chain, dim]."""
+    def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:  # noqa: ARG002 - for those that remember
+        """Walkers at states x."""
         return Walkers(x, jnp.ones((), x.dtype))
 
     @abstractmethod
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One transition of all chains, and their mean acceptance probability [], 1 where nothing is rejected."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One transition of all chains, and their mean acceptance probability, 1 where nothing is rejected."""
 
-    def tuned(self, walkers: Walkers, acceptance: Array, gain: float | None = None) -> Walkers:
+    def tuned(self, walkers: Walkers, acceptance: Float[Array, ""], gain: float | None = None) -> Walkers:
         """The walkers with a scale that is nearer to the one of the target acceptance.
 
         Without a `gain` it is the larger the more chains there are, as their mean is then less noisy.
@@ -81,21 +82,23 @@ class Sampler(eqx.Module):
         return walkers._replace(scale=walkers.scale * jnp.exp(gain * (acceptance - self.target)))
 
     def run(
-        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
-    ) -> tuple[Walkers, Array]:
-        """Many transitions, and their mean acceptance probability []."""
+        self, energy: States, walkers: Walkers, key: PRNGKeyArray, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Float[Array, ""]]:
+        """Many transitions, and their mean acceptance probability."""
 
-        def one(walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+        def one(walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
             walkers, acceptance = self.step(energy, walkers, key)
             return (self.tuned(walkers, acceptance) if adapt else walkers), acceptance
 
         walkers, acceptance = lax.scan(one, walkers, jax.random.split(key, self.steps if steps is None else steps))
         return walkers, acceptance.mean()
 
-    def draws(self, energy: States, walkers: Walkers, key: Array, count: int) -> tuple[Walkers, Array]:
-        """`count` draws of every chain, `steps` transitions apart, [draw, chain, dim]."""
+    def draws(
+        self, energy: States, walkers: Walkers, key: PRNGKeyArray, count: int
+    ) -> tuple[Walkers, Float[Array, "draw chain dim"]]:
+        """`count` draws of every chain, `steps` transitions apart."""
 
-        def one(walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+        def one(walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, "chain dim"]]:
             walkers, _ = self.run(energy, walkers, key)
             return walkers, walkers.x
 
@@ -119,17 +122,19 @@ class Stepping(Sampler):
                 "gibbs, mh or auto"
             )
 
-    def start(self, energy: States, x: Array) -> Walkers:
-        """Walkers at states x [chain, dim] that step by `step_size`."""
+    def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:
+        """Walkers at states x that step by `step_size`."""
         return super().start(energy, x)._replace(scale=jnp.asarray(self.step_size, x.dtype))
 
 
-def accepted(log_ratio: Array, key: Array) -> tuple[Array, Array]:
-    """Metropolis' decision [chain] for log ratios [chain], NaN being no, and the mean of their probabilities []."""
+def accepted(log_ratio: Float[Array, "chain"], key: PRNGKeyArray) -> tuple[Bool[Array, "chain"], Float[Array, ""]]:
+    """Metropolis' decision for log ratios, NaN being no, and the mean of their probabilities."""
     probability = jnp.exp(jnp.minimum(jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio), 0.0))
     return jax.random.uniform(key, probability.shape, probability.dtype) < probability, probability.mean()
 
 
-def settled(old: Array, new: Array, accepted: Array) -> Array:
-    """New states where chains accepted, old ones elsewhere; [chain, ...] each, `accepted` [chain]."""
+def settled(
+    old: Shaped[Array, "chain *rest"], new: Shaped[Array, "chain *rest"], accepted: Bool[Array, "chain"]
+) -> Shaped[Array, "chain *rest"]:
+    """New states where chains accepted, old ones elsewhere."""
     return jnp.where(accepted.reshape(-1, *[1] * (old.ndim - 1)), new, old)

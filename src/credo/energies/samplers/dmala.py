@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import log_softmax
+from jaxtyping import Bool, Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
 from credo.energies.states import States, slopes
 from credo.energies.uniforms import uniforms
 from credo.errors import ConfigError
 
-Slopes = tuple[Array, Array]
+Slopes = tuple[Float[Array, "chain"], Float[Array, "chain dim"]]
 """The energies [chain] of states, and their gradients [chain, dim]."""
 
 
@@ -38,17 +39,17 @@ class Dmala(Stepping):
                 f"sampler: dmala moves discrete units, but {energy.name} has real numbers; choose mala, hmc or auto"
             )
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One proposal for all chains, and their mean acceptance probability []."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One proposal for all chains, and their mean acceptance probability."""
         walkers, _, rate = _moved(energy, walkers, slopes(energy, walkers.x), key)
         return walkers, rate
 
     def run(
-        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
-    ) -> tuple[Walkers, Array]:
+        self, energy: States, walkers: Walkers, key: PRNGKeyArray, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Float[Array, ""]]:
         """As that of all samplers, but the slopes of a state are computed once, not in both steps that know it."""
 
-        def one(state: tuple[Walkers, Slopes], key: Array) -> tuple[tuple[Walkers, Slopes], Array]:
+        def one(state: tuple[Walkers, Slopes], key: PRNGKeyArray) -> tuple[tuple[Walkers, Slopes], Array]:
             walkers, here, rate = _moved(energy, *state, key)
             return ((self.tuned(walkers, rate) if adapt else walkers), here), rate
 
@@ -57,8 +58,10 @@ class Dmala(Stepping):
         return walkers, rates.mean()
 
 
-def _moved(energy: States, walkers: Walkers, here: Slopes, key: Array) -> tuple[Walkers, Slopes, Array]:
-    """The walkers after one proposal, the slopes where they are, and the mean acceptance probability []."""
+def _moved(
+    energy: States, walkers: Walkers, here: Slopes, key: PRNGKeyArray
+) -> tuple[Walkers, Slopes, Float[Array, ""]]:
+    """The walkers after one proposal, the slopes where they are, and the mean acceptance probability."""
     move_key, accept_key = jax.random.split(key)
     x, (energies, gradient) = walkers.x, here
     values = jnp.asarray(energy.values, x.dtype)
@@ -75,13 +78,18 @@ def _moved(energy: States, walkers: Walkers, here: Slopes, key: Array) -> tuple[
     return walkers._replace(x=settled(x, proposed, yes)), here, rate
 
 
-def _log_p(x: Array, gradient: Array, values: Array, eps: Array) -> Array:
-    """Of each value and each unit of states x [chain, dim], [value, chain, dim]: the fastest order of a few values."""
+def _log_p(
+    x: Float[Array, "chain dim"],
+    gradient: Float[Array, "chain dim"],
+    values: Float[Array, "value"],
+    eps: Float[Array, ""],
+) -> Float[Array, "value chain dim"]:
+    """Of each value and each unit of states x: the fastest order of a few values."""
     change = values[:, None, None] - x
     logits: Any = -0.5 * gradient * change - 0.5 * jnp.square(change / eps)
     return log_softmax(logits.astype(x.dtype), 0)
 
 
-def _of(log_p: Array, chosen: Array) -> Array:
-    """The log probability [chain] of the values that are chosen, [value, chain, dim]."""
+def _of(log_p: Float[Array, "value chain dim"], chosen: Bool[Array, "value chain dim"]) -> Float[Array, "chain"]:
+    """The log probability of the values that are chosen."""
     return jnp.where(chosen, log_p, 0).sum((0, 2))

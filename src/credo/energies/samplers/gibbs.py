@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Sampler, Walkers
 from credo.energies.states import States
@@ -38,7 +39,7 @@ class Gibbs(Sampler):
         """The sweep in the other order of blocks."""
         return Gibbs(self.steps, not self.backwards)
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
         """One sweep of all chains; nothing is rejected."""
         x = energy.sweep(walkers.x, key, backwards=self.backwards)
         return walkers._replace(x=x), jnp.ones((), x.dtype)
@@ -47,11 +48,11 @@ class Gibbs(Sampler):
         self,
         energy: States,
         walkers: Walkers,
-        key: Array,
+        key: PRNGKeyArray,
         steps: int | None = None,
         *,
         adapt: bool = False,  # noqa: ARG002 - there is nothing to adapt
-    ) -> tuple[Walkers, Array]:
+    ) -> tuple[Walkers, Float[Array, ""]]:
         """Many sweeps; nothing is rejected."""
         self.check(energy)
         keys = jax.random.split(key, self.steps if steps is None else steps)

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
 from credo.energies.states import States, slopes
@@ -30,8 +31,8 @@ class Hmc(Stepping):
     word: ClassVar[str] = "hmc"
     target: ClassVar[float | None] = 0.8
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One trajectory of all chains, and their mean acceptance probability []."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One trajectory of all chains, and their mean acceptance probability."""
         momentum_key, jitter_key, accept_key = jax.random.split(key, 3)
         x = walkers.x
         spread = jax.random.uniform(jitter_key, (len(x), 1), x.dtype, -self.jitter, self.jitter)

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Stepping, Walkers
 from credo.energies.states import States, slopes
@@ -30,7 +31,7 @@ class Langevin(Stepping):
     word: ClassVar[str] = "langevin"
     unbiased: ClassVar[bool] = False
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
         """One step of all chains; nothing is rejected."""
         x, eps = walkers.x, walkers.scale
         _, gradient = slopes(energy, x)

@@ -10,6 +10,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
 from credo.energies.states import States, slopes
@@ -28,8 +29,8 @@ class Mala(Stepping):
     word: ClassVar[str] = "mala"
     target: ClassVar[float | None] = 0.574
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One proposal for all chains, and their mean acceptance probability []."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One proposal for all chains, and their mean acceptance probability."""
         move_key, accept_key = jax.random.split(key)
         x, eps = walkers.x, walkers.scale
         here, gradient = slopes(energy, x)
@@ -44,8 +45,8 @@ class Mala(Stepping):
         return walkers._replace(x=settled(x, proposed, yes)), rate
 
 
-def _drift(gradient: Array, eps: Array) -> Array:
-    """Down the gradients [chain, dim], in units of eps, truncated."""
+def _drift(gradient: Float[Array, "chain dim"], eps: Float[Array, ""]) -> Float[Array, "chain dim"]:
+    """Down the gradients, in units of eps, truncated."""
     drift = -0.5 * eps * gradient
     length = jnp.linalg.norm(drift, axis=-1, keepdims=True)
     return drift * jnp.minimum(1.0, _FARTHEST * sqrt(gradient.shape[-1]) / jnp.maximum(length, 1e-30))

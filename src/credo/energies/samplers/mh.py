@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Stepping, Walkers, accepted, settled
 from credo.energies.states import States
@@ -24,8 +25,8 @@ class Mh(Stepping):
     def check(self, energy: States) -> None:
         """Everything fits."""
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One proposal for all chains, and their mean acceptance probability []."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One proposal for all chains, and their mean acceptance probability."""
         move_key, accept_key = jax.random.split(key)
         x, values = walkers.x, energy.values
         if values is None:
@@ -37,8 +38,8 @@ class Mh(Stepping):
         return walkers._replace(x=settled(x, proposed, yes)), rate
 
 
-def flipped(x: Array, values: tuple[float, ...], key: Array) -> Array:
-    """States [chain, dim] one of whose units, another one in each chain, has another of its `values`."""
+def flipped(x: Float[Array, "chain dim"], values: tuple[float, ...], key: PRNGKeyArray) -> Float[Array, "chain dim"]:
+    """States one of whose units, another one in each chain, has another of its `values`."""
     unit_key, shift_key = jax.random.split(key)
     chains, dim = x.shape
     unit = jax.random.randint(unit_key, (chains,), 0, dim)

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
 from numpyro.infer.hmc import hmc
 
 from credo.energies.samplers.base import Stepping, Walkers
@@ -30,16 +31,18 @@ class Nuts(Stepping):
     word: ClassVar[str] = "nuts"
     target: ClassVar[float | None] = 0.8
 
-    def start(self, energy: States, x: Array) -> Walkers:
-        """Walkers at states x [chain, dim] with unit masses; they remember the inverse masses [dim]."""
+    def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:
+        """Walkers at states x with unit masses; they remember the inverse masses [dim]."""
         return super().start(energy, x)._replace(memory=jnp.ones(x.shape[1], x.dtype))
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One trajectory of each chain, and their mean acceptance statistic []."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One trajectory of each chain, and their mean acceptance statistic."""
         real = jnp.result_type(float)
         scale, inverse_mass = walkers.scale.astype(real), walkers.memory.astype(real)
 
-        def one(chain: Array, x: Array, key: Array) -> tuple[Array, Array]:
+        def one(
+            chain: Int[Array, ""], x: Float[Array, "dim"], key: PRNGKeyArray
+        ) -> tuple[Float[Array, "dim"], Float[Array, ""]]:
             begin, transition = hmc(_potential(energy, chain), algo="NUTS")
             fixed = {"adapt_step_size": False, "adapt_mass_matrix": False, "max_tree_depth": self.max_tree_depth}
             state = begin(x, 0, scale, inverse_mass, rng_key=key, **fixed)
@@ -51,9 +54,9 @@ class Nuts(Stepping):
         return walkers._replace(x=x.astype(dtype)), rates.mean().astype(dtype)
 
     def run(
-        self, energy: States, walkers: Walkers, key: Array, steps: int | None = None, *, adapt: bool = False
-    ) -> tuple[Walkers, Array]:
-        """Many transitions and their mean acceptance statistic []; a warm-up learns the masses half-way."""
+        self, energy: States, walkers: Walkers, key: PRNGKeyArray, steps: int | None = None, *, adapt: bool = False
+    ) -> tuple[Walkers, Float[Array, ""]]:
+        """Many transitions and their mean acceptance statistic; a warm-up learns the masses half-way."""
         steps = self.steps if steps is None else steps
         if not adapt or steps < 8:
             return super().run(energy, walkers, key, steps, adapt=adapt)
@@ -69,7 +72,7 @@ class Nuts(Stepping):
         return super().run(energy, walkers, last, steps - 2 * quarter, adapt=True)
 
 
-def _potential(energy: States, chain: Array) -> Any:
+def _potential(energy: States, chain: Int[Array, ""]) -> Any:
     """E of the state [dim] of one chain, given its own row of conditions where there are some."""
     energy = energy.row(chain)
     return lambda x: energy.batch(x[None])[0]

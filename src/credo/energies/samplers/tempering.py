@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo.energies.samplers.base import Sampler, Walkers
 from credo.energies.states import States
@@ -27,8 +28,8 @@ class Replicas(NamedTuple):
     """
 
     walkers: Walkers
-    rates: Array
-    odd: Array
+    rates: Float[Array, "rung"]
+    odd: Int[Array, ""]
 
 
 class Tempering(Sampler):
@@ -64,14 +65,14 @@ class Tempering(Sampler):
         """As the inner sampler does."""
         self.sampler.check(energy)
 
-    def start(self, energy: States, x: Array) -> Walkers:
-        """Walkers whose replicas all start at x [chain, dim]."""
+    def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:
+        """Walkers whose replicas all start at x."""
         betas = jnp.asarray(self.ladder, x.dtype)
         replicas = jax.vmap(lambda beta: self.sampler.start(energy.tempered(beta), x))(betas)
         return Walkers(x, replicas.scale[0], Replicas(replicas, jnp.zeros_like(betas), jnp.zeros((), int)))
 
-    def step(self, energy: States, walkers: Walkers, key: Array) -> tuple[Walkers, Array]:
-        """One run of every replica and one exchange; the mean acceptance probability [] of the first rung's moves."""
+    def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
+        """One run of every replica and one exchange; the mean acceptance probability of the first rung's moves."""
         move_key, swap_key = jax.random.split(key)
         memory: Replicas = walkers.memory
         betas = jnp.asarray(self.ladder, walkers.x.dtype)
@@ -79,7 +80,7 @@ class Tempering(Sampler):
         replicas = memory.walkers._replace(x=memory.walkers.x.at[0].set(walkers.x))
         keys = jax.random.split(move_key, len(betas))
 
-        def moved(beta: Array, one: Walkers, key: Array) -> tuple[Walkers, Array]:
+        def moved(beta: Float[Array, ""], one: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:
             return self.sampler.run(energy.tempered(beta), one, key)
 
         replicas, rates = jax.vmap(moved)(betas, replicas, keys)
@@ -87,20 +88,26 @@ class Tempering(Sampler):
         memory = Replicas(replicas._replace(x=x), rates, 1 - memory.odd)
         return Walkers(x[0], replicas.scale[0], memory), rates[0]
 
-    def tuned(self, walkers: Walkers, acceptance: Array, gain: float | None = None) -> Walkers:  # noqa: ARG002
+    def tuned(self, walkers: Walkers, acceptance: Float[Array, ""], gain: float | None = None) -> Walkers:  # noqa: ARG002
         """Every rung's scale steered by its own rate, whatever `acceptance` says of the first."""
         memory: Replicas = walkers.memory
         replicas = jax.vmap(lambda one, rate: self.sampler.tuned(one, rate, gain))(memory.walkers, memory.rates)
         return walkers._replace(scale=replicas.scale[0], memory=memory._replace(walkers=replicas))
 
 
-def exchanged(energy: States, betas: Array, x: Array, odd: Array, key: Array) -> Array:
-    """The states [rung, chain, dim] after neighbours were offered an exchange.
+def exchanged(
+    energy: States,
+    betas: Float[Array, "rung"],
+    x: Float[Array, "rung chain dim"],
+    odd: Int[Array, ""],
+    key: PRNGKeyArray,
+) -> Float[Array, "rung chain dim"]:
+    """The states after neighbours were offered an exchange.
 
     Args:
         energy: That of inverse temperature 1.
-        betas: The ladder [rung].
-        x: The states [rung, chain, dim].
+        betas: The ladder.
+        x: The states.
         odd: Whether the pairs are (1, 2), (3, 4), ... or (0, 1), (2, 3), ...
         key: The decisions' randomness.
     """

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Float
 
 HIGHEST = 1e8
 """Potentials above this are left before the first trajectory; no posterior that can be sampled has them."""
@@ -19,7 +20,9 @@ _MOST_STEPS = 300
 _FIRST_LENGTH, _LONGER, _SHORTER = 0.1, 1.5, 0.3
 
 
-def lowered(energy: Callable[[Array], Array], z: Array) -> tuple[Array, Array]:
+def lowered(
+    energy: Callable[[Array], Array], z: Float[Array, "dim"]
+) -> tuple[Float[Array, "dim"], Float[Array, "dim"]]:
     """A point from which to go on: z itself where its potential is below `HIGHEST`, else one downhill from it.
 
     Steps have a length of their own and only the direction of the gradient, which may be as large as numbers are; a
@@ -27,10 +30,10 @@ def lowered(energy: Callable[[Array], Array], z: Array) -> tuple[Array, Array]:
 
     Args:
         energy: the potential of z.
-        z: flat, unconstrained [dim].
+        z: flat, unconstrained.
 
     Returns:
-        The point and the gradient there [dim].
+        The point and the gradient there.
     """
     slope = jax.value_and_grad(energy)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.inference.assemble import assemble
 from credo.inference.convergence import running
@@ -27,7 +27,7 @@ class Group(Mapping[str, np.ndarray]):
         self._block, self._group = block, group
         self._sites = [site for site in sites if only is None or site in only]
 
-    def __getitem__(self, site: str) -> np.ndarray:
+    def __getitem__(self, site: str) -> Shaped[np.ndarray, "chains draws ..."]:
         return self._block[f"{self._group}/{site}"]
 
     def __iter__(self) -> Iterator[str]:
@@ -49,17 +49,22 @@ class Draws:
     """
 
     def __init__(
-        self, settings: Settings, problem: Problem, key: jax.Array, most: int, spill: Callable[[Block], Block]
+        self, settings: Settings, problem: Problem, key: PRNGKeyArray, most: int, spill: Callable[[Block], Block]
     ) -> None:
         self._settings, self._problem, self._spill = settings, problem, spill
         self._evaluate = Evaluation(problem, key, most=most)
 
-    def block(self, latents: Mapping[str, np.ndarray], info: Mapping[str, np.ndarray], first: int) -> Block:
+    def block(
+        self,
+        latents: Mapping[str, Shaped[np.ndarray, "chains draws ..."]],
+        info: Mapping[str, Shaped[np.ndarray, "chains draws"]],
+        first: int,
+    ) -> Block:
         """What is derived from draws, and what the kernel reported of them.
 
         Args:
-            latents: [chains, draws, ...] by site, as `Kernel.latents` has them.
-            info: [chains, draws] by name.
+            latents: by site, as `Kernel.latents` has them.
+            info: by name.
             first: the number of the first of the draws.
         """
         groups: dict[str, Mapping[str, Any]] = {**self._evaluate(latents, first), "sample_stats": _statistics(info)}
@@ -82,8 +87,8 @@ class Draws:
         judged = [Group(block, "posterior", stop.variables) for block in blocks]
         return running(judged, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
 
-    def tree(self, blocks: Sequence[Block], start: Mapping[str, np.ndarray]) -> xr.DataTree:
-        """All blocks as one tree; and where the chains began, by latent [chain, ...], unconstrained."""
+    def tree(self, blocks: Sequence[Block], start: Mapping[str, Shaped[np.ndarray, "chain ..."]]) -> xr.DataTree:
+        """All blocks as one tree; and where the chains began, by latent, unconstrained."""
         groups: dict[str, dict[str, Any]] = {}
         for name in blocks[0]:
             if not all(name in block for block in blocks):
@@ -94,15 +99,19 @@ class Draws:
         groups["start"] = self._beginnings(start)
         return assemble(self._problem, groups, self._evaluate.missing)
 
-    def _beginnings(self, start: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Where the chains began, of what the verdict is about, [chain, ...] in the latents' own space."""
+    def _beginnings(
+        self, start: Mapping[str, Shaped[np.ndarray, "chain ..."]]
+    ) -> dict[str, Shaped[np.ndarray, "chain ..."]]:
+        """Where the chains began, of what the verdict is about, in the latents' own space."""
         points = self._evaluate({name: values[:, None] for name, values in start.items()})["posterior"]
         judged, called = self._problem.judged, self._problem.names.variable
         return {name: values[:, 0] for name, values in points.items() if called(name) in judged}
 
 
-def _moments(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Means and variances of a block, each [chains, 1, ...]."""
+def _moments(
+    draws: Mapping[str, Shaped[np.ndarray, "chains draws ..."]],
+) -> dict[str, dict[str, Float[np.ndarray, "chains 1 ..."]]]:
+    """Means and variances of a block."""
     chains, count = next(iter(draws.values())).shape[:2] if draws else (0, 0)
     return {
         "posterior_count": {"draws": np.full((chains, 1), count)},
@@ -111,5 +120,7 @@ def _moments(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]
     }
 
 
-def _statistics(info: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _statistics(
+    info: Mapping[str, Shaped[np.ndarray, "chains draws"]],
+) -> dict[str, Shaped[np.ndarray, "chains draws"]]:
     return {name: values.astype(int) if name == "tree_depth" else values for name, values in sorted(info.items())}

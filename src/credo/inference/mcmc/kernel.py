@@ -20,6 +20,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 
 from credo.inference.mcmc.layout import Layout
 from credo.inference.result import Result
@@ -55,7 +57,7 @@ class Kernel(eqx.Module):
         return resolve_name(cls.whole)(**settings, kernel=cls(**own))
 
     @abc.abstractmethod
-    def init(self, program: BoundModel, start: Start, key: jax.Array, warmup: int) -> Any:
+    def init(self, program: BoundModel, start: Start, key: PRNGKeyArray, warmup: int) -> Any:
         """The State of a chain that begins at a point.
 
         Args:
@@ -74,12 +76,12 @@ class Kernel(eqx.Module):
         z: dict[str, Any] = state.z
         return z
 
-    def log_density(self, state: Any) -> jax.Array:
+    def log_density(self, state: Any) -> Float[Array, ""]:
         """The log density at a state, in unconstrained space."""
         log_density: jax.Array = state.log_density
         return log_density
 
-    def is_finite(self, state: Any) -> jax.Array:
+    def is_finite(self, state: Any) -> Bool[Array, ""]:
         """Whether a chain can go on from a state."""
         return jnp.isfinite(self.log_density(state))
 
@@ -99,13 +101,19 @@ class Kernel(eqx.Module):
         """What `adapt_metric` needs of a state besides its latents: gradients of the potential [dim], flat."""
         return None
 
-    def adapt_metric(self, states: Any, z: np.ndarray, gradients: np.ndarray, layout: Layout) -> Any:  # noqa: ARG002
+    def adapt_metric(
+        self,
+        states: Any,
+        z: Float[np.ndarray, "chains draws dim"],  # noqa: ARG002
+        gradients: Shaped[np.ndarray, "chains draws ..."],  # noqa: ARG002
+        layout: Layout,  # noqa: ARG002
+    ) -> Any:
         """The states with what all chains together have learned, at the end of a window of the warm-up.
 
         Args:
             states: of all chains.
-            z: continuous latents of recent draws [chains, draws, dim], flat and unconstrained.
-            gradients: what `gradients` returned for them [chains, draws, ...].
+            z: continuous latents of recent draws, flat and unconstrained.
+            gradients: what `gradients` returned for them.
             layout: how the chains run.
         """
         return states

@@ -7,8 +7,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 from jax.sharding import AxisType, PartitionSpec
+from jaxtyping import Int
 
 from credo.models.binding import BoundModel
 
@@ -78,7 +79,7 @@ def _in_turn(one: Any, inputs: Any, count: Any) -> Any:
     first = jax.tree.map(lambda a: a[0], inputs)
     room = jax.tree.map(lambda a: jnp.zeros((_length(inputs), *a.shape), a.dtype), jax.eval_shape(one, first))
 
-    def put(i: jax.Array, filled: Any) -> Any:
+    def put(i: Int[Array, ""], filled: Any) -> Any:
         result = one(jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, i, keepdims=False), inputs))
         return jax.tree.map(lambda all_, new: lax.dynamic_update_index_in_dim(all_, new, i, 0), filled, result)
 

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.linalg import solve_triangular
+from jaxtyping import Float
 
 from credo.inference.mcmc import shape as shapes
 from credo.inference.mcmc.shape import Shape
@@ -41,19 +42,19 @@ class Metric(eqx.Module):
     """A linear map T from y to z, both flat [dim]."""
 
     @abc.abstractmethod
-    def forward(self, y: Array) -> Array:
+    def forward(self, y: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """T y."""
 
     @abc.abstractmethod
-    def backward(self, z: Array) -> Array:
+    def backward(self, z: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """T^-1 z."""
 
     @abc.abstractmethod
-    def pull(self, gradient: Array) -> Array:
+    def pull(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """T' g: a gradient with respect to z as one with respect to y."""
 
     @abc.abstractmethod
-    def push(self, gradient: Array) -> Array:
+    def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """T'^-1 g: a gradient with respect to y as one with respect to z."""
 
     def is_sound(self) -> bool:
@@ -62,13 +63,15 @@ class Metric(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def scaled(cls, scale: Array) -> Self:
-        """The map that multiplies by `scale` [dim]; arrays have the shapes of any other of its kind."""
+    def scaled(cls, scale: Float[Array, "dim"]) -> Self:
+        """The map that multiplies by `scale`; arrays have the shapes of any other of its kind."""
 
     @classmethod
     @abc.abstractmethod
-    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
-        """The shape for draws and gradients [draws, dim], both centred; `edge` as in `shape.learned`."""
+    def learned(
+        cls, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float = math.inf
+    ) -> Shape:
+        """The shape for draws and gradients, both centred; `edge` as in `shape.learned`."""
 
     @classmethod
     @abc.abstractmethod
@@ -79,32 +82,34 @@ class Metric(eqx.Module):
 class Diagonal(Metric):
     """Each coordinate has its scale [dim]."""
 
-    scale: Array
+    scale: Float[Array, "dim"]
 
     @override
-    def forward(self, y: Array) -> Array:
+    def forward(self, y: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self.scale * y
 
     @override
-    def backward(self, z: Array) -> Array:
+    def backward(self, z: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return z / self.scale
 
     @override
-    def pull(self, gradient: Array) -> Array:
+    def pull(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self.scale * gradient
 
     @override
-    def push(self, gradient: Array) -> Array:
+    def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return gradient / self.scale
 
     @classmethod
     @override
-    def scaled(cls, scale: Array) -> Self:
+    def scaled(cls, scale: Float[Array, "dim"]) -> Self:
         return cls(scale)
 
     @classmethod
     @override
-    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+    def learned(
+        cls, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float = math.inf
+    ) -> Shape:
         return shapes.plain(shapes.scales(z, g))
 
     @classmethod
@@ -116,22 +121,22 @@ class Diagonal(Metric):
 class Dense(Metric):
     """A lower triangular matrix [dim, dim]."""
 
-    factor: Array
+    factor: Float[Array, "dim dim"]
 
     @override
-    def forward(self, y: Array) -> Array:
+    def forward(self, y: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self.factor @ y
 
     @override
-    def backward(self, z: Array) -> Array:
+    def backward(self, z: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return solve_triangular(self.factor, z, lower=True)
 
     @override
-    def pull(self, gradient: Array) -> Array:
+    def pull(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self.factor.T @ gradient
 
     @override
-    def push(self, gradient: Array) -> Array:
+    def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return solve_triangular(self.factor, gradient, lower=True, trans="T")
 
     @override
@@ -140,12 +145,14 @@ class Dense(Metric):
 
     @classmethod
     @override
-    def scaled(cls, scale: Array) -> Self:
+    def scaled(cls, scale: Float[Array, "dim"]) -> Self:
         return cls(jnp.diag(scale))
 
     @classmethod
     @override
-    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+    def learned(
+        cls, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float = math.inf
+    ) -> Shape:
         return shapes.learned(z, g, edge)
 
     @classmethod
@@ -165,41 +172,43 @@ class LowRank(Metric):
         stretch: S [rank].
     """
 
-    scale: Array
-    vectors: Array
-    stretch: Array
+    scale: Float[Array, "dim"]
+    vectors: Float[Array, "dim rank"]
+    stretch: Float[Array, "rank"]
 
     RANK = 32
     """How many directions at most."""
 
     @override
-    def forward(self, y: Array) -> Array:
+    def forward(self, y: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self.scale * self._stretched(y, self.stretch)
 
     @override
-    def backward(self, z: Array) -> Array:
+    def backward(self, z: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self._stretched(z / self.scale, 1.0 / self.stretch)
 
     @override
-    def pull(self, gradient: Array) -> Array:
+    def pull(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self._stretched(self.scale * gradient, self.stretch)
 
     @override
-    def push(self, gradient: Array) -> Array:
+    def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self._stretched(gradient, 1.0 / self.stretch) / self.scale
 
-    def _stretched(self, vector: Array, stretch: Array) -> Array:
+    def _stretched(self, vector: Float[Array, "dim"], stretch: Float[Array, "rank"]) -> Float[Array, "dim"]:
         return vector + self.vectors @ ((stretch - 1.0) * (self.vectors.T @ vector))
 
     @classmethod
     @override
-    def scaled(cls, scale: Array) -> Self:
+    def scaled(cls, scale: Float[Array, "dim"]) -> Self:
         rank = min(cls.RANK, scale.shape[0])
         return cls(scale, jnp.zeros((scale.shape[0], rank), scale.dtype), jnp.ones(rank, scale.dtype))
 
     @classmethod
     @override
-    def learned(cls, z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
+    def learned(
+        cls, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float = math.inf
+    ) -> Shape:
         return Dense.learned(z, g, edge).strongest(cls.RANK)
 
     @classmethod
@@ -225,15 +234,15 @@ def kind(name: str, dim: int) -> type[Metric]:
     return Dense if dim <= MOST_DENSE else LowRank if dim <= MOST_LOW_RANK else Diagonal
 
 
-def from_gradient(name: str, gradient: Array) -> Metric:
-    """A first guess from one gradient [dim]: far out in a normal posterior, it is about one over the variance."""
+def from_gradient(name: str, gradient: Float[Array, "dim"]) -> Metric:
+    """A first guess from one gradient: far out in a normal posterior, it is about one over the variance."""
     scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
     finite = jnp.isfinite(gradient)
     return kind(name, gradient.shape[0]).scaled(jnp.where(finite, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
 
 
-def fit(name: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
-    """The metric for draws and gradients [chains, draws, dim], each chain taken from its own mean.
+def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]) -> Metric | None:
+    """The metric for draws and gradients, each chain taken from its own mean.
 
     Returns:
         `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
@@ -249,7 +258,9 @@ def fit(name: str, z: np.ndarray, g: np.ndarray) -> Metric | None:
     return metric if metric is not None and metric.is_sound() else None
 
 
-def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+def _best(
+    which: type[Metric], z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]
+) -> Shape | None:
     """What suits recent draws best: a scale per coordinate, or all that the kind can be.
 
     The latter is learned from all draws, or from the later ones alone where the chains have only just arrived.
@@ -260,7 +271,12 @@ def _best(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
     return _learned(chosen, learn_from(z), learn_from(g), shapes.noticeable(learn_from(z)))
 
 
-def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarray) -> float:
+def _held_out(
+    which: type[Metric],
+    learn_from: Draws,
+    z: Float[np.ndarray, "chains draws dim"],
+    g: Float[np.ndarray, "chains draws dim"],
+) -> float:
     """The Fisher divergence of the later draws of every second chain, learned from the other chains, and vice versa.
 
     Of one chain, every second draw is held out. Directions cost a part for each latent in as many as there are draws.
@@ -277,22 +293,29 @@ def _held_out(which: type[Metric], learn_from: Draws, z: np.ndarray, g: np.ndarr
     return loss if math.isfinite(loss) else math.inf
 
 
-def _learned_or_none(which: type[Metric], z: np.ndarray, g: np.ndarray) -> Shape | None:
+def _learned_or_none(
+    which: type[Metric], z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]
+) -> Shape | None:
     try:
         return _learned(which, z, g)
     except np.linalg.LinAlgError:
         return None
 
 
-def _learned(which: type[Metric], z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape | None:
+def _learned(
+    which: type[Metric],
+    z: Float[np.ndarray, "chains draws dim"],
+    g: Float[np.ndarray, "chains draws dim"],
+    edge: float = math.inf,
+) -> Shape | None:
     draws = shapes.centred(z, g)
     return None if draws is None else which.learned(*draws, edge)
 
 
-def _all(draws: np.ndarray) -> np.ndarray:
+def _all(draws: Float[np.ndarray, "chains draws dim"]) -> Float[np.ndarray, "chains draws dim"]:
     return draws
 
 
-def _later(draws: np.ndarray) -> np.ndarray:
+def _later(draws: Float[np.ndarray, "chains draws dim"]) -> Float[np.ndarray, "chains later dim"]:
     """The later half of draws [chains, draws, ...]."""
     return draws[:, draws.shape[1] // 2 :]

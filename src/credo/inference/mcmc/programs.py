@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
+from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
 
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
@@ -22,8 +23,8 @@ def start(
     layout: Layout,
     beginning: Beginning,
     program: BoundModel,
-    chains: int,
-    keys: jax.Array,
+    chains: int | Int[Array, ""],
+    keys: Shaped[Array, "chains ..."],
     modes: Any = None,
 ) -> Any:
     """The chains' first states.
@@ -49,7 +50,7 @@ def start(
 
 
 def _first(
-    kernel: Kernel, beginning: Beginning, program: BoundModel, key: jax.Array, mode: Any, from_prior: Any
+    kernel: Kernel, beginning: Beginning, program: BoundModel, key: PRNGKeyArray, mode: Any, from_prior: Any
 ) -> Start:
     """Where one chain begins."""
     if mode is not None:
@@ -61,14 +62,19 @@ def _first(
 
 
 @jax.jit
-def first_points(kernel: Kernel, states: Any) -> tuple[jax.Array, dict[str, Any]]:
+def first_points(kernel: Kernel, states: Any) -> tuple[Bool[Array, "chains"], dict[str, Shaped[Array, "chains ..."]]]:
     """Whether each chain is at a point from which to go on, and where it is, by site, unconstrained."""
     return jax.vmap(kernel.is_finite)(states), jax.vmap(kernel.latents)(states)
 
 
 @jax.jit
 def advance(
-    kernel: Kernel, layout: Layout, program: BoundModel, chains: int, states: Any, count: int
+    kernel: Kernel,
+    layout: Layout,
+    program: BoundModel,
+    chains: int | Int[Array, ""],
+    states: Any,
+    count: int | Int[Array, ""],
 ) -> tuple[Any, dict[str, Any], Any, Any]:
     """Advance all chains by `count` <= `layout.block` draws.
 
@@ -102,7 +108,7 @@ def advance(
     return over_chains(layout, one, program, chains, states, count)
 
 
-def _join(before: jax.Array, now: jax.Array) -> jax.Array:
+def _join(before: Shaped[Array, "*shape"], now: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
     """What two steps of one draw report: flags are joined, counts added, numbers replaced."""
     if now.dtype == bool:
         return before | now

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 _MOST_IN_SPAN = 400
 """So many draws at most span the space in which directions are looked for, where there are more latents than that."""
@@ -45,12 +46,12 @@ class Shape(NamedTuple):
     - **vectors** - U [dim, directions], orthonormal.
     """
 
-    scale: np.ndarray
-    variances: np.ndarray
-    vectors: np.ndarray
+    scale: Float[np.ndarray, "dim"]
+    variances: Float[np.ndarray, "directions"]
+    vectors: Float[np.ndarray, "dim directions"]
 
-    def divergence(self, z: np.ndarray, g: np.ndarray) -> float:
-        """The Fisher divergence of draws and gradients [draws, dim], both centred: the mean of |T^-1 z - T' g|^2."""
+    def divergence(self, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]) -> float:
+        """The Fisher divergence of draws and gradients, both centred: the mean of |T^-1 z - T' g|^2."""
         y, slope = z / self.scale, g * self.scale
         stretch = np.sqrt(self.variances)
         y = y + (y @ self.vectors * (1 / stretch - 1)) @ self.vectors.T
@@ -65,8 +66,8 @@ class Shape(NamedTuple):
         return self._replace(variances=self.variances[chosen], vectors=self.vectors[:, chosen])
 
 
-def noticeable(z: np.ndarray) -> float:
-    """How much larger than the geometric mean the covariance of draws [chains, draws, dim] must be to be taken.
+def noticeable(z: Float[np.ndarray, "chains draws dim"]) -> float:
+    """How much larger than the geometric mean the covariance of draws must be to be taken.
 
     Noise gives such eigenvalues to the covariance where all variances are one (Marchenko & Pastur 1967).
     """
@@ -74,7 +75,9 @@ def noticeable(z: np.ndarray) -> float:
     return _WIDER * (1 + math.sqrt(dim * _PER_DRAW / (chains * draws))) ** 2
 
 
-def centred(z: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def centred(
+    z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]
+) -> tuple[Float[np.ndarray, "finite dim"], Float[np.ndarray, "finite dim"]] | None:
     """Draws and gradients [draws, dim] where both are finite; `None` where there are too few, or nothing moves."""
     z, g = (np.asarray(a, float) for a in (z, g))
     finite = np.isfinite(g).all(axis=-1) & np.isfinite(z).all(axis=-1)
@@ -90,20 +93,20 @@ def limits(dtype: Any) -> tuple[float, float]:
     return least, 1 / least
 
 
-def plain(scale: np.ndarray) -> Shape:
+def plain(scale: Float[np.ndarray, "dim"]) -> Shape:
     """A shape without directions."""
     return Shape(scale, np.ones(0), np.zeros((len(scale), 0)))
 
 
-def scales(z: np.ndarray, g: np.ndarray) -> np.ndarray:
+def scales(z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]) -> Float[np.ndarray, "dim"]:
     """The fourth root of var(z) / var(g), by coordinate."""
     ratio = np.sqrt(np.mean(z**2, axis=0) / np.mean(g**2, axis=0))
     finite = np.isfinite(ratio) & (ratio > 0)
     return np.clip(np.sqrt(np.where(finite, ratio, 1.0)), *limits(jax.dtypes.canonicalize_dtype(float)))
 
 
-def learned(z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
-    """Scales and directions from draws and gradients [draws, dim], both centred.
+def learned(z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float = math.inf) -> Shape:
+    """Scales and directions from draws and gradients, both centred.
 
     Args:
         z: draws.
@@ -115,8 +118,10 @@ def learned(z: np.ndarray, g: np.ndarray, edge: float = math.inf) -> Shape:
     return Shape(scale, *_directions(z / scale, g * scale, edge))
 
 
-def _directions(z: np.ndarray, g: np.ndarray, edge: float) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [directions] and orthonormal directions [dim, directions], in scaled coordinates.
+def _directions(
+    z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"], edge: float
+) -> tuple[Float[np.ndarray, "directions"], Float[np.ndarray, "dim directions"]]:
+    """Variances and orthonormal directions, in scaled coordinates.
 
     The variance is one in every direction that is not listed. With P = cov(g) and P^1/2 cov(z) P^1/2 = Q M Q', the
     geometric mean is P^-1/2 Q M^1/2 Q' P^-1/2, and with M in place of M^1/2 it is cov(z). Where M^1/2 is above `edge`,

@@ -54,6 +54,10 @@ class Stop:
     def reached(self, numbers: Mapping[str, float], draws: int, seconds: float) -> str | None:
         """Why to stop now, in a few words; `None` to go on.
 
+        Example:
+            >>> Stop(ess_bulk=400).reached({"ess_bulk_min": 350.0}, draws=1000, seconds=2.0) is None
+            True
+
         Args:
             numbers: `ess_bulk_min`, `ess_tail_min`, `r_hat_max`, `mcse_max` of what is judged, where they are known.
             draws: per chain, so far.

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import optax
 from jax import Array
+from jaxtyping import PRNGKeyArray
 
 from credo.inference.density import Program, ScaledLikelihood, Values
 from credo.inference.point.derivatives import LogDensity
@@ -60,7 +61,7 @@ class Adam(Optimiser):
             evaluations=state.evaluations + 1,
         )
 
-    def _minibatch(self, rows: tuple[str, ...], program: BoundModel, key: Array) -> Program:
+    def _minibatch(self, rows: tuple[str, ...], program: BoundModel, key: PRNGKeyArray) -> Program:
         """The program over some rows, their likelihood standing for that of all."""
         if self.batch_size is None:
             return program

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float
 
 from credo.config.failure import in_words
 from credo.inference.point import profile
@@ -52,11 +53,11 @@ class Curvature:
     """
 
     unknown: str = ""
-    information: np.ndarray | None = None
-    eigenvalues: np.ndarray = field(default_factory=lambda: np.empty(0))
-    standard_errors: dict[str, np.ndarray] = field(default_factory=dict)
+    information: Float[np.ndarray, "dim dim"] | None = None
+    eigenvalues: Float[np.ndarray, "free"] = field(default_factory=lambda: np.empty(0))
+    standard_errors: dict[str, Float[np.ndarray, "..."]] = field(default_factory=dict)
     newton_decrement: float = np.nan
-    falls: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    falls: Float[np.ndarray, "directions 2"] = field(default_factory=lambda: np.empty((0, 2)))
     along: tuple[tuple[str, bool], ...] = ()
     rounding: float = np.nan
     boundary: tuple[str, ...] = ()
@@ -64,7 +65,7 @@ class Curvature:
     flat: tuple[str, ...] = ()
 
     @property
-    def lost(self) -> np.ndarray:
+    def lost(self) -> Bool[np.ndarray, "directions"]:
         """The directions along which the standard error is none [2 dim].
 
         Eigenvectors of like eigenvalues mix latents that have nothing to do with each other: they are only asked where
@@ -74,8 +75,10 @@ class Curvature:
         lost, dim = np.asarray(is_open.any(axis=1) | is_flat), len(self.falls) // 2
         return np.where(np.arange(2 * dim) < dim, lost, lost & ~lost[:dim].any())
 
-    def distances(self, z: np.ndarray, mode: np.ndarray) -> np.ndarray:
-        """How far points [points, dim] are from the mode [dim], in standard errors; NaN where those are none."""
+    def distances(
+        self, z: Float[np.ndarray, "points dim"], mode: Float[np.ndarray, "dim"]
+    ) -> Float[np.ndarray, "points"]:
+        """How far points are from the mode, in standard errors; NaN where those are none."""
         if self.information is None or self.lost.any():
             return np.where(np.any(z != mode, axis=1), np.nan, 0.0)
         squared = np.einsum("si,ij,sj->s", z - mode, self.information, z - mode)
@@ -90,7 +93,7 @@ class Curvature:
         return {name: json.dumps(getattr(self, name)) for name in lists} | numbers
 
 
-def inspect(method: LogDensity, problem: Problem, z: dict[str, np.ndarray]) -> Curvature:
+def inspect(method: LogDensity, problem: Problem, z: dict[str, Float[np.ndarray, "..."]]) -> Curvature:
     """Look at a mode.
 
     Args:
@@ -118,7 +121,7 @@ def _curvature(
     problem: Problem,
     z: dict[str, np.ndarray],
     at_mode: Derivatives,
-    inside: dict[str, np.ndarray],
+    inside: dict[str, Float[np.ndarray, "scalars dim"]],
     edges: Edges,
 ) -> Curvature:
     """What the derivatives at a mode say; `inside` are those of the sites away from the boundary."""
@@ -152,21 +155,23 @@ def _rounding(at_mode: Derivatives) -> float:
     return float(_ROUNDING * np.finfo(at_mode.hessian.dtype).eps * (1.0 + abs(at_mode.height)))
 
 
-def _with_zeros(z: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+def _with_zeros(
+    z: dict[str, Float[np.ndarray, "..."]], chosen: Bool[np.ndarray, "dim"]
+) -> dict[str, Float[np.ndarray, "..."]]:
     """The point with some coordinates at zero, where the latents are in the middle of their space."""
     flat, unravel = ravel_pytree(z)
     return jax.tree.map(np.asarray, unravel(jnp.where(chosen, 0.0, flat)))
 
 
 def _standard_errors(
-    values: dict[str, np.ndarray],
-    slopes: dict[str, np.ndarray],
-    inside: dict[str, np.ndarray],
+    values: dict[str, Float[np.ndarray, "..."]],
+    slopes: dict[str, Float[np.ndarray, "scalars dim"]],
+    inside: dict[str, Float[np.ndarray, "scalars dim"]],
     spectrum: Spectrum,
     edges: Edges,
-    lost: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """By the delta method, by site; NaN where a direction is flat, or `lost` [directions, dim]: without an error."""
+    lost: Float[np.ndarray, "directions dim"],
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """By the delta method, by site; NaN where a direction is flat, or `lost`: without an error."""
     errors = {}
     for name, rows in slopes.items():
         value = values[name]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float
 
 from credo.inference.density import Program, Values, constrain
 from credo.inference.point.edges import Outlook, look_around
@@ -18,7 +19,7 @@ from credo.models.problem import Problem
 class LogDensity(Protocol):
     """What was maximised: a pytree whose numbers are arguments of the compiled program."""
 
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """The log density of the unconstrained latents."""
         ...
 
@@ -72,8 +73,13 @@ def jacobian(deterministic: tuple[str, ...], forward: bool, program: BoundModel,
 
 @jax.jit
 def fallen(
-    method: LogDensity, program: BoundModel, z: Values, directions: Array, covariance: Array, bounded: Array
-) -> Array:
+    method: LogDensity,
+    program: BoundModel,
+    z: Values,
+    directions: Float[Array, "direction dim"],
+    covariance: Float[Array, "dim dim"],
+    bounded: Bool[Array, "dim"],
+) -> Float[Array, "direction 2"]:
     """See `profile.falls`."""
     flat, unravel = ravel_pytree(z)
     return falls(lambda at: method.log_density(program, unravel(at)), flat, directions, covariance, bounded)

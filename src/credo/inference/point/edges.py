@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Bool, Float, Shaped
 
 _FAR = 12.0
 """So far in unconstrained space a latent has all but come to its end (e^-12 = 6e-6), twice so far even more."""
@@ -44,10 +45,10 @@ class Outlook(NamedTuple):
       [dim, 2, 3].
     """
 
-    ends: Array
-    end: Array
-    out: Array
-    back: Array
+    ends: Bool[Array, "dim 2"]
+    end: Float[Array, "dim 2 scalars"]
+    out: Float[Array, "dim 2 2"]
+    back: Float[Array, "dim 2 3"]
 
 
 class Edges(NamedTuple):
@@ -58,18 +59,20 @@ class Edges(NamedTuple):
     - **end** - the latents at the end of that side, all scalars in a row [dim, scalars].
     """
 
-    side: np.ndarray
-    unbounded: np.ndarray
-    end: np.ndarray
+    side: Shaped[np.ndarray, "dim"]
+    unbounded: Shaped[np.ndarray, "dim"]
+    end: Float[np.ndarray, "dim scalars"]
 
 
-def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Array], mode: Array) -> Outlook:
+def look_around(
+    value: Callable[[Array], Array], latents: Callable[[Array], Array], mode: Float[Array, "dim"]
+) -> Outlook:
     """Look along every coordinate; the log density is only computed where it matters, as it may be expensive.
 
     Args:
-        value: the log density of the unconstrained latents [dim].
+        value: the log density of the unconstrained latents.
         latents: all latents in their own space, in a row.
-        mode: the mode [dim].
+        mode: the mode.
     """
     here, height = latents(mode), value(mode)
 
@@ -97,12 +100,12 @@ def look_around(value: Callable[[Array], Array], latents: Callable[[Array], Arra
     return jax.tree.map(lambda a: a.reshape(mode.size, 2, *a.shape[1:]), looks)
 
 
-def judge(outlook: Outlook, gradient: np.ndarray, noise: float) -> Edges:
+def judge(outlook: Outlook, gradient: Float[np.ndarray, "dim"], noise: float) -> Edges:
     """Which coordinates are on the boundary.
 
     Args:
         outlook: see `look_around`.
-        gradient: of the log density at the mode [dim].
+        gradient: of the log density at the mode.
         noise: how far the log density may be off by rounding, in nats.
     """
     ends, end, out, back = map(np.asarray, outlook)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jaxtyping import Bool
 
 from credo.inference.density import Values
 from credo.inference.point.derivatives import LogDensity
@@ -26,7 +27,7 @@ class Lbfgs(Optimiser):
         """With optax's line search."""
         return optax.lbfgs()
 
-    def is_finished(self, state: StartState) -> Array:
+    def is_finished(self, state: StartState) -> Bool[Array, "*start"]:
         """A start that has converged takes no more steps."""
         return ~state.finite | converged(self.tolerance, state)
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import equinox as eqx
 from jax import Array
+from jaxtyping import Float
 
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values, constrain, log_joint, potential
@@ -27,7 +28,7 @@ class Map(PointEstimate):
         if self.space not in ("constrained", "unconstrained"):
             raise ConfigError(f"space: expected constrained or unconstrained, but got {self.space!r}")
 
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """The log posterior density, up to a constant."""
         if self.space == "unconstrained":
             return -potential(program)(z)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from jax import Array
+from jaxtyping import Float
 
 from credo.inference.density import Program, Values, WithoutPriors, constrain, log_joint
 from credo.inference.point.optimise import PointEstimate
@@ -17,6 +18,6 @@ class Mle(PointEstimate):
 
     name: ClassVar[str] = "mle"
 
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """The log likelihood."""
         return log_joint(WithoutPriors(program), constrain(program, z))

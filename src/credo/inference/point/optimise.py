@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array, lax
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
 from credo import memory
 from credo.errors import ConfigError
@@ -71,7 +72,7 @@ class PointEstimate(eqx.Module):
         return Kind.POINT if problem.training is None else Kind.TRAINED
 
     @abc.abstractmethod
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """What is maximised, as a function of the unconstrained latents."""
 
     @property
@@ -107,7 +108,7 @@ class PointEstimate(eqx.Module):
                 )
 
     def run(
-        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+        self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
     ) -> Result:
         """Find the mode.
 
@@ -126,7 +127,7 @@ class PointEstimate(eqx.Module):
         return jax.default_backend() != "cpu" or (self.optimiser == "adam" and problem.training is None)
 
     def calls(
-        self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+        self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
     ) -> Calls:
         """As `run`, by whoever makes the calls."""
         if problem.training is not None:
@@ -150,7 +151,7 @@ class PointEstimate(eqx.Module):
             history=tuple(now.history),
         )
 
-    def _evaluated(self, problem: Problem, now: "OptimiserState", key: jax.Array) -> tuple[xr.DataTree, Status]:
+    def _evaluated(self, problem: Problem, now: "OptimiserState", key: PRNGKeyArray) -> tuple[xr.DataTree, Status]:
         """The best mode and its curvature as a tree, and how its start ended."""
         states = now.states
         objective = np.where(now.finite, np.asarray(states.objective), -np.inf)
@@ -178,8 +179,8 @@ class OptimiserState(NamedTuple):
     began: float = -np.inf
 
     @property
-    def finite(self) -> np.ndarray:
-        """Of which starts the log density is finite [start]."""
+    def finite(self) -> Bool[np.ndarray, "start"]:
+        """Of which starts the log density is finite."""
         return np.asarray(self.states.finite)
 
     @property
@@ -203,7 +204,7 @@ class OptimiserLoop(Loop[OptimiserState]):
         listener: hears of each block of steps.
     """
 
-    def __init__(self, method: PointEstimate, problem: Problem, key: jax.Array, listener: Listener) -> None:
+    def __init__(self, method: PointEstimate, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
         self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
 
@@ -262,11 +263,11 @@ class OptimiserLoop(Loop[OptimiserState]):
 
 
 @jax.jit
-def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartState:
+def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "start ..."]) -> StartState:
     """All starts: half of them by jitter, the others at draws of the prior where the density is finite."""
     look = jax.value_and_grad(partial(method.log_density, program))
 
-    def start(key: Array, z: Values) -> StartState:
+    def start(key: PRNGKeyArray, z: Values) -> StartState:
         value, gradient = look(z)
         state = StartState(
             z=z,
@@ -282,7 +283,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartStat
         # Explicit types, as in what `_advance` returns: it is then compiled once.
         return jax.tree.map(lambda a: lax.convert_element_type(a, a.dtype), state)
 
-    def from_prior(key: Array, jittered: Values) -> Values:
+    def from_prior(key: PRNGKeyArray, jittered: Values) -> Values:
         z = find_continuous(program, key, "prior")
         return jax.tree.map(partial(jnp.where, is_finite(*look(z))), z, jittered)
 
@@ -296,7 +297,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Array) -> StartStat
 
 @partial(jax.jit, static_argnums=1)
 def _advance(
-    method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int
+    method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int | Int[Array, ""]
 ) -> StartState:
     """At most `count` steps of every start; one that has finished stays."""
     algorithm = method.algorithm

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float
 
 from credo.inference.density import Values
 from credo.inference.point.derivatives import LogDensity
@@ -61,7 +62,7 @@ class Optimiser(eqx.Module):
             state: of one start.
         """
 
-    def is_finished(self, state: StartState) -> Array:
+    def is_finished(self, state: StartState) -> Bool[Array, "*start"]:
         """Whether a start takes no more steps."""
         return ~state.finite
 
@@ -70,22 +71,22 @@ class Optimiser(eqx.Module):
         return state
 
 
-def norm(gradient: Values) -> Array:
+def norm(gradient: Values) -> Float[Array, ""]:
     """The largest component in absolute value."""
     return jnp.max(jnp.abs(ravel_pytree(gradient)[0]))
 
 
-def is_finite(value: Array, gradient: Values) -> Array:
+def is_finite(value: Float[Array, ""], gradient: Values) -> Bool[Array, ""]:
     """Whether both are."""
     return jnp.isfinite(value) & jnp.isfinite(norm(gradient))
 
 
-def converged(tolerance: Any, state: StartState) -> Array:
+def converged(tolerance: Any, state: StartState) -> Bool[Array, "*start"]:
     """Whether no component of the gradient is larger than the tolerance, relative to a log density above one."""
     return state.gradient_norm <= tolerance * jnp.maximum(1.0, jnp.abs(state.objective))
 
 
-def if_finite(finite: Array, new: StartState, old: StartState) -> StartState:
+def if_finite(finite: Bool[Array, ""], new: StartState, old: StartState) -> StartState:
     """The new state of a step, or the old one where it led nowhere."""
     state = jax.tree.map(partial(jnp.where, finite), new, old)
     return state._replace(steps=old.steps + 1, finite=finite)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jaxtyping import Bool, Float
 
 _STEPS = 20
 """Steps along a curved ridge, at most."""
@@ -48,22 +49,28 @@ class _Point(NamedTuple):
     steps: Array
 
 
-def falls(value: Value, mode: Array, directions: Array, covariance: Array, bounded: Array) -> Array:
-    """By how much the log density falls at `mode - u` and at `mode + u`, in nats [direction, 2].
+def falls(
+    value: Value,
+    mode: Float[Array, "dim"],
+    directions: Float[Array, "direction dim"],
+    covariance: Float[Array, "dim dim"],
+    bounded: Bool[Array, "dim"],
+) -> Float[Array, "direction 2"]:
+    """By how much the log density falls at `mode - u` and at `mode + u`, in nats.
 
     Where it falls by too much along the straight line, the other latents follow: see `_follow`. A step that is too long
     on a logarithmic scale is made shorter, by t, and the fall divided by t^2, as that of a quadratic would grow.
 
     Args:
-        value: the log density of the unconstrained latents [dim].
-        mode: the mode [dim].
-        directions: the steps u, of one standard error each [direction, dim].
-        covariance: S [dim, dim].
-        bounded: the coordinates whose latents have an end, as on a logarithmic scale [dim].
+        value: the log density of the unconstrained latents.
+        mode: the mode.
+        directions: the steps u, of one standard error.
+        covariance: S.
+        bounded: the coordinates whose latents have an end, as on a logarithmic scale.
     """
     top = value(mode)
 
-    def fall(u: Array) -> Array:
+    def fall(u: Float[Array, "dim"]) -> Float[Array, "2"]:
         share = _FAR / jnp.maximum(_FAR, jnp.max(jnp.where(bounded, jnp.abs(u), 0.0)))
         t = jnp.where(share < _LEAST_STEP, 0.0, share)
         heights = jax.vmap(partial(_follow, value, top - _ENOUGH * t**2, covariance, u))(mode + t * jnp.stack([-u, u]))
@@ -73,7 +80,13 @@ def falls(value: Value, mode: Array, directions: Array, covariance: Array, bound
     return lax.map(fall, directions, batch_size=min(_TOGETHER, len(directions)))
 
 
-def _follow(value: Value, enough: Array, covariance: Array, u: Array, z: Array) -> Array:
+def _follow(
+    value: Value,
+    enough: Float[Array, ""],
+    covariance: Float[Array, "dim dim"],
+    u: Float[Array, "dim"],
+    z: Float[Array, "dim"],
+) -> Float[Array, ""]:
     """The log density at z, or where that is low, a higher one at the same a'z: a curved ridge is no fall.
 
     The steps (S - u u') g, with the gradient g, are Newton's under the constraint, with the information of the mode;
@@ -97,8 +110,8 @@ def _follow(value: Value, enough: Array, covariance: Array, u: Array, z: Array) 
 
 
 def judge(
-    fall: np.ndarray, rounding: float, least: float = LEAST, greatest: float = GREATEST
-) -> tuple[np.ndarray, np.ndarray]:
+    fall: Float[np.ndarray, "direction 2"], rounding: float, least: float = LEAST, greatest: float = GREATEST
+) -> tuple[Bool[np.ndarray, "direction 2"], Bool[np.ndarray, "direction"]]:
     """Where a standard error is none: which sides are open, and along which directions the top is flat.
 
     A side is open where the log density falls by less than `least`. A top is flatter than a parabola where the
@@ -107,7 +120,7 @@ def judge(
     value 0.33 and 0.85 on that of its scale (0.53), a third of a Poisson event 0.31 and 0.98 (0.55).
 
     Args:
-        fall: see `falls`; NaN where there is no direction [direction, 2].
+        fall: see `falls`; NaN where there is no direction.
         rounding: how far the log density may be off by rounding, in nats; beyond `COARSE` nothing is said.
         least: in nats.
         greatest: in nats.

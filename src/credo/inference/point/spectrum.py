@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 _FLAT = 1e-8
 """An eigenvalue of the information scaled to unit diagonal below this is a flat direction."""
@@ -16,9 +17,9 @@ class Spectrum(NamedTuple):
     - **null** - the flat directions, in columns [dim, flat].
     """
 
-    eigenvalues: np.ndarray
-    root: np.ndarray
-    null: np.ndarray
+    eigenvalues: Float[np.ndarray, "free"]
+    root: Float[np.ndarray, "dim dim"]
+    null: Float[np.ndarray, "dim flat"]
 
     @property
     def definite(self) -> bool:
@@ -26,11 +27,11 @@ class Spectrum(NamedTuple):
         return bool(self.null.shape[1] == 0)
 
     @property
-    def covariance(self) -> np.ndarray:
-        """The inverse of the information, along what is not flat [dim, dim]."""
+    def covariance(self) -> Float[np.ndarray, "dim dim"]:
+        """The inverse of the information, along what is not flat."""
         return self.root @ self.root.T
 
-    def directions(self) -> np.ndarray:
+    def directions(self) -> Float[np.ndarray, "directions dim"]:
         """Steps of one standard error: of each coordinate's profile, then along each eigenvector [2 dim, dim]."""
         covariance = self.covariance
         deviations = np.sqrt(np.diag(covariance))[:, None]
@@ -38,12 +39,12 @@ class Spectrum(NamedTuple):
         return np.concatenate([profiles, self.root.T])
 
 
-def decompose(information: np.ndarray, free: np.ndarray) -> Spectrum:
+def decompose(information: Float[np.ndarray, "dim dim"], free: Bool[np.ndarray, "dim"]) -> Spectrum:
     """Take the information apart.
 
     Args:
-        information: minus the Hessian of the log density [dim, dim].
-        free: the coordinates to look at [dim].
+        information: minus the Hessian of the log density.
+        free: the coordinates to look at.
     """
     own = information[np.ix_(free, free)]
     diagonal = np.diag(own)

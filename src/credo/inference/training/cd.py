@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.inference.training.contrastive import Contrastive
 from credo.inference.training.descent import Batch
@@ -16,18 +17,18 @@ class Cd(Contrastive):
 
     word: ClassVar[str] = "cd"
 
-    def begin(self, program: BoundModel, key: Array) -> Any:  # noqa: ARG002
+    def begin(self, program: BoundModel, key: PRNGKeyArray) -> Any:  # noqa: ARG002
         """How far the sampler steps."""
         return {"scale": jnp.ones(())}
 
     def negatives(
         self,
         states: EnergyDistribution,
-        y: Array,
+        y: Float[Array, "row dim"],
         batch: Batch,  # noqa: ARG002
         memory: Any,
-        key: Array,
-    ) -> tuple[Array, Any, Any]:
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, "state dim"], Any, Any]:
         """The rows, moved on."""
         sampler = self.sampler(states)
         walkers = sampler.start(states.energy, y)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jaxtyping import Shaped
 
 _FEWEST, _MOST, _SHARE = 10, 20, 0.15
 """As many further epochs as there were, within these; of long trainings this share of them, where that is more."""
@@ -69,6 +70,6 @@ def _is_schedule(state: Any) -> bool:
     return isinstance(state, optax.ScaleByScheduleState)
 
 
-def _as_before(new: Array, old: Array) -> Array:
+def _as_before(new: Shaped[Array, "*shape"], old: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
     """With the type that compiled programs know."""
     return jax.lax.convert_element_type(new, old.dtype)

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Sampler, Walkers
 from credo.errors import ConfigError
@@ -27,12 +28,12 @@ MOST_GAP = 1e5
 """Nats between the energies of data and samples beyond which a training has exploded."""
 
 
-def states_of(program: Program, z: Values) -> tuple[EnergyDistribution, Array]:
-    """The distribution of the observations at unconstrained latents, and the observations as states [row, dim]."""
+def states_of(program: Program, z: Values) -> tuple[EnergyDistribution, Float[Array, "row dim"]]:
+    """The distribution of the observations at unconstrained latents, and the observations as states."""
     return states_at(program, constrain(program, z))
 
 
-def log_prior(method: Method, batch: Batch, z: Values) -> Array:
+def log_prior(method: Method, batch: Batch, z: Values) -> Float[Array, ""]:
     """What the method has of the prior's log density, per row."""
     return method.log_density(WithoutLikelihood(batch.program), z) / batch.total
 
@@ -53,7 +54,7 @@ class OfEnergies(Descent):
         """The negative log likelihood, where Z is tractable."""
         return None if program.model.normalised_by is None else "nll"  # type: ignore[attr-defined]
 
-    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
+    def judge(self, method: Method, batch: Batch, z: Values, key: PRNGKeyArray) -> Float[Array, ""]:  # noqa: ARG002
         """The mean negative log likelihood where Z is tractable."""
         if self.measure(batch.program) is None:
             return jnp.asarray(jnp.nan)
@@ -69,7 +70,7 @@ class Negatives(eqx.Module):
     """
 
     walkers: Walkers
-    acceptance: Array
+    acceptance: Float[Array, ""]
 
 
 class Contrastive(OfEnergies):
@@ -88,9 +89,9 @@ class Contrastive(OfEnergies):
 
     @abstractmethod
     def negatives(
-        self, states: EnergyDistribution, y: Array, batch: Batch, memory: Any, key: Array
-    ) -> tuple[Array, Any, Any]:
-        """Negative states [state, dim], the energy that they are of, and the memory after it."""
+        self, states: EnergyDistribution, y: Float[Array, "row dim"], batch: Batch, memory: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "state dim"], Any, Any]:
+        """Negative states, the energy that they are of, and the memory after it."""
 
     def sampler(self, states: EnergyDistribution) -> Sampler:
         """What moves the negative states."""
@@ -102,7 +103,9 @@ class Contrastive(OfEnergies):
         messages = jax.eval_shape(lambda: structure(problem.bound, jax.random.PRNGKey(0))["y"]["fn"])
         self.sampler(messages)
 
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:
+    def loss(
+        self, method: Method, batch: Batch, z: Values, memory: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """The gap of energies, the penalties and the prior."""
         states, y = states_of(batch.program, z)
         fixed = jax.tree.map(lax.stop_gradient, states)

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import xarray as xr
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Call, Calls
@@ -41,7 +42,7 @@ class Descent(Objective):
         self,
         method: Method,
         problem: Problem,
-        key: Array,
+        key: PRNGKeyArray,
         listener: Listener,
         checkpointer: Checkpointer = NO_CHECKPOINTER,
     ) -> Calls:
@@ -69,13 +70,17 @@ class Descent(Objective):
             history=now.history,
         )
 
-    def modes(self, problem: Problem, key: Array, members: int, listener: Listener) -> Generator[Call, Any, Values]:
+    def modes(
+        self, problem: Problem, key: PRNGKeyArray, members: int, listener: Listener
+    ) -> Generator[Call, Any, Values]:
         """Where chains begin: the trained weights of as many members [member, ...], by site, unconstrained."""
         several = dataclasses.replace(self, members=members)
         now = yield from resumable(TrainingLoop(several, _Posterior(), problem, key, listener), NO_CHECKPOINTER)
         return now.members.best
 
-    def _tree(self, problem: Problem, members: Member, further: np.ndarray, key: Array) -> xr.DataTree:
+    def _tree(
+        self, problem: Problem, members: Member, further: Float[np.ndarray, "member rate epoch"], key: PRNGKeyArray
+    ) -> xr.DataTree:
         """The best weights as a posterior, and the learning curves."""
         best = jax.tree.map(np.asarray, members.best)
         tree = evaluate(problem, {name: z[None] for name, z in best.items()}, {}, key, 0)
@@ -97,11 +102,11 @@ class _Posterior(eqx.Module):
 
     name: ClassVar[str] = "map"
 
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         return -potential(program)(z)
 
 
-def epochs(training: Descent, method: Method, problem: Problem, key: Array, count: int) -> Callable[[], Member]:
+def epochs(training: Descent, method: Method, problem: Problem, key: PRNGKeyArray, count: int) -> Callable[[], Member]:
     """What makes so many epochs from the beginning, each time that it is called: to measure them."""
     members = begin(training, problem.bound, jax.random.split(key, training.members))
     return partial(train, training, method, problem.by_row, problem.bound, key, members, count)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 from numpyro import handlers
 from numpyro.infer.util import unconstrain_fn
 
@@ -70,8 +71,8 @@ def rise_of(training: Objective, steps: int) -> int:
     return max(int(_WARMUP * steps), 1) if training.schedule == "warmup_cosine" else 0
 
 
-def goes_on(training: Objective, member: Member) -> Array:
-    """Whether there is more to do, [...] of one member or of all."""
+def goes_on(training: Objective, member: Member) -> Bool[Array, "*member"]:
+    """Whether there is more to do, of one member or of all."""
     more = member.finite & (member.epoch < training.epochs)
     if training.patience is None or not training.validation:
         return more
@@ -79,10 +80,10 @@ def goes_on(training: Objective, member: Member) -> Array:
 
 
 @jax.jit
-def begin(training: Objective, program: BoundModel, keys: Array) -> Member:
+def begin(training: Objective, program: BoundModel, keys: Shaped[Array, "member ..."]) -> Member:
     """All members before their first epoch."""
 
-    def first(key: Array) -> Member:
+    def first(key: PRNGKeyArray) -> Member:
         latents = program.model.start(key)
         seeded = handlers.seed(program, key)
         z = unconstrain_fn(seeded, (), {}, latents) if latents else find_continuous(program, key)
@@ -113,9 +114,9 @@ def train(
     method: Method,
     names: tuple[str, ...],
     program: BoundModel,
-    key: Array,
+    key: PRNGKeyArray,
     members: Member,
-    count: int,
+    count: int | Int[Array, ""],
 ) -> Member:
     """At most `count` epochs of all members; one that has stopped stays as it is."""
     total = next(program.arrays[name].shape[0] for name in names)
@@ -153,8 +154,8 @@ def _epoch(
     names: tuple[str, ...],
     program: BoundModel,
     member: Member,
-    held: Array,
-    rows: Array,
+    held: Int[Array, "held"],
+    rows: Int[Array, "row"],
 ) -> Member:
     """One epoch of one member."""
     size = training.batch_size
@@ -163,7 +164,7 @@ def _epoch(
     order = jax.random.permutation(order_key, rows)[: batches * size].reshape(batches, size)
     key, step_key, judge_key = jax.random.split(key, 3)
 
-    def of_rows(chosen: Array, total: int) -> Batch:
+    def of_rows(chosen: Int[Array, "row"], total: int) -> Batch:
         return Batch(program.of_rows(chosen, names), chosen, total)
 
     carry, (values, points) = _steps(training, method, partial(of_rows, total=len(rows)), member, order, step_key)
@@ -181,8 +182,15 @@ def _epoch(
     return jax.tree.map(partial(jnp.where, goes_on(training, member)), after, member)
 
 
-def _steps(training: Objective, method: Method, of_rows: Any, member: Member, order: Array, step_key: Array) -> Any:
-    """One step per batch of `order` [batch, row].
+def _steps(
+    training: Objective,
+    method: Method,
+    of_rows: Any,
+    member: Member,
+    order: Int[Array, "batch row"],
+    step_key: PRNGKeyArray,
+) -> Any:
+    """One step per batch of `order`.
 
     Returns:
         Weights, the optimiser's state, memory and average; and per batch the loss, and the point of the curve.
@@ -190,7 +198,7 @@ def _steps(training: Objective, method: Method, of_rows: Any, member: Member, or
     batches = len(order)
     optimiser = make_optimiser(training, batches * training.epochs)
 
-    def step(carry: Any, own: tuple[Array, Array]) -> tuple[Any, tuple[Array, Array]]:
+    def step(carry: Any, own: tuple[Int[Array, "row"], Int[Array, ""]]) -> tuple[Any, tuple[Array, Array]]:
         z, state, memory, average = carry
         loss = partial(training.loss, method, of_rows(own[0]))
         key = jax.random.fold_in(step_key, own[1])
@@ -207,7 +215,7 @@ def _steps(training: Objective, method: Method, of_rows: Any, member: Member, or
     return lax.scan(step, carry, (order, jnp.arange(batches)))
 
 
-def _noted(member: Member, weights: Values, loss: Array, points: Array) -> Member:
+def _noted(member: Member, weights: Values, loss: Float[Array, ""], points: Float[Array, "batch"]) -> Member:
     """With one epoch more in its curves, and other best weights if its validation loss is the least."""
     better = member.finite & ((loss < member.best_loss) | ~jnp.isfinite(loss))
     at, epoch = member.epoch, member.epoch + 1

@@ -12,6 +12,7 @@ import equinox as eqx
 import numpy as np
 import xarray as xr
 from jax import Array, lax
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.errors import ConfigError
 from credo.inference.density import Values
@@ -68,7 +69,14 @@ class Infonce(OfEnergies):
                 f"{held} are kept back; use a larger share, 0, or smaller batches"
             )
 
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:  # noqa: ARG002
+    def loss(
+        self,
+        method: Method,
+        batch: Batch,
+        z: Values,
+        memory: Any,
+        key: PRNGKeyArray,  # noqa: ARG002
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """Minus the bound and the prior; told is the bound."""
         bound = infonce(scores(*states_of(batch.program, z)), symmetric=self.symmetric)
         return -bound - log_prior(method, batch, z), (bound, memory)
@@ -77,28 +85,28 @@ class Infonce(OfEnergies):
         """Minus the bound."""
         return "infonce_loss"
 
-    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
+    def judge(self, method: Method, batch: Batch, z: Values, key: PRNGKeyArray) -> Float[Array, ""]:  # noqa: ARG002
         """Minus the mean bound of groups of as many rows as a batch has."""
         return -self.bounds(*states_of(batch.program, z)).mean()
 
-    def derived(self, problem: Problem, result: Result, key: Array) -> Result:  # noqa: ARG002 - nothing is random
+    def derived(self, problem: Problem, result: Result, key: PRNGKeyArray) -> Result:  # noqa: ARG002 - nothing is random
         """With the mutual information (see `add_information`)."""
         return add_information(problem, result)
 
-    def bounds(self, states: EnergyDistribution, y: Array) -> Array:
-        """The bound [group] of consecutive groups of `batch_size` of the rows y [row, dim]; the rest is left out."""
+    def bounds(self, states: EnergyDistribution, y: Float[Array, "row dim"]) -> Float[Array, "group"]:
+        """The bound of consecutive groups of `batch_size` of the rows y; the rest is left out."""
         size = self.batch_size
         groups = len(y) // size
         conditions = tuple(c[: groups * size].reshape(groups, size, *c.shape[1:]) for c in states.energy.conditions)
 
-        def bound(group: tuple[tuple[Array, ...], Array]) -> Array:
+        def bound(group: tuple[tuple[Array, ...], Array]) -> Float[Array, ""]:
             return infonce(states.energy.energy.pair_scores(*group), symmetric=self.symmetric)
 
         return lax.map(bound, (conditions, y[: groups * size].reshape(groups, size, -1)))
 
 
-def scores(states: EnergyDistribution, y: Array) -> Array:
-    """-E(y_j; x_i) of all pairs [K, K] of the rows y [K, dim] and their conditions."""
+def scores(states: EnergyDistribution, y: Float[Array, "K dim"]) -> Float[Array, "K K"]:
+    """-E(y_j; x_i) of all pairs of the rows y and their conditions."""
     found: Array = states.energy.energy.pair_scores(states.energy.conditions, y)
     return found
 
@@ -134,7 +142,7 @@ def add_information(problem: Problem, result: Result) -> Result:
     return result
 
 
-def _draws(problem: Problem, result: Result) -> list[dict[str, np.ndarray]]:
+def _draws(problem: Problem, result: Result) -> list[dict[str, Float[np.ndarray, "..."]]]:
     """The latents of each member by site, in their own space."""
     network = result.tree["network"].to_dataset()
     names = [site.name for site in problem.latents]
@@ -143,5 +151,5 @@ def _draws(problem: Problem, result: Result) -> list[dict[str, np.ndarray]]:
 
 
 @eqx.filter_jit
-def _bounds(training: Infonce, program: BoundModel, theta: dict[str, Any]) -> Array:
+def _bounds(training: Infonce, program: BoundModel, theta: dict[str, Any]) -> Float[Array, "group"]:
     return training.bounds(*states_at(program, theta))

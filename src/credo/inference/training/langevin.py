@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.energies.samplers.base import Sampler
 from credo.energies.samplers.langevin import Langevin as Unadjusted
@@ -50,8 +51,8 @@ class Langevin(Pcd):
         return own.of(states.energy)
 
     def negatives(
-        self, states: EnergyDistribution, y: Array, batch: Batch, memory: Negatives, key: Array
-    ) -> tuple[Array, Any, Any]:
+        self, states: EnergyDistribution, y: Float[Array, "row dim"], batch: Batch, memory: Negatives, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "state dim"], Any, Any]:
         """Some states of the buffer, moved on."""
         if states.model.conditional:
             return super().negatives(states, y, batch, memory, key)

@@ -7,6 +7,7 @@ the posterior, its likelihood estimated from the minibatch.
 from typing import Any, ClassVar
 
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.inference.density import ScaledLikelihood, Values, WithoutLikelihood, WithoutPriors, constrain, log_joint
 from credo.inference.training.descent import Batch, Descent, Method
@@ -26,14 +27,21 @@ class Likelihood(Descent):
         super().check(problem)
         problem.require_normalised(f"training={self.word}")
 
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:  # noqa: ARG002
+    def loss(
+        self,
+        method: Method,
+        batch: Batch,
+        z: Values,
+        memory: Any,
+        key: PRNGKeyArray,  # noqa: ARG002
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """Minus the log density per row; told is the likelihood's part of it."""
         scaled = ScaledLikelihood(batch.program, batch.total / len(batch.rows))
         density = method.log_density(scaled, z)
         prior = method.log_density(WithoutLikelihood(batch.program), z)
         return -density / batch.total, ((prior - density) / batch.total, memory)
 
-    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:  # noqa: ARG002
+    def judge(self, method: Method, batch: Batch, z: Values, key: PRNGKeyArray) -> Float[Array, ""]:  # noqa: ARG002
         """The mean negative log likelihood."""
         return nll(batch.program, z, len(batch.rows))
 
@@ -44,6 +52,6 @@ class Exact(Likelihood):
     word: ClassVar[str] = "exact"
 
 
-def nll(program: BoundModel, z: Values, rows: int) -> Array:
+def nll(program: BoundModel, z: Values, rows: int) -> Float[Array, ""]:
     """The mean negative log likelihood of a program's rows."""
     return -log_joint(WithoutPriors(program), constrain(program, z)) / rows

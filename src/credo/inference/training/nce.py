@@ -15,6 +15,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax import Array
 from jax.nn import log_softmax, logsumexp, softplus
+from jaxtyping import Float, PRNGKeyArray
 
 from credo import memory
 from credo.errors import ConfigError
@@ -33,17 +34,17 @@ NOISES = ("kde", "gaussian", "uniform", "base", "local")
 class Noise(NamedTuple):
     """A mixture of normals: **centers** [center, dim], and **root** [dim, dim], the root of their covariance."""
 
-    centers: Array
-    root: Array
+    centers: Float[Array, "center dim"]
+    root: Float[Array, "dim dim"]
 
-    def sample(self, key: Array, count: int) -> Array:
-        """Draws [count, dim]."""
+    def sample(self, key: PRNGKeyArray, count: int) -> Float[Array, "count dim"]:
+        """Draws."""
         chosen_key, noise_key = jax.random.split(key)
         chosen = jax.random.randint(chosen_key, (count,), 0, len(self.centers))
         return self.centers[chosen] + jax.random.normal(noise_key, (count, self.root.shape[0])) @ self.root.T
 
-    def log_prob(self, y: Array) -> Array:
-        """The log densities [state] of states [state, dim]."""
+    def log_prob(self, y: Float[Array, "state dim"]) -> Float[Array, "state"]:
+        """The log densities of states."""
         away = jax.scipy.linalg.solve_triangular(
             self.root, (y[:, None] - self.centers).reshape(-1, y.shape[1]).T, lower=True
         )
@@ -101,7 +102,7 @@ class Nce(OfEnergies):
         if self.noise == "uniform" and not np.isfinite(energy.box).all():
             raise ConfigError("training.noise: uniform needs energy.bounds, but there are none; use kde")
 
-    def begin(self, program: BoundModel, key: Array) -> Any:
+    def begin(self, program: BoundModel, key: PRNGKeyArray) -> Any:
         """The noise, learned from the training rows."""
         if self.noise not in ("kde", "gaussian"):
             return ()
@@ -116,13 +117,17 @@ class Nce(OfEnergies):
         scott = count ** (-1 / (dim + 4))
         return Noise(y[chosen], self.widths[0] * scott * jnp.linalg.cholesky(covariance))
 
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:
+    def loss(
+        self, method: Method, batch: Batch, z: Values, memory: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """The loss and the prior."""
         states, y = states_of(batch.program, z)
         value = self._classified(states, y, memory, key)
         return value - log_prior(method, batch, z), (value, memory)
 
-    def _classified(self, states: EnergyDistribution, y: Array, memory: Any, key: Array) -> Array:
+    def _classified(
+        self, states: EnergyDistribution, y: Float[Array, "row dim"], memory: Any, key: PRNGKeyArray
+    ) -> Float[Array, ""]:
         if states.model.conditional:
             return self._of_conditional(states, y, memory, key)
         count = self.samples * len(y) if self.form == "binary" else self.samples
@@ -134,7 +139,9 @@ class Nce(OfEnergies):
         everything = jnp.logaddexp(data, logsumexp(other))
         return (everything - data).mean() - np.log(self.samples + 1)
 
-    def _of_conditional(self, states: EnergyDistribution, y: Array, memory: Any, key: Array) -> Array:
+    def _of_conditional(
+        self, states: EnergyDistribution, y: Float[Array, "row dim"], memory: Any, key: PRNGKeyArray
+    ) -> Float[Array, ""]:
         """Each row among its own noise."""
         rows, dim = y.shape
         if self.noise == "local":
@@ -154,7 +161,7 @@ class Nce(OfEnergies):
         shift = np.log(self.samples)
         return (softplus(shift - scores[:, 0]) + softplus(scores[:, 1:] - shift).sum(1)).mean()
 
-    def _widths(self, states: EnergyDistribution, y: Array) -> Array:
+    def _widths(self, states: EnergyDistribution, y: Float[Array, "row dim"]) -> Float[Array, "width dim"]:
         return jnp.asarray(self.widths)[:, None] * jnp.asarray(states.model.unit or np.ones(y.shape[1]))
 
     def _known(self, states: EnergyDistribution, memory: Any) -> Any:
@@ -163,25 +170,33 @@ class Nce(OfEnergies):
             return dist.Uniform(low, high).to_event(1)
         return states.model.base if self.noise == "base" else memory
 
-    def _noise(self, states: EnergyDistribution, memory: Any, key: Array, count: int) -> Array:
+    def _noise(
+        self, states: EnergyDistribution, memory: Any, key: PRNGKeyArray, count: int
+    ) -> Float[Array, "count dim"]:
         known = self._known(states, memory)
         if isinstance(known, Noise):
             low, high = np.array(states.model.box).T
             return jnp.clip(known.sample(key, count), low, high)
         return known.sample(key, (count,)).astype(float)
 
-    def _log_noise(self, states: EnergyDistribution, memory: Any, x: Array) -> Array:
+    def _log_noise(
+        self, states: EnergyDistribution, memory: Any, x: Float[Array, "state dim"]
+    ) -> Float[Array, "state"]:
         return self._known(states, memory).log_prob(x)
 
 
-def _local(widths: Array, y: Array, key: Array, samples: int) -> Array:
-    """Noise [row, sample, dim] about states y [row, dim], of widths [width, dim]."""
+def _local(
+    widths: Float[Array, "width dim"], y: Float[Array, "row dim"], key: PRNGKeyArray, samples: int
+) -> Float[Array, "row sample dim"]:
+    """Noise about states y, of widths."""
     chosen_key, noise_key = jax.random.split(key)
     chosen = jax.random.randint(chosen_key, (len(y), samples), 0, len(widths))
     return y[:, None] + widths[chosen] * jax.random.normal(noise_key, (len(y), samples, y.shape[1]))
 
 
-def _log_local(widths: Array, about: Array, x: Array) -> Array:
-    """The log densities [state] of states x [state, dim] under noise about one state [dim]."""
+def _log_local(
+    widths: Float[Array, "width dim"], about: Float[Array, "dim"], x: Float[Array, "state dim"]
+) -> Float[Array, "state"]:
+    """The log densities of states x under noise about one state."""
     each = dist.Normal(about, widths[:, None]).to_event(1).log_prob(x)
     return logsumexp(each, axis=0) - np.log(len(widths))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import equinox as eqx
 from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo import memory
 from credo.errors import ConfigError
@@ -29,7 +30,7 @@ class Method(Protocol):
         """Its word on the command line."""
         ...
 
-    def log_density(self, program: Program, z: Values) -> Array:
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """The log density of the unconstrained latents."""
         ...
 
@@ -43,7 +44,7 @@ class Batch(NamedTuple):
     """
 
     program: BoundModel
-    rows: Array
+    rows: Int[Array, "row"]
     total: int
 
 
@@ -97,12 +98,14 @@ class Objective(eqx.Module):
         if self.weight_decay and self.optimiser != "adamw":
             raise ConfigError(f"weight_decay: {self.weight_decay} needs training.optimiser=adamw, or set it to 0")
 
-    def begin(self, program: BoundModel, key: Array) -> Any:  # noqa: ARG002 - for those that remember
+    def begin(self, program: BoundModel, key: PRNGKeyArray) -> Any:  # noqa: ARG002 - for those that remember
         """What the objective keeps from step to step, at the beginning."""
         return ()
 
     @abc.abstractmethod
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:
+    def loss(
+        self, method: Method, batch: Batch, z: Values, memory: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """What is descended, per row; the point of the learning curve; and the memory after it."""
 
     def measure(self, program: BoundModel) -> str | None:  # noqa: ARG002 - for those that depend on it
@@ -110,7 +113,7 @@ class Objective(eqx.Module):
         return self.curve
 
     @abc.abstractmethod
-    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:
+    def judge(self, method: Method, batch: Batch, z: Values, key: PRNGKeyArray) -> Float[Array, ""]:
         """By which the best weights are chosen, on rows that were kept back; NaN where there is no such measure."""
 
     def fitted(self, rows: int, free: Collection[str]) -> Self:
@@ -125,7 +128,7 @@ class Objective(eqx.Module):
         size = max(min(self.batch_size, left), 1) if "batch_size" in free else self.batch_size
         return dataclasses.replace(self, batch_size=size, validation=validation)
 
-    def derived(self, problem: Problem, result: Result, key: Array) -> Result:  # noqa: ARG002 - a hook
+    def derived(self, problem: Problem, result: Result, key: PRNGKeyArray) -> Result:  # noqa: ARG002 - a hook
         """The result with groups that only this objective has; the default adds none."""
         return result
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo import memory
 from credo.inference.density import structure
@@ -39,7 +40,7 @@ class Pcd(Contrastive):
         states = sum(math.prod(site.shape[1:]) for site in problem.named("observed"))
         memory.require(f"training.chains={self.chains}", 10 * self.chains * max(states, 1))
 
-    def begin(self, program: BoundModel, key: Array) -> Negatives:
+    def begin(self, program: BoundModel, key: PRNGKeyArray) -> Negatives:
         """Chains at the base distribution."""
         states = structure(program, key)["y"]["fn"]
         count = states.rows if states.model.conditional else self.chains
@@ -49,11 +50,11 @@ class Pcd(Contrastive):
     def negatives(
         self,
         states: EnergyDistribution,
-        y: Array,  # noqa: ARG002
+        y: Float[Array, "row dim"],  # noqa: ARG002
         batch: Batch,
         memory: Negatives,
-        key: Array,
-    ) -> tuple[Array, Any, Any]:
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, "state dim"], Any, Any]:
         """The chains, moved on."""
         restart_key, key = jax.random.split(key)
         walkers = memory.walkers
@@ -64,8 +65,10 @@ class Pcd(Contrastive):
         return moved.x, states.energy, Negatives(after, jnp.asarray(acceptance, memory.acceptance.dtype))
 
 
-def restarted(share: float, states: EnergyDistribution, x: Array, key: Array) -> Array:
-    """A share of the states [state, dim], drawn anew from the base distribution."""
+def restarted(
+    share: float, states: EnergyDistribution, x: Float[Array, "state dim"], key: PRNGKeyArray
+) -> Float[Array, "state dim"]:
+    """A share of the states, drawn anew from the base distribution."""
     chosen_key, base_key = jax.random.split(key)
     new = states.model.base.sample(base_key, (len(x),)).astype(x.dtype)
     return jnp.where(jax.random.uniform(chosen_key, (len(x), 1)) < share, new, x)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from credo import memory
 from credo.errors import ConfigError
@@ -56,13 +57,15 @@ class ScoreMatching(OfEnergies):
                 "energy.bounds=null and energy.tail=2, or use training=nce"
             )
 
-    def loss(self, method: Method, batch: Batch, z: Values, memory: Any, key: Array) -> tuple[Array, tuple[Array, Any]]:
+    def loss(
+        self, method: Method, batch: Batch, z: Values, memory: Any, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
         """The divergence and the prior."""
         states, y = states_of(batch.program, z)
         value = self.divergence(states, y, key).mean()
         return value - log_prior(method, batch, z), (value, memory)
 
-    def judge(self, method: Method, batch: Batch, z: Values, key: Array) -> Array:
+    def judge(self, method: Method, batch: Batch, z: Values, key: PRNGKeyArray) -> Float[Array, ""]:
         """The negative log likelihood where Z is tractable, else the divergence."""
         if self.measure(batch.program) == "nll":
             return super().judge(method, batch, z, key)
@@ -73,8 +76,10 @@ class ScoreMatching(OfEnergies):
         """The negative log likelihood, where Z is tractable; else the divergence."""
         return super().measure(program) or self.curve
 
-    def divergence(self, states: EnergyDistribution, y: Array, key: Array) -> Array:
-        """What is minimised, [row], of states y [row, dim]."""
+    def divergence(
+        self, states: EnergyDistribution, y: Float[Array, "row dim"], key: PRNGKeyArray
+    ) -> Float[Array, "row"]:
+        """What is minimised, of states y."""
         unit = np.array(states.model.unit or np.ones(y.shape[1]))
         score = jax.grad(lambda u: -states.energy.batch(u * unit).sum())
         u = y / unit
@@ -90,7 +95,9 @@ class ScoreMatching(OfEnergies):
         return bend + 0.5 * jnp.square(slope[0]).sum(-1)
 
 
-def _along(score: Any, u: Array, direction: Array) -> tuple[Array, Array]:
-    """The score [row, dim], and v' J v [row] of its Jacobian for directions v [row, dim]."""
+def _along(
+    score: Any, u: Float[Array, "row dim"], direction: Float[Array, "row dim"]
+) -> tuple[Float[Array, "row dim"], Float[Array, "row"]]:
+    """The score, and v' J v of its Jacobian for directions v."""
     value, tangent = jax.jvp(score, (u,), (direction,))
     return value, (direction * tangent).sum(-1)

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array, random
 from jax.nn import sigmoid
 from jax.scipy.special import betainc
+from jaxtyping import Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from credo.models.mixtures.component import Component, Parameters
@@ -39,19 +40,21 @@ class Beta(Component):
     def words(self) -> str:
         return "a number above 0 and below 1"
 
-    def parameters(self, raw: Array, targets: int) -> Parameters:
+    def parameters(self, raw: Float[Array, "*batch size"], targets: int) -> Parameters:
         mean, dispersion = self._cut(raw, targets)
         one, other = (LEAST_MEAN + (1 - 2 * LEAST_MEAN) * sigmoid(m) for m in (mean, -mean))
         return {"mean": one, "complement": other, "precision": self._scale(dispersion) ** -2}
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
         mean = np.clip(at, 10 * LEAST_MEAN, 1 - 10 * LEAST_MEAN)
         inner = (mean - LEAST_MEAN) / (1 - 2 * LEAST_MEAN)
         # A variance of mean (1 - mean) cannot be reached.
         part = np.minimum(np.square(spread) / (mean * (1 - mean)), 0.5)
         return np.concatenate([np.log(inner / (1 - inner)), self._raw_scale(mean, np.sqrt(part / (1 - part)))], -1)
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         y = self._inside(y)
         m, n, precision = p["mean"], p["complement"], p["precision"]
         divergence = deviance(m, y) + deviance(n, 1 - y)
@@ -59,7 +62,7 @@ class Beta(Component):
         rest = stirling_error(precision) - stirling_error(m * precision) - stirling_error(n * precision)
         return norm + rest - precision * divergence - jnp.log(y) - jnp.log1p(-y)
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         inside = self._inside(y)
         m, n, precision, inside = jnp.broadcast_arrays(p["mean"], p["complement"], p["precision"], inside)
         large = is_large(jnp.minimum(m, n) * precision)
@@ -71,16 +74,16 @@ class Beta(Component):
         above = upper_tail(divergence, off * spread, (n - m) / (3 * spread), is_near(off))
         return jnp.where(y <= 0, 0, jnp.where(y >= 1, 1, jnp.where(large, 1 - above, small)))
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         a, b = p["mean"] * p["precision"], p["complement"] * p["precision"]
         return self._inside(random.beta(key, a, b, shape + a.shape, a.dtype))
 
-    def mean(self, p: Parameters) -> Array:
+    def mean(self, p: Parameters) -> Float[Array, "... target"]:
         return p["mean"]
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return p["mean"] * p["complement"] / (1 + p["precision"])
 
     @staticmethod
-    def _inside(y: Array) -> Array:
+    def _inside(y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.clip(y, np.finfo(y.dtype).tiny, 1 - np.finfo(y.dtype).epsneg)

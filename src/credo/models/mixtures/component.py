@@ -13,14 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.nn import softplus
-from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
+from numpy.typing import ArrayLike
 from numpyro.distributions import constraints
 
 from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.mixtures.special import inverse_softplus
 
-Parameters = dict[str, Array]
+Parameters = dict[str, Float[Array, "..."]]
 """Of one component or of many [..., component], each [..., target]."""
 
 
@@ -70,59 +71,63 @@ class Component(eqx.Module):
         """How many raw numbers a component has."""
         return len(self.names) * targets
 
-    def parameters(self, raw: Array, targets: int) -> Parameters:
-        """The parameters for raw numbers [..., size]."""
+    def parameters(self, raw: Float[Array, "*batch size"], targets: int) -> Parameters:
+        """The parameters for raw numbers."""
         loc, scale = self._cut(raw, targets)[:2]
         return {"loc": self._like(self.unit, raw) * loc, "scale": self._scale(scale)}
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """The raw numbers [..., size] of components whose locations are `at` [..., target] and deviations `spread`."""
-        return np.concatenate([at / self.unit, self._raw_scale(at, spread)], -1)
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
+        """The raw numbers of components whose locations are `at` and deviations `spread`."""
+        return np.concatenate([at / np.asarray(self.unit), self._raw_scale(at, spread)], -1)
 
-    def log_prob(self, p: Parameters, y: Array) -> Array:
-        """The log density, or log mass, [...] of y [..., target]."""
+    def log_prob(self, p: Parameters, y: Float[Array, "*batch target"]) -> Float[Array, "..."]:
+        """The log density, or log mass, of y."""
         return self.log_density(p, y).sum(-1)
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """That of each target alone, [..., target]."""
         raise NotImplementedError
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """P(Y <= y) of each target alone, [..., target]."""
         raise NotImplementedError
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         """Draws [*shape, ..., target]."""
         raise NotImplementedError
 
-    def mean(self, p: Parameters) -> Array:
-        """Means [..., target]."""
+    def mean(self, p: Parameters) -> Float[Array, "... target"]:
+        """Means."""
         return p["loc"]
 
-    def variance(self, p: Parameters) -> Array:
-        """Variances [..., target]."""
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
+        """Variances."""
         raise NotImplementedError
 
-    def hull(self, p: Parameters) -> tuple[ArrayLike, ArrayLike]:
+    def hull(self, p: Parameters) -> tuple[Float[Array, "... target"] | float, Float[Array, "... target"] | float]:
         """Between which whole numbers all mass lies, but for 1e-12."""
         raise NotImplementedError
 
-    def _cut(self, raw: Array, targets: int) -> tuple[Array, ...]:
-        """The raw numbers [..., target] of each name."""
+    def _cut(self, raw: Float[Array, "*batch size"], targets: int) -> tuple[Float[Array, "*batch target"], ...]:
+        """The raw numbers of each name."""
         n = len(self.names)
         return tuple(jnp.moveaxis(raw[..., : n * targets].reshape(*raw.shape[:-1], n, targets), -2, 0))
 
-    def _least(self, like: Array) -> Array:
+    def _least(self, like: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.maximum(self.floor, np.finfo(like.dtype).eps) * self._like(self.resolution, like)
 
-    def _scale(self, raw: Array) -> Array:
+    def _scale(self, raw: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return self._least(raw) + self._like(self.unit, raw) * softplus(raw)
 
-    def _raw_scale(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def _raw_scale(
+        self, at: Float[np.ndarray, "*shape"], spread: Float[np.ndarray, "*shape"]
+    ) -> Float[np.ndarray, "*shape"]:
         """What `_scale` makes `spread` of, where the floor allows."""
-        above = np.broadcast_to((spread - self.floor * np.asarray(self.resolution)) / self.unit, at.shape)
+        above = np.broadcast_to((spread - self.floor * np.asarray(self.resolution)) / np.asarray(self.unit), at.shape)
         return inverse_softplus(above)
 
     @staticmethod
-    def _like(value: ArrayLike, like: Array) -> Array:
+    def _like(value: ArrayLike, like: Float[Array, "..."]) -> Float[Array, "..."]:
         return jnp.asarray(value, like.dtype)

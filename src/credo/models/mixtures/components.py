@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 from credo.errors import ConfigError
 from credo.models.mixtures.beta import Beta

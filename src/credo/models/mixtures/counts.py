@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array, lax, random
 from jax.nn import log_sigmoid, softplus
 from jax.scipy.special import gammaincc
-from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -67,31 +67,31 @@ class DiscretizedLogistic(Logistic):
     def words(self) -> str:
         return "a whole number" + (f" between {self.low} and {self.high}" if self.low is not None else "")
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         low, high = self.ends
         below = log_sigmoid((y + 0.5 - p["loc"]) / p["scale"])
         above = log_sigmoid(-(y - 0.5 - p["loc"]) / p["scale"])
         inner = below + above + jnp.log(-jnp.expm1(-1 / p["scale"]))
         return jnp.where(y <= low, below, jnp.where(y >= high, above, inner))
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         low, high = self.ends
         y = jnp.floor(y)
         return jnp.where(y < low, 0, jnp.where(y >= high, 1, super().cdf(p, y + 0.5)))
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return jnp.clip(jnp.floor(super().sample(p, key, shape) + 0.5), *self.ends)
 
-    def mean(self, p: Parameters) -> Array:
+    def mean(self, p: Parameters) -> Float[Array, "... target"]:
         return self._moments(p)[0]
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return self._moments(p)[1]
 
-    def hull(self, p: Parameters) -> tuple[ArrayLike, ArrayLike]:
+    def hull(self, p: Parameters) -> tuple[Float[Array, "... target"] | float, Float[Array, "... target"] | float]:
         return self.ends if self.low is not None else (p["loc"] - 30 * p["scale"] - 1, p["loc"] + 30 * p["scale"] + 1)
 
-    def _moments(self, p: Parameters) -> tuple[Array, Array]:
+    def _moments(self, p: Parameters) -> tuple[Float[Array, "... target"], Float[Array, "... target"]]:
         """By sums over the range or, without one, over 80 values on either side.
 
         A scale above 2 needs more, but leaves no trace of the rounding other than its own variance of 1/12: the next
@@ -123,19 +123,23 @@ class Poisson(Component):
     def support(self) -> Any:
         return constraints.nonnegative_integer
 
-    def parameters(self, raw: Array, targets: int) -> Parameters:
+    def parameters(self, raw: Float[Array, "*batch size"], targets: int) -> Parameters:
         (rate,) = self._cut(raw, targets)
         return {"rate": jnp.square(self._least(rate)) + self._like(self.unit, raw) * softplus(rate)}
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:  # noqa: ARG002 -- a rate has its own
-        return inverse_softplus((at - np.square(self.floor * np.asarray(self.resolution))) / self.unit)
+    def initial(
+        self,
+        at: Float[np.ndarray, "*batch target"],
+        spread: Float[np.ndarray, "*batch target"],  # noqa: ARG002 -- a rate has its own
+    ) -> Float[np.ndarray, "*batch size"]:
+        return inverse_softplus((at - np.square(self.floor * np.asarray(self.resolution))) / np.asarray(self.unit))
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         rate, count = p["rate"], jnp.maximum(y, 1)
         some = -deviance(count, rate) - 0.5 * jnp.log(count) - HALF_LOG_2PI - stirling_error(count)
         return jnp.where(y < 1, -rate, some)
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         count, rate = jnp.broadcast_arrays(jnp.floor(lax.stop_gradient(y)), p["rate"])
         a = jnp.maximum(count, 0) + 1
         large = is_large(a)
@@ -145,15 +149,15 @@ class Poisson(Component):
         total = upper_tail(deviance(a, at), off * root, 1 / (3 * root), is_near(off))
         return jnp.where(count < 0, 0, jnp.where(large, total, small))
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return random.poisson(key, p["rate"], shape + p["rate"].shape).astype(p["rate"].dtype)
 
-    def mean(self, p: Parameters) -> Array:
+    def mean(self, p: Parameters) -> Float[Array, "... target"]:
         return p["rate"]
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return p["rate"]
 
-    def hull(self, p: Parameters) -> tuple[ArrayLike, ArrayLike]:
+    def hull(self, p: Parameters) -> tuple[Float[Array, "... target"] | float, Float[Array, "... target"] | float]:
         away = 10 * jnp.sqrt(p["rate"]) + 20
         return jnp.maximum(p["rate"] - away, 0), p["rate"] + away

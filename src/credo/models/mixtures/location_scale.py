@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array, lax, random
 from jax.nn import log_sigmoid, sigmoid, softplus
 from jax.scipy.special import ndtr
+from jaxtyping import Float, PRNGKeyArray
 
 from credo.models.mixtures.component import Component, Parameters
 from credo.models.mixtures.special import HALF_LOG_2PI, inverse_softplus, student_cdf, student_log_density
@@ -23,21 +24,21 @@ class Gaussian(Component):
 
     word: ClassVar[str] = "gaussian"
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         loc, scale = self.marginals(p)
         return -0.5 * jnp.square((y - loc) / scale) - jnp.log(scale) - HALF_LOG_2PI
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         loc, scale = self.marginals(p)
         return ndtr((y - loc) / scale)
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return p["loc"] + p["scale"] * _noise(random.normal, key, shape, p["loc"])
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return jnp.square(self.marginals(p)[1])
 
-    def marginals(self, p: Parameters) -> tuple[Array, Array]:
+    def marginals(self, p: Parameters) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """The location and deviation of each target alone."""
         return p["loc"], p["scale"]
 
@@ -53,28 +54,30 @@ class GaussianFull(Gaussian):
     def size(self, targets: int) -> int:
         return 2 * targets + targets * (targets - 1) // 2
 
-    def parameters(self, raw: Array, targets: int) -> Parameters:
+    def parameters(self, raw: Float[Array, "*batch size"], targets: int) -> Parameters:
         lower = jnp.broadcast_to(jnp.eye(targets, dtype=raw.dtype), (*raw.shape[:-1], targets, targets))
         lower = lower.at[..., *np.tril_indices(targets, -1)].set(raw[..., 2 * targets :])
         return super().parameters(raw, targets) | {"lower": lower}
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
         targets = at.shape[-1]
         below = np.zeros((*at.shape[:-1], self.size(targets) - 2 * targets))
         return np.concatenate([super().initial(at, spread), below], -1)
 
-    def log_prob(self, p: Parameters, y: Array) -> Array:
+    def log_prob(self, p: Parameters, y: Float[Array, "*batch target"]) -> Float[Array, "..."]:
         u = (y - p["loc"]) / p["scale"]
         lower = jnp.broadcast_to(p["lower"], (*u.shape, u.shape[-1]))
         z = lax.linalg.triangular_solve(lower, u[..., None], left_side=True, lower=True, unit_diagonal=True)[..., 0]
         return (-0.5 * jnp.square(z) - jnp.log(p["scale"]) - HALF_LOG_2PI).sum(-1)
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         noise = _noise(random.normal, key, shape, p["loc"])
         turned = jnp.einsum("...ij,...j->...i", p["lower"], noise, precision=lax.Precision.HIGHEST)
         return p["loc"] + p["scale"] * turned
 
-    def marginals(self, p: Parameters) -> tuple[Array, Array]:
+    def marginals(self, p: Parameters) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         return p["loc"], p["scale"] * jnp.sqrt(jnp.square(p["lower"]).sum(-1))
 
 
@@ -83,20 +86,22 @@ class Logistic(Component):
 
     word: ClassVar[str] = "logistic"
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
         return super().initial(at, spread * np.sqrt(3) / pi)
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         z = (y - p["loc"]) / p["scale"]
         return log_sigmoid(z) + log_sigmoid(-z) - jnp.log(p["scale"])
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         return sigmoid((y - p["loc"]) / p["scale"])
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return p["loc"] + p["scale"] * _noise(random.logistic, key, shape, p["loc"])
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return jnp.square(p["scale"] * pi) / 3
 
 
@@ -105,20 +110,22 @@ class Laplace(Component):
 
     word: ClassVar[str] = "laplace"
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
         return super().initial(at, spread / np.sqrt(2))
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         return -jnp.abs(y - p["loc"]) / p["scale"] - jnp.log(2 * p["scale"])
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         z = (y - p["loc"]) / p["scale"]
         return 0.5 * jnp.exp(jnp.minimum(z, 0)) - 0.5 * jnp.expm1(-jnp.maximum(z, 0))
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return p["loc"] + p["scale"] * _noise(random.laplace, key, shape, p["loc"])
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return 2 * jnp.square(p["scale"])
 
 
@@ -129,26 +136,30 @@ class StudentT(Component):
     names: ClassVar[tuple[str, ...]] = ("loc", "scale", "df")
     reach: ClassVar[range] = range(-4, 16)
 
-    def parameters(self, raw: Array, targets: int) -> Parameters:
+    def parameters(self, raw: Float[Array, "*batch size"], targets: int) -> Parameters:
         return super().parameters(raw, targets) | {"df": LEAST_DF + softplus(self._cut(raw, targets)[2])}
 
-    def initial(self, at: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    def initial(
+        self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
+    ) -> Float[np.ndarray, "*batch size"]:
         df = 8.0
         raw = super().initial(at, spread * np.sqrt(1 - 2 / df))
         return np.concatenate([raw, inverse_softplus(np.full(at.shape, df - LEAST_DF))], -1)
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         return student_log_density((y - p["loc"]) / p["scale"], p["df"]) - jnp.log(p["scale"])
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         return student_cdf(*jnp.broadcast_arrays((y - p["loc"]) / p["scale"], p["df"]))
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return p["loc"] + p["scale"] * random.t(key, p["df"], shape + p["df"].shape, p["df"].dtype)
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return jnp.square(p["scale"]) * p["df"] / (p["df"] - 2)
 
 
-def _noise(draw: Any, key: Array, shape: tuple[int, ...], like: Array) -> Array:
+def _noise(
+    draw: Any, key: PRNGKeyArray, shape: tuple[int, ...], like: Float[Array, "*shape"]
+) -> Float[Array, "*sample_and_shape"]:
     return draw(key, shape + like.shape, like.dtype)

@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 from jax import Array, random
 from jax.nn import log_sigmoid, log_softmax
 from jax.scipy.special import logsumexp
-from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
+from numpy.typing import ArrayLike
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -19,11 +20,17 @@ from credo.models.mixtures.component import Component, Parameters
 WEIGHTS = ("softmax", "stick_breaking")
 
 
-def log_weights(raw: Array, how: str) -> Array:
-    """The logarithms of a mixture's weights [..., component], which are equal where raw is 0.
+def log_weights(raw: Float[Array, "*batch raw"], how: str) -> Float[Array, "*batch component"]:
+    """The logarithms of a mixture's weights, which are equal where raw is 0.
 
     By `softmax` raw is [..., components]; by `stick_breaking` it is [..., components - 1], and each weight is a part
     v_k of what its predecessors have left: w_k = v_k prod_{j<k} (1 - v_j), v_k = sigmoid(raw_k - log(K - k)).
+
+    Example:
+        >>> np.exp(log_weights(jnp.zeros(4), "softmax")).round(3).tolist()
+        [0.25, 0.25, 0.25, 0.25]
+        >>> np.exp(log_weights(jnp.zeros(3), "stick_breaking")).round(3).tolist()
+        [0.25, 0.25, 0.25, 0.25]
     """
     _check_how(how)
     if how == "softmax":
@@ -48,7 +55,7 @@ def raw_size(family: Component, how: str, components: int, targets: int) -> int:
     return components - (how == "stick_breaking") + components * family.size(targets)
 
 
-def initial(family: Component, how: str, quantiles: ArrayLike, spread: ArrayLike) -> np.ndarray:
+def initial(family: Component, how: str, quantiles: ArrayLike, spread: ArrayLike) -> Float[np.ndarray, "n_raw"]:
     """Raw numbers [n_raw] of equal weights and components that lie at quantiles of the targets.
 
     Args:
@@ -79,7 +86,7 @@ class ConditionalMixture(dist.Distribution):
     arg_constraints: ClassVar[dict[str, Any]] = {}
     pytree_data_fields = ("family", "log_weights", "parameters")
 
-    def __init__(self, family: Component, log_weights: Array, parameters: Parameters) -> None:
+    def __init__(self, family: Component, log_weights: Float[Array, "*rows component"], parameters: Parameters) -> None:
         self.family, self.log_weights, self.parameters = family, log_weights, parameters
         targets = next(iter(parameters.values())).shape[log_weights.ndim]
         super().__init__(log_weights.shape[:-1], (targets,))
@@ -89,29 +96,29 @@ class ConditionalMixture(dist.Distribution):
         """Where targets may be."""
         return constraints.independent(self.family.support, 1)
 
-    def component_log_prob(self, y: ArrayLike) -> Array:
+    def component_log_prob(self, y: ArrayLike) -> Float[Array, "... component"]:
         """The logarithms of w_k f(y; theta_k), [..., rows, component]."""
         y = self._targets(y)
         return self.log_weights + self.family.log_prob(self.parameters, y[..., None, :])
 
-    def log_prob(self, value: ArrayLike) -> Array:
+    def log_prob(self, value: ArrayLike) -> Float[Array, "..."]:
         """The log density [..., rows] of targets [..., rows, target]."""
         y = self._targets(value)
         inside = self.family.support(y).all(-1)
         return jnp.where(inside, logsumexp(self.component_log_prob(y), -1), -inf)
 
-    def cdf(self, value: ArrayLike) -> Array:
+    def cdf(self, value: ArrayLike) -> Float[Array, "... target"]:
         """P(Y <= y) of each target alone, [..., rows, target]."""
         return mixture_cdf(self.family, self.log_weights, self.parameters, self._targets(value))
 
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         """Draws [*sample_shape, rows, target]."""
         which, within = random.split(key)
         shape = (*sample_shape, *self.batch_shape)
         k = random.categorical(which, self.log_weights, shape=shape)
         rows = self.log_weights.ndim - 1
 
-        def chosen(each: Array) -> Array:
+        def chosen(each: Float[Array, "..."]) -> Float[Array, "..."]:
             index = k.reshape(*shape, *(1,) * (each.ndim - rows))
             each = jnp.broadcast_to(each, (*sample_shape, *each.shape))
             return jnp.take_along_axis(each, index, len(shape)).squeeze(len(shape))
@@ -119,25 +126,36 @@ class ConditionalMixture(dist.Distribution):
         return self.family.sample(jax.tree.map(chosen, self.parameters), within)
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> Float[Array, "*rows target"]:
         """Means [rows, target]."""
         return self._average(self.family.mean(self.parameters))
 
     @property
-    def variance(self) -> Array:
+    def variance(self) -> Float[Array, "*rows target"]:
         """Variances [rows, target]."""
         off = self.family.mean(self.parameters) - self.mean[..., None, :]
         return self._average(self.family.variance(self.parameters) + jnp.square(off))
 
-    def _average(self, each: Array) -> Array:
+    def _average(self, each: Float[Array, "*rows component target"]) -> Float[Array, "*rows target"]:
         return (jnp.exp(self.log_weights)[..., None] * each).sum(-2)
 
-    def _targets(self, y: ArrayLike) -> Array:
+    def _targets(self, y: ArrayLike) -> Float[Array, "... target"]:
         return jnp.asarray(y, self.log_weights.dtype)
 
 
-def mixture(family: Component, how: str, raw: Array, components: int, targets: int) -> ConditionalMixture:
+def mixture(
+    family: Component, how: str, raw: Float[Array, "*rows n_raw"], components: int, targets: int
+) -> ConditionalMixture:
     """The mixture of each row.
+
+    Example:
+        One row, in which two normals lie at -1 and 1.
+
+        >>> from credo.models.mixtures import make_component
+        >>> raw = jnp.array([[0.0, 0.0, -1.0, 0.5, 1.0, 0.5]])
+        >>> two = mixture(make_component("gaussian"), "softmax", raw, components=2, targets=1)
+        >>> two.mean.tolist(), two.cdf(jnp.zeros((1, 1))).tolist()
+        ([[0.0]], [[0.5]])
 
     Args:
         family: The components' family, of `make_component`.
@@ -159,8 +177,10 @@ def mixture(family: Component, how: str, raw: Array, components: int, targets: i
     return ConditionalMixture(family, log_weights(free, how), family.parameters(each, targets))
 
 
-def mixture_cdf(family: Component, log_w: Array, p: Parameters, y: Array) -> Array:
-    """P(Y <= y) [..., target] for log weights [..., component] and parameters, each [..., component, target]."""
+def mixture_cdf(
+    family: Component, log_w: Float[Array, "*rows component"], p: Parameters, y: Float[Array, "... target"]
+) -> Float[Array, "... target"]:
+    """P(Y <= y) for log weights and parameters, each [..., component, target]."""
     return (jnp.exp(log_w)[..., None] * family.cdf(p, y[..., None, :])).sum(-2)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import log_ndtr
-from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from credo.models.mixtures.component import Parameters
@@ -40,7 +40,7 @@ class DiscretizedGaussian(Gaussian):
     def words(self) -> str:
         return "a whole number"
 
-    def log_density(self, p: Parameters, y: Array) -> Array:
+    def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         """In the lower tail, where the logarithms of F have all their digits, whichever side y is on."""
         away = jnp.abs(y - p["loc"])
         narrow = jnp.minimum(p["scale"], _WIDE)  # beyond, the difference would cancel
@@ -48,22 +48,22 @@ class DiscretizedGaussian(Gaussian):
         step = jnp.maximum(above - below, np.finfo(away.dtype).tiny)
         return jnp.where(p["scale"] < _WIDE, above + jnp.log(-jnp.expm1(-step)), super().log_density(p, y))
 
-    def cdf(self, p: Parameters, y: Array) -> Array:
+    def cdf(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         return super().cdf(p, jnp.floor(lax.stop_gradient(y)) + 0.5)
 
-    def sample(self, p: Parameters, key: Array, shape: tuple[int, ...] = ()) -> Array:
+    def sample(self, p: Parameters, key: PRNGKeyArray, shape: tuple[int, ...] = ()) -> Float[Array, "... target"]:
         return jnp.floor(super().sample(p, key, shape) + 0.5)
 
-    def mean(self, p: Parameters) -> Array:
+    def mean(self, p: Parameters) -> Float[Array, "... target"]:
         return self._moments(p)[0]
 
-    def variance(self, p: Parameters) -> Array:
+    def variance(self, p: Parameters) -> Float[Array, "... target"]:
         return self._moments(p)[1]
 
-    def hull(self, p: Parameters) -> tuple[ArrayLike, ArrayLike]:
+    def hull(self, p: Parameters) -> tuple[Float[Array, "... target"] | float, Float[Array, "... target"] | float]:
         return p["loc"] - 9 * p["scale"] - 1, p["loc"] + 9 * p["scale"] + 1
 
-    def _moments(self, p: Parameters) -> tuple[Array, Array]:
+    def _moments(self, p: Parameters) -> tuple[Float[Array, "... target"], Float[Array, "... target"]]:
         wide, middle = p["scale"] > _SUMMED, jnp.round(p["loc"])
         narrow = p | {"scale": jnp.minimum(p["scale"], _SUMMED)}
         values = middle[..., None] + self._like(np.arange(-80, 81), p["loc"])

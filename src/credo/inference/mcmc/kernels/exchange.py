@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 from numpyro import handlers
 from numpyro.primitives import Messenger
 
@@ -61,7 +62,9 @@ class Exchange(Mh):
         """The density without log Z."""
         return super().target(Unnormalised(program))._replace(program=program)
 
-    def correction(self, target: Target, state: MhState, proposed: Values, key: Array) -> tuple[Array, Array]:
+    def correction(
+        self, target: Target, state: MhState, proposed: Values, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Log f(y'; theta) - log f(y'; theta') of new data y', and its drift."""
         here, _ = _states(target.program, state.z)
         there, y = _states(target.program, proposed)
@@ -78,7 +81,7 @@ class Exchange(Mh):
         exchanged = there.energy.batch(drawn).sum() - here.energy.batch(drawn).sum()
         return exchanged.astype(state.log_density.dtype), drift.astype(state.log_density.dtype)
 
-    def reported(self, info: MhInfo, drift: Array) -> ExchangeInfo:
+    def reported(self, info: MhInfo, drift: Float[Array, ""]) -> ExchangeInfo:
         """The Info of an iteration."""
         return ExchangeInfo(*info, inner_drift=drift)
 

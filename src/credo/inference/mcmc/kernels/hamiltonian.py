@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float, PRNGKeyArray
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 from numpyro.infer.hmc_util import dual_averaging
@@ -109,7 +110,7 @@ class Hamiltonian(Kernel):
     def numpyro_kernel(self, energy: Any) -> HMC:
         """NumPyro's kernel for a potential, with unit masses, adapting nothing."""
 
-    def init(self, program: BoundModel, start: Start, key: Array, warmup: int) -> HamiltonianState:
+    def init(self, program: BoundModel, start: Start, key: PRNGKeyArray, warmup: int) -> HamiltonianState:
         """Begin downhill from the starting point, with a metric from the gradient there."""
         energy = potential(program)
         flat, unravel = ravel_pytree(start.z)
@@ -135,7 +136,7 @@ class Hamiltonian(Kernel):
         state = HamiltonianState(inner._replace(adapt_state=adapt), state.metric, average)
         return state, self.reported(state)
 
-    def _started(self, energy: Any, metric: Metric, y: Values, key: Array) -> tuple[HMC, HMCState]:
+    def _started(self, energy: Any, metric: Metric, y: Values, key: PRNGKeyArray) -> tuple[HMC, HMCState]:
         """NumPyro's kernel in coordinates y = T^-1 z, and its first state."""
         kernel = self.numpyro_kernel(lambda y: energy(transformed(metric.forward, y)))
         return kernel, kernel.init(key, 0, y, (), {})
@@ -155,11 +156,11 @@ class Hamiltonian(Kernel):
         """Z = T y."""
         return transformed(state.metric.forward, state.inner.z)
 
-    def log_density(self, state: HamiltonianState) -> Array:
+    def log_density(self, state: HamiltonianState) -> Float[Array, ""]:
         """Minus the potential energy."""
         return -state.inner.potential_energy
 
-    def is_finite(self, state: HamiltonianState) -> Array:
+    def is_finite(self, state: HamiltonianState) -> Bool[Array, ""]:
         """Whether density and gradient are finite."""
         steep = ravel_pytree(state.inner.z_grad)[0]
         return jnp.isfinite(state.inner.potential_energy) & jnp.all(jnp.isfinite(steep))
@@ -180,12 +181,18 @@ class Hamiltonian(Kernel):
             ends.append(int(last))
         return tuple(ends)
 
-    def gradients(self, state: HamiltonianState) -> Array:
-        """The gradient of the potential with respect to z [dim], flat."""
+    def gradients(self, state: HamiltonianState) -> Float[Array, "dim"]:
+        """The gradient of the potential with respect to z, flat."""
         return state.metric.push(ravel_pytree(state.inner.z_grad)[0])
 
-    def adapt_metric(self, states: Any, z: np.ndarray, gradients: np.ndarray, layout: Layout) -> Any:
-        """With the metric learned from draws and gradients [chains, draws, dim].
+    def adapt_metric(
+        self,
+        states: Any,
+        z: Float[np.ndarray, "chains draws dim"],
+        gradients: Float[np.ndarray, "chains draws dim"],
+        layout: Layout,
+    ) -> Any:
+        """With the metric learned from draws and gradients.
 
         A chain that is still far above the lowest one, or where the density is not finite, says nothing of the
         posterior's shape, and is left out.

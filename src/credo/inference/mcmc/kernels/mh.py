@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 from jax import Array, lax
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 from numpyro import handlers
 
 from credo.inference.density import Program, Values, discrete_latents, potential, structure
@@ -83,7 +84,7 @@ class Tally(NamedTuple):
     proposals: Array
     nans: Array
 
-    def added(self, probability: Array, is_nan: Array) -> "Tally":
+    def added(self, probability: Float[Array, ""], is_nan: Bool[Array, ""]) -> "Tally":
         """With one proposal more."""
         return Tally(self.probability + probability, self.proposals + 1, self.nans + is_nan)
 
@@ -128,7 +129,7 @@ class Mh(Kernel):
     uses_gradients: ClassVar[bool] = False
     moves_discrete: ClassVar[bool] = True
 
-    def init(self, program: BoundModel, start: Start, key: Array, warmup: int) -> MhState:  # noqa: ARG002 - not needed
+    def init(self, program: BoundModel, start: Start, key: PRNGKeyArray, warmup: int) -> MhState:  # noqa: ARG002 - not needed
         """Begin at a starting point."""
         flat = ravel_pytree(start.z)[0]
         log_density = self.target(program).log_density(*start)
@@ -166,23 +167,29 @@ class Mh(Kernel):
         discrete = {name: messages[name]["fn"] for name in discrete_latents(messages)}
         energy = None if discrete else potential(program)
 
-        def log_density(z: Values, values: Values) -> Array:
+        def log_density(z: Values, values: Values) -> Float[Array, ""]:
             return -(energy or potential(handlers.condition(program, data=values)))(z)
 
         return Target(program, log_density, discrete)
 
-    def correction(self, target: Target, state: MhState, proposed: Values, key: Array) -> tuple[Array, Array]:  # noqa: ARG002 - for those that exchange
+    def correction(
+        self,
+        target: Target,  # noqa: ARG002 - for those that exchange
+        state: MhState,
+        proposed: Values,  # noqa: ARG002
+        key: PRNGKeyArray,  # noqa: ARG002
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """What is added to the log ratio of a proposal, and the drift that belongs to it (see `exchange`)."""
         zero = jnp.zeros_like(state.log_density)
         return zero, zero
 
-    def reported(self, info: MhInfo, drift: Array) -> Any:  # noqa: ARG002 - for those that exchange
+    def reported(self, info: MhInfo, drift: Float[Array, ""]) -> Any:  # noqa: ARG002 - for those that exchange
         """The Info of an iteration."""
         return info
 
     def _move(
-        self, target: Target, state: MhState, key: Array, warmup: int, tally: Tally
-    ) -> tuple[MhState, Tally, Array]:
+        self, target: Target, state: MhState, key: PRNGKeyArray, warmup: int, tally: Tally
+    ) -> tuple[MhState, Tally, Float[Array, ""]]:
         """Propose for all continuous latents at once, and adapt.
 
         Returns:
@@ -200,7 +207,7 @@ class Mh(Kernel):
             state = lax.cond(state.i < warmup, adapted, lambda same: same, state)
         return state, tally.added(probability, is_nan), drift
 
-    def _adapted(self, state: MhState, probability: Array) -> MhState:
+    def _adapted(self, state: MhState, probability: Float[Array, ""]) -> MhState:
         """Another scale and covariance, by the acceptance probability of the last proposal."""
         gain = (state.i + 1.0) ** -_DECAY
         deviation = ravel_pytree(state.z)[0] - state.mean
@@ -213,7 +220,7 @@ class Mh(Kernel):
             cov=cov,
         )
 
-    def _flip_all(self, target: Target, name: str, key: Array, carry: tuple[MhState, Tally]) -> Any:
+    def _flip_all(self, target: Target, name: str, key: PRNGKeyArray, carry: tuple[MhState, Tally]) -> Any:
         """Propose another value for each element of one discrete site in turn.
 
         Args:
@@ -224,7 +231,7 @@ class Mh(Kernel):
         """
         fn = target.discrete[name]
 
-        def flip(j: Array, carry: tuple[MhState, Tally]) -> tuple[MhState, Tally]:
+        def flip(j: Int[Array, ""], carry: tuple[MhState, Tally]) -> tuple[MhState, Tally]:
             state, tally = carry
             value_key, accept_key = jax.random.split(jax.random.fold_in(key, j))
             value = state.discrete[name]
@@ -261,7 +268,7 @@ class Mh(Kernel):
         return dataclasses.replace(result, tree=xr.DataTree.from_dict(groups))
 
 
-def accept(key: Array, log_ratio: Array) -> tuple[Array, Array]:
+def accept(key: PRNGKeyArray, log_ratio: Float[Array, ""]) -> tuple[Bool[Array, ""], Float[Array, ""]]:
     """The Metropolis accept step.
 
     Args:
@@ -277,8 +284,13 @@ def accept(key: Array, log_ratio: Array) -> tuple[Array, Array]:
 
 
 def _accepted(
-    target: Target, state: MhState, key: Array, there: tuple[Values, Values], inside: Any = True, correction: Any = 0.0
-) -> tuple[MhState, Array, Array]:
+    target: Target,
+    state: MhState,
+    key: PRNGKeyArray,
+    there: tuple[Values, Values],
+    inside: Any = True,
+    correction: Any = 0.0,
+) -> tuple[MhState, Float[Array, ""], Bool[Array, ""]]:
     """Move to the proposal or stay; the acceptance probability; and whether the proposal has no log density."""
     log_density = jnp.where(jnp.all(inside), target.log_density(*there), -jnp.inf)
     log_ratio = log_density - state.log_density + correction
@@ -290,7 +302,7 @@ def _accepted(
     return state._replace(z=z, discrete=discrete, log_density=log_density), probability, is_nan
 
 
-def _other(key: Array, fn: Any, value: Array) -> Array:
+def _other(key: PRNGKeyArray, fn: Any, value: Shaped[Array, ""]) -> Shaped[Array, ""]:
     """Another value of a discrete latent's support, by a symmetric proposal."""
     if not fn.has_enumerate_support:
         return value + jnp.where(jax.random.bernoulli(key), 1, -1).astype(value.dtype)
