@@ -36,13 +36,13 @@ def in_words(error: BaseException) -> str:
     The place is the innermost line that is neither credo's nor an installed library's.
     """
     seen = _seen(error)
-    return seen.said if seen.place is None else f"{seen.said} ({Path(seen.place[0]).name}, line {seen.place[1]})"
+    return seen.message if seen.place is None else f"{seen.message} ({Path(seen.place[0]).name}, line {seen.place[1]})"
 
 
 class _Seen(NamedTuple):
     """The first line of an error, the file and line of the user's that raised it, and whether any did."""
 
-    said: str
+    message: str
     place: tuple[str, int] | None
     users: bool
 
@@ -52,28 +52,28 @@ def _seen(error: BaseException) -> _Seen:
         text = str(error).strip()
     except Exception:  # noqa: BLE001 - an error of the user's own class may raise whatever it likes
         text = ""
-    if (told := _told(text)) is not None:
-        return told
-    said = f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+    if (raised := _of_callback(text)) is not None:
+        return raised
+    message = f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
     place = _place([(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)])
-    return _Seen(said, None if isinstance(error, SyntaxError) else place, place is not None)  # its message names it
+    return _Seen(message, None if isinstance(error, SyntaxError) else place, place is not None)  # its message names it
 
 
 _FRAME = re.compile(r'\s+File "(.+)", line (\d+)')
 
 
-def _told(text: str) -> _Seen | None:
+def _of_callback(text: str) -> _Seen | None:
     """What a callback of the program raised, of which JAX and equinox tell in a text; `None` for other texts."""
     if not re.search(r"error calling callback: Traceback|\bEquinoxRuntimeError: ", text):
         return None
     lines = text.splitlines()
     frames = {number: (found[1], int(found[2])) for number, line in enumerate(lines) if (found := _FRAME.match(line))}
-    said = next((line for line in lines[max(frames, default=0) + 1 :] if line[:1].strip()), lines[0])
+    message = next((line for line in lines[max(frames, default=0) + 1 :] if line[:1].strip()), lines[0])
     callers = [
         number for number, (file, _) in frames.items() if re.search(r"jax\W_src\W(callback|debugging)\.py$", file)
     ]
     within = [frame for number, frame in frames.items() if number > max(callers, default=-1)]
-    return _Seen(re.sub(r"^(?:\w+\.)*_?(?=\w+(?::|$))", "", said), _place(within), True)
+    return _Seen(re.sub(r"^(?:\w+\.)*_?(?=\w+(?::|$))", "", message), _place(within), True)
 
 
 def _place(frames: list[tuple[str, int]]) -> tuple[str, int] | None:

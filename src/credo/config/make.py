@@ -124,8 +124,8 @@ def _explained(config: DictConfig, error: InstantiationException) -> ConfigError
         return needed(f"{key}.{missing[1]}")
     if "blocklisted" in str(cause):
         return ConfigError(f"{key}._target_: {target} can run any code, and is never called; name a class of your own")
-    said = " ".join(str(cause).split())
-    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {said}")
+    message = " ".join(str(cause).split())
+    return ConfigError(f"{key}: {target} raised {type(cause).__name__}: {message}")
 
 
 def settings(target: str) -> list[str]:

@@ -58,8 +58,8 @@ def explain(error: Exception) -> ConfigError:
     for cause in (error, error.__cause__, error.__context__):
         if isinstance(cause, OmegaConfBaseException):
             return _wrong_value(error, cause)
-    for said, sentence in _COMPOSED.items():
-        if match := re.match(said, str(error)):
+    for pattern, sentence in _COMPOSED.items():
+        if match := re.match(pattern, str(error)):
             return ConfigError(sentence(*match.groups()))
     hint = re.search(r"Did you mean[^?]*\?", str(error))
     return ConfigError(_one_line(error) + (f"; {hint[0][:1].lower()}{hint[0][1:]}" if hint else ""))
@@ -194,7 +194,7 @@ def in_quotes(word: str) -> str:
         return ""
     items = value[1:-1].split(",") if value[:1] == "[" and value[-1:] == "]" else []
     lists = [f"[{','.join(item if _reads(key, item) else _quoted(item) for item in items)}]"] if items else []
-    return next((shlex.quote(f"{key}={said}") for said in [*lists, _quoted(value)] if _reads(key, said)), "")
+    return next((shlex.quote(f"{key}={text}") for text in [*lists, _quoted(value)] if _reads(key, text)), "")
 
 
 def _quoted(value: str) -> str:
@@ -260,8 +260,8 @@ def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError
         return ConfigError(f"{no_such_key(parent, last, siblings)}{where}")
     if unset := re.search(r"Environment variable '(\w+)' not found", str(cause)):
         return ConfigError(f"{key}: the environment variable {unset[1]} is not set; export it, or type a value{where}")
-    for said, sentence in _EXPECTED.items():
-        if match := re.search(said, str(cause)):
+    for pattern, sentence in _EXPECTED.items():
+        if match := re.search(pattern, str(cause)):
             return ConfigError(f"{key}: {sentence.format(*(group or 'nothing' for group in match.groups()))}{where}")
     return ConfigError(f"{key}: {_one_line(cause)}{where}")
 
@@ -284,8 +284,8 @@ _NOTES = re.compile(r"\s*(full_key|object_type|reference_type|key)\s*[:=]")
 
 def _one_line(error: BaseException) -> str:
     """The first paragraph of the message as one line, without notes on the place, starting in lower case."""
-    said = [line.strip() for line in str(error).strip().split("\n\n")[0].splitlines() if not _NOTES.match(line)]
-    line = " ".join(filter(None, said)).rstrip(".") or type(error).__name__
+    lines = [line.strip() for line in str(error).strip().split("\n\n")[0].splitlines() if not _NOTES.match(line)]
+    line = " ".join(filter(None, lines)).rstrip(".") or type(error).__name__
     return line[:1].lower() + line[1:]
 
 

@@ -80,7 +80,7 @@ def _joined(own: Signature, around: Signature | None) -> Signature:
 
 
 def _whole(module: str, made: ast.ClassDef) -> str | None:
-    """The class of which this one is a part, and whose settings stand beside its own; said by it or by a base."""
+    """The class of which this one is a part, and whose settings stand beside its own, as it or a base declares."""
     for one in made.body:
         match one:
             case ast.AnnAssign(target=ast.Name(id="whole"), value=ast.Constant(value=str() as name)):

@@ -38,19 +38,19 @@ class TypedSource(FileConfigSource):
         if path.startswith(TYPES):
             node = OmegaConf.structured(self._types(path.removeprefix(TYPES)))
             return ConfigResult(provider=self.provider, path=self.path, config=node, header={"package": None})
-        said = _said(Path(self.path) / f"{path}.yaml")
-        if "/" not in path or said is None:
+        content = _content(Path(self.path) / f"{path}.yaml")
+        if "/" not in path or content is None:
             return super().load_config(config_path)
-        inner = [key for key, one in said.items() if isinstance(one, dict) and "_target_" in one]
+        inner = [key for key, one in content.items() if isinstance(one, dict) and "_target_" in one]
         typed = [f"/{TYPES}{path}/{key}@{key}" for key in inner if self._types(f"{path}/{key}") is not None]
-        if not self._given(path, said)[1] and self._types(path) is not None:
+        if not self._given(path, content)[1] and self._types(path) is not None:
             typed.insert(0, f"/{TYPES}{path}@_here_")
-        items = said.get("defaults", ["_self_"])
+        items = content.get("defaults", ["_self_"])
         whole = [item for item in items if isinstance(item, str) and "/*@" in item]
         listed = [item for item in items if item not in whole]
-        said = {**said, "defaults": [*typed, *listed]} if "defaults" in said or typed else said
+        content = {**content, "defaults": [*typed, *listed]} if "defaults" in content or typed else content
         header = self._get_header_dict((Path(self.path) / f"{path}.yaml").read_text(encoding="utf-8")[:512])
-        config = OmegaConf.merge(*(self._whole_folder(path, item) for item in whole), OmegaConf.create(said))
+        config = OmegaConf.merge(*(self._whole_folder(path, item) for item in whole), OmegaConf.create(content))
         return ConfigResult(self.provider, f"{self.scheme()}://{self.path}", config, header)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
@@ -62,10 +62,10 @@ class TypedSource(FileConfigSource):
     def _types(self, path: str) -> type | None:
         """The types of an option, or of a part inside of one (`GROUP/OPTION/KEY`)."""
         group, _, key = path.rpartition("/")
-        said = _said(Path(self.path) / f"{path}.yaml")
-        if said is not None:
-            return schema.types(group, _settings(said), self._given(path, said)[0])
-        part = (_said(Path(self.path) / f"{group}.yaml") or {}).get(key)
+        content = _content(Path(self.path) / f"{path}.yaml")
+        if content is not None:
+            return schema.types(group, _settings(content), self._given(path, content)[0])
+        part = (_content(Path(self.path) / f"{group}.yaml") or {}).get(key)
         return schema.types(group, part, set(part)) if isinstance(part, dict) else None
 
     def _whole_folder(self, path: str, item: str) -> DictConfig:
@@ -78,7 +78,7 @@ class TypedSource(FileConfigSource):
         files = {file.stem: file for place in self._places()[::-1] for file in (place / group).glob("*.yaml")}
         inside = {}
         for name in sorted(files, key=lambda name: _order(files[name])):
-            settings = _said(files[name]) or {}
+            settings = _content(files[name]) or {}
             types = schema.types(group, settings, set(settings))
             inside[name] = OmegaConf.merge(OmegaConf.structured(types) if types else {}, settings)
         return OmegaConf.create({package: inside})
@@ -100,15 +100,17 @@ class TypedSource(FileConfigSource):
     def _given_by(self, base: str) -> tuple[set[str], bool]:
         if base.startswith(TYPES):
             return set(), True
-        said = next((said for place in self._places() if (said := _said(place / f"{base}.yaml")) is not None), {})
-        keys, is_typed = self._given(base, said)
-        return keys, is_typed or "_target_" in said
+        content = next(
+            (content for place in self._places() if (content := _content(place / f"{base}.yaml")) is not None), {}
+        )
+        keys, is_typed = self._given(base, content)
+        return keys, is_typed or "_target_" in content
 
     def _places(self) -> Sequence[Path]:
         return [Path(self.path), *(folder / "conf" for folder in folders())]
 
 
-def _said(file: Path) -> dict[str, Any] | None:
+def _content(file: Path) -> dict[str, Any] | None:
     """What a file says itself, its defaults included; `None` where there is no such file, or no mapping in it."""
     try:
         status = file.stat()
@@ -123,8 +125,8 @@ def _read(file: Path, *_version: int) -> dict[str, Any] | None:
     return {str(key): one for key, one in OmegaConf.to_container(config).items()} if OmegaConf.is_dict(config) else None  # type: ignore[union-attr]
 
 
-def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: one for key, one in said.items() if key != "defaults"}
+def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: one for key, one in content.items() if key != "defaults"}
 
 
 def _order(file: Path) -> tuple[float, str]:

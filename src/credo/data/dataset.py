@@ -93,7 +93,7 @@ def require_writable(names: Iterable[str], what: str) -> None:
     """Refuse names that a run's files do not take: with NUL, half a character (a lone surrogate), or without end.
 
     Raises:
-        ConfigError: there is one; `what` is said before it.
+        ConfigError: there is one; the sentence begins with `what`.
     """
     for name in names:
         try:

@@ -43,5 +43,5 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _kind(content: Any) -> str:
     if isinstance(content, list | dict):
         return "a list of which some items are no objects" if content else "nothing"
-    said = repr(content)
-    return f"the single value {said if len(said) <= 40 else f'{said[:37]}...'}"
+    text = repr(content)
+    return f"the single value {text if len(text) <= 40 else f'{text[:37]}...'}"

@@ -73,6 +73,6 @@ def advice(column: pd.Series, *, is_text_file: bool) -> str:
 
 def _settings(way: Numerals) -> str:
     """What to type, quoted for a shell."""
-    said = [("decimal", way.decimal)] if way.decimal != "." else []
-    said += [("thousands", way.thousands)] if way.thousands is not None else []
-    return " ".join(in_quotes(f"data.{key}={mark}") for key, mark in said)
+    marks = [("decimal", way.decimal)] if way.decimal != "." else []
+    marks += [("thousands", way.thousands)] if way.thousands is not None else []
+    return " ".join(in_quotes(f"data.{key}={mark}") for key, mark in marks)

@@ -117,8 +117,8 @@ def _advice(error: Exception) -> str:
 
 def _why(error: Exception) -> str:
     """What a library says, on one line and no longer than a sentence can bear."""
-    said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-    return _cut(" ".join(said.split()) or type(error).__name__, 200)
+    message = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    return _cut(" ".join(message.split()) or type(error).__name__, 200)
 
 
 def _cut(text: str, most: int = LONGEST) -> str:

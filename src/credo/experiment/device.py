@@ -39,7 +39,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     _check("device.precision", precision, PRECISIONS)
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
-    for module in ("callback", "debugging"):  # what a callback of the program raises is said once, in a sentence
+    for module in ("callback", "debugging"):  # what a callback of the program raises is one sentence of credo's own
         logging.getLogger(f"jax._src.{module}").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _require_flags(os.environ.get("XLA_FLAGS", ""))
@@ -91,10 +91,10 @@ def _require_flags(flags: str) -> None:
         return
     probe = "from jaxlib import xla_client; xla_client.make_cpu_client()"
     tried = subprocess.run([sys.executable, "-P", "-c", probe], capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    said = re.search(r"(?:parse_flags_from_env|command_line_flags)\.cc:\d+\] (.+)", tried.stderr)
-    if tried.returncode and said:
+    refusal = re.search(r"(?:parse_flags_from_env|command_line_flags)\.cc:\d+\] (.+)", tried.stderr)
+    if tried.returncode and refusal:
         raise ConfigError(
-            f"XLA_FLAGS={flags}: expected flags that XLA knows, but it says: {said[1].rstrip('.')}; correct this "
+            f"XLA_FLAGS={flags}: expected flags that XLA knows, but it says: {refusal[1].rstrip('.')}; correct this "
             "variable of the environment, or unset it"
         )
 

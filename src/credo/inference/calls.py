@@ -95,7 +95,7 @@ def batched(runs: Sequence[Calls]) -> list[Result | Exception]:
             waiting[number] = runs[number].send(answer)
         except StopIteration as end:
             ended[number] = end.value
-        except Exception as error:  # noqa: BLE001 - it is told where that run is asked for
+        except Exception as error:  # noqa: BLE001 - it is raised again where that run is asked for
             ended[number] = error
 
     for number in range(len(runs)):

@@ -128,7 +128,7 @@ _UNABLE = dict.fromkeys(PARTS, "this is not implemented") | {
     "discrete_latents": "NumPyro does not implement this for such a program, as under scan",
     "posterior_predictive": "a distribution has no method sample",
 }
-"""What is said of a part where something is not implemented."""
+"""The reason given where something is not implemented."""
 
 _WORDS = {
     "log_prior": "The log prior densities are",

@@ -58,9 +58,9 @@ def require_storable(name: str, what: str) -> None:
     """
     plain = _plain(name)
     if not _STORABLE.fullmatch(plain) or len(plain.encode()) > LONGEST:
-        said = repr(name) if len(name) <= 60 else f"{name[:40]!r}... of {len(name)} characters"
+        shown = repr(name) if len(name) <= 60 else f"{name[:40]!r}... of {len(name)} characters"
         raise ConfigError(
-            f"{what} has the name {said}, which netCDF refuses; expected a name that begins with a letter, a digit or "
+            f"{what} has the name {shown}, which netCDF refuses; expected a name that begins with a letter, a digit or "
             f"_ and has at most {LONGEST} bytes, as theta_1; rename it"
         )
 

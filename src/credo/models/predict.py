@@ -13,7 +13,7 @@ from jaxtyping import Float, PRNGKeyArray, Shaped
 from credo.models.mixtures import ConditionalMixture, crps
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""At which quantiles are told: the median, and the ends of the central 50 % and 90 %."""
+"""Of the quantiles that are predicted: the median, and the ends of the central 50 % and 90 %."""
 
 _BATCH = 2**22
 """About how many numbers a batch of rows may take for each parameter."""

@@ -31,7 +31,7 @@ class Walkers(NamedTuple):
 class Sampler(eqx.Module):
     """One transition of many chains at once; a subclass writes `step` and `check`.
 
-    The scale is steered to `target` by the mean acceptance of all chains, and only where `run` is told to adapt: with
+    The scale is steered to `target` by the mean acceptance of all chains, and only where `run` adapts: with
     a fixed scale exp(-E) is left as it is.
 
     Attributes:

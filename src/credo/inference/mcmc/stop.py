@@ -1,4 +1,4 @@
-"""When chains have said enough: a rule that is asked between blocks."""
+"""When chains are long enough: a rule that is asked between blocks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

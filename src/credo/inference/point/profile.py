@@ -121,7 +121,7 @@ def judge(
 
     Args:
         fall: see `falls`; NaN where there is no direction.
-        rounding: how far the log density may be off by rounding, in nats; beyond `COARSE` nothing is said.
+        rounding: how far the log density may be off by rounding, in nats; beyond `COARSE` nothing is judged.
         least: in nats.
         greatest: in nats.
 

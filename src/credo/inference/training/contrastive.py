@@ -74,7 +74,7 @@ class Negatives(eqx.Module):
 
 
 class Contrastive(OfEnergies):
-    """Mean E of the batch minus mean E of negative states, per row; told is that gap of energies.
+    """Mean E of the batch minus mean E of negative states, per row; that gap of energies is reported.
 
     Attributes:
         energy_penalty: times the mean squared energies of both (Du & Mordatch 2019), which keeps them near 0.

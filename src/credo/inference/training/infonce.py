@@ -77,7 +77,7 @@ class Infonce(OfEnergies):
         memory: Any,
         key: PRNGKeyArray,  # noqa: ARG002
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
-        """Minus the bound and the prior; told is the bound."""
+        """Minus the bound and the prior; the bound alone is reported."""
         bound = infonce(scores(*states_of(batch.program, z)), symmetric=self.symmetric)
         return -bound - log_prior(method, batch, z), (bound, memory)
 

@@ -35,7 +35,7 @@ class Likelihood(Descent):
         memory: Any,
         key: PRNGKeyArray,  # noqa: ARG002
     ) -> tuple[Float[Array, ""], tuple[Float[Array, ""], Any]]:
-        """Minus the log density per row; told is the likelihood's part of it."""
+        """Minus the log density per row; the likelihood's part of it is reported."""
         scaled = ScaledLikelihood(batch.program, batch.total / len(batch.rows))
         density = method.log_density(scaled, z)
         prior = method.log_density(WithoutLikelihood(batch.program), z)

@@ -1,6 +1,6 @@
 """The family on the unit interval."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
+# ruff: noqa: D102 -- `Component` documents the methods
 
 from typing import Any, ClassVar
 

@@ -1,6 +1,6 @@
 """Families of whole numbers."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
+# ruff: noqa: D102 -- `Component` documents the methods
 
 from math import inf
 from typing import Any, ClassVar

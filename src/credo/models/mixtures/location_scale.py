@@ -1,6 +1,6 @@
 """Families of a location and a scale on the whole line."""
 
-# ruff: noqa: D102 -- what a family's methods do is said once, by `Component`
+# ruff: noqa: D102 -- `Component` documents the methods
 
 from math import pi
 from typing import Any, ClassVar
