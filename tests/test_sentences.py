@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console import QUIET, credo
-from credo.report.terminal import run as terminal
+from credo.report.terminal import progress
 
 CODE = """
 import numpyro
@@ -87,5 +87,5 @@ def test_a_command_says_what_came(words: str, tmp_path: Path) -> None:
 
 
 def test_a_huge_number_has_an_exponent_between_two_blocks() -> None:
-    assert terminal.news("sampling", {"r_hat_max": 5563131995680814.0}) == "R-hat 5.6e15"
-    assert terminal.news("sampling", {"r_hat_max": 1.0123}) == "R-hat 1.012"
+    assert progress.news("sampling", {"r_hat_max": 5563131995680814.0}) == "R-hat 5.6e15"
+    assert progress.news("sampling", {"r_hat_max": 1.0123}) == "R-hat 1.012"

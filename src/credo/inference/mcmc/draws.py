@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, PRNGKeyArray, Shaped
+from jaxtyping import PRNGKeyArray, Shaped
 
 from credo.inference.assemble import assemble
 from credo.inference.convergence import running
@@ -110,7 +110,7 @@ class Draws:
 
 def _moments(
     draws: Mapping[str, Shaped[np.ndarray, "chains draws ..."]],
-) -> dict[str, dict[str, Float[np.ndarray, "chains 1 ..."]]]:
+) -> dict[str, dict[str, Shaped[np.ndarray, "chains 1 ..."]]]:
     """Means and variances of a block."""
     chains, count = next(iter(draws.values())).shape[:2] if draws else (0, 0)
     return {
