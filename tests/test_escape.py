@@ -144,7 +144,7 @@ def test_the_note_in_mlflow(record, result):
 def test_the_terminal(record, result):
     screen = Screen(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
     show_answer(record, result, summarise(result), VERDICT, console=screen)
-    show_places(record, Path(HOSTILE[10]), {HOSTILE[10]: HOSTILE[10]}, HOSTILE, console=screen)
+    show_places(record, {HOSTILE[10]: Path(HOSTILE[10])}, {HOSTILE[10]: HOSTILE[10]}, HOSTILE, console=screen)
     assert "\x1b" not in screen.file.getvalue()
 
 

@@ -28,6 +28,7 @@ GROUPS = (
     "diagnostics",
     "tracking",
     "report",
+    "export",
 )
 """The groups of the configuration, in the order in which the help shows them."""
 
@@ -67,6 +68,7 @@ class Credo:
     diagnostics: Any = MISSING
     tracking: Any = MISSING
     report: Any = MISSING
+    export: Any = None
 
 
 @dataclass

@@ -13,6 +13,7 @@ from credo.diagnostics.base import Diagnostic
 from credo.inference.base import Inference
 from credo.inference.training.base import Training
 from credo.report.base import Report
+from credo.runs.export.base import Exporter
 from credo.tracking.base import Tracker
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Parts:
     gate: str
     tracker: Tracker
     report: Report
+    exporter: Exporter | None
 
     def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
@@ -77,6 +79,7 @@ def build(config: DictConfig) -> Parts:
         gate=str(getattr(config.diagnostics.gate, "value", config.diagnostics.gate)),
         tracker=make(config, "tracking", Tracker),
         report=make(config, "report", Report),
+        exporter=make_exporter(config),
     )
 
 
@@ -105,3 +108,8 @@ def make_tracker(config: DictConfig) -> Tracker:
     """Make the tracker of a configuration alone."""
     tracker: Tracker = make(config, "tracking", Tracker)
     return tracker
+
+
+def make_exporter(config: DictConfig) -> Exporter | None:
+    """Make the exporter of a configuration alone, if it has one."""
+    return make(config, "export", Exporter) if config.get("export") else None

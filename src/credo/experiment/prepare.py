@@ -78,6 +78,7 @@ def prepare(request: Request) -> Prepared:
     free = _free(request)
     problem, data = parts.problem(config.seed, free)
     parts.inference.check(problem)
+    _require_exportable(parts, problem, request.choices)
     verdicts.require_possible(parts.diagnostics, problem)
     objectives.require_possible(plain.get("objective"), parts.inference, problem)
     if parts.training is not None:
@@ -132,6 +133,14 @@ def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed
         "device": record.provenance["device"],
     }
     return Checkpoint(record.folder, every, identity, isinstance(start, Resumed) and start.from_checkpoint)
+
+
+def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, str]) -> None:
+    if parts.exporter is not None and not problem.model.predicts:
+        raise ConfigError(
+            f"export={choices.get('export')}: expected a model that predicts new rows, as model=mdn does, but "
+            f"model={choices['model']} does not; choose such a model, or export=none"
+        )
 
 
 def _refuse_unread(overrides: Collection[str]) -> None:

@@ -20,7 +20,12 @@ from credo.inference.result import Result
 from credo.report.run import description
 from credo.report.terminal import run as terminal
 from credo.report.terminal.progress import Progress
-from credo.runs import exported as exporter
+from credo.runs import exported
+from credo.runs.export import base as exports
+from credo.runs.folder import remove
+
+EXPORT = "export"
+"""The file or folder of a run's exported model."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,15 @@ def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
 
 
 def export(prepared: Prepared, answer: Answer, failures: Failures) -> None:
-    """Leave the model in the folder, where it can predict."""
-    folder = prepared.request.folder
+    """Leave the model in the folder, where it can predict, and in the form that `export` names."""
+    folder, exporter = prepared.request.folder, prepared.parts.exporter
     with files.making(failures, "model", folder / "model"):
-        exporter.save(folder, prepared.request.config, prepared.problem, answer.result)
+        exported.save(folder, prepared.request.config, prepared.problem, answer.result)
+    if exporter is None or "model" in failures.reasons:
+        return
+    remove(folder / EXPORT)  # of the run when it was shorter
+    with files.making(failures, "export", folder / EXPORT):
+        exports.write(exporter, folder, folder / EXPORT, trusted=True)
 
 
 def report(prepared: Prepared, answer: Answer, failures: Failures) -> Path | None:
@@ -105,7 +115,13 @@ def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path 
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if request.sweep is None:
         commands = advice.next_commands(request.choices, request.overrides, prepared.problem)
-        terminal.show_places(record, page, {prepared.parts.tracker.name: place}, commands)
+        made = record.folder / EXPORT
+        terminal.show_places(
+            record,
+            {"report": page, "export": made if made.exists() else None},
+            {prepared.parts.tracker.name: place},
+            commands,
+        )
     else:
         terminal.show_job(record, answer.result, verdict)
 

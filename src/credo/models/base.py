@@ -6,7 +6,6 @@ recompiles. Structure (a family, a flag, a count) is a static field.
 
 import abc
 import inspect
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +15,7 @@ import xarray as xr
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from credo.config.naming import named
 from credo.config.nearest import nearest
 from credo.config.supports import describe, within
 from credo.errors import ConfigError
@@ -93,7 +93,7 @@ class Model(eqx.Module):
     @property
     def name(self) -> str:
         """Its word in the configuration: the class's name as model=normal_inverse_gamma has it."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        return named(type(self))
 
     @property
     def is_users(self) -> bool:

@@ -66,7 +66,7 @@ def add_energy[R: Found](problem: Problem, result: R, key: PRNGKeyArray) -> R:
         exactly = not (problem.training is not None and problem.training.by_samples) and _can_draw(states, key)
         samples = _samples(states, y, jax.random.fold_in(sample_key, m), exactly) if m == 0 else None
         if samples is not None:
-            word = "exact draws" if exactly else states.sampler.of(states.energy).word
+            word = "exact draws" if exactly else states.sampler.of(states.energy).name
             adjusted = exactly or states.sampler.of(states.energy).unbiased
             result.tree["samples"] = xr.DataTree(
                 _samples_dataset(problem, word, *samples).assign_attrs(exact=int(exactly), adjusted=int(adjusted))
@@ -156,7 +156,7 @@ def _log_z(
         )
         off = float(np.max(np.abs(fine - coarse)))
         value = float(fine.mean())
-        return LogZ(value, value - off, value + off, states.normaliser.word), fine
+        return LogZ(value, value - off, value + off, states.normaliser.name), fine
     if states.model.conditional:
         return LogZ(np.nan, np.nan, np.nan, "unknown"), np.nan
     sampler = states.sampler.of(states.energy)

@@ -352,7 +352,7 @@ def _last_layer(network: Any, *, film: bool) -> Any:
 
 def _resolution(y: Float[np.ndarray, "row target"], family: Component) -> Float[np.ndarray, "target"]:
     """The least step between two values of each target, at least 1e-5 of its standard deviation; 1 of counts."""
-    if family.support.is_discrete or family.word == "beta":
+    if family.support.is_discrete or family.name == "beta":
         return np.ones(y.shape[1])
     steps = np.array([np.diff(np.unique(column)).min() for column in y.T])
     return np.maximum(steps, 1e-5 * y.std(0))

@@ -56,7 +56,7 @@ def replicates(
         drawn = flat[_some(len(flat), most)]
     if states.normaliser is None:
         sampler = states.sampler.of(states.energy)
-        attrs |= {"sampler": sampler.word, "adjusted": int(sampler.unbiased)}
+        attrs |= {"sampler": sampler.name, "adjusted": int(sampler.unbiased)}
     observed = np.asarray(y)[rows]
     if states.model.conditional:
         drawn = drawn[rows]

@@ -1,12 +1,10 @@
-"""A conditional model of a finished run, to predict with: saved beside the run, loaded, and made an MLflow model.
+"""A conditional model of a finished run, to predict with: saved beside the run, and loaded.
 
 `model/model.yaml` has the model's settings, `model/learned.npz` what it took from the training rows (its
 standardisation), `model/weights.npz` the draws of its weights, `model/columns.json` the names of inputs and targets.
 """
 
 import json
-import os
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -181,35 +179,6 @@ def rows(folder: Path, file: Path) -> pd.DataFrame:
 
 _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
-
-
-def to_mlflow(folder: Path, place: Path, *, trusted: bool = False) -> None:
-    """Write the run's model as an MLflow model, for `mlflow models serve` or `mlflow.pyfunc.load_model`.
-
-    An MLflow model that names code of the user's own says in its `MLmodel` that this may run.
-
-    Raises:
-        ConfigError: as `load`; or there is something at `place` already.
-    """
-    exported = load(folder, trusted=trusted)
-    if place.exists():
-        raise ConfigError(f"{place} exists already; name a new folder")
-    settings = OmegaConf.to_container(saved.model(place_of(folder)))
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    with warnings.catch_warnings(action="ignore"):  # MLflow warns of its own types, and misses an example of inputs
-        import mlflow.pyfunc
-        from mlflow.models import ModelSignature
-        from mlflow.types import ColSpec, Schema
-
-        inputs = Schema([ColSpec("double", name) for name in (*exported.features, *exported.contexts)])
-        mlflow.pyfunc.save_model(
-            str(place),
-            python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"model": str(place_of(folder))},
-            model_config={"trust": trust.names_foreign(settings)},
-            signature=ModelSignature(inputs=inputs),
-            pip_requirements=["credo"],
-        )
 
 
 def _names(problem: "Problem", variable: str, dim: str) -> list[str]:

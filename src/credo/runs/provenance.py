@@ -35,7 +35,7 @@ PACKAGES = (
 )
 """Packages whose versions may change an answer, or what is said of it."""
 
-LISTENERS = ("tracking", "report")
+LISTENERS = ("tracking", "report", "export")
 """Config groups that only listen to a run: they cannot change its answer and are no part of the experiment."""
 
 NOT_IDENTITY = (

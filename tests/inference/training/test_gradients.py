@@ -60,7 +60,7 @@ def settings_of(path: str) -> dict[str, Any]:
 
 def training(cls: Any, **settings: Any) -> Any:
     """With the settings of its YAML."""
-    known = settings_of(f"training/{cls.word}.yaml") | {"validation": 0.0, "batch_size": 1}
+    known = settings_of(f"training/{cls.name}.yaml") | {"validation": 0.0, "batch_size": 1}
     return cls(**(known | settings))
 
 

@@ -55,7 +55,7 @@ FEW = {"validation": 0.0, "batch_size": 16, "chains": 32, "steps": 2, "samples":
 
 def training(cls: type[Descent], **settings: Any) -> Descent:
     """With the settings of its YAML, of little work."""
-    known = settings_of(f"training/{cls.word}.yaml")
+    known = settings_of(f"training/{cls.name}.yaml")
     return cls(**(known | {name: value for name, value in FEW.items() if name in known} | settings))
 
 
@@ -132,7 +132,7 @@ def test_an_explosion_ends_the_run_and_keeps_the_last_good_weights(
     of = problem(neural(), training(cls, **PLAIN, learning_rate=rate), normaliser="none")
     diary = Diary()
     sentence = (
-        rf"^training={cls.word}: the energy_gap exploded in epoch \d+; the last good weights are in the run's folder "
+        rf"^training={cls.name}: the energy_gap exploded in epoch \d+; the last good weights are in the run's folder "
         r"checkpoint; lower training\.learning_rate, set training\.clip, or regularise$"
     )
     with pytest.raises(RunError, match=sentence) as refused:
@@ -199,9 +199,9 @@ INTRACTABLE = (
 )
 REFUSED: dict[str, tuple[Callable[[], Problem], str]] = {
     **{
-        f"{cls.word} of no energy": (
+        f"{cls.name} of no energy": (
             lambda cls=cls: mdn(training(cls)),
-            f"training={cls.word} trains energies, but model=mdn has none; use training=likelihood, or model=ebm",
+            f"training={cls.name} trains energies, but model=mdn has none; use training=likelihood, or model=ebm",
         )
         for cls in (Cd, Pcd, Langevin, ScoreMatching, Nce)
     },

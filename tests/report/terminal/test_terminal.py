@@ -57,7 +57,7 @@ def shown(
 ) -> str:
     console = Console(file=io.StringIO(), width=80, **settings)
     show_answer(record, result(kind, status), summary(rows), verdict, console=console)
-    show_places(record, page, {"MLflow": tracked}, commands, console=console)
+    show_places(record, {"report": page}, {"MLflow": tracked}, commands, console=console)
     return console.file.getvalue()
 
 

@@ -102,7 +102,7 @@ def log_z(
     sampler = sampler.of(path.at(jnp.ones(())))
     if not sampler.unbiased:
         raise ConfigError(
-            f"evidence.sampler: {sampler.word} does not leave exp(-E) as it is, so that its weights would be wrong; "
+            f"evidence.sampler: {sampler.name} does not leave exp(-E) as it is, so that its weights would be wrong; "
             "expected gibbs, mh, mala, hmc, nuts or auto"
         )
     if target_draws is not None and (jnp.ndim(target_draws) != 2 or target_draws.shape[1] != energy.dim):

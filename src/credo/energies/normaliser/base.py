@@ -22,7 +22,7 @@ from credo.energies.normaliser import enumeration, transfer
 class Normaliser(eqx.Module):
     """A way to log Z that is exact, or whose error falls with the fineness."""
 
-    word: ClassVar[str]
+    name: ClassVar[str]
     """What it is called."""
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Normaliser(eqx.Module):
 class Closed(Normaliser):
     """The energy knows its own log Z."""
 
-    word: ClassVar[str] = "its closed form"
+    name: ClassVar[str] = "its closed form"
 
     def log_z(self, energy: Any) -> Float[Array, ""]:
         """As the energy says."""
@@ -51,7 +51,7 @@ class Closed(Normaliser):
 class Enumerated(Normaliser):
     """The sum over all states (`evidence.enumeration`)."""
 
-    word: ClassVar[str] = "enumeration"
+    name: ClassVar[str] = "enumeration"
 
     def log_z(self, energy: Any) -> Float[Array, ""]:
         """The sum."""
@@ -73,7 +73,7 @@ class Transferred(Normaliser):
         periodic: whether each axis is closed.
     """
 
-    word: ClassVar[str] = "the transfer matrix"
+    name: ClassVar[str] = "the transfer matrix"
 
     shape: tuple[int, ...] = eqx.field(static=True)
     periodic: bool | tuple[bool, ...] = eqx.field(static=True)
@@ -101,7 +101,7 @@ class Integrated(Normaliser):
         reach: how far nodes go on a line without ends, in units of s.
     """
 
-    word: ClassVar[str] = "quadrature"
+    name: ClassVar[str] = "quadrature"
 
     points: int = eqx.field(static=True)
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)

@@ -1,7 +1,5 @@
 """The sampler that fits an energy: Gibbs where its conditional laws are known, flips of other units, else MALA."""
 
-from typing import ClassVar
-
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
@@ -18,8 +16,6 @@ class Auto(Stepping):
     Attributes:
         step_size: the scale with which MALA starts.
     """
-
-    word: ClassVar[str] = "auto"
 
     def of(self, energy: States) -> Sampler:
         """Gibbs for Ising and Potts models and RBMs, MH for other discrete units, MALA for real numbers."""

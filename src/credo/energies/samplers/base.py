@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 
+from credo.config.naming import Named
 from credo.energies.states import States
 from credo.errors import ConfigError
 from credo.ranges import Positive, Steps
@@ -28,7 +29,7 @@ class Walkers(NamedTuple):
     memory: Any = None
 
 
-class Sampler(eqx.Module):
+class Sampler(Named, eqx.Module):
     """One transition of many chains at once; a subclass writes `step` and `check`.
 
     The scale is steered to `target` by the mean acceptance of all chains, and only where `run` adapts: with
@@ -40,8 +41,6 @@ class Sampler(eqx.Module):
 
     steps: Steps = eqx.field(static=True)
 
-    word: ClassVar[str]
-    """The sampler's word in the configuration."""
     target: ClassVar[float | None] = None
     """The acceptance rate to steer to; `None` for samplers without a step size."""
     unbiased: ClassVar[bool] = True
@@ -118,7 +117,7 @@ class Stepping(Sampler):
         """Refuse discrete units."""
         if energy.values is not None:
             raise ConfigError(
-                f"sampler: {self.word} moves real numbers, but the units of {energy.name} are discrete; choose "
+                f"sampler: {self.name} moves real numbers, but the units of {energy.name} are discrete; choose "
                 "gibbs, mh or auto"
             )
 

@@ -29,7 +29,6 @@ class Dmala(Stepping):
         step_size: the eps that walkers start with.
     """
 
-    word: ClassVar[str] = "dmala"
     target: ClassVar[float | None] = 0.574
 
     def check(self, energy: States) -> None:

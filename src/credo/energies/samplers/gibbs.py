@@ -3,8 +3,6 @@
 An energy writes its blocks in `sweep`: the two layers of an RBM, the colours of a graph of spins.
 """
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -24,8 +22,6 @@ class Gibbs(Sampler):
     """
 
     backwards: bool = eqx.field(static=True, default=False)
-
-    word: ClassVar[str] = "gibbs"
 
     def check(self, energy: States) -> None:
         """Refuse an energy without `sweep`."""

@@ -28,7 +28,6 @@ class Hmc(Stepping):
     leapfrogs: Steps = eqx.field(static=True)
     jitter: Part = eqx.field(static=True, default=0.2)
 
-    word: ClassVar[str] = "hmc"
     target: ClassVar[float | None] = 0.8
 
     def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:

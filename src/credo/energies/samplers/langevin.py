@@ -28,7 +28,6 @@ class Langevin(Stepping):
     noise: NonNegative = eqx.field(static=True, default=1.0)
     clip: Positive | None = eqx.field(static=True, default=None)
 
-    word: ClassVar[str] = "langevin"
     unbiased: ClassVar[bool] = False
 
     def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:

@@ -26,7 +26,6 @@ class Mala(Stepping):
         step_size: the eps that walkers start with.
     """
 
-    word: ClassVar[str] = "mala"
     target: ClassVar[float | None] = 0.574
 
     def step(self, energy: States, walkers: Walkers, key: PRNGKeyArray) -> tuple[Walkers, Float[Array, ""]]:

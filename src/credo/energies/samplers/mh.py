@@ -18,7 +18,6 @@ class Mh(Stepping):
         step_size: the scale that walkers start with; flips have none.
     """
 
-    word: ClassVar[str] = "mh"
     target: ClassVar[float | None] = 0.234
     """The rate of many dimensions (Roberts, Gelman & Gilks 1997), which is good in few ones too."""
 

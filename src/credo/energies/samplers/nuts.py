@@ -28,7 +28,6 @@ class Nuts(Stepping):
 
     max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True, default=10)
 
-    word: ClassVar[str] = "nuts"
     target: ClassVar[float | None] = 0.8
 
     def start(self, energy: States, x: Float[Array, "chain dim"]) -> Walkers:

@@ -4,7 +4,7 @@ Neighbours on the ladder exchange their states with probability min(1, exp(E_i(x
 those of even and odd rungs in turn (Okabe et al. 2001), so that states travel far.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -43,8 +43,6 @@ class Tempering(Sampler):
     sampler: Sampler
     ladder: tuple[Positive, ...] = eqx.field(static=True, converter=tuple)
 
-    word: ClassVar[str] = "tempering"
-
     def __check_init__(self) -> None:
         ladder = np.array(self.ladder)
         if len(ladder) < 2 or ladder[0] != 1 or (np.diff(ladder) >= 0).any():
@@ -54,7 +52,7 @@ class Tempering(Sampler):
         if not self.sampler.unbiased:
             raise ConfigError(
                 f"sampler: tempering expected an inner sampler that leaves exp(-E) as it is, but got "
-                f"{self.sampler.word}; choose gibbs, mala, hmc, mh or nuts"
+                f"{self.sampler.name}; choose gibbs, mala, hmc, mh or nuts"
             )
 
     def of(self, energy: States) -> "Tempering":

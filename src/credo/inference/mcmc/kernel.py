@@ -12,7 +12,6 @@ Over the steps of one draw flags are joined, whole numbers added, and other numb
 
 import abc
 import dataclasses
-import re
 from pkgutil import resolve_name
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 
+from credo.config.naming import Named
 from credo.inference.mcmc.layout import Layout
 from credo.inference.result import Result
 from credo.inference.start import Start
@@ -30,13 +30,11 @@ from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 
 
-class Kernel(eqx.Module):
+class Kernel(Named, eqx.Module):
     """One step of a Markov chain. Numbers of its settings are leaves, so that another step size never recompiles."""
 
     info: ClassVar[Any]
     """The type of what a step reports."""
-    name: ClassVar[str]
-    """Its word on the command line; of a class that says nothing, the class's own name in small letters."""
     chain_method: ClassVar[str] = "sequential"
     """How the chains of one CPU run by default."""
     uses_gradients: ClassVar[bool] = True
@@ -44,11 +42,6 @@ class Kernel(eqx.Module):
     """Whether it moves discrete latents; else they are summed out."""
     whole: ClassVar[str] = "credo.inference.mcmc.mcmc.Mcmc"
     """The method that this is a part of: a configuration has the settings of both side by side."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "name" not in cls.__dict__:
-            cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
     def assemble(cls, **settings: Any) -> Any:

@@ -1,7 +1,5 @@
 """Maximum a posteriori: the mode of the posterior density."""
 
-from typing import ClassVar
-
 import equinox as eqx
 from jax import Array
 from jaxtyping import Float
@@ -21,8 +19,6 @@ class Map(PointEstimate):
     """
 
     space: str = eqx.field(static=True)
-
-    name: ClassVar[str] = "map"
 
     def __check_init__(self) -> None:
         if self.space not in ("constrained", "unconstrained"):

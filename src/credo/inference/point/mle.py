@@ -1,7 +1,5 @@
 """Maximum likelihood: the mode of the likelihood."""
 
-from typing import ClassVar
-
 from jax import Array
 from jaxtyping import Float
 
@@ -15,8 +13,6 @@ class Mle(PointEstimate):
     The priors' densities are dropped and their supports kept. Discrete latents keep their probabilities, as these weigh
     the sum over them.
     """
-
-    name: ClassVar[str] = "mle"
 
     def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
         """The log likelihood."""

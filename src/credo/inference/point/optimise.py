@@ -7,7 +7,7 @@ import abc
 import math
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray, Shaped
 
 from credo import memory
+from credo.config.naming import Named
 from credo.errors import ConfigError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
 from credo.inference.calls import Call, Calls, alone
@@ -39,7 +40,7 @@ from credo.models.problem import Problem
 from credo.ranges import Count, Positive
 
 
-class PointEstimate(eqx.Module):
+class PointEstimate(Named, eqx.Module):
     """A mode of a log density, with standard errors from its curvature; a model with networks is trained instead.
 
     Attributes:
@@ -58,8 +59,6 @@ class PointEstimate(eqx.Module):
     tolerance: Positive
     learning_rate: Positive
     batch_size: Count | None = eqx.field(static=True)
-
-    name: ClassVar[str]
 
     def __check_init__(self) -> None:
         if self.optimiser not in ("lbfgs", "adam"):

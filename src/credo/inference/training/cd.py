@@ -1,6 +1,6 @@
 """Contrastive divergence (Hinton 2002): the negative states are the batch's own rows after a few transitions."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -14,8 +14,6 @@ from credo.models.energy_distribution import EnergyDistribution
 
 class Cd(Contrastive):
     """CD-k with k = `sampler.steps`."""
-
-    word: ClassVar[str] = "cd"
 
     def begin(self, program: BoundModel, key: PRNGKeyArray) -> Any:  # noqa: ARG002
         """How far the sampler steps."""

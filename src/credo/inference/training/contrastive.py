@@ -46,7 +46,7 @@ class OfEnergies(Descent):
         super().check(problem)
         if not problem.model.has_energy:
             raise ConfigError(
-                f"training={self.word} trains energies, but model={problem.model.name} has none; "
+                f"training={self.name} trains energies, but model={problem.model.name} has none; "
                 "use training=likelihood, or model=ebm"
             )
 

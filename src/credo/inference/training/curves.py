@@ -15,7 +15,7 @@ def require_finite(training: Objective, members: Member) -> None:
         return
     epoch = int(np.asarray(members.epoch)[~finite].min())
     raise RunError(
-        f"training={training.word}: the {training.curve} exploded in epoch {epoch}; the last good weights are in "
+        f"training={training.name}: the {training.curve} exploded in epoch {epoch}; the last good weights are in "
         "the run's folder checkpoint; lower training.learning_rate, set training.clip, or regularise"
     )
 

@@ -87,7 +87,7 @@ class Descent(Objective):
         tree["training"] = xr.DataTree(
             learning_curves(members)
             .assign(continued=(("member", "rate", "further_epoch"), further))
-            .assign_attrs(objective=self.word, curve=self.curve, measure=self.measure(problem.bound) or "")
+            .assign_attrs(objective=self.name, curve=self.curve, measure=self.measure(problem.bound) or "")
         )
         return tree
 

@@ -37,7 +37,6 @@ class Infonce(OfEnergies):
 
     symmetric: bool = eqx.field(static=True)
 
-    word: ClassVar[str] = "infonce"
     curve: ClassVar[str] = "mi_bound"
     of_density: ClassVar[bool] = False
     derives: ClassVar[str] = "information"

@@ -1,6 +1,6 @@
 """Langevin dynamics with a replay buffer (Du & Mordatch 2019; Nijkamp et al. 2020)."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -34,8 +34,6 @@ class Langevin(Pcd):
     step_size: Positive = eqx.field(static=True)
     noise: NonNegative = eqx.field(static=True)
     adjusted: bool = eqx.field(static=True)
-
-    word: ClassVar[str] = "langevin"
 
     def check(self, problem: Problem) -> None:
         """As `Pcd`; and states must be real numbers, whatever the model's sampler is."""

@@ -18,14 +18,13 @@ from credo.models.problem import Problem
 class Likelihood(Descent):
     """Minus the log density per row; the best weights are those of the least negative log likelihood."""
 
-    word: ClassVar[str] = "likelihood"
     curve: ClassVar[str] = "nll"
     keeps_going: ClassVar[bool] = True
 
     def check(self, problem: Problem) -> None:
         """As all trainings; and Z must be tractable."""
         super().check(problem)
-        problem.require_normalised(f"training={self.word}")
+        problem.require_normalised(f"training={self.name}")
 
     def loss(
         self,
@@ -48,8 +47,6 @@ class Likelihood(Descent):
 
 class Exact(Likelihood):
     """The likelihood of an energy-based model, with its exact log Z."""
-
-    word: ClassVar[str] = "exact"
 
 
 def nll(program: BoundModel, z: Values, rows: int) -> Float[Array, ""]:

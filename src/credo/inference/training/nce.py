@@ -73,7 +73,6 @@ class Nce(OfEnergies):
     samples: Count = eqx.field(static=True)
     centers: Count = eqx.field(static=True)
 
-    word: ClassVar[str] = "nce"
     curve: ClassVar[str] = "nce"
 
     def __check_init__(self) -> None:

@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo import memory
+from credo.config.naming import Named
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values
 from credo.inference.result import Result
@@ -48,7 +49,7 @@ class Batch(NamedTuple):
     total: int
 
 
-class Objective(eqx.Module):
+class Objective(Named, eqx.Module):
     """Stochastic gradient descent on an objective. A subclass writes `loss` and `judge`.
 
     Attributes:
@@ -66,8 +67,6 @@ class Objective(eqx.Module):
         members: networks of the ensemble.
     """
 
-    word: ClassVar[str]
-    """The objective's word in the configuration."""
     curve: ClassVar[str] = "loss"
     """What its learning curves show, as metrics are named."""
     of_density: ClassVar[bool] = True

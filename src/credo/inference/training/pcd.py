@@ -1,7 +1,7 @@
 """Persistent contrastive divergence (Tieleman 2008): the negative chains go on from step to step."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -31,8 +31,6 @@ class Pcd(Contrastive):
 
     chains: Count = eqx.field(static=True)
     restart: Share
-
-    word: ClassVar[str] = "pcd"
 
     def check(self, problem: Problem) -> None:
         """As all trainings; and there must be memory for the chains."""

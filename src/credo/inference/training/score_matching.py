@@ -37,7 +37,6 @@ class ScoreMatching(OfEnergies):
     sigma: Positive
     directions: Count = eqx.field(static=True)
 
-    word: ClassVar[str] = "score_matching"
     curve: ClassVar[str] = "fisher"
 
     def __check_init__(self) -> None:

@@ -28,7 +28,7 @@ class Beta(Component):
     above 1,000 and the other below 60.
     """
 
-    word: ClassVar[str] = "beta"
+    name: ClassVar[str] = "beta"
     names: ClassVar[tuple[str, ...]] = ("mean", "dispersion")
     reach: ClassVar[range] = range(-3, 4)
 

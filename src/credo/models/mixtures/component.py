@@ -38,7 +38,7 @@ class Component(eqx.Module):
         unit: A target's size, [] or [target]: raw locations are multiples of it.
     """
 
-    word: ClassVar[str]
+    name: ClassVar[str]
     """Names the family in the configuration."""
 
     names: ClassVar[tuple[str, ...]] = ("loc", "scale")

@@ -14,7 +14,7 @@ from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace
 from credo.models.mixtures.rounded import DiscretizedGaussian
 
 FAMILIES: dict[str, type[Component]] = {
-    family.word: family
+    family.name: family
     for family in (
         Gaussian,
         GaussianFull,
@@ -49,4 +49,4 @@ def check_targets(family: Component, y: ArrayLike, *, key: str = "data.target") 
     outside = ~np.asarray(family.support(y))
     if outside.any():
         first = tuple(np.argwhere(outside)[0])
-        raise ConfigError(f"{key}: {family.word} needs {family.words} in every row, but row {first[0]} has {y[first]}")
+        raise ConfigError(f"{key}: {family.name} needs {family.words} in every row, but row {first[0]} has {y[first]}")

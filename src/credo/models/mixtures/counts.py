@@ -39,7 +39,7 @@ class DiscretizedLogistic(Logistic):
         high: The largest. Moments and CRPS sum over the range.
     """
 
-    word: ClassVar[str] = "discretized_logistic"
+    name: ClassVar[str] = "discretized_logistic"
 
     low: int | None = eqx.field(default=None, static=True)
     high: int | None = eqx.field(default=None, static=True)
@@ -116,7 +116,7 @@ class DiscretizedLogistic(Logistic):
 class Poisson(Component):
     """Counts with `rate` = (floor * resolution)^2 + unit * softplus(raw): the floor is one of the deviation."""
 
-    word: ClassVar[str] = "poisson"
+    name: ClassVar[str] = "poisson"
     names: ClassVar[tuple[str, ...]] = ("rate",)
 
     @property

@@ -22,7 +22,7 @@ LEAST_DF = 2.1
 class Gaussian(Component):
     """N(loc, scale^2) for each target."""
 
-    word: ClassVar[str] = "gaussian"
+    name: ClassVar[str] = "gaussian"
 
     def log_density(self, p: Parameters, y: Float[Array, "..."]) -> Float[Array, "..."]:
         loc, scale = self.marginals(p)
@@ -49,7 +49,7 @@ class GaussianFull(Gaussian):
     `scale` is thus the deviation of each target given those before it, and the floor holds for that.
     """
 
-    word: ClassVar[str] = "gaussian_full"
+    name: ClassVar[str] = "gaussian_full"
 
     def size(self, targets: int) -> int:
         return 2 * targets + targets * (targets - 1) // 2
@@ -84,7 +84,7 @@ class GaussianFull(Gaussian):
 class Logistic(Component):
     """The density of CDF sigmoid((y - loc) / scale)."""
 
-    word: ClassVar[str] = "logistic"
+    name: ClassVar[str] = "logistic"
 
     def initial(
         self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
@@ -108,7 +108,7 @@ class Logistic(Component):
 class Laplace(Component):
     """exp(-|y - loc| / scale) / (2 scale)."""
 
-    word: ClassVar[str] = "laplace"
+    name: ClassVar[str] = "laplace"
 
     def initial(
         self, at: Float[np.ndarray, "*batch target"], spread: Float[np.ndarray, "*batch target"]
@@ -132,7 +132,7 @@ class Laplace(Component):
 class StudentT(Component):
     """Student's t with `df` = 2.1 + softplus(raw) degrees of freedom. Its CDF has no derivative by them."""
 
-    word: ClassVar[str] = "student_t"
+    name: ClassVar[str] = "student_t"
     names: ClassVar[tuple[str, ...]] = ("loc", "scale", "df")
     reach: ClassVar[range] = range(-4, 16)
 

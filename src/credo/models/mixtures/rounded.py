@@ -30,7 +30,7 @@ class DiscretizedGaussian(Gaussian):
     a whole step.
     """
 
-    word: ClassVar[str] = "discretized_gaussian"
+    name: ClassVar[str] = "discretized_gaussian"
 
     @property
     def support(self) -> Any:

@@ -40,13 +40,13 @@ class Plot:
     """A plot.
 
     Attributes:
-        word: its word in `report.plots`.
+        name: its word in `report.plots`.
         title: above it.
         of: of which results it is.
         function: draws it.
     """
 
-    word: str
+    name: str
     title: str
     of: Of
     function: "Callable[[Evidence], Drawing]"

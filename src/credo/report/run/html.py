@@ -59,7 +59,7 @@ class HtmlReport:
         for plot in (plot for plot in chosen if plot.applies(result)):
             drawing, image = _drawn(plot, evidence, self.dpi)
             if image:
-                with replacing(folder / f"{plot.word.replace(':', '.')}.png") as scratch:
+                with replacing(folder / f"{plot.name.replace(':', '.')}.png") as scratch:
                     scratch.write_bytes(image)
             drawings.append((drawing, image))
         page = record.folder / "report.html"
@@ -79,5 +79,5 @@ def _drawn(plot: "plots.Plot", evidence: "Evidence", dpi: int) -> "tuple[Drawing
             drawing = plot.draw(evidence)
         return drawing, b"" if drawing.figure is None else png(drawing.figure, dpi)
     except Exception as error:
-        log.warning("The plot %r could not be drawn.", plot.word, exc_info=True)
-        return Drawing(plot.word, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""
+        log.warning("The plot %r could not be drawn.", plot.name, exc_info=True)
+        return Drawing(plot.name, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""

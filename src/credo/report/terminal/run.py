@@ -62,7 +62,7 @@ def show_answer(
 
 def show_places(
     record: RunRecord,
-    page: Path | None,
+    made: Mapping[str, Path | None],
     tracked: Mapping[str, str | None],
     next_commands: Sequence[str],
     console: Console | None = None,
@@ -71,13 +71,13 @@ def show_places(
 
     Args:
         record: the run.
-        page: the report, if one was written.
+        made: what was written beside the answer, by its word, such as the report; `None` where it was not.
         tracked: the tracker's name, and where it has the run, if anywhere.
         next_commands: what to type next.
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    _show_places(console, record, page, tracked)
+    _show_places(console, record, made, tracked)
     if next_commands:
         console.print("\nNext:")
         for command in next_commands:
@@ -197,9 +197,12 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
         console.print(Text(textwrap.indent("\n".join(advice), " " * INDENT)))
 
 
-def _show_places(console: Console, record: RunRecord, page: Path | None, tracked: Mapping[str, str | None]) -> None:
+def _show_places(
+    console: Console, record: RunRecord, made: Mapping[str, Path | None], tracked: Mapping[str, str | None]
+) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
-    places = {"report": page and _short(page, record.start_folder), "run": _short(record.folder, record.start_folder)}
+    files = {**made, "run": record.folder}
+    places = {word: file and _short(file, record.start_folder) for word, file in files.items()}
     console.print()
     for word, place in {**places, **tracked}.items():
         if place:

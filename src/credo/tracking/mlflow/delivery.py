@@ -179,7 +179,8 @@ class Run:
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
-        from credo.runs import exported
+        from credo.runs.export import base as export
+        from credo.runs.export.mlflow import Mlflow
 
         source = f"{self.artifacts}/registered/{version}"
         try:
@@ -191,6 +192,6 @@ class Run:
         if any(one.source == source for one in versions):
             return
         with tempfile.TemporaryDirectory(prefix="credo-") as scratch:
-            exported.to_mlflow(self.folder, Path(scratch) / "model", trusted=self.trusted)
+            export.write(Mlflow(), self.folder, Path(scratch) / "model", trusted=self.trusted)
             self.client.log_artifacts(self.id, f"{scratch}/model", artifact_path=f"registered/{version}")
         self.client.create_model_version(name, source, self.id)
