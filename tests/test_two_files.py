@@ -103,8 +103,56 @@ defaults:
   - _self_
 plots: ["dots:draw"]
 """,
+    "tempered.py": """
+from credo.inference.density import WithoutPriors, constrain, log_joint
+from credo.inference.training.descent import Descent
+from credo.ranges import Positive
+
+
+class Tempered(Descent):
+    curve = "tempered_nll"
+
+    temperature: Positive
+
+    def nll(self, batch, z):
+        return -log_joint(WithoutPriors(batch.program), constrain(batch.program, z)) / len(batch.rows)
+
+    def loss(self, method, batch, z, memory, key):
+        value = self.nll(batch, z) / self.temperature
+        return value, (value, memory)
+
+    def judge(self, method, batch, z, key):
+        return self.nll(batch, z) / self.temperature
+""",
+    "conf/training/tempered.yaml": """# credo data=branches model=mdn inference=mle training=tempered
+defaults:
+  - base/descent@_here_
+  - _self_
+_target_: tempered.Tempered
+epochs: 3
+batch_size: 32
+temperature: 1.0
+""",
+    "columns.py": """
+from dataclasses import dataclass
+
+from credo.ranges import Count
+
+
+@dataclass(frozen=True)
+class Columns:
+    most: Count
+
+    def write(self, model, source, place):
+        place.write_text(" ".join((*model.features, *model.targets)[: self.most]))
+        return f"read it: cat {place}"
+""",
+    "conf/export/columns.yaml": """# credo data=branches model=mdn inference=mle export=columns
+_target_: columns.Columns
+most: 10
+""",
 }
-"""A data source, a model, a prior, a check and a plot."""
+"""A data source, a model, a prior, a check, a plot, a training objective and an exporter."""
 
 SHORT = ("inference.chains=2", "inference.warmup=20", "inference.draws=20")
 
@@ -129,10 +177,68 @@ def test_all_of_them_make_an_answer(mine: Path) -> None:
     assert "Dots of nobody." in (mine / "answer" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("group", ["data", "model", "prior", "report"])
+def train(folder: Path, *words: str) -> Said:
+    small = ("data.rows=80", "model.hidden=[4]", "model.components=1")
+    return credo("data=branches", "model=mdn", "inference=mle", "training=tempered", *small, *words, cwd=folder)
+
+
+def test_a_training_makes_a_model_and_an_exporter_writes_it(mine: Path) -> None:
+    said = train(mine, *QUIET, "export=columns", "hydra.run.dir=trained")
+    assert said.code == 0, said.err
+    assert (mine / "trained" / "export").read_text() == "x y"
+    assert "export  trained/export\n" in said.out
+    assert "tempered_nll" in (mine / "trained" / "metrics.json").read_text()
+
+
+def test_a_finished_run_is_exported_by_it(mine: Path) -> None:
+    assert train(mine, *QUIET, "hydra.run.dir=plain").code == 0
+    said = credo("export", "plain", "written", "export=columns", "export.most=1", cwd=mine)
+    assert (said.code, said.out) == (0, "read it: cat written\n")
+    assert (mine / "written").read_text() == "x"
+    refused = credo("export", "plain", "another", "export=columns", "export.most=none", cwd=mine)
+    assert (refused.code, refused.err) == (2, "credo: export.most: expected a whole number, but got none\n")
+    assert not (mine / "another").exists()
+
+
+def test_a_model_that_cannot_predict_is_not_exported(mine: Path) -> None:
+    said = run(mine, *QUIET, "export=columns", "hydra.run.dir=unfit")
+    assert said.code == 2
+    assert said.err.startswith("credo: export=columns: expected a model that predicts new rows, as model=mdn does")
+    assert not (mine / "unfit").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("training.temperature=hot", "credo: training.temperature: expected a number, but got hot"),
+        ("training.temperature=0", "credo: training.temperature: expected a positive number, but got 0.0"),
+        ("training.temprature=2", "credo: training.temprature: there is no such key; did you mean 'temperature'?"),
+        ("export=colums", "credo: export=colums: there is no such option; did you mean 'columns'?"),
+        ("export.most=0", "credo: export.most: expected a whole number of at least 1, but got 0"),
+        ("export.mots=2", "credo: export.mots: there is no such key; did you mean 'most'?"),
+    ],
+)
+def test_a_training_and_an_exporter_are_refused_by_their_keys(word: str, sentence: str, mine: Path) -> None:
+    said = train(mine, *QUIET, *([] if word.startswith("export=") else ["export=columns"]), word)
+    assert said.code == 2, said
+    assert said.err.count("\n") == 1
+    assert sentence in said.err
+
+
+OWN = {
+    "data": "drawn",
+    "model": "spread",
+    "prior": "heavy",
+    "report": "dotted",
+    "training": "tempered",
+    "export": "columns",
+}
+
+
+@pytest.mark.parametrize("group", OWN)
 def test_the_help_shows_them(group: str, mine: Path) -> None:
-    own = {"data": "drawn", "model": "spread", "prior": "heavy", "report": "dotted"}[group]
-    assert own in credo("--help", cwd=mine).out
+    (line,) = [line for line in credo("--help", cwd=mine).out.splitlines() if line.startswith(f"  {group} ")]
+    assert OWN[group] in line
 
 
 @pytest.mark.parametrize(
@@ -163,3 +269,12 @@ def test_a_plot_that_is_not_there_is_refused(mine: Path) -> None:
     said = run(mine, "tracking=none", "report=dotted", "report.plots=['dots:drow']")
     assert said.code == 2, said
     assert "report.plots: dots:drow cannot be imported" in said.err
+
+
+@pytest.mark.parametrize("group", ["data", "model", "report", "training", "export"])
+def test_tab_completes_them(group: str, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"credo {group}={OWN[group][:2]}"
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    said = credo("-sc", "query=bash", cwd=mine)
+    assert f"{group}={OWN[group]}" in said.out.split()
