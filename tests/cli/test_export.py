@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     a, b, c = random.normal(size=(3, 120))
     u, v = 100 + 5 * a + c, -b + 0.1 * random.normal(size=120)
     pd.DataFrame({"a": a, "b": b, "c": c, "u": u, "v": v}).to_csv(here / "rows.csv", index=False)
-    said = credo(*TRAIN, *SMALL, *QUIET, "data.test_fraction=0.2", cwd=here)
+    said = credo(*TRAIN, *SMALL, *QUIET, "data.test_fraction=0.2", "export=mlflow", cwd=here)
     assert said.code == 0, said.err
     assert "Predictions of 24 held-out rows" in said.out
     return here
@@ -65,6 +65,15 @@ def test_the_predictions_are_those_of_the_run(folder: Path) -> None:
     said = exported.load(folder / "run")(whole)
     places = [int(np.argmin(np.abs(whole["u"] - u))) for u in rows["y"].sel(target="u").to_numpy()]
     np.testing.assert_allclose(said["u_mean"].to_numpy()[places], rows["mean"].sel(target="u"), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*AnyType")  # MLflow's, of its own types
+def test_a_run_may_export_its_model_at_its_end(folder: Path) -> None:
+    import mlflow.pyfunc
+
+    rows = pd.read_csv(folder / "rows.csv").head(5)
+    served = mlflow.pyfunc.load_model(str(folder / "run" / "export")).predict(rows[["a", "b", "c"]])
+    np.testing.assert_allclose(served.to_numpy(), exported.load(folder / "run")(rows).to_numpy(), rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:.*AnyType")  # MLflow's, of its own types
