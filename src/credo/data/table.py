@@ -61,20 +61,18 @@ def from_table(
 
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
+    several = None if isinstance(target, str) else target
     if isinstance(target, str):
         variables["y"] = ((ROWS,), _numbers(table, target, "data.target", is_text_file))
-    else:
-        variables["y"], coords["target"] = (
-            ((ROWS, "target"), _columns(table, target, "data.target", is_text_file)),
-            list(target),
-        )
-    for name, dim, columns, key in (
-        ("x", "feature", inputs, "data.features"),
-        ("context", "context_feature", context, "data.context"),
+    for name, dim, columns in (
+        ("y", "target", several),
+        ("x", "feature", inputs),
+        ("context", "context_feature", context),
     ):
         if columns:
-            values = _columns(table, columns, key, is_text_file).astype(float)
-            variables[name], coords[dim] = ((ROWS, dim), values), list(columns)
+            values = _columns(table, columns, _KEYS[name], is_text_file)
+            variables[name] = ((ROWS, dim), values if name == "y" else values.astype(float))
+            coords[dim] = list(columns)
     if group is not None:
         codes, coords["group_name"] = _labels(table, group)
         variables["group"] = ((ROWS,), codes)
@@ -84,6 +82,10 @@ def from_table(
     others = [name for name in table.columns if name not in used] if features is None else []
     left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
     return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
+
+
+_KEYS = {"y": "data.target", "x": "data.features", "context": "data.context"}
+"""The key that names the columns of a variable."""
 
 
 def roles(

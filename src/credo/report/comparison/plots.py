@@ -52,11 +52,7 @@ def differences(comparison: Comparison) -> Drawing | None:
         (left + across + GAP, diff, dse, "elpd_diff ± dse"),
     ):
         panel = sheet.panel(start, HEAD, across, ROW * len(at), _span(values, errors), (-0.5, len(at) - 0.5))
-        panel.line([values[0], values[0]], list(panel.y), FAINT, 0.8)
-        panel.ranges(values - errors, values + errors, at, SOFT, 3)
-        for value, place, colour in zip(values, at, colours, strict=True):
-            panel.dots([float(value)], [float(place)], colour, 5)
-        panel.x_axis(4)
+        _draw(panel, values, errors, at, colours)
         panel.title(title)
     for label, word, down, colour in zip(labels, words, panel.below(at) + 2.6, colours, strict=True):
         sheet.text(left - 8, float(down), shortened(label, left - 10, 7.5), colour, 7.5, align="right")
@@ -69,6 +65,15 @@ def differences(comparison: Comparison) -> Drawing | None:
         _cut(len(loo), len(comparison.loo), "configurations"),
     ]
     return Drawing("Leave-one-out differences", "answer", " ".join(filter(None, caption)), sheet.finished())
+
+
+def _draw(panel: Panel, values: np.ndarray, errors: np.ndarray, at: np.ndarray, colours: Sequence[str]) -> None:
+    """A dot and its errors for each line, and a rule at the first."""
+    panel.line([values[0], values[0]], list(panel.y), FAINT, 0.8)
+    panel.ranges(values - errors, values + errors, at, SOFT, 3)
+    for value, place, colour in zip(values, at, colours, strict=True):
+        panel.dots([float(value)], [float(place)], colour, 5)
+    panel.x_axis(4)
 
 
 def forest(comparison: Comparison) -> Drawing | None:
