@@ -162,7 +162,8 @@ _ENDS = re.compile(r"_(train|validation)$")
 def find(name: str) -> Metric:
     """The metric of this name; one of another part's is called by its name.
 
-    The points of a learning curve (`nll_train`, `nll_validation`) are called as what they measure.
+    The points of a learning curve (`nll_train`, `nll_validation`) are called as what they measure. By the
+    least value on validation rows the best weights are chosen, whatever a user's own objective measures there.
 
     Example:
         >>> find("r_hat_max").title, find("nll_validation").unit, find("my_own").title
@@ -172,7 +173,9 @@ def find(name: str) -> Metric:
         return METRICS[name]
     stem = _ENDS.sub("", name)
     base = METRICS.get(stem, METRICS.get(f"{stem}_test"))
-    return Metric(name, name) if base is None else replace(base, name=name)
+    if base is None:
+        return Metric(name, name, better="lower" if name.endswith("_validation") else None)
+    return replace(base, name=name)
 
 
 def better(name: str) -> Better | None:

@@ -50,7 +50,7 @@ def _known(method: Any, problem: "Problem") -> Iterator[str]:
     kind = method.kind(problem)
     yield from (m.name for m in metrics.METRICS.values() if kind in m.kinds and _has(m.needs, method, problem))
     if problem.training is not None:
-        yield from (f"{measure}_validation" for measure in ("nll", getattr(problem.training, "curve", "nll")))
+        yield from (f"{measure}_validation" for measure in ("nll", problem.training.curve))
 
 
 def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Training(Protocol):
     """How the networks of a model are trained (`conf/training`); the point estimates and the chains' starts use it."""
 
+    curve: str
+    """What its learning curves show, as metrics are named."""
     of_density: bool
     """Whether the trained energy stands for a density of states."""
     by_samples: bool

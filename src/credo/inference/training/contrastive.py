@@ -85,6 +85,7 @@ class Contrastive(OfEnergies):
     gradient_penalty: NonNegative = eqx.field(static=True)
 
     curve: ClassVar[str] = "energy_gap"
+    reading: ClassVar[str] = "energy of the data minus that of samples, in nats"
     by_samples: ClassVar[bool] = True
 
     @abstractmethod

@@ -32,6 +32,9 @@ from credo.inference.training.loop import TrainingLoop
 from credo.inference.training.objective import Batch, Method, Objective
 from credo.models.problem import Problem
 
+READINGS = {"nll": "negative log likelihood per row, in nats"}
+"""What any objective may measure, in words."""
+
 __all__ = ["Batch", "Descent", "Method"]
 
 
@@ -84,10 +87,13 @@ class Descent(Objective):
         """The best weights as a posterior, and the learning curves."""
         best = jax.tree.map(np.asarray, members.best)
         tree = evaluate(problem, {name: z[None] for name, z in best.items()}, {}, key, 0)
+        measure = self.measure(problem.bound) or ""
+        readings = READINGS | {self.curve: self.reading or READINGS.get(self.curve, self.curve)}
+        words = {"curve_reading": readings[self.curve], "measure_reading": readings.get(measure, measure)}
         tree["training"] = xr.DataTree(
             learning_curves(members)
             .assign(continued=(("member", "rate", "further_epoch"), further))
-            .assign_attrs(objective=self.name, curve=self.curve, measure=self.measure(problem.bound) or "")
+            .assign_attrs(objective=self.name, curve=self.curve, measure=measure, **words)
         )
         return tree
 

@@ -38,6 +38,7 @@ class Infonce(OfEnergies):
     symmetric: bool = eqx.field(static=True)
 
     curve: ClassVar[str] = "mi_bound"
+    reading: ClassVar[str] = "bound of the mutual information, in nats"
     of_density: ClassVar[bool] = False
     derives: ClassVar[str] = "information"
 

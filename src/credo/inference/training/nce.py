@@ -74,6 +74,7 @@ class Nce(OfEnergies):
     centers: Count = eqx.field(static=True)
 
     curve: ClassVar[str] = "nce"
+    reading: ClassVar[str] = "classification loss per row"
 
     def __check_init__(self) -> None:
         for name, words in (("form", FORMS), ("noise", NOISES)):

@@ -68,7 +68,10 @@ class Objective(Named, eqx.Module):
     """
 
     curve: ClassVar[str] = "loss"
-    """What its learning curves show, as metrics are named."""
+    """What its learning curves show, as metrics are named: `CURVE_train` and `CURVE_validation`, the less the better.
+    """
+    reading: ClassVar[str] = ""
+    """What `curve` is, in words for the learning curves' axis; empty for its name."""
     of_density: ClassVar[bool] = True
     """Whether the trained energy stands for a density of states."""
     by_samples: ClassVar[bool] = False

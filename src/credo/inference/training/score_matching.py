@@ -38,6 +38,7 @@ class ScoreMatching(OfEnergies):
     directions: Count = eqx.field(static=True)
 
     curve: ClassVar[str] = "fisher"
+    reading: ClassVar[str] = "Fisher divergence per row, up to a constant"
 
     def __check_init__(self) -> None:
         if self.form not in FORMS:

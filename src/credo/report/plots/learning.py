@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from credo.diagnostics.metrics import find
 from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import finite
@@ -19,15 +20,6 @@ CAPTION = (
 UNMEASURED = (
     "The mean {objective} by epoch, a line per member; it does not tell how good the model is. Dots: the kept epoch."
 )
-WORDS = {
-    "nll": "negative log likelihood per row, in nats",
-    "energy_gap": "energy of the data minus that of samples, in nats",
-    "fisher": "Fisher divergence per row, up to a constant",
-    "nce": "classification loss per row",
-    "mi_bound": "bound of the mutual information, in nats",
-}
-"""What curves show, by their names in metrics."""
-
 HEIGHT, HEAD, FOOT, LEFT, GAP = 130.0, 20.0, 26.0, 44.0, 22.0
 CROP = 4.0
 """The first epochs are cut off above this many times the height of the upper quartile over the least value."""
@@ -42,21 +34,23 @@ def draw(evidence: Evidence) -> Drawing:
     if not finite(train).size:
         return Drawing(TITLE, "checks", "The objective was finite after no epoch.")
     objective, measure = (str(training.attrs.get(name, "nll")) for name in ("curve", "measure"))
+    reading = {
+        name: str(training.attrs.get(f"{place}_reading") or find(name).reading or name)
+        for place, name in (("curve", objective), ("measure", measure))
+    }
     best, measured = training["best"].values, finite(validation).size > 0
     sheet = Sheet(HEAD + HEIGHT + FOOT)
     colored = [(train, ACCENT), *([(validation, MARK)] if measured else [])]
     if objective == measure or not measured:
-        _panel(sheet, LEFT, WIDTH - LEFT - 4, colored, best, WORDS.get(objective, objective))
+        _panel(sheet, LEFT, WIDTH - LEFT - 4, colored, best, reading[objective])
         names = [("train", ACCENT), *([("validation", MARK)] if measured else []), ("● kept", INK)]
         sheet.words(WIDTH - 4, HEAD - 4, [(counted(len(train), "member"), INK), *names], 7)
     else:
         width = (WIDTH - 2 * LEFT - GAP - 4) / 2
         for i, (one, name) in enumerate(zip(colored, (objective, measure), strict=True)):
-            _panel(sheet, LEFT + i * (width + LEFT + GAP), width, [one], best, WORDS.get(name, name))
+            _panel(sheet, LEFT + i * (width + LEFT + GAP), width, [one], best, reading[name])
     caption = CAPTION if measured else UNMEASURED
-    words = {
-        name: WORDS.get(word, word).split(",")[0] for name, word in (("objective", objective), ("measure", measure))
-    }
+    words = {place: reading[name].split(",")[0] for place, name in (("objective", objective), ("measure", measure))}
     return Drawing(TITLE, "checks", caption.format(**words), sheet.finished())
 
 
