@@ -27,6 +27,9 @@ EVEN = 0.1
 FEWEST = 25
 """With fewer draws nothing is known of the tail."""
 
+_NOTHING = 2000.0
+"""Nats below all others, at which a weight is zero."""
+
 
 class Weights(NamedTuple):
     """The importance weights of draws.
@@ -74,7 +77,7 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
     known = np.isfinite(log_ratio)
     if count < FEWEST or not known.any() or (np.isnan(log_ratio) | np.isposinf(log_ratio)).any():
         return unknown
-    ratio = np.where(known, log_ratio, log_ratio[known].min() - 700.0).astype(float)
+    ratio = np.where(known, log_ratio, log_ratio[known].min() - _NOTHING).astype(float)
     if np.ptp(ratio) < EVEN:
         total = float(logsumexp(ratio))
         return Weights(ratio - total, 0.0, total - math.log(count))
