@@ -4,9 +4,9 @@
     python experiments/benchmarks/methods.py --only nes_logit --methods laplace nuts
 
 Each method has the settings of its YAML, and all standard checks judge it. The reference is that of
-`benchmarks/posteriors.py`: 10,000 draws of posteriordb, or exact answers by quadrature. A verdict is wrong, and the exit
-code 1, where it is "passed" though a mean is off by more than 0.3 posterior standard deviations or a standard deviation
-by more than 30 %, or the log evidence by more than 0.05 nats and three of its stated errors.
+`benchmarks/posteriors.py`: 10,000 draws of posteriordb, or exact answers by quadrature. A verdict is wrong, and the
+exit code 1, where it is "passed" though a mean is off by more than 0.3 posterior standard deviations or a standard
+deviation by more than 30 %, or the log evidence by more than 0.05 nats and three of its stated errors.
 """
 
 import argparse

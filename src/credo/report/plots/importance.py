@@ -4,7 +4,7 @@ import numpy as np
 
 from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
-from credo.report.drawing.sheet import ACCENT, MARK, MUTED, WIDTH, Sheet
+from credo.report.drawing.sheet import ACCENT, MARK, WIDTH, Sheet
 from credo.report.view import Evidence
 
 OF = of(groups=("importance",))
@@ -31,10 +31,9 @@ def draw(evidence: Evidence) -> Drawing:
     panel = sheet.panel(LEFT, HEAD, WIDTH - LEFT - 14, HEIGHT, (-0.05, right + 0.05), (low - margin, high + margin))
     shown = np.unique(np.geomspace(1, known.size, MOST_POINTS).astype(int)) - 1
     panel.dots(np.log10(ranks[shown]), np.maximum(heights[shown], low), ACCENT, 3)
-    ends = np.log10([1.0, float(tail)])
-    level = heights[min(tail, known.size) - 1]
-    panel.line(ends, [level + 0.7 * (ends[1] - ends[0]), level], MUTED, 0.8)
-    panel.line(ends, [level + max(k, 0.0) * (ends[1] - ends[0]), level], MARK, 1.1)
+    smoothed = np.sort(found["log_weight"].values.astype(float))[::-1][: known.size] / np.log(10)
+    smoothed += heights[known.size // 2] - smoothed[known.size // 2]
+    panel.line(np.log10(ranks[:tail]), np.minimum(smoothed[:tail], panel.y[1]), MARK, 1.1)
     panel.y_axis(4, lines=True)
     panel.x_axis(4, "log10 of the rank, from the largest ratio")
     panel.title("log10 of p / q over its median", f"k = {k:.2f}")
@@ -50,7 +49,7 @@ def _caption(attributes: "dict[str, float]", known: int, count: int) -> str:
     )
     zero = f" {count - known:,} draws have the posterior density zero." if count > known else ""
     return (
-        f"Dots: the ratios of posterior density to approximation at {known:,} draws. Red: the Pareto tail with the "
-        f"shape k; grey: one with 0.7, beyond which a few draws decide everything. {used}{zero} Modes that the "
+        f"Dots: the ratios of posterior density to approximation at {known:,} draws. Red: the fitted Pareto "
+        f"tail with the shape k; above 0.7 a few draws decide everything. {used}{zero} Modes that the "
         "approximation does not reach are not seen here."
     )
