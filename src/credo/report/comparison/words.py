@@ -134,7 +134,6 @@ def _evidence(comparison: Comparison) -> tuple[Column, ...]:
         [
             Column("log evidence", evidence, "log marginal likelihood"),
             Column("log Bayes factor", factor, "to the one with the most evidence"),
-            _metric(comparison, metrics.find("log_evidence")),
             _metric(comparison, metrics.find("log_z")),
         ]
     )
