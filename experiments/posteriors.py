@@ -38,6 +38,15 @@ def eight_schools_noncentered(J: int, y: Array, sigma: Array) -> None:  # noqa: 
         numpyro.sample("y", dist.Normal(theta, sigma), obs=y)
 
 
+def eight_schools_centred(J: int, y: Array, sigma: Array) -> None:  # noqa: N803
+    """The same with the schools' effects themselves as latents: a funnel."""
+    mu = numpyro.sample("mu", dist.Normal(0, 5))
+    tau = numpyro.sample("tau", dist.HalfCauchy(5))
+    with numpyro.plate("school", J):
+        theta = numpyro.sample("theta", dist.Normal(mu, tau))
+        numpyro.sample("y", dist.Normal(theta, sigma), obs=y)
+
+
 def sblrc_blr(y: Array, X: Array, D: int, N: int) -> None:  # noqa: N803
     """Linear regression with strongly correlated inputs."""
     with numpyro.plate("feature", D):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
 
 def good_point() -> Result:
     return point_result({"mu": 1.0, "beta": [2.0, 3.0]}, {"mu": 0.1, "beta": [0.2, 0.3]})
+
+
+def good_approximation(seed: int = 0, draws: int = 1000) -> Result:
+    """Draws of an approximation that is right, about which there is nothing to complain."""
+    point, mu = point_result({"mu": 0.0}, {}, method="laplace"), np.random.default_rng(seed).normal(size=(1, draws))
+    attributes = {"pareto_k": 0.1, "most": 0.667, "effective": 0.9 * draws, "resampled": 1}
+    attributes |= {"log_evidence": -3.0, "log_evidence_error": 0.01, "log_evidence_laplace": -3.0}
+    point.tree["posterior"] = xr.DataTree(dataset({"mu": mu}))
+    point.tree["importance"] = xr.DataTree(xr.Dataset(attrs=attributes))
+    return replace(point, kind=Kind.INDEPENDENT)
 
 
 def good_network(seed: int = 0, rows: int = 400) -> Result:

@@ -17,6 +17,7 @@ from .conftest import (
     built,
     composed,
     draws_result,
+    good_approximation,
     good_critic,
     good_draws,
     good_energy,
@@ -41,6 +42,7 @@ def only(result, *groups):
         good_draws(chains=1),
         good_draws(draws=2),
         good_point(),
+        good_approximation(),
         good_network(),
         good_energy(),
         good_critic(),
@@ -56,7 +58,14 @@ def test_every_check_answers_every_kind(checks, name, result):
 def test_every_check_is_asked_of_some_kind(checks, name):
     assert any(
         put(checks[name], result, summarise(result))
-        for result in (good_draws(), good_point(), good_network(), good_energy(), good_critic())
+        for result in (
+            good_draws(),
+            good_point(),
+            good_approximation(),
+            good_network(),
+            good_energy(),
+            good_critic(),
+        )
     )
 
 

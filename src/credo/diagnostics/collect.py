@@ -33,6 +33,8 @@ def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
             return _chains(result, summary)
         case Kind.TRAINED:
             return _training(result)
+        case Kind.INDEPENDENT:
+            return _approximation(result)
     return _mode(result)
 
 
@@ -96,6 +98,18 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         numbers["acceptance_rate"] = float(stats["acceptance_rate"].mean())
     seconds = result.cost.seconds.get("sampling", 0.0)
     return {**numbers, **({"ess_per_second": ess / seconds} if seconds > 0 else {})}
+
+
+def _approximation(result: Result) -> dict[str, float]:
+    """What the draws of an approximation are worth, and the log evidence; what is not known is not there."""
+    attributes = result.tree["importance"].attrs
+    numbers = {name: float(attributes[name]) for name in ("pareto_k", *_EVIDENCE)}
+    numbers |= {"ess_importance": float(attributes["effective"])}
+    known = {name: value for name, value in numbers.items() if not math.isnan(value)}
+    return {"draws": float(result.tree["posterior"].sizes["draw"]), **known, **_mode(result)}
+
+
+_EVIDENCE = ("log_evidence", "log_evidence_error", "log_evidence_laplace")
 
 
 def _mode(result: Result) -> dict[str, float]:

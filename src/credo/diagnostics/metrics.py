@@ -15,6 +15,7 @@ Better = Literal["lower", "higher"]
 Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy"]
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
+_INDEPENDENT = (Kind.INDEPENDENT,)
 _ALL = tuple(Kind)
 
 
@@ -55,14 +56,22 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_bulk_min", "ESS", "the smallest bulk ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
-        Metric("draws", "draws", "of all chains", kinds=_CHAINS),
+        Metric("draws", "draws", "of all chains", kinds=(*_CHAINS, *_INDEPENDENT)),
         Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS, needs="acceptance_rate"),
         Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
-        Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=_POINT),
-        Metric("gradient_norm", "gradient norm", "the largest component", kinds=_POINT),
-        Metric("starts_converged", "starts converged", "", "higher", kinds=_POINT),
+        Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=(*_POINT, *_INDEPENDENT)),
+        Metric("gradient_norm", "gradient norm", "the largest component", kinds=(*_POINT, *_INDEPENDENT)),
+        Metric("starts_converged", "starts converged", "", "higher", kinds=(*_POINT, *_INDEPENDENT)),
         Metric("epochs", "epochs", "until the weights that were kept, mean of the members", kinds=_TRAINED),
         Metric("step_size", "step", "of the sampler", kinds=()),
+        Metric("pareto_k", "k of the ratios", "of the importance ratios", "lower", kinds=_INDEPENDENT),
+        Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
+        # p(data)
+        Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_INDEPENDENT),
+        Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_INDEPENDENT),
+        Metric(
+            "log_evidence_laplace", "log evidence (Laplace)", "without correction", None, "nats", kinds=_INDEPENDENT
+        ),
         # predictions
         Metric(
             "elpd_loo",
@@ -143,10 +152,10 @@ METRICS: Mapping[str, Metric] = {
         Metric("seconds/total", "time", "", "lower", "s"),
         Metric("seconds/compile", "time of compiling", "", "lower", "s"),
         *(
-            Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=_CHAINS)
-            for phase in ("warmup", "sampling", "looks")
+            Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=kinds)
+            for phase, kinds in {"warmup": _CHAINS, "sampling": (*_CHAINS, *_INDEPENDENT), "looks": _CHAINS}.items()
         ),
-        Metric("seconds/optimisation", "time of optimising", "", "lower", "s", kinds=_POINT),
+        Metric("seconds/optimisation", "time of optimising", "", "lower", "s", kinds=(*_POINT, *_INDEPENDENT)),
         *(
             Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=_TRAINED)
             for phase in ("training", "continuation")

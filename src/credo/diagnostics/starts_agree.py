@@ -6,6 +6,7 @@
 | the best mode several times, and worse ones       | note        | the best one was confirmed              |
 | the best mode once, and only worse ones otherwise | not checked | a further start might find a better one |
 | one as good, or better, elsewhere                 | failed      | the estimate is one answer of several   |
+| one far away that is lower by a few nats only     | failed      | draws of an approximation lack its mass |
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from credo.diagnostics.optimisation import best_start, listed, record
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Count, NonNegative, Positive
+
+_FAR, _LOWER = 4.0, 5.0
+"""In standard errors and nats: a start so far away and lower by no more is at another part of the posterior, as a
+normal density is 8 nats lower there. The importance ratios of draws around the best mode are blind to it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class StartsAgree:
     tolerance: NonNegative
     distance: Positive
 
-    of: ClassVar[Of] = of(Kind.POINT)
+    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""
@@ -54,7 +59,26 @@ class StartsAgree:
         as_high = objective >= objective[best] - self.tolerance
         if np.isnan(distance[as_high]).any():
             return self._without_distances(as_high, on_boundary=bool(listed(result, "boundary")))
+        if result.kind is Kind.INDEPENDENT and (missed := self._missed(objective, distance, best)) is not None:
+            return missed
         return self._judge(objective, as_high, elsewhere=as_high & ~(distance <= self.distance))
+
+    def _missed(
+        self, objective: Float[np.ndarray, "start"], distance: Float[np.ndarray, "start"], best: int
+    ) -> Check | None:
+        """The answer where a start ended at another part of the posterior, or may have; `None` where none did."""
+        near = objective >= objective[best] - _LOWER
+        far = near & (distance > _FAR)
+        if far.any():
+            advice = (
+                f"{far.sum()} of {len(objective)} starts ended more than {_FAR:g} standard errors away, lower by only "
+                f"{max(objective[best] - objective[far].max(), 0.0):.2g} nats: the posterior has several modes, and "
+                "the draws are of one. Use inference=nuts, and look whether its chains agree."
+            )
+            return Check("starts_agree", "failed", float(len(objective) - far.sum()), self.threshold, advice)
+        if np.isnan(distance[near]).any():
+            return not_checked("starts_agree", self.threshold, "How far apart the starts ended is not known.")
+        return None
 
     def _judge(
         self,

@@ -36,7 +36,8 @@ def summarise(result: Result) -> pd.DataFrame:
         `q50`, `q95`, `mcse_mean`, `ess_bulk`, `ess_tail`, `r_hat`, `pareto_k`. A constant has the `sd` 0 and no
         effective sample size or R-hat. `pareto_k` is the shape of the heavier tail, NaN where both are light; where it
         is so large that `sd` or `mean` do not exist, they are NaN, as is `mcse_mean` (see `heavy`). A point estimate
-        has its standard error as `sd` and quantiles of the normal approximation.
+        has its standard error as `sd` and quantiles of the normal approximation. Independent draws have no R-hat or
+        effective sample size of chains; their `mcse_mean` is by the effective number of draws.
     """
     parts = list(_of_point(result) if result.kind is Kind.POINT else _of_draws(result))
     columns: dict[str, object] = {"variable": [label for names, _ in parts for label in names]}
@@ -92,7 +93,8 @@ def moving(result: Result) -> Iterator[tuple[list[str], Shaped[np.ndarray, "scal
 def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
-            numbers = _moments(draws.astype(float)) | mixing(draws)
+            numbers = _moments(draws.astype(float))
+            numbers |= mixing(draws) if result.kind is not Kind.INDEPENDENT else _independent(result, draws, numbers)
             numbers["sd"] = np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])
             yield names, numbers | _existing(draws, numbers)
     means, variances = group(result, "posterior_mean"), group(result, "posterior_variance")
@@ -100,6 +102,14 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
         counts = group(result, "posterior_count")["draws"].values
         numbers = _of_blocks(scalars_first(mean.values), scalars_first(variances[name].values), counts)
         yield labels(mean.rename(block="draw")), numbers
+
+
+def _independent(result: Result, draws: Shaped[np.ndarray, "scalar chain draw"], moments: Columns) -> Columns:
+    """The standard error by the number of independent draws that those of an approximation are worth."""
+    effective = float(group(result, "importance").attrs.get("effective", np.nan))
+    unknown = np.full(len(draws), np.nan)
+    error = np.where(constant(draws), np.nan, moments["sd"] / np.sqrt(effective))
+    return dict.fromkeys(("ess_bulk", "ess_tail", "r_hat"), unknown) | {"mcse_mean": error}
 
 
 def _existing(draws: Shaped[np.ndarray, "scalar chain draw"], numbers: Columns) -> Columns:

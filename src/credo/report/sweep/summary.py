@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = (
     "elpd_loo",
     "nll_test",
+    "log_evidence",
     "log_z",
     "log_density",
     "ess_bulk_min",

@@ -1,0 +1,1 @@
+"""Approximations of the posterior from which independent draws are made."""

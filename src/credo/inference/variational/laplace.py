@@ -1,0 +1,202 @@
+"""Laplace's approximation: the normal distribution at the mode, with the curvature of the log density there.
+
+Tierney and Kadane (1986), "Accurate approximations for posterior moments and marginal densities", JASA 81(393). Mode
+and curvature are those of unconstrained space. The draws are corrected by importance resampling where their ratios
+allow it.
+"""
+
+import json
+import math
+from functools import partial
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from credo.errors import ConfigError, RunError
+from credo.inference.assemble import assemble
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
+from credo.inference.calls import Call, Calls
+from credo.inference.clock import Clock
+from credo.inference.density import Program, Values, potential
+from credo.inference.evaluate import Evaluation
+from credo.inference.kind import Kind
+from credo.inference.point.curvature import Curvature, inspect
+from credo.inference.point.optimise import OptimiserLoop, OptimiserState, PointEstimate
+from credo.inference.point.spectrum import Spectrum, decompose
+from credo.inference.point.table import are_classes, judge
+from credo.inference.result import Cost, Result
+from credo.inference.resumable import resumable
+from credo.inference.variational import importance
+from credo.models.binding import BoundModel
+from credo.models.problem import Problem
+from credo.ranges import Count
+
+MOST = 1000
+"""Beyond so many latent scalars no curvature is formed."""
+
+_BATCH = 1000
+"""Draws that are made at once."""
+
+
+class Laplace(PointEstimate):
+    """Independent draws of the normal distribution at the mode, corrected where that is possible.
+
+    Attributes:
+        draws: how many.
+    """
+
+    draws: Count  # no part of the structure: programs draw a batch
+
+    name: ClassVar[str] = "laplace"
+
+    def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - as the others
+        """What its answer is made of."""
+        return Kind.INDEPENDENT
+
+    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
+        """The log joint density in unconstrained space, with all constants of its distributions."""
+        return -potential(program)(z)
+
+    def check(self, problem: Problem) -> None:
+        """Refuse what has no curvature of reasonable size."""
+        if problem.training is not None:
+            raise ConfigError(
+                "inference=laplace: the weights of a network are trained, and have no mode with a curvature; use "
+                "inference=map"
+            )
+        super().check(problem)
+        scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
+        if scalars > MOST:
+            raise ConfigError(
+                f"inference=laplace: expected at most {MOST} latent scalars, as their curvature is a matrix, but got "
+                f"{scalars}; use inference=nuts"
+            )
+
+    def calls(
+        self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Calls:
+        """As `run`, by whoever makes the calls."""
+        clock = Clock()
+        start_key, draw_key, resample_key, evaluation_key = jax.random.split(key, 4)
+        now = yield from resumable(OptimiserLoop(self, problem, start_key, listener), checkpointer)
+        best = _best(now)
+        mode = jax.tree.map(lambda a: np.asarray(a)[best], now.states.z)
+        curvature = inspect(self, problem, mode)
+        spectrum = self._spectrum(curvature)
+        clock.lap("optimisation")
+        z, log_p, log_q = yield from self._drawn(problem, mode, spectrum, draw_key)
+        clock.lap("sampling")
+        optimisation, status = judge(self.tolerance, now.states, curvature, best)
+        optimisation.attrs |= {"began": now.began, "classes": int(are_classes(problem))}
+        height = float(np.asarray(now.states.objective)[best]) - _log_top(spectrum)
+        weighed = _weighed(problem, log_p, log_q, height)
+        chosen = _chosen(weighed, resample_key)
+        tree = _evaluated(problem, z, weighed, chosen, evaluation_key)
+        tree["optimisation"], tree[importance.GROUP] = xr.DataTree(optimisation), xr.DataTree(weighed)
+        clock.lap("evaluation")
+        gradients = int(np.sum(np.asarray(now.states.evaluations)))
+        return Result(
+            tree=tree,
+            status=status,
+            cost=Cost(clock.seconds, gradients, gradients + self.draws, clock.programs),
+            method=self.name,
+            kind=Kind.INDEPENDENT,
+            sampled=problem.judged,
+            observed=problem.informative,
+            unread=problem.unread,
+            improper=problem.improper,
+            statistics=("log_p", "log_q"),
+            history=tuple(now.history),
+        )
+
+    def _spectrum(self, curvature: Curvature) -> Spectrum:
+        """The curvature's directions, in double precision; what is on the boundary counts as flat.
+
+        Raises:
+            RunError: there is no curvature.
+        """
+        if curvature.information is None:
+            raise RunError(
+                f"inference=laplace needs the curvature at the mode. {curvature.unknown} Use inference=nuts."
+            )
+        return decompose(curvature.information.astype(float), np.ones(len(curvature.information), bool))
+
+    def _drawn(self, problem: Problem, mode: Values, spectrum: Spectrum, key: PRNGKeyArray) -> Any:
+        """Draws by site, unconstrained, and both log densities of each; log q is NaN where the curvature gives none."""
+        parts = []
+        for first in range(0, self.draws, _BATCH):
+            numbers = np.arange(first, first + _BATCH)
+            part = yield Call(_some, self, problem.bound, mode, spectrum.root, key, numbers)
+            parts.append(jax.tree.map(np.asarray, part))
+        z, log_p, squares = jax.tree.map(lambda *some: np.concatenate(some)[: self.draws], *parts)
+        return z, log_p.astype(float), _log_top(spectrum) - squares.astype(float) / 2
+
+
+def _best(now: OptimiserState) -> int:
+    """The start that ended highest."""
+    objective = np.asarray(now.states.objective)
+    finite = np.where(now.finite, objective, -np.inf)
+    return int(np.argmax(finite if np.isfinite(finite).any() else objective))
+
+
+def _log_top(spectrum: Spectrum) -> float:
+    """The log density of the normal distribution at its mean; NaN where it has none."""
+    if not spectrum.definite:
+        return math.nan
+    return -float(np.linalg.slogdet(spectrum.root)[1]) - len(spectrum.root) / 2 * math.log(2 * math.pi)
+
+
+@partial(jax.jit)
+def _some(
+    method: Laplace,
+    program: BoundModel,
+    mode: Values,
+    root: Float[Array, "dim dim"],
+    key: PRNGKeyArray,
+    numbers: Int[Array, "draw"],
+) -> tuple[Values, Float[Array, "draw"], Float[Array, "draw"]]:
+    """Draws by their numbers, the log density of each, and its squared distance from the mode in standard errors."""
+    centre, unravel = ravel_pytree(mode)
+
+    def one(number: Int[Array, ""]) -> tuple[Values, Float[Array, ""], Float[Array, ""]]:
+        step = jax.random.normal(jax.random.fold_in(key, number), centre.shape, centre.dtype)
+        z = unravel(centre + root.astype(centre.dtype) @ step)
+        return z, method.log_density(program, z), jnp.sum(step**2)
+
+    return jax.vmap(one)(numbers)
+
+
+def _weighed(
+    problem: Problem, log_p: Float[np.ndarray, "draw"], log_q: Float[np.ndarray, "draw"], raw: float
+) -> xr.Dataset:
+    """The draws' densities and weights."""
+    return importance.table(importance.weigh(log_p - log_q), log_p, log_q, raw, bool(problem.improper))
+
+
+def _chosen(weighed: xr.Dataset, key: PRNGKeyArray) -> Int[np.ndarray, "draw"]:
+    """The numbers of the draws that are kept: resampled by their weights where that helps, else all in order."""
+    if not weighed.attrs["resampled"]:
+        return np.arange(weighed.sizes["proposal"])
+    weights = np.exp(weighed["log_weight"].to_numpy())
+    return importance.resample(weights, float(jax.random.uniform(key)))[0]
+
+
+def _evaluated(
+    problem: Problem, z: Values, weighed: xr.Dataset, chosen: Int[np.ndarray, "draw"], key: PRNGKeyArray
+) -> xr.DataTree:
+    """All that is derived from the draws that are kept, as a tree."""
+    evaluation = Evaluation(problem, key)
+    groups = evaluation({name: values[chosen][None] for name, values in z.items()})
+    statistics = {name: weighed[name].to_numpy()[chosen][None] for name in ("log_p", "log_q")}
+    tree = assemble(problem, groups | {"sample_stats": statistics}, evaluation.missing)
+    if problem.improper:
+        names = ", ".join(problem.improper)
+        reason = f"There is no log evidence: the prior of {names} is improper, and has no normalising constant."
+        tree.attrs["missing"] = json.dumps({**json.loads(tree.attrs.get("missing", "{}")), "log_evidence": reason})
+    return tree

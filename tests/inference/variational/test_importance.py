@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from credo.inference.variational.importance import effective, resample, weigh
+
+RNG = np.random.default_rng(0)
+
+
+def test_the_mean_ratio_is_the_normaliser_within_three_errors():
+    q = stats.norm(0, 1.2)
+    draws = q.rvs(4000, random_state=1)
+    found = weigh(stats.norm(0, 1).logpdf(draws) + 5.0 - q.logpdf(draws))
+    assert found.usable
+    assert abs(found.log_mean - 5.0) < 3 * found.error < 0.05
+
+
+def test_a_tail_that_the_approximation_lacks_has_a_large_k():
+    q = stats.norm(0, 1)
+    draws = q.rvs(4000, random_state=1)
+    found = weigh(stats.t(2, scale=3).logpdf(draws) - q.logpdf(draws))
+    assert found.pareto_k > 0.7
+    assert not found.usable
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_ratio_that_is_no_number_leaves_k_unknown(bad):
+    ratio = RNG.normal(size=1000)
+    ratio[3] = bad
+    found = weigh(ratio)
+    assert np.isnan(found.pareto_k)
+    assert not found.usable
+
+
+def test_draws_where_the_posterior_is_zero_get_no_weight():
+    ratio = 0.3 * np.random.default_rng(1).normal(size=1000)
+    ratio[:100] = -np.inf
+    found = weigh(ratio)
+    assert found.usable
+    assert np.exp(found.log_weight[:100]).sum() == 0
+    assert found.log_mean == pytest.approx(np.log(np.exp(ratio).mean()), abs=0.01)
+
+
+def test_too_few_draws_leave_k_unknown():
+    assert np.isnan(weigh(np.zeros(24)).pareto_k)
+
+
+def test_each_draw_is_taken_as_often_as_its_weight_says():
+    weights = RNG.gamma(2.0, size=500)
+    weights /= weights.sum()
+    chosen, worth = resample(weights, 0.3)
+    counts = np.bincount(chosen, minlength=500)
+    assert np.all(np.abs(counts - 500 * weights) < 1)
+    assert worth < 1 / np.sum(weights**2)
+
+
+def test_equal_weights_keep_every_draw_and_all_that_they_are_worth():
+    chosen, worth = resample(np.full(8, 1 / 8), 0.5)
+    assert chosen.tolist() == list(range(8))
+    assert worth == pytest.approx(8) == effective(np.full(8, 1 / 8))
