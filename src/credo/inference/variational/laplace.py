@@ -8,7 +8,7 @@ allow it.
 import json
 import math
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,8 +52,6 @@ class Laplace(PointEstimate):
     """
 
     draws: Count  # no part of the structure: programs draw a batch
-
-    name: ClassVar[str] = "laplace"
 
     def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - as the others
         """What its answer is made of."""
