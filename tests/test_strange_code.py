@@ -175,7 +175,10 @@ def test_an_optimiser_that_meets_what_is_no_number_fails(
 ENERGY = ("data=two_moons", "data.rows=24", "model=ebm", "inference=mle", "training.epochs=5", "training.batch_size=8")
 
 
-@pytest.mark.parametrize("training", ["exact", "nce", "score_matching", "pcd", "cd"])
+@pytest.mark.parametrize(
+    "training",
+    ["cd", "score_matching", *(pytest.param(word, marks=pytest.mark.slow) for word in ("exact", "nce", "pcd"))],
+)
 def test_a_training_that_explodes_fails(training: str, tmp_path: Path) -> None:
     """Either the run fails, or its answer does."""
     words = (*ENERGY, "energy=quadratic", f"training={training}", "training.learning_rate=1e30")

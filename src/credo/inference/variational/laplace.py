@@ -65,15 +65,15 @@ class Laplace(PointEstimate):
         """Refuse what has no curvature of reasonable size."""
         if problem.training is not None:
             raise ConfigError(
-                "inference=laplace: the weights of a network are trained, and have no mode with a curvature; use "
-                "inference=map"
+                "inference=laplace needs a mode with a curvature, and the weights of a network, which are trained, "
+                "have none; use inference=map"
             )
         super().check(problem)
         scalars = sum(math.prod(site.shape) for site in problem.latents if not site.discrete)
         if scalars > MOST:
             raise ConfigError(
-                f"inference=laplace: expected at most {MOST} latent scalars, as their curvature is a matrix, but got "
-                f"{scalars}; use inference=nuts"
+                f"inference=laplace makes a matrix of the curvature, for which {MOST} latent scalars are the most, but "
+                f"the model has {scalars}; use inference=nuts"
             )
 
     def calls(
