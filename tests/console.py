@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import jax
+import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 QUIET = ("tracking=none", "report=none", "device.compilation_cache=null")
@@ -43,6 +44,13 @@ def credo(*words: object, cwd: Path) -> Said:
             except SystemExit as end:
                 code = int(end.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def completed(line: str, cwd: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What Tab makes of a line of bash."""
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    return credo("-sc", "query=bash", cwd=cwd).out.split()
 
 
 def start(*words: object, cwd: Path, **environment: str) -> "subprocess.Popen[str]":

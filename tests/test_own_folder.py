@@ -99,7 +99,7 @@ def test_init_takes_one_folder(words: tuple[str, ...], tmp_path: Path) -> None:
 def test_its_files_win_over_the_built_in(run: Run) -> None:
     config = run("--cfg", "job", "model=gaussian", "experiment=eight_schools").out
     assert "sigma: 2.5" in config
-    assert "credo.models.priors.laplace" in config
+    assert "numpyro.distributions.Laplace" in config
     assert "name: my schools" in config
 
 

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from credo.config import numbers, paths, schema
+from credo.config import numbers, paths, schema, signature
 from credo.errors import ConfigError
 from credo.ranges import Between, Count, Endless, Finite, NonNegative, Part, Positive, Range, Share, count
 
@@ -81,6 +81,34 @@ def test_what_is_declared_is_taken(settings: dict[str, Any]) -> None:
 def test_a_function_declares_by_its_parameters() -> None:
     assert said({"scale": -1.0}, f"{__name__}.made") == "model.scale: expected a positive number, but got -1.0"
     assert said({"more": math.inf}, f"{__name__}.made") == "model.more: expected a finite number, but got inf"
+
+
+class Base:
+    """Fields with ranges."""
+
+    scale: Positive
+
+
+class Converting(Base):
+    """A user's part that converts what it is given."""
+
+    rows: tuple[Count, ...]
+
+    def __init__(self, scale: float, rows: Any) -> None:
+        self.scale, self.rows = scale, tuple(rows)
+
+
+def test_what_an_init_takes_has_the_range_of_the_field() -> None:
+    target = f"{__name__}.Converting"
+    assert said({"scale": -1.0}, target) == "model.scale: expected a positive number, but got -1.0"
+    assert said({"rows": [1, 0]}, target) == "model.rows: expected whole numbers of at least 1, but got 0"
+
+
+def test_a_part_is_asked_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "from credo.ranges import Count\n\n\nclass Own:\n    rows: Count\n\n\nraise SystemExit\n"
+    (tmp_path / "never_run.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert said({"rows": 0}, "never_run.Own") == "model.rows: expected a whole number of at least 1, but got 0"
 
 
 @pytest.mark.parametrize(
@@ -158,9 +186,9 @@ LEFT_TO_CLASS = {"couplings", "fields", "low", "high", "farthest"}
 def test_every_number_of_ours_has_its_range(target: str) -> None:
     """A setting of a built-in part that is a number says what it may be: a law over all parts."""
     plain = {float, int, float | None, int | None}
-    init = get_object(target).__init__.__annotations__
-    bare = [name for name, hint in numbers.hints(target).items() if hint in plain and name in init]
-    assert set(bare) <= LEFT_TO_CLASS
+    found = signature.of(target)
+    assert found is not None
+    assert {one.name for one in found.parameters if one.hint in plain} <= LEFT_TO_CLASS
 
 
 @pytest.mark.parametrize(

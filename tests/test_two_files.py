@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console import QUIET, Said, credo
+from console import QUIET, Said, completed, credo
 
 FILES = {
     "drawn.py": """
@@ -273,8 +273,4 @@ def test_a_plot_that_is_not_there_is_refused(mine: Path) -> None:
 
 @pytest.mark.parametrize("group", ["data", "model", "report", "training", "export"])
 def test_tab_completes_them(group: str, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = f"credo {group}={OWN[group][:2]}"
-    monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    said = credo("-sc", "query=bash", cwd=mine)
-    assert f"{group}={OWN[group]}" in said.out.split()
+    assert f"{group}={OWN[group]}" in completed(f"credo {group}={OWN[group][:2]}", mine, monkeypatch)

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pandas as pd
 import xarray as xr
 from film import settings
@@ -27,7 +28,6 @@ from credo.experiment import device
 from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.point.mle import Mle
 from credo.inference.training.likelihood import Likelihood
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.predict import Predictive
 from credo.models.problem import Problem
@@ -53,7 +53,7 @@ def judged(task: str) -> str:
     began = time.perf_counter()
     theta, x = simulated(task, np.random.default_rng(0))
     data = xr.Dataset({"y": (("obs", "target"), theta), "x": (("obs", "feature"), x)})
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     own = {"prior": prior, "family": "gaussian_full", "floor": 1e-3} | dict(NETWORKS[task])
     model = Mdn(**(settings("model/mdn") | own)).fitted(data)
     problem = Problem(model, data, None, Likelihood(**(settings("training/likelihood") | TRAINED)))

@@ -20,6 +20,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import xarray as xr
 from omegaconf import OmegaConf
 from posteriors import HERE, ROOT, Quiet
@@ -29,7 +30,6 @@ from credo.experiment import device
 from credo.inference.base import NO_CHECKPOINTER
 from credo.inference.point.mle import Mle
 from credo.inference.training.likelihood import Likelihood
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mdn_derived import add_predictive
 from credo.models.problem import Problem
@@ -95,7 +95,7 @@ def cut(x: np.ndarray, context: np.ndarray, y: np.ndarray, train: int) -> tuple[
 def held_out(rows: tuple[xr.Dataset, xr.Dataset], how: str, network: Mapping[str, Any], seed: int) -> tuple[float, int]:
     """The NLL of the test rows, and how many weights the network has."""
     train, test = rows
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     model = Mdn(**(settings("model/mdn") | {"prior": prior, "context": how} | dict(network))).fitted(train)
     training = Likelihood(**(settings("training/likelihood") | TRAINED))
     problem = Problem(model, train, test, training)

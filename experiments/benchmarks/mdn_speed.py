@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import optax
 import xarray as xr
 from omegaconf import OmegaConf
@@ -27,7 +28,6 @@ from credo.experiment import device
 from credo.inference.point.mle import Mle
 from credo.inference.training import descent
 from credo.inference.training.likelihood import Likelihood
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
 
@@ -58,7 +58,7 @@ def credo(x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
     """Ten epochs of the framework's compiled loop."""
     known: dict[str, Any] = dict(OmegaConf.load(CONF / "model" / "mdn.yaml"))
     settings: dict[str, Any] = dict(OmegaConf.load(CONF / "training" / "likelihood.yaml"))
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     del known["defaults"], settings["defaults"]
     data = xr.Dataset({"y": ("obs", y), "x": (("obs", "feature"), x)})
     model = Mdn(**(known | {"prior": prior, "components": COMPONENTS, "hidden": WIDTHS})).fitted(data)

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import xarray as xr
 from omegaconf import OmegaConf
 from posteriors import HERE, REFERENCE, ROOT, Quiet
@@ -25,7 +26,6 @@ from credo.diagnostics.summary import summarise
 from credo.experiment import device
 from credo.inference.mcmc.kernels.nuts import Nuts
 from credo.inference.result import Status
-from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 from credo.models.regression import Regression
@@ -53,11 +53,11 @@ def questions() -> dict[str, tuple[Problem, dict[str, float]]]:
     schools = json.loads(
         (REFERENCE / "posteriordb" / "eight_schools-eight_schools_noncentered" / "data.json").read_text()
     )
-    prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0), "sigma": priors.half_cauchy(5.0)}
+    prior = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0), "sigma": dist.HalfCauchy(5.0)}
     data = xr.Dataset({name: ("obs", np.array(schools[name], float)) for name in ("y", "sigma")})
     known = {"mu": exact["eight_schools"]["mu"][0], "tau": exact["eight_schools"]["tau"][0]}
     known |= {f"theta[{i}]": mean for i, mean in enumerate(exact["eight_schools"]["theta_mean"])}
-    coefficients = {"intercept": priors.gaussian(0.0, 2.5), "beta": priors.gaussian(0.0, 2.5)}
+    coefficients = {"intercept": dist.Normal(0.0, 2.5), "beta": dist.Normal(0.0, 2.5)}
     income = np.array(votes["income"], float)[:, None]
     table = xr.Dataset({"y": ("obs", votes["vote"]), "x": (("obs", "feature"), income)})
     means = dict(zip(("intercept", "beta[0]"), exact["nes_logit"]["post_mean"], strict=True))

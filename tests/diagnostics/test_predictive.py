@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
 from credo.diagnostics.scores import scores
 from credo.inference.result import Result
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mdn_derived import add_predictive
 from credo.models.predict import PROBABILITIES, Predictive
@@ -86,7 +86,7 @@ def case(held_out: bool) -> Case:
     )
     rows, train = data.isel(row=slice(7)), data.isel(row=slice(7, None))
     known = values(CONF)
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     model = Mdn(prior=prior, **(known | {"hidden": [], "components": 2, "dtype": "float64"})).fitted(train)
     problem = Problem(model, train, rows) if held_out else Problem(model, rows)
     draws: list[Any] = [model.start(jax.random.PRNGKey(i)) for i in range(3)]

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from console import credo_process
+import pytest
+
+from console import completed, credo, credo_process
 
 ENERGY = '''
 """Units that all pull on each other alike (Curie & Weiss): `energy=mean_field`."""
@@ -16,6 +18,7 @@ from numpyro.distributions import constraints
 
 from credo.energies.base import Discrete
 from credo.energies.model import UnitsModel
+from credo.ranges import Count
 
 
 class MeanField(Discrete):
@@ -48,7 +51,7 @@ class MeanFieldModel(UnitsModel):
     takes_one_row = True
     values = MeanField.values
 
-    size: int = eqx.field(static=True)
+    size: Count = eqx.field(static=True)
 
     @property
     def dim(self):
@@ -70,13 +73,40 @@ WORDS = ["data=synthetic", "data.rows=20", "model=ebm", "energy=mean_field", "tr
 FEW = ["inference.chains=2", "inference.warmup=20", "inference.draws=20"]
 
 
-def test_an_energy_with_gibbs_is_two_files(tmp_path: Path) -> None:
-    (tmp_path / "mean_field.py").write_text(ENERGY)
-    (tmp_path / "conf" / "energy").mkdir(parents=True)
-    (tmp_path / "conf" / "energy" / "mean_field.yaml").write_text(PRESET)
-    ran = credo_process(*WORDS, *FEW, "inference=exchange", "sampler=gibbs", "hydra.run.dir=run", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with the energy's two files."""
+    here = tmp_path_factory.mktemp("energy")
+    (here / "mean_field.py").write_text(ENERGY)
+    (here / "conf" / "energy").mkdir(parents=True)
+    (here / "conf" / "energy" / "mean_field.yaml").write_text(PRESET)
+    return here
+
+
+def test_an_energy_with_gibbs_is_two_files(folder: Path) -> None:
+    ran = credo_process(*WORDS, *FEW, "inference=exchange", "sampler=gibbs", "hydra.run.dir=run", cwd=folder)
     assert ran.code == 0, ran.err
-    assert (tmp_path / "run" / "posterior.nc").exists()
-    refused = credo_process(*WORDS, "inference=nuts", cwd=tmp_path)
+    assert (folder / "run" / "posterior.nc").exists()
+    refused = credo_process(*WORDS, "inference=nuts", cwd=folder)
     assert refused.code == 2
     assert "Z of this energy is intractable" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("energy.size=many", "energy.size: expected a whole number, but got many"),
+        ("energy.size=0", "energy.size: expected a whole number of at least 1, but got 0"),
+        ("energy.sice=3", "energy.sice: there is no such key; did you mean 'size'?"),
+        ("energy=mean_feild", "energy=mean_feild: there is no such option; did you mean 'mean_field'?"),
+    ],
+)
+def test_it_is_refused_by_the_key_that_was_typed(word: str, sentence: str, folder: Path) -> None:
+    said = credo(*WORDS, *FEW, "inference=exchange", word, "hydra.run.dir=refused", cwd=folder)
+    assert (said.code, said.err) == (2, f"credo: {sentence}\n")
+    assert not (folder / "refused").exists()
+
+
+def test_the_help_and_tab_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ising, mean_field, neural" in credo("--help", cwd=folder).out
+    assert "energy=mean_field" in completed("credo model=ebm energy=mea", folder, monkeypatch)

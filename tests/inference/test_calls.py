@@ -17,7 +17,6 @@ from credo.inference.calls import Call, Shareable, alone, batched
 from credo.inference.clock import Clock
 from credo.inference.result import Result
 from credo.inference.training.likelihood import Likelihood
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
@@ -30,7 +29,7 @@ Method = Callable[..., Inference]
 
 def question(scale: float, shift: float, rows: int = 6) -> Problem:
     y = np.linspace(-1.0, 1.5, rows) + shift
-    prior = {"loc": priors.gaussian(shift, scale), "sigma": priors.half_normal(scale)}
+    prior = {"loc": dist.Normal(shift, scale), "sigma": dist.HalfNormal(scale)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
 
 

@@ -15,7 +15,6 @@ from scipy import stats
 
 from credo.inference import evaluate as module
 from credo.inference.evaluate import evaluate
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
@@ -38,7 +37,7 @@ TRAIN, TEST = rows([1.0, -0.5, 2.0], "abc"), rows([0.3, 4.0], "de")
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
-    prior = {"loc": priors.gaussian(1.0, 2.0), "sigma": priors.half_normal(3.0)}
+    prior = {"loc": dist.Normal(1.0, 2.0), "sigma": dist.HalfNormal(3.0)}
     return Problem(Gaussian(prior, None, (0, 1)), TRAIN, TEST)
 
 
@@ -120,7 +119,7 @@ def test_the_key_decides_what_is_predicted_and_nothing_else(problem: Problem, tr
 
 def test_effects_of_groups_are_no_prior() -> None:
     """The log prior is what a prior sensitivity check scales: hyperparameters, not the structure below them."""
-    prior = {"mu": priors.gaussian(0.0, 1.0), "tau": priors.half_normal(1.0)}
+    prior = {"mu": dist.Normal(0.0, 1.0), "tau": dist.HalfNormal(1.0)}
     data = xr.Dataset({"y": ("school", [1.0, 2.0]), "sigma": ("school", [1.0, 1.0])}, {"school": ["a", "b"]})
     draws = {"mu": np.zeros((1, 3)), "tau": np.zeros((1, 3)), "z": np.ones((1, 3, 2))}
     found = evaluate(Problem(Hierarchical(prior, False), data), draws, {}, jax.random.PRNGKey(0))
@@ -142,8 +141,8 @@ class Indicators:
 
     @property
     def problem(self) -> Problem:
-        prior = dict.fromkeys(["intercept", "beta"], priors.gaussian(0.0, 1.0))
-        prior |= {"sigma": priors.half_normal(1.0), "inclusion": priors.bernoulli(0.4)}
+        prior = dict.fromkeys(["intercept", "beta"], dist.Normal(0.0, 1.0))
+        prior |= {"sigma": dist.HalfNormal(1.0), "inclusion": dist.BernoulliProbs(0.4)}
         data = xr.Dataset({"y": ("obs", self.y), "x": (("obs", "feature"), self.x)})
         return Problem(Regression(prior, "gaussian"), data)
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import jax
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
 from credo.errors import ConfigError
 from credo.inference.base import Inference, Snapshot
-from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 from interruptions import Cut, Memory
@@ -20,7 +20,7 @@ POINTS = {"starts": 3, "steps": 60, "tolerance": 1e-14}
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
-    prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0), "sigma": priors.half_cauchy(5.0)}
+    prior = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0), "sigma": dist.HalfCauchy(5.0)}
     y, sigma = [28.0, 8.0, -3.0, 7.0], [15.0, 10.0, 16.0, 11.0]
     return Problem(Hierarchical(prior, False), xr.Dataset({"y": ("obs", y), "sigma": ("obs", sigma)}))
 

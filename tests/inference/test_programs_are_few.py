@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
 from credo.inference.clock import Clock
 from credo.inference.result import Result
-from credo.models import priors
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
@@ -29,7 +29,7 @@ has start, advance, curvature, evaluation, and those. A process that has run oth
 
 def question(scale: float, shift: float) -> Problem:
     y = np.array([0.3, -1.2, 0.7, 1.9, 0.4]) + shift
-    prior = {"loc": priors.gaussian(shift, scale), "sigma": priors.half_normal(scale)}
+    prior = {"loc": dist.Normal(shift, scale), "sigma": dist.HalfNormal(scale)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
 
 
@@ -53,7 +53,7 @@ def test_other_numbers_compile_nothing(word: str, settings: Any, other: Any, inf
 
 def test_what_is_told_of_the_cost(infer: Infer) -> None:
     """Another number of rows is another program, and its compilation is told apart from the run."""
-    problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), xr.Dataset({"y": ("obs", np.ones(13, int))}))
+    problem = Problem(Bernoulli({"p": dist.Beta(1.0, 1.0)}), xr.Dataset({"y": ("obs", np.ones(13, int))}))
     cost = infer(problem, "mh", warmup=50, draws=50).cost
     assert cost.programs > 0
     assert cost.seconds["compile"] > 0
@@ -62,12 +62,12 @@ def test_what_is_told_of_the_cost(infer: Infer) -> None:
 
 LOWER = """
 import hashlib, jax, xarray as xr
-from credo.models import priors
+import numpyro.distributions as dist
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.inference.density import potential
 
-prior = {"loc": priors.student_t(3.0, 0.0, 1.0), "sigma": priors.gamma(2.0, 1.0)}
+prior = {"loc": dist.StudentT(3.0, 0.0, 1.0), "sigma": dist.Gamma(2.0, 1.0)}
 program = Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", [0.5, 1.5])})).bound
 lowered = jax.jit(lambda program, z: potential(program)(z)).lower(program, {"loc": 0.0, "sigma": 0.0})
 print(hashlib.sha256(lowered.as_text().encode()).hexdigest())

@@ -20,7 +20,6 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
 from credo.inference.result import Result
 from credo.inference.start import find
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
@@ -32,7 +31,7 @@ SHORT = {"chains": 2, "warmup": 0, "draws": 1, "block": 1}
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
-    prior = {"loc": priors.gaussian(50.0, 0.1), "sigma": priors.gamma(5.0, 1.0)}
+    prior = {"loc": dist.Normal(50.0, 0.1), "sigma": dist.Gamma(5.0, 1.0)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", [49.0, 50.5, 51.0])}))
 
 

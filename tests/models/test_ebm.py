@@ -28,7 +28,6 @@ from credo.energies.rbm import RbmModel
 from credo.energies.samplers.auto import Auto
 from credo.energies.samplers.base import Sampler
 from credo.errors import ConfigError
-from credo.models import priors
 from credo.models.ebm import Ebm
 from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
@@ -47,9 +46,7 @@ def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:
 
 
 def ebm(energy: EnergyModel, sampler: Sampler | None = None, normaliser: str = "auto") -> Ebm:
-    prior = {
-        name: priors.gamma(4.0, 4.0) if name in POSITIVE else priors.gaussian(0.0, 1.0) for name in energy.supports
-    }
+    prior = {name: dist.Gamma(4.0, 4.0) if name in POSITIVE else dist.Normal(0.0, 1.0) for name in energy.supports}
     return Ebm(prior, energy, Auto(10, 0.1) if sampler is None else sampler, normaliser)
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from numpyro import handlers
 from scipy import stats
 from scipy.special import expit
 
-from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
@@ -31,11 +31,11 @@ MEAN = 0.3 + X @ [0.5, -1.2]
 COEFFICIENTS = {"intercept": 0.3, "beta": np.array([0.5, -1.2])}
 THETA = np.array([0.1, -0.4, 2.0])
 
-PRIOR: dict[str, Any] = dict.fromkeys(["loc", "mu", "intercept", "beta"], priors.gaussian(0.0, 1.0))
-PRIOR |= dict.fromkeys(["tau", "sigma", "df"], priors.half_normal(1.0))
-PRIOR |= {"p": priors.beta(1.0, 1.0), "theta": priors.pareto(1.0, 1.0), "sigma2": priors.inverse_gamma(2.0, 1.0)}
-SPIKE = PRIOR | {"inclusion": priors.bernoulli(0.5)}
-CHOICE = PRIOR | {"loc": priors.bernoulli(0.5)}
+PRIOR: dict[str, Any] = dict.fromkeys(["loc", "mu", "intercept", "beta"], dist.Normal(0.0, 1.0))
+PRIOR |= dict.fromkeys(["tau", "sigma", "df"], dist.HalfNormal(1.0))
+PRIOR |= {"p": dist.Beta(1.0, 1.0), "theta": dist.Pareto(1.0, 1.0), "sigma2": dist.InverseGamma(2.0, 1.0)}
+SPIKE = PRIOR | {"inclusion": dist.BernoulliProbs(0.5)}
+CHOICE = PRIOR | {"loc": dist.BernoulliProbs(0.5)}
 
 
 def build(model: type[Model], *settings: Any, prior: dict[str, Any] = PRIOR) -> Model:

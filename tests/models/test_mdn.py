@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from numpyro import handlers
@@ -17,7 +18,6 @@ from scipy import stats
 from credo.errors import ConfigError
 from credo.inference.density import log_joint
 from credo.inference.result import Result
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mixtures import ConditionalMixture
 from credo.models.problem import Problem
@@ -31,7 +31,7 @@ ON_THE_LINE = ("gaussian", "gaussian_full", "logistic", "laplace", "student_t")
 def mdn(weight: float = 1.0, bias: float = 1.0, **settings: Any) -> Mdn:
     """A small network with the other settings of its YAML."""
     known: dict[str, Any] = values(CONF)
-    prior = {"weight": priors.gaussian(0.0, weight), "bias": priors.gaussian(0.0, bias)}
+    prior = {"weight": dist.Normal(0.0, weight), "bias": dist.Normal(0.0, bias)}
     return Mdn(prior=prior, **(known | {"hidden": [6, 6], "dtype": "float64"} | settings))
 
 
@@ -386,7 +386,7 @@ def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) 
 @pytest.mark.parametrize("latent", ["weight", "bias"])
 def test_a_prior_that_is_missing_is_named(latent: str) -> None:
     known = values(CONF)
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias") if name != latent}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias") if name != latent}
     rows = data(targets())
     with pytest.raises(
         ConfigError, match=rf"^model\.prior\.{latent}: the model needs a prior of {latent}, but there is"

@@ -1,6 +1,5 @@
 """Priors: their densities against SciPy, and the sentence for an impossible parameter."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -8,9 +7,11 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 from scipy import stats
 
+from credo.config import paths
 from credo.config.supports import within
 from credo.errors import ConfigError
 from credo.experiment.parts import make_model
@@ -29,17 +30,28 @@ DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {
     "student_t": ({"df": 3.0, "loc": 1.0, "scale": 2.0}, stats.t(3, 1, 2), 0.3),
     "laplace": ({"loc": 1.0, "scale": 2.0}, stats.laplace(1, 2), 0.3),
     "pareto": ({"scale": 2.0, "alpha": 3.0}, stats.pareto(3, scale=2), 2.5),
+    "lognormal": ({"loc": 0.5, "scale": 2.0}, stats.lognorm(2, scale=np.exp(0.5)), 0.3),
     "bernoulli": ({"probs": 0.3}, stats.bernoulli(0.3), 1.0),
 }
+CONF = paths.built_in() / "conf" / "prior"
 
 
 def make(name: str) -> Callable[..., Any]:
-    return getattr(priors, name)
+    """What the `_target_` of `conf/prior/NAME.yaml` names."""
+    return get_object(target(name))
+
+
+def target(name: str) -> str:
+    return str(OmegaConf.load(CONF / f"{name}.yaml")._target_)
 
 
 def test_every_prior_is_here() -> None:
-    public = {name for name, f in inspect.getmembers(priors, inspect.isfunction) if f.__module__ == priors.__name__}
-    assert {name for name in public if name[0] != "_" and name[:3] != "is_"} == DENSITIES.keys() | {"flat"}
+    assert {file.stem for file in CONF.glob("*.yaml")} == DENSITIES.keys() | {"flat"}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_its_file_gives_all_that_it_needs(name: str) -> None:
+    assert OmegaConf.load(CONF / f"{name}.yaml").keys() == {"_target_", *DENSITIES[name][0]}
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -68,13 +80,13 @@ def refusal(target: str, **settings: float) -> str:
 @pytest.mark.parametrize(("name", "key"), POSITIVE)
 @pytest.mark.parametrize("value", [-1.0, 0.0])
 def test_a_positive_parameter_is_named(name: str, key: str, value: float) -> None:
-    said = refusal(f"credo.models.priors.{name}", **DENSITIES[name][0] | {key: value})
+    said = refusal(target(name), **DENSITIES[name][0] | {key: value})
     assert said == f"model.prior.p.{key}: expected a positive number, but got {value}"
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_a_probability_is_named(value: float) -> None:
-    said = refusal("credo.models.priors.bernoulli", probs=value)
+    said = refusal(target("bernoulli"), probs=value)
     assert said == f"model.prior.p.probs: expected a number between 0 and 1, but got {value}"
 
 
@@ -129,9 +141,9 @@ def test_an_unknown_support_is_named() -> None:
 @pytest.mark.parametrize(
     ("prior", "low", "high"),
     [
-        (priors.gamma(2.0, 1.0), 1.5, np.inf),
-        (priors.gaussian(0.0, 1.0), 1.5, np.inf),
-        (priors.pareto(2.0, 1.0), 2.0, np.inf),
+        (dist.Gamma(2.0, 1.0), 1.5, np.inf),
+        (dist.Normal(0.0, 1.0), 1.5, np.inf),
+        (dist.Pareto(2.0, 1.0), 2.0, np.inf),
         (priors.uniform(0.0, 4.0), 1.5, 4.0),
         (priors.flat("positive"), 1.5, np.inf),
     ],

@@ -4,11 +4,11 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
 from credo.errors import ConfigError
-from credo.models import priors
 from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.binding import bind
@@ -18,14 +18,14 @@ from credo.models.problem import Problem
 from credo.models.regression import Regression
 from credo.models.uniform import Uniform
 
-REAL = priors.gaussian(0.0, 1.0)
-COIN = Bernoulli({"p": priors.beta(1.0, 1.0)})
-UPPER = Uniform({"theta": priors.pareto(1.0, 2.0)})
-GROUPS = Hierarchical({"mu": REAL, "tau": priors.half_cauchy(1.0), "sigma": priors.half_normal(1.0)}, False)
+REAL = dist.Normal(0.0, 1.0)
+COIN = Bernoulli({"p": dist.Beta(1.0, 1.0)})
+UPPER = Uniform({"theta": dist.Pareto(1.0, 2.0)})
+GROUPS = Hierarchical({"mu": REAL, "tau": dist.HalfCauchy(1.0), "sigma": dist.HalfNormal(1.0)}, False)
 
 
 def regression(family: str, **prior: Any) -> Regression:
-    return Regression({"intercept": REAL, "beta": REAL, "sigma": priors.half_normal(1.0)} | prior, family)
+    return Regression({"intercept": REAL, "beta": REAL, "sigma": dist.HalfNormal(1.0)} | prior, family)
 
 
 def data(y: Any, **variables: Any) -> xr.Dataset:
@@ -89,7 +89,7 @@ def test_a_missing_prior() -> None:
         (lambda: regression("gaussian", inclusion=REAL), "prior.inclusion: inclusion must be 0 or 1, but the prior"),
         (lambda: regression("gaussian", sigma=REAL), "prior.sigma: sigma must be a positive number, but the prior all"),
         (lambda: regression("gaussian", bta=REAL), "prior.bta: the model reads no such prior; did you mean 'beta'"),
-        (lambda: Bernoulli({"p": priors.gamma(1.0, 1.0)}), "prior.p: p must be a number between 0 and 1, but the pr"),
+        (lambda: Bernoulli({"p": dist.Gamma(1.0, 1.0)}), "prior.p: p must be a number between 0 and 1, but the pr"),
         (lambda: Bernoulli({"p": 0.5}), "prior.p: expected a prior, .* but got 0.5"),
     ],
 )

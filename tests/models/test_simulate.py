@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from scipy import stats
@@ -36,7 +37,7 @@ def mean_z(values: np.ndarray, mean: Any) -> float:
 # Every test compares one or two moments of 20,000 independent draws within four standard errors: 12 comparisons, and
 # with new seeds a false alarm once in 1,300 times.
 def test_bernoulli() -> None:
-    observed, truth = drawn(Bernoulli({"p": priors.beta(3.0, 2.0)}))
+    observed, truth = drawn(Bernoulli({"p": dist.Beta(3.0, 2.0)}))
     assert (observed.keys(), observed["y"].shape, truth.keys()) == ({"y"}, (ROWS,), {"p"})
     assert 0 < truth["p"] < 1
     assert set(np.unique(observed["y"])) == {0, 1}
@@ -44,7 +45,7 @@ def test_bernoulli() -> None:
 
 
 def test_gaussian() -> None:
-    prior = {"loc": priors.gaussian(5.0, 1.0), "sigma": priors.half_normal(2.0)}
+    prior = {"loc": dist.Normal(5.0, 1.0), "sigma": dist.HalfNormal(2.0)}
     observed, truth = drawn(Gaussian(prior, None, (0, 1)))
     assert truth.keys() == {"loc", "sigma"}
     assert mean_z(observed["y"], truth["loc"]) < 4
@@ -53,7 +54,7 @@ def test_gaussian() -> None:
 
 def test_uniform() -> None:
     """Theta comes from the whole prior, although in inference its support is cut by the data."""
-    observed, truth = drawn(Uniform({"theta": priors.pareto(1.0, 2.0)}))
+    observed, truth = drawn(Uniform({"theta": dist.Pareto(1.0, 2.0)}))
     assert truth["theta"] > 1
     assert observed["y"].min() > 0
     assert mean_z(observed["y"], truth["theta"] / 2) < 4
@@ -64,10 +65,10 @@ def test_uniform() -> None:
 )
 def test_regression(family: str, mean: Any) -> None:
     prior = {
-        "intercept": priors.gaussian(0.0, 0.5),
-        "beta": priors.gaussian(0.0, 0.5),
-        "sigma": priors.half_normal(1.0),
-        "df": priors.gamma(40.0, 4.0),
+        "intercept": dist.Normal(0.0, 0.5),
+        "beta": dist.Normal(0.0, 0.5),
+        "sigma": dist.HalfNormal(1.0),
+        "df": dist.Gamma(40.0, 4.0),
     }
     observed, truth = drawn(Regression(prior, family), x=(("obs", "feature"), X))
     linear = truth["intercept"] + X @ truth["beta"]
@@ -82,9 +83,9 @@ def test_regression(family: str, mean: Any) -> None:
 def test_latents_have_the_prior() -> None:
     """Two thousand coefficients, half of them included on average."""
     prior = {
-        "intercept": priors.gaussian(0.0, 1.0),
-        "beta": priors.laplace(1.0, 2.0),
-        "sigma": priors.half_normal(1.0),
+        "intercept": dist.Normal(0.0, 1.0),
+        "beta": dist.Laplace(1.0, 2.0),
+        "sigma": dist.HalfNormal(1.0),
     }
     x = (("obs", "feature"), np.ones((2, 2000)))
     observed, truth = simulate(Regression(prior, "gaussian"), xr.Dataset({"y": ("obs", [0.0, 0.0]), "x": x}), 1)
@@ -93,7 +94,7 @@ def test_latents_have_the_prior() -> None:
 
 
 def test_internal_sites_are_no_truth() -> None:
-    prior = dict.fromkeys(["intercept", "beta"], priors.gaussian(0.0, 1.0)) | {"inclusion": priors.bernoulli(0.5)}
+    prior = dict.fromkeys(["intercept", "beta"], dist.Normal(0.0, 1.0)) | {"inclusion": dist.BernoulliProbs(0.5)}
     _, truth = drawn(Regression(prior, "bernoulli"), x=(("obs", "feature"), X))
     assert truth.keys() == {"intercept", "beta", "inclusion"}
     assert set(truth["inclusion"]) <= {0, 1}
@@ -101,7 +102,7 @@ def test_internal_sites_are_no_truth() -> None:
 
 @pytest.mark.parametrize("centred", [True, False])
 def test_hierarchical(centred: bool) -> None:
-    prior = {"mu": priors.gaussian(3.0, 1.0), "tau": priors.half_normal(2.0)}
+    prior = {"mu": dist.Normal(3.0, 1.0), "tau": dist.HalfNormal(2.0)}
     observed, truth = drawn(Hierarchical(prior, centred), sigma=("obs", np.full(ROWS, 0.5)))
     assert truth.keys() == ({"mu", "tau", "theta"} if centred else {"mu", "tau", "z", "theta"})
     assert mean_z(truth["theta"], truth["mu"]) < 4
@@ -110,7 +111,7 @@ def test_hierarchical(centred: bool) -> None:
 
 
 def test_the_seed_decides() -> None:
-    model = Bernoulli({"p": priors.beta(1.0, 1.0)})
+    model = Bernoulli({"p": dist.Beta(1.0, 1.0)})
     first, again, other = (drawn(model, seed)[0]["y"] for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -39,15 +39,15 @@ SIGMA = {"sigma": ("school", np.ones(5))}
 GROUP = {"group": ("school", [0, 1, 2, 0, 1]), "group_name": ("group_name", ["p", "q", "r"])}
 
 PRIOR = {
-    **{name: priors.gaussian(0.0, 1.0) for name in ("loc", "mu", "intercept", "beta")},
-    **{name: priors.half_normal(1.0) for name in ("sigma", "tau", "df")},
-    "sigma2": priors.inverse_gamma(2.0, 1.0),
-    "p": priors.beta(1.0, 1.0),
-    "theta": priors.pareto(1.0, 2.0),
+    **{name: dist.Normal(0.0, 1.0) for name in ("loc", "mu", "intercept", "beta")},
+    **{name: dist.HalfNormal(1.0) for name in ("sigma", "tau", "df")},
+    "sigma2": dist.InverseGamma(2.0, 1.0),
+    "p": dist.Beta(1.0, 1.0),
+    "theta": dist.Pareto(1.0, 2.0),
 }
 EBM = {"mu": PRIOR["mu"], "scale": PRIOR["sigma"], "slope": PRIOR["mu"]}
-SPIKE = PRIOR | {"inclusion": priors.bernoulli(0.5)}
-CHOICE = PRIOR | {"loc": priors.bernoulli(0.5)}
+SPIKE = PRIOR | {"inclusion": dist.BernoulliProbs(0.5)}
+CHOICE = PRIOR | {"loc": dist.BernoulliProbs(0.5)}
 OBSERVED = {"y": ("observed", {"school": 5})}
 
 
@@ -129,7 +129,7 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
             (),
             "network",
             "float32",
-            prior={name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")},
+            prior={name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")},
         ),
         {"x": (("school", "feature"), np.arange(10.0).reshape(5, 2))},
         {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from scipy import stats
@@ -49,7 +50,7 @@ def beta_bernoulli(read: Read, name: str) -> Known:
     a, b = exact["post"]
     mle, mode = exact["mle"], exact["map"]
     return Known(
-        Problem(Bernoulli({"p": priors.beta(a - 7.0, b - 3.0)}), rows([1] * 7 + [0] * 3)),
+        Problem(Bernoulli({"p": dist.Beta(a - 7.0, b - 3.0)}), rows([1] * 7 + [0] * 3)),
         mle={"p": mle},
         mle_error={"p": np.sqrt(mle * (1 - mle) / 10)},
         map={"p": mode},
@@ -67,7 +68,7 @@ def normal_normal(read: Read, name: str) -> Known:
     exact = read("closed_forms.json")[name]
     y, mean, sd = exact["y"], exact["post_mean"], exact["post_sd"]
     return Known(
-        Problem(normal_location(priors.gaussian(*exact["prior"])), rows(y)),
+        Problem(normal_location(dist.Normal(*exact["prior"])), rows(y)),
         mle={"loc": np.mean(y)},
         mle_error={"loc": 1 / np.sqrt(len(y))},
         map={"loc": mean},
@@ -85,7 +86,7 @@ def normal_inverse_gamma(read: Read, name: str) -> Known:
     y = np.array(read("closed_forms.json")["normal_normal"]["y"])
     variance, mode = y.var(), post["b"] / (post["a"] + 1.5)
     t = stats.t(2 * post["a"], post["mu"], np.sqrt(post["b"] / (post["a"] * post["kappa"])))
-    sigma2 = priors.inverse_gamma(prior["a0"], prior["b0"])
+    sigma2 = dist.InverseGamma(prior["a0"], prior["b0"])
     return Known(
         Problem(NormalInverseGamma({"sigma2": sigma2}, prior["mu0"], prior["kappa0"]), rows(y)),
         mle={"mu": y.mean(), "sigma2": variance},
@@ -121,7 +122,7 @@ def uniform_likelihood(read: Read, name: str) -> Known:
     (alpha, least), (prior_alpha, prior_least) = exact["post"], exact["prior"]
     pareto = stats.pareto(alpha, scale=least)
     return Known(
-        Problem(Uniform({"theta": priors.pareto(prior_least, prior_alpha)}), rows(exact["x"])),
+        Problem(Uniform({"theta": dist.Pareto(prior_least, prior_alpha)}), rows(exact["x"])),
         mle={"theta": exact["mle"]},
         mle_error={},
         map={"theta": least},

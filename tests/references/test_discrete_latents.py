@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from scipy import stats
@@ -12,7 +13,6 @@ from scipy import stats
 from credo.errors import ConfigError
 from credo.inference.base import Inference
 from credo.inference.result import Result, Status
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.regression import Regression
@@ -33,7 +33,7 @@ WIDTH = SIGMA * np.log(SIGMA[1] / SIGMA[0])
 
 
 def two_hypotheses(sigma: float | None) -> Problem:
-    prior = {"loc": priors.bernoulli(PROBS), "sigma": priors.half_normal(SPREAD)}
+    prior = {"loc": dist.BernoulliProbs(PROBS), "sigma": dist.HalfNormal(SPREAD)}
     return Problem(Gaussian(prior, sigma, HYPOTHESES), xr.Dataset({"y": ("obs", Y)}))
 
 
@@ -85,10 +85,10 @@ class SpikeAndSlab:
     @property
     def problem(self) -> Problem:
         prior = {
-            "intercept": priors.gaussian(0.0, self.intercept),
-            "beta": priors.gaussian(0.0, self.slab),
-            "sigma": priors.half_normal(self.sigma),
-            "inclusion": priors.bernoulli(self.include),
+            "intercept": dist.Normal(0.0, self.intercept),
+            "beta": dist.Normal(0.0, self.slab),
+            "sigma": dist.HalfNormal(self.sigma),
+            "inclusion": dist.BernoulliProbs(self.include),
         }
         data = xr.Dataset({"y": ("obs", self.y), "x": (("obs", "feature"), self.x)}, {"feature": ["a", "b", "c"]})
         return Problem(Regression(prior, "gaussian"), data)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from scipy import stats
 
 from credo.inference.result import Result
-from credo.models import priors
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 
@@ -23,7 +23,7 @@ SETTINGS = {"warmup": 500, "draws": 1000}
 
 
 def hierarchical(centred: bool, mu: float = MU) -> Hierarchical:
-    prior = {"mu": priors.gaussian(0.0, mu), "tau": priors.half_cauchy(TAU), "sigma": priors.half_normal(SIGMA)}
+    prior = {"mu": dist.Normal(0.0, mu), "tau": dist.HalfCauchy(TAU), "sigma": dist.HalfNormal(SIGMA)}
     return Hierarchical(prior, centred)
 
 

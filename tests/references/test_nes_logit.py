@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
 from credo.inference.result import Result, Status
-from credo.models import priors
 from credo.models.problem import Problem
 from credo.models.regression import Regression
 
@@ -23,7 +23,7 @@ def exact(reference: Callable[[str], Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def problem(reference: Callable[[str], Any]) -> Problem:
     data = reference("posteriordb/nes_logit/data.json")
-    prior = {"intercept": priors.gaussian(0.0, 2.5), "beta": priors.gaussian(0.0, 2.5)}
+    prior = {"intercept": dist.Normal(0.0, 2.5), "beta": dist.Normal(0.0, 2.5)}
     x = np.array(data["income"], float)[:, None]
     return Problem(
         Regression(prior, "bernoulli"), xr.Dataset({"y": ("obs", data["vote"]), "x": (("obs", "feature"), x)})

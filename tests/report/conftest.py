@@ -97,7 +97,7 @@ def point() -> Result:
 @pytest.fixture
 def record(tmp_path: Path) -> RunRecord:
     """A run as it was asked for."""
-    gaussian = {"_target_": "credo.models.priors.gaussian", "loc": 0.0, "scale": 5.0}
+    gaussian = {"_target_": "numpyro.distributions.Normal", "loc": 0.0, "scale": 5.0}
     return RunRecord(
         name="eight_schools hierarchical nuts",
         config={"model": {"prior": {"mu": gaussian}}, "seed": 7},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console import Said, credo
+from console import Said, completed, credo
 from registry import few
 
 TRACKER = '''
@@ -159,5 +159,6 @@ def test_a_misconfigured_tracker_is_refused_before_anything_runs(
     assert not (folder / "runs.jsonl").exists()
 
 
-def test_the_help_shows_it(folder: Path) -> None:
+def test_the_help_and_tab_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tracking     lines, mlflow, none\n" in credo("--help", cwd=folder).out
+    assert completed("credo tracking=li", folder, monkeypatch) == ["tracking=lines"]

@@ -6,16 +6,13 @@ belong to no class. Where nothing is declared a number is finite, and a whole on
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from enum import Enum
 from math import inf, isnan
-from pkgutil import resolve_name
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
-from credo.config import loading, paths
+from credo.config import paths, signature
 from credo.errors import ConfigError
 from credo.ranges import LARGEST, Natural, Positive, Range, count
 
@@ -31,7 +28,7 @@ _SINGLE, _DOUBLE = (1.1754944e-38, 3.4028235e38), (sys.float_info.min, sys.float
 
 
 def refuse(config: DictConfig) -> None:
-    """Refuse numbers that no setting has, and settings of no class; quick, as it hardly ever asks a class.
+    """Refuse numbers that no setting has, and settings of no class; nothing is imported.
 
     Args:
         config: as composed, interpolations included, so that a setting is named by the key where it stands.
@@ -94,7 +91,8 @@ def require_all(key: str, part: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names the key, what its class declares, and what came.
     """
-    declared = hints(str(part["_target_"]))
+    found = signature.of(str(part["_target_"]))
+    declared = {one.name: one.hint for one in found.parameters} if found else {}
     for name, value in part.items():
         if name != "_target_":
             require(f"{key}.{name}", value, declared.get(str(name), Any))
@@ -127,11 +125,11 @@ def _allows(value: Any, hint: Any) -> bool:
     return not ranges or _takes(hint, type(value))
 
 
-def _contract(hint: Any) -> type | None:
+def _contract(hint: Any) -> type[signature.Part] | None:
     """The class of which a part stands there, where a part is all that may."""
     found = [one for one in _options(hint) or (hint,) if one is not type(None)]
-    is_part = len(found) == 1 and isinstance(found[0], type) and found[0].__module__.startswith("credo.")
-    return found[0] if is_part and not issubclass(found[0], Enum) else None
+    is_part = len(found) == 1 and isinstance(found[0], type) and issubclass(found[0], signature.Part)
+    return found[0] if is_part else None
 
 
 def _no_part(key: str, value: Any, contract: type) -> str:
@@ -189,16 +187,3 @@ def _element(hint: Any, place: int | str) -> Any:
     if origin is tuple and Ellipsis not in of:
         return of[place] if place < len(of) else Any
     return of[0]
-
-
-def hints(target: str) -> dict[str, Any]:
-    """The type hints of what a part is made by: of a class's fields and its `__init__`, or of a function."""
-    try:
-        made: Any = resolve_name(loading.importable(target))
-    except Exception:  # noqa: BLE001 - making the part reports it
-        return {}
-    found: dict[str, Any] = hints(made.whole) if hasattr(made, "whole") else {}
-    for place in (made.__init__, made) if isinstance(made, type) else (made,):  # type: ignore[misc]
-        with suppress(NameError, TypeError):  # names for type checkers alone, and what has no hints
-            found |= get_type_hints(place, include_extras=True)
-    return found

@@ -28,11 +28,16 @@ class Unknown:
     """The type hint of a parameter that has none, or one that is not read."""
 
 
+class Part:
+    """The type hint of a parameter where a part of credo's must stand: a class of that part's name, made of this."""
+
+
 class Parameter(NamedTuple):
     """One setting of a part.
 
     - **name** - its keyword.
-    - **hint** - its type hint, with its range; `Unknown` where there is none that can be read.
+    - **hint** - its type hint, with its range; `Unknown` where there is none that can be read, and made of `Part`
+      where a class of credo's is meant.
     - **required** - whether it has no default.
     """
 
@@ -169,17 +174,37 @@ def _of_function(module: str, made: ast.FunctionDef, skip: int = 0) -> Signature
 
 
 def _of_class(module: str, made: ast.ClassDef) -> Signature:
-    """Of its `__init__`, or that of a base; else of its fields, and those of its bases."""
+    """Of its `__init__`, or that of a base; else of its fields, and those of its bases.
+
+    What `__init__` takes has the range that a field of the same name declares.
+    """
     for one in made.body:
         if isinstance(one, ast.FunctionDef) and one.name == "__init__":
-            return _of_function(module, one, skip=1)
+            taken, ranged = _of_function(module, one, skip=1), _ranged(module, made)
+            settings = (each._replace(hint=ranged.get(each.name, each.hint)) for each in taken.parameters)
+            return Signature(tuple(settings), taken.is_open)
     bases = [_of_class(*base) for base in _bases(module, made)]
     parameters = {one.name: one for base in reversed(bases) for one in base.parameters}
+    parameters |= {one.name: one for one in _fields(module, made)}
+    return Signature(tuple(parameters.values()), any(base.is_open for base in bases))
+
+
+def _fields(module: str, made: ast.ClassDef) -> Iterator[Parameter]:
+    """The settings among the annotated names of a class."""
     for field in made.body:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and _is_setting(field):
-            name, hint = field.target.id, _hint(module, field.annotation)
-            parameters[name] = Parameter(name, hint, not _has_default(field.value))
-    return Signature(tuple(parameters.values()), any(base.is_open for base in bases))
+            yield Parameter(field.target.id, _hint(module, field.annotation), not _has_default(field.value))
+
+
+def _ranged(module: str, made: ast.ClassDef) -> dict[str, Any]:
+    """The type hints of the fields of a class and its bases that declare a range."""
+    inherited = [_ranged(*base) for base in _bases(module, made)]
+    own = {one.name: one.hint for one in _fields(module, made) if _has_range(one.hint)}
+    return {name: hint for hints in [*reversed(inherited), own] for name, hint in hints.items()}
+
+
+def _has_range(hint: Any) -> bool:
+    return any(isinstance(one, ranges.Range) or _has_range(one) for one in typing.get_args(hint))
 
 
 def _bases(module: str, made: ast.ClassDef) -> Iterator[tuple[str, ast.ClassDef]]:
@@ -268,8 +293,15 @@ def _named(module: str, name: str) -> Any:
             return _plain(place, last)
         case place, (ast.Assign(value=value) | ast.TypeAlias(value=value)):
             return _meaning(place, value)
+        case place, ast.ClassDef(name=last, bases=bases) if place.startswith("credo."):
+            return Unknown if any(ast.unparse(one).endswith("Enum") for one in bases) else _part(last)
         case _:
             return Unknown
+
+
+@cache
+def _part(name: str) -> type[Part]:
+    return type(name, (Part,), {})
 
 
 def _plain(module: str, name: str) -> Any:

@@ -56,10 +56,10 @@ def log_joint(program: Program, x: Values) -> Float[Array, ""]:
         Two ones and a zero, where the prior is uniform: log p^2 (1 - p).
 
         >>> import xarray as xr
-        >>> from credo.models import priors
+        >>> import numpyro.distributions as dist
         >>> from credo.models.bernoulli import Bernoulli
         >>> from credo.models.problem import Problem
-        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
+        >>> problem = Problem(Bernoulli({"p": dist.Beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
         >>> round(float(log_joint(problem.bound, {"p": 0.5})), 4)
         -2.0794
     """
@@ -82,10 +82,10 @@ def constrain(program: Program, z: Values) -> Values:
 
     Example:
         >>> import xarray as xr
-        >>> from credo.models import priors
+        >>> import numpyro.distributions as dist
         >>> from credo.models.bernoulli import Bernoulli
         >>> from credo.models.problem import Problem
-        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
+        >>> problem = Problem(Bernoulli({"p": dist.Beta(1.0, 1.0)}), xr.Dataset({"y": ("flip", [1, 1, 0])}))
         >>> float(constrain(problem.bound, {"p": 0.0})["p"])
         0.5
     """

@@ -150,11 +150,11 @@ def evaluate(
     Example:
         One chain of two draws, both at p = 1/2 (0 unconstrained).
 
+        >>> import numpyro.distributions as dist
         >>> import xarray as xr
-        >>> from credo.models import priors
         >>> from credo.models.bernoulli import Bernoulli
         >>> flips = xr.Dataset({"y": ("flip", [1, 1, 0])})
-        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), flips)
+        >>> problem = Problem(Bernoulli({"p": dist.Beta(1.0, 1.0)}), flips)
         >>> tree = evaluate(problem, {"p": np.zeros((1, 2))}, {}, jax.random.PRNGKey(0))
         >>> tree["posterior/p"].values.tolist()
         [[0.5, 0.5]]

@@ -26,10 +26,10 @@ class Problem:
     """A model and its data.
 
     Example:
-        >>> from credo.models import priors
+        >>> import numpyro.distributions as dist
         >>> from credo.models.bernoulli import Bernoulli
         >>> flips = xr.Dataset({"y": ("flip", [1, 1, 0])})
-        >>> problem = Problem(Bernoulli({"p": priors.beta(1.0, 1.0)}), flips)
+        >>> problem = Problem(Bernoulli({"p": dist.Beta(1.0, 1.0)}), flips)
         >>> [(site.name, site.kind, site.distribution) for site in problem.sites]
         [('p', 'latent', 'Beta'), ('y', 'observed', 'BernoulliProbs')]
 

@@ -6,6 +6,7 @@ The table is for one release. A checkpoint of that release cannot be resumed.
 from typing import Any
 
 KERNELS = "credo.inference.mcmc.kernels"
+DISTRIBUTIONS = "numpyro.distributions"
 NAMES = {
     "credo.inference.exchange": f"{KERNELS}.exchange",
     "credo.inference.hmc": f"{KERNELS}.hmc",
@@ -23,6 +24,16 @@ NAMES = {
     "credo.models.energies.potts.Potts": "credo.energies.potts.PottsModel",
     "credo.models.energies.quadratic.Quadratic": "credo.energies.quadratic.QuadraticModel",
     "credo.models.energies.rbm.Rbm": "credo.energies.rbm.RbmModel",
+    "credo.models.priors.bernoulli": f"{DISTRIBUTIONS}.BernoulliProbs",
+    "credo.models.priors.beta": f"{DISTRIBUTIONS}.Beta",
+    "credo.models.priors.exponential": f"{DISTRIBUTIONS}.Exponential",
+    "credo.models.priors.gamma": f"{DISTRIBUTIONS}.Gamma",
+    "credo.models.priors.gaussian": f"{DISTRIBUTIONS}.Normal",
+    "credo.models.priors.half_cauchy": f"{DISTRIBUTIONS}.HalfCauchy",
+    "credo.models.priors.half_normal": f"{DISTRIBUTIONS}.HalfNormal",
+    "credo.models.priors.inverse_gamma": f"{DISTRIBUTIONS}.InverseGamma",
+    "credo.models.priors.laplace": f"{DISTRIBUTIONS}.Laplace",
+    "credo.models.priors.student_t": f"{DISTRIBUTIONS}.StudentT",
     "credo.report.html": "credo.report.run.html",
     "credo.report.none": "credo.report.run.none",
     "credo.samplers": "credo.energies.samplers",

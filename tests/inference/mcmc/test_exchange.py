@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
@@ -20,7 +21,6 @@ from credo.inference.base import Inference, Listener
 from credo.inference.mcmc.kernels.exchange import Exchange
 from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.result import Result
-from credo.models import priors
 from credo.models.base import Model
 from credo.models.ebm import Ebm
 from credo.models.gaussian import Gaussian
@@ -70,7 +70,7 @@ def quartic(normaliser: str = "auto") -> tuple[Problem, float, float]:
     rng = np.random.default_rng(0)
     y = rng.choice([-1.0, 1.0], ROWS) * (rng.gamma(0.25, 1.0, ROWS) / 1.5) ** 0.25
     shape, rate = A + ROWS / 4, B + (y**4).sum()
-    of = problem(PolynomialModel((4,)), y, priors.gamma(A, B), normaliser)
+    of = problem(PolynomialModel((4,)), y, dist.Gamma(A, B), normaliser)
     return of, shape / rate, np.sqrt(shape) / rate
 
 
@@ -129,7 +129,7 @@ def lattice(normaliser: str) -> tuple[Problem, float, float]:
     p /= p.sum()
     mean = float(p @ beta)
     energy = IsingModel(**(settings_of("energy/ising.yaml") | {"shape": (3, 3)}))
-    return problem(energy, y, priors.half_normal(1.0), normaliser), mean, float(np.sqrt(p @ (beta - mean) ** 2))
+    return problem(energy, y, dist.HalfNormal(1.0), normaliser), mean, float(np.sqrt(p @ (beta - mean) ** 2))
 
 
 @pytest.mark.slow
@@ -161,7 +161,7 @@ def test_inner_chains_are_told_by_their_drift(quiet: Listener) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Gaussian({"loc": priors.gaussian(0.0, 1.0)}, 1.0, (0, 1)), Uniform({"theta": priors.pareto(1.0, 2.0)})]
+    "model", [Gaussian({"loc": dist.Normal(0.0, 1.0)}, 1.0, (0, 1)), Uniform({"theta": dist.Pareto(1.0, 2.0)})]
 )
 def test_other_models_are_refused(model: Model) -> None:
     of = Problem(model, xr.Dataset({"y": ("obs", [0.5, 1.0])}))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from console import QUIET, credo
+from console import QUIET, completed, credo
 
 KERNEL = '''
 """A random walk: `inference=walk`."""
@@ -98,5 +98,7 @@ def test_it_is_refused_by_the_key_that_was_typed(word: str, sentence: str, folde
     assert not (folder / "refused").exists()
 
 
-def test_the_help_shows_it(folder: Path) -> None:
+def test_the_help_and_tab_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nuts, walk\n" in credo("--help", cwd=folder).out
+    assert completed("credo inference=wa", folder, monkeypatch) == ["inference=walk"]
+    assert completed("credo inference=walk inference.sc", folder, monkeypatch) == ["inference.scale="]

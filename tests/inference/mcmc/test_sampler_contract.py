@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from hydra.utils import get_class
@@ -41,7 +42,7 @@ KINDS = {
 
 
 def question(loc_scale: float = 2.0, y: np.ndarray = Y) -> Problem:
-    prior = {"loc": priors.gaussian(0.0, loc_scale), "sigma": priors.half_normal(3.0)}
+    prior = {"loc": dist.Normal(0.0, loc_scale), "sigma": dist.HalfNormal(3.0)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
 
 

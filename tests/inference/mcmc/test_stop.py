@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
@@ -11,7 +12,6 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError
 from credo.inference.mcmc.stop import Stop
 from credo.inference.result import Result, Status
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 
@@ -21,7 +21,7 @@ SHORT = {"chains": 2, "warmup": 100, "draws": 4000, "block": 50}
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
-    prior = {"loc": priors.gaussian(0.0, 2.0), "sigma": priors.half_normal(3.0)}
+    prior = {"loc": dist.Normal(0.0, 2.0), "sigma": dist.HalfNormal(3.0)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", [0.3, 1.2, -0.4, 0.9, 0.5])}))
 
 

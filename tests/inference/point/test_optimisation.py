@@ -115,7 +115,7 @@ def test_the_prior_takes_the_flat_direction_away(infer: Infer) -> None:
 
 def test_an_unbounded_density_is_no_answer(infer: Infer) -> None:
     """With theta = mu and tau to zero the centred form's joint density grows without end."""
-    prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0)}
+    prior = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0)}
     result = infer(Problem(Hierarchical(prior, True), SCHOOLS), "map")
     assert no_nan(result)
     assert result.status is not Status.DONE or "tau" in names(result, "boundary")
@@ -156,7 +156,7 @@ def regression(seed: int, rows: int = 1000) -> Problem:
     random = np.random.default_rng(seed)
     x = random.normal(size=(rows, 2))
     y = random.binomial(1, 1 / (1 + np.exp(-(0.3 + x @ [1.0, -0.5]))))
-    prior = {"intercept": priors.gaussian(0.0, 2.0), "beta": priors.gaussian(0.0, 2.0)}
+    prior = {"intercept": dist.Normal(0.0, 2.0), "beta": dist.Normal(0.0, 2.0)}
     data = xr.Dataset({"y": ("row", y), "x": (("row", "feature"), x)}, {"feature": ["age", "sex"]})
     return Problem(Regression(prior, "bernoulli"), data)
 
@@ -208,7 +208,7 @@ def test_a_batch_needs_adam(method: Callable[..., Inference]) -> None:
 
 
 def test_a_latent_per_row_cannot_be_cut(infer: Infer) -> None:
-    prior = {"mu": priors.gaussian(0.0, 5.0), "tau": priors.half_cauchy(5.0)}
+    prior = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0)}
     with pytest.raises(ConfigError, match=r"^inference\.batch_size: the latent z has .*batch_size=null$"):
         infer(Problem(Hierarchical(prior, False), SCHOOLS), "map", optimiser="adam", batch_size=4)
 

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from jax.random import PRNGKey, split
@@ -33,7 +34,6 @@ from credo.inference.training.likelihood import Exact
 from credo.inference.training.nce import Nce
 from credo.inference.training.pcd import Pcd
 from credo.inference.training.score_matching import ScoreMatching
-from credo.models import priors
 from credo.models.binding import BoundModel
 from credo.models.ebm import Ebm
 from credo.models.energy_distribution import EnergyDistribution
@@ -42,7 +42,7 @@ from registry import values
 
 CONF = Path(__file__).parents[3] / "conf"
 ROWS = 20_000
-NORMAL = priors.gaussian(0.0, 1.0)
+NORMAL = dist.Normal(0.0, 1.0)
 
 # E(x) = t1 x^2 / 2 + t2 x^4: E[x^2 / 2] and E[x^4] from ../shared/reference/closed_forms.json, by quadrature
 MOMENTS = {
@@ -71,7 +71,7 @@ def mle() -> Mle:
 def problem(energy: EnergyModel, y: Any, steps: int = 10, **variables: Any) -> Problem:
     """A model of that energy, fitted to the rows y [obs] or [obs, target]."""
     data = xr.Dataset({"y": (("obs", "target")[: np.ndim(y)], np.asarray(y, float)), **variables})
-    prior = {name: NORMAL if name != "leading" else priors.gamma(2.0, 1.0) for name in energy.supports}
+    prior = {name: NORMAL if name != "leading" else dist.Gamma(2.0, 1.0) for name in energy.supports}
     return Problem(Ebm(prior, energy, Auto(steps, 0.1), "auto").fitted(data), data)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
@@ -29,7 +30,6 @@ from credo.inference.training.contrastive import states_of
 from credo.inference.training.descent import Batch
 from credo.inference.training.infonce import Infonce, add_information, scores
 from credo.information.mutual_information import infonce
-from credo.models import priors
 from credo.models.binding import BoundModel
 from credo.models.ebm import Ebm
 from credo.models.ebm_derived import add_energy
@@ -68,7 +68,7 @@ def conditional(cls: type[NeuralModel] = ConditionalModel) -> NeuralModel:
 
 def problem(energy: EnergyModel, how: Any, rows: int = 256, held_out: float = 0.0) -> Problem:
     train, test = split(CorrelatedGaussians(2, MI, rows=rows, test_fraction=held_out, split_seed=0).load(None, 0))  # type: ignore[arg-type]
-    normal = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    normal = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     return Problem(Ebm(normal, energy, Auto(10, 0.1), "auto").fitted(train), train, test, how)
 
 

@@ -22,7 +22,6 @@ from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
 from credo.inference.training import continuation, loop
 from credo.inference.training.likelihood import Likelihood
-from credo.models import priors
 from credo.models.mdn import Mdn
 from credo.models.mdn_derived import add_predictive
 from credo.models.problem import Problem
@@ -94,7 +93,7 @@ def network() -> Problem:
     random = np.random.default_rng(2)
     x = random.normal(size=(40, 1))
     data = xr.Dataset({"y": ("row", np.sin(2 * x[:, 0]) + 0.1 * random.normal(size=40)), "x": (("row", "feature"), x)})
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     return Problem(Mdn(prior, **(settings_of("model/mdn.yaml") | {"hidden": [4], "components": 2})).fitted(data), data)
 
 
@@ -375,7 +374,7 @@ def test_whole_numbers_need_masses(family: str, calibrated: bool, fit: Fit) -> N
     Of 1,000 rows 90 % hold between 86.2 and 93.8 % but in one of 10,000 seeds.
     """
     train, test = marks_of_wine(0)
-    prior = {name: priors.gaussian(0.0, 1.0) for name in ("weight", "bias")}
+    prior = {name: dist.Normal(0.0, 1.0) for name in ("weight", "bias")}
     settings = settings_of("model/mdn.yaml") | {"hidden": [4], "components": 2, "family": family}
     problem = Problem(Mdn(prior, **settings).fitted(train), train, test)
     assert problem.measure == ("mass" if calibrated else "density")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from console import QUIET, credo
+from console import QUIET, completed, credo
 
 OBJECTIVE = '''
 """Least squares: `training=least_squares`."""
@@ -99,5 +99,6 @@ def test_it_is_refused_by_the_key_that_was_typed(word: str, sentence: str, folde
     assert not (folder / "refused").exists()
 
 
-def test_the_help_shows_it(folder: Path) -> None:
+def test_the_help_and_tab_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "infonce, langevin, least_squares, likelihood" in credo("--help", cwd=folder).out
+    assert completed("credo training=lea", folder, monkeypatch) == ["training=least_squares"]

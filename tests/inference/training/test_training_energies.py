@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 import xarray as xr
 
@@ -31,7 +32,6 @@ from credo.inference.training.likelihood import Exact, Likelihood
 from credo.inference.training.nce import Nce
 from credo.inference.training.pcd import Pcd
 from credo.inference.training.score_matching import ScoreMatching
-from credo.models import priors
 from credo.models.ebm import Ebm
 from credo.models.mdn import Mdn
 from credo.models.problem import Problem
@@ -40,9 +40,9 @@ from registry import values
 
 CONF = Path(__file__).parents[3] / "conf"
 ROWS = 48
-NORMAL = priors.gaussian(0.0, 1.0)
+NORMAL = dist.Normal(0.0, 1.0)
 LATENTS = ("weight", "bias", "theta", "fields", "weights", "visible_bias", "hidden_bias")
-PRIOR = dict.fromkeys(LATENTS, NORMAL) | {name: priors.half_normal(1.0) for name in ("leading", "inverse_temperature")}
+PRIOR = dict.fromkeys(LATENTS, NORMAL) | {name: dist.HalfNormal(1.0) for name in ("leading", "inverse_temperature")}
 
 
 def settings_of(path: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def of_program(function, y=Y):
 
 @pytest.fixture(scope="module")
 def normal(infer):
-    return infer(Problem(Gaussian({"loc": priors.gaussian(0.0, 2.0)}, 1.0, (0.0, 1.0)), rows(Y)), "laplace")
+    return infer(Problem(Gaussian({"loc": dist.Normal(0.0, 2.0)}, 1.0, (0.0, 1.0)), rows(Y)), "laplace")
 
 
 def test_of_a_normal_posterior_all_is_exact(normal, reference):
@@ -78,7 +78,7 @@ def test_the_draws_have_both_densities(normal):
 def test_the_corrected_evidence_of_coin_flips_is_within_three_errors(name, infer, reference):
     exact = reference("closed_forms.json")[name]
     a, b = (one - data for one, data in zip(exact["post"], (7, 3), strict=True))
-    result = infer(Problem(Bernoulli({"p": priors.beta(a, b)}), rows([1] * 7 + [0] * 3)), "laplace")
+    result = infer(Problem(Bernoulli({"p": dist.Beta(a, b)}), rows([1] * 7 + [0] * 3)), "laplace")
     numbers = collect(result, summarise(result))
     row = summarise(result).set_index("variable").loc["p"]
     assert put(ParetoK(0.7), result, summarise(result)).status == "passed"
@@ -111,7 +111,7 @@ def test_an_improper_prior_has_no_evidence_and_a_sentence_says_so(infer):
 
 def test_other_numbers_do_not_compile_again(infer):
     data = rows([1] * 7 + [0] * 3)
-    infer(Problem(Bernoulli({"p": priors.beta(1.5, 1.5)}), data), "laplace", draws=50)
+    infer(Problem(Bernoulli({"p": dist.Beta(1.5, 1.5)}), data), "laplace", draws=50)
     before = laplace._some._cache_size()
-    infer(Problem(Bernoulli({"p": priors.beta(2.5, 3.5)}), data), "laplace", draws=1200, seed=3)
+    infer(Problem(Bernoulli({"p": dist.Beta(2.5, 3.5)}), data), "laplace", draws=1200, seed=3)
     assert laplace._some._cache_size() == before

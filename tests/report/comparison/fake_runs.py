@@ -62,7 +62,7 @@ def point() -> Result:
 
 def config(scale: float = 10.0, seed: int = 0, sigma: float = 1.0, **more: Any) -> dict[str, Any]:
     """A composed configuration."""
-    prior = {"loc": {"_target_": "credo.models.priors.gaussian", "loc": 0.0, "scale": scale}}
+    prior = {"loc": {"_target_": "numpyro.distributions.Normal", "loc": 0.0, "scale": scale}}
     model = {"_target_": "credo.models.gaussian.Gaussian", "sigma": sigma, "prior": prior}
     return {"name": None, "seed": seed, "data": {"path": "y.csv"}, "model": model, "inference": NUTS, **more}
 
