@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from credo.config import sources
 from credo.diagnostics.base import Diagnostic
+from credo.inference.evidence.table import merged
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 
@@ -142,7 +143,8 @@ def good_approximation(seed: int = 0, draws: int = 1000) -> Result:
     """Draws of an approximation that is right, about which there is nothing to complain."""
     point, mu = point_result({"mu": 0.0}, {}, method="laplace"), np.random.default_rng(seed).normal(size=(1, draws))
     attributes = {"pareto_k": 0.1, "most": 0.667, "effective": 0.9 * draws, "resampled": 1}
-    attributes |= {"log_evidence": -3.0, "log_evidence_error": 0.01, "log_evidence_laplace": -3.0}
+    attributes |= {"log_evidence_laplace": -3.0}
+    merged(point.tree, {"laplace": (-3.0, 0.01)})
     point.tree["posterior"] = xr.DataTree(dataset({"mu": mu}))
     point.tree["importance"] = xr.DataTree(xr.Dataset(attrs=attributes))
     return replace(point, kind=Kind.INDEPENDENT)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from credo.diagnostics.loo import loo_metrics
 from credo.diagnostics.scores import scores
+from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
 from credo.inference.result import Result
 
@@ -33,7 +34,7 @@ def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
             return _chains(result, summary)
         case Kind.TRAINED:
             return _training(result)
-        case Kind.INDEPENDENT:
+        case Kind.INDEPENDENT | Kind.WEIGHTED:
             return _approximation(result)
     return _mode(result)
 
@@ -101,15 +102,24 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
 
 
 def _approximation(result: Result) -> dict[str, float]:
-    """What the draws of an approximation are worth, and the log evidence; what is not known is not there."""
-    attributes = result.tree["importance"].attrs
-    numbers = {name: float(attributes[name]) for name in ("pareto_k", *_EVIDENCE)}
-    numbers |= {"ess_importance": float(attributes["effective"])}
-    known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-    return {"draws": float(result.tree["posterior"].sizes["draw"]), **known, **_mode(result)}
+    """How many draws there are and what they are worth; what is not known is not there."""
+    numbers = {"draws": float(result.tree["posterior"].sizes["draw"])}
+    if "importance" in result.tree.children:
+        attributes = result.tree["importance"].attrs
+        names = {"pareto_k": "pareto_k", "ess_importance": "effective", "log_evidence_laplace": "log_evidence_laplace"}
+        found = {name: float(attributes[of]) for name, of in names.items() if of in attributes}
+        numbers |= {name: value for name, value in found.items() if not math.isnan(value)}
+    return {**numbers, **(_mode(result) if "optimisation" in result.tree.children else {})}
 
 
-_EVIDENCE = ("log_evidence", "log_evidence_error", "log_evidence_laplace")
+def _evidence(result: Result) -> dict[str, float]:
+    """Log p(data) by the way with the smallest error; and by each way, where there are several."""
+    ways = evidence.found(result.tree)
+    if not ways:
+        return {}
+    value, error = next(iter(ways.values()))
+    each = {f"log_evidence/{way}": number for way, (number, _) in ways.items()} if len(ways) > 1 else {}
+    return {"log_evidence": value, "log_evidence_error": error, **each}
 
 
 def _mode(result: Result) -> dict[str, float]:
@@ -152,6 +162,7 @@ def _posterior(result: Result, summary: pd.DataFrame) -> dict[str, float]:
 
 PARTS: Mapping[str, Callable[[Result, pd.DataFrame], dict[str, float]]] = {
     "the inference": _of_kind,
+    "the evidence": lambda result, _: _evidence(result),
     "leave-one-out": lambda result, _: loo_metrics(result),
     "the held-out rows": lambda result, _: _held_out(result),
     "the normaliser": lambda result, _: _log_z(result),

@@ -12,10 +12,10 @@ from typing import Literal
 from credo.inference.kind import Kind
 
 Better = Literal["lower", "higher"]
-Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy"]
+Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy", "evidence"]
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
-_INDEPENDENT = (Kind.INDEPENDENT,)
+_INDEPENDENT, _DRAWS = (Kind.INDEPENDENT,), (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 _ALL = tuple(Kind)
 
 
@@ -32,7 +32,8 @@ class Metric:
         digits: after the point while a run goes on; `None` leaves it to the number.
         kinds: of which results it is.
         needs: what a model or method must have for it: `observed` sites, a statistic of the sampler,
-            `test` rows, `conditional` (a model that predicts rows, with test rows), `energy` (an energy-based model).
+            `test` rows, `conditional` (a model that predicts rows, with test rows), `energy` (an energy-based model),
+            `evidence` (a method that gives log p(data)).
     """
 
     name: str
@@ -56,7 +57,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_bulk_min", "ESS", "the smallest bulk ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
-        Metric("draws", "draws", "of all chains", kinds=(*_CHAINS, *_INDEPENDENT)),
+        Metric("draws", "draws", "of all chains", kinds=_DRAWS),
         Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS, needs="acceptance_rate"),
         Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
         Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=(*_POINT, *_INDEPENDENT)),
@@ -67,8 +68,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("pareto_k", "k of the ratios", "of the importance ratios", "lower", kinds=_INDEPENDENT),
         Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
         # p(data)
-        Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_INDEPENDENT),
-        Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_INDEPENDENT),
+        Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_DRAWS, needs="evidence"),
+        Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_DRAWS, needs="evidence"),
         Metric(
             "log_evidence_laplace", "log evidence (Laplace)", "without correction", None, "nats", kinds=_INDEPENDENT
         ),

@@ -65,6 +65,8 @@ def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
             return problem.test is not None and (networks or problem.model.predicts)
         case "energy":
             return problem.model.has_energy
+        case "evidence":
+            return bool(method.gives_evidence)
         case "diverging" | "acceptance_rate":
             return need in method.statistics
     return True

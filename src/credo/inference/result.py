@@ -68,9 +68,9 @@ class Result:
             grows without bound, with that end; or, instead of these, `unknown`, why there is no curvature).
             Independent draws of an approximation have `log_p` and `log_q` in `sample_stats`, an `optimisation`, and
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
-            approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), `effective`, how many
-            independent draws the posterior's are worth, `log_evidence`, `log_evidence_error` and
-            `log_evidence_laplace`, NaN where they are not known.
+            approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
+            independent draws the posterior's are worth, NaN where they are not known.
+            `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.
         cost: what it cost.
         method: the method's word on the command line, e.g. `nuts`.

@@ -3,6 +3,8 @@
 Two compiled programs do the work (`programs`), in blocks; between blocks the host has all the state (`blocks`).
 """
 
+from typing import ClassVar
+
 import jax
 import numpy as np
 
@@ -18,6 +20,8 @@ from credo.models.problem import Problem
 
 class Mcmc(Settings):
     """A Markov chain Monte Carlo method."""
+
+    gives_evidence: ClassVar[bool] = False
 
     def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - for those that train
         """What its answer is made of."""

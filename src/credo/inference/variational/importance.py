@@ -118,8 +118,6 @@ def table(
     weights: Weights,
     log_p: Float[np.ndarray, "draw"],
     log_q: Float[np.ndarray, "draw"],
-    raw: float,
-    without_evidence: bool,
 ) -> xr.Dataset:
     """What is recorded: of each draw of the approximation, in order, its densities and its weight.
 
@@ -127,8 +125,6 @@ def table(
         weights: of the draws.
         log_p: the log joint density in unconstrained space.
         log_q: the log density of the approximation there.
-        raw: log evidence by the approximation alone.
-        without_evidence: whether p has no normaliser that means anything.
     """
     known = not math.isnan(weights.pareto_k)
     attributes = {
@@ -136,9 +132,6 @@ def table(
         "most": most(len(log_p)),
         "resampled": int(weights.usable),
         "effective": effective(np.exp(weights.log_weight)) if known else math.nan,
-        "log_evidence": math.nan if without_evidence or not weights.usable else weights.log_mean,
-        "log_evidence_error": math.nan if without_evidence or not weights.usable else weights.error,
-        "log_evidence_laplace": math.nan if without_evidence else raw,
     }
     columns = {"log_p": log_p, "log_q": log_q, "log_weight": weights.log_weight}
     return xr.Dataset({name: ("proposal", values) for name, values in columns.items()}, attrs=attributes)

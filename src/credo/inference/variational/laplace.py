@@ -8,7 +8,7 @@ allow it.
 import json
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, potential
 from credo.inference.evaluate import Evaluation
+from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
 from credo.inference.point.curvature import Curvature, inspect
 from credo.inference.point.optimise import OptimiserLoop, OptimiserState, PointEstimate
@@ -50,6 +51,8 @@ class Laplace(PointEstimate):
     Attributes:
         draws: how many.
     """
+
+    gives_evidence: ClassVar[bool] = True
 
     draws: Count  # no part of the structure: programs draw a batch
 
@@ -93,10 +96,14 @@ class Laplace(PointEstimate):
         optimisation, status = judge(self.tolerance, now.states, curvature, best)
         optimisation.attrs |= {"began": now.began, "classes": int(are_classes(problem))}
         height = float(np.asarray(now.states.objective)[best]) - _log_top(spectrum)
-        weighed = _weighed(problem, log_p, log_q, height)
+        weights = importance.weigh(log_p - log_q)
+        weighed = importance.table(weights, log_p, log_q)
+        weighed.attrs["log_evidence_laplace"] = math.nan if problem.improper else height
         chosen = _chosen(weighed, resample_key)
         tree = _evaluated(problem, z, weighed, chosen, evaluation_key)
         tree["optimisation"], tree[importance.GROUP] = xr.DataTree(optimisation), xr.DataTree(weighed)
+        if weights.usable and not problem.improper:
+            evidence.merged(tree, {self.name: (weights.log_mean, weights.error)})
         clock.lap("evaluation")
         gradients = int(np.sum(np.asarray(now.states.evaluations)))
         return Result(
@@ -168,13 +175,6 @@ def _some(
         return z, method.log_density(program, z), jnp.sum(step**2)
 
     return jax.vmap(one)(numbers)
-
-
-def _weighed(
-    problem: Problem, log_p: Float[np.ndarray, "draw"], log_q: Float[np.ndarray, "draw"], raw: float
-) -> xr.Dataset:
-    """The draws' densities and weights."""
-    return importance.table(importance.weigh(log_p - log_q), log_p, log_q, raw, bool(problem.improper))
 
 
 def _chosen(weighed: xr.Dataset, key: PRNGKeyArray) -> Int[np.ndarray, "draw"]:

@@ -1,0 +1,1 @@
+"""Ways to log p(data), each in its file."""
