@@ -17,6 +17,7 @@ from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
+from credo.inference.evidence import table
 from credo.inference.evidence.base import Evidence
 from credo.inference.result import Result
 from credo.models.problem import Problem
@@ -133,6 +134,8 @@ def derived(
                 result = evidence.derived(problem, result, key)
             except RunError as error:  # the draws are there all the same
                 failures.reasons[evidence.derives] = f"{error}."
+    if table.GROUP in result.tree.children and (factors := problem.named("factor")):
+        result.tree[table.GROUP].attrs["factors"] = ", ".join(site.name for site in factors)
     with failures("leave-one-out"):
         result = add_leave_one_out(result)
     if failures.reasons:

@@ -46,4 +46,10 @@ class Evidence:
         if not error <= self.threshold:
             advice = f"Log p(data) is {seen}: hardly known. Make more draws, or try another way to it."
             return Check("evidence", "failed", error, self.threshold, advice)
+        if factors := result.tree[table.GROUP].attrs.get("factors"):
+            care = (
+                f"Log p(data) is {seen}, if the factors of the model ({factors}) are normalised densities of data, "
+                "which credo cannot know; else it is the log of an integral that depends on how they are scaled."
+            )
+            return Check("evidence", "note", error, self.threshold, care)
         return Check("evidence", "passed", error, self.threshold, f"Log p(data) is {seen}.")

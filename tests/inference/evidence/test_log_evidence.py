@@ -179,5 +179,23 @@ def test_ways_that_disagree_or_hardly_know_fail(ways, status, chains):
     assert judged(chains, ways).status == status
 
 
+def test_a_factor_is_a_reason_for_care(tmp_path):
+    model = """
+import numpyro
+import numpyro.distributions as dist
+
+
+def model(y):
+    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+    numpyro.factor("pull", -0.5 * (mu - 1.0) ** 2)
+    numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+"""
+    (tmp_path / "mine.py").write_text(model)
+    words = ("data=inline", "data.values=[1.0,0.5]", "model=program", "model.function=mine:model", "evidence=bridge")
+    said = credo(*words, "tracking=none", "report=none", "inference.draws=200", cwd=tmp_path)
+    assert said.code == 0
+    assert "if the factors of the model (pull)" in " ".join(said.out.split())
+
+
 def test_what_is_not_finite_is_no_way(chains):
     assert judged(chains, {"bridge": (math.nan, 0.1), "smc": (-3.0, math.inf)}) is None
