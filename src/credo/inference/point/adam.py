@@ -27,6 +27,11 @@ class Adam(Optimiser):
     steps: int = eqx.field(static=True)
     batch_size: int | None = eqx.field(static=True)
 
+    @property
+    def in_batches(self) -> bool:
+        """Where there is a batch size."""
+        return self.batch_size is not None
+
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         """With the schedule."""
         schedule = optax.cosine_decay_schedule(self.learning_rate, self.steps)

@@ -7,7 +7,7 @@ import abc
 import math
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -28,6 +28,7 @@ from credo.inference.evaluate import evaluate
 from credo.inference.kind import Kind
 from credo.inference.point.adam import Adam
 from credo.inference.point.curvature import inspect
+from credo.inference.point.derivatives import LogDensity
 from credo.inference.point.lbfgs import Lbfgs
 from credo.inference.point.optimiser import Optimiser, StartState, is_finite, norm
 from credo.inference.point.table import are_classes, judge, standard_errors
@@ -165,6 +166,25 @@ class PointEstimate(Named, eqx.Module):
         return tree, status
 
 
+class Climb(LogDensity, Protocol):
+    """What is maximised, and how."""
+
+    @property
+    def starts(self) -> int:
+        """How many random starts."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """At most so many per start."""
+        ...
+
+    @property
+    def algorithm(self) -> Optimiser:
+        """The optimiser with its settings."""
+        ...
+
+
 class OptimiserState(NamedTuple):
     """Where the optimiser is between two blocks.
 
@@ -203,7 +223,7 @@ class OptimiserLoop(Loop[OptimiserState]):
         listener: hears of each block of steps.
     """
 
-    def __init__(self, method: PointEstimate, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
+    def __init__(self, method: Climb, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
         self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
 
@@ -230,12 +250,12 @@ class OptimiserLoop(Loop[OptimiserState]):
         """Some more steps of every start; those that converged or failed stay."""
         if now.ended:
             return None
-        rows = self.problem.by_row if self.method.batch_size else ()
+        rows = self.problem.by_row if self.method.algorithm.in_batches else ()
         return Call(_advance, self.method, rows, self.problem.bound, now.states, self._count(now))
 
     def after(self, now: OptimiserState, answer: StartState) -> OptimiserState:
         """The state after these steps."""
-        finished = self.method.optimiser == "lbfgs" and np.all(np.asarray(self.method.algorithm.is_finished(answer)))
+        finished = np.all(np.asarray(self.method.algorithm.is_finished(answer)))
         done = now.done + self._count(now)
         entry: dict[str, Any] = {
             "done": done,
@@ -262,7 +282,7 @@ class OptimiserLoop(Loop[OptimiserState]):
 
 
 @jax.jit
-def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "start ..."]) -> StartState:
+def _start(method: Climb, program: BoundModel, keys: Shaped[Array, "start ..."]) -> StartState:
     """All starts: half of them by jitter, the others at draws of the prior where the density is finite."""
     look = jax.value_and_grad(partial(method.log_density, program))
 
@@ -270,7 +290,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "star
         value, gradient = look(z)
         state = StartState(
             z=z,
-            optimiser=method.algorithm.transformation().init(z),
+            optimiser=method.algorithm.init(z),
             objective=value,
             gradient=gradient,
             gradient_norm=norm(gradient),
@@ -296,7 +316,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "star
 
 @partial(jax.jit, static_argnums=1)
 def _advance(
-    method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int | Int[Array, ""]
+    method: Climb, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int | Int[Array, ""]
 ) -> StartState:
     """At most `count` steps of every start; one that has finished stays."""
     algorithm = method.algorithm
