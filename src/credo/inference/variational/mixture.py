@@ -139,16 +139,17 @@ class Mixture(Approximation):
     def _drawn(
         self, problem: Problem, families: Family, z: Values, found: Bool[np.ndarray, "start"], key: PRNGKeyArray
     ) -> Generator[Call, Any, tuple[Proposals, Int[np.ndarray, "draw"]]]:
-        """Draws, one of each start after the other, and of which start each is."""
+        """Draws, those of each start together, as resampling goes evenly through them; and of which start each is."""
         share = np.where(found, -np.log(found.sum()), -np.inf)
         size, parts = max(BATCH // self.starts, 1), []
         for first in range(0, -(-self.draws // int(found.sum())), size):
             numbers = np.arange(first, first + size)
             part = yield Call(_some, self, problem.bound, families, share, z, key, numbers)
             parts.append(jax.tree.map(lambda a: np.asarray(a)[:, found].reshape(-1, *a.shape[2:]), part))
-        joined = jax.tree.map(lambda *some: np.concatenate(some)[: self.draws], *parts)
         start = np.resize(np.flatnonzero(found), self.draws)
-        return Proposals(joined[0], joined[1].astype(float), joined[2].astype(float)), start
+        order = np.argsort(start, kind="stable")
+        z, log_p, log_q = jax.tree.map(lambda *some: np.concatenate(some)[order], *parts)
+        return Proposals(z, log_p.astype(float), log_q.astype(float)), start[order]
 
 
 @partial(jax.jit)
