@@ -26,6 +26,7 @@ from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.kind import Kind
+from credo.inference.point import batches
 from credo.inference.point.adam import Adam
 from credo.inference.point.curvature import inspect
 from credo.inference.point.derivatives import LogDensity
@@ -94,18 +95,7 @@ class PointEstimate(Named, eqx.Module):
             scalars = sum(math.prod(site.shape) for site in problem.latents)
             memory.require(f"inference.starts={self.starts}", 40 * self.starts * scalars)
         if self.batch_size is not None:
-            self._require_rows(problem, self.batch_size)
-
-    def _require_rows(self, problem: Problem, batch_size: int) -> None:
-        """Raise `ConfigError` if the data cannot be cut into minibatches."""
-        rows = problem.data.sizes.get(problem.row_dim, 0)
-        if batch_size > rows:
-            raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {batch_size}")
-        for site in problem.latents:
-            if problem.row_dim in problem.dims(site):
-                raise ConfigError(
-                    f"inference.batch_size: the latent {site.name} has a value per row; use inference.batch_size=null"
-                )
+            batches.require_rows(problem, self.batch_size)
 
     def run(
         self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
@@ -221,11 +211,14 @@ class OptimiserLoop(Loop[OptimiserState]):
         problem: the model and its data.
         key: for the starts.
         listener: hears of each block of steps.
+
+    Attributes:
+        first: makes the states of all starts before their first step.
     """
 
     def __init__(self, method: Climb, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
-        self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
+        self.first = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
 
     def begin(self) -> Generator[Call, Any, OptimiserState]:
         """The starts before their first step.
@@ -233,7 +226,7 @@ class OptimiserLoop(Loop[OptimiserState]):
         Raises:
             RunError: none has a finite log density.
         """
-        now = OptimiserState((yield self._begin))
+        now = OptimiserState((yield self.first))
         if not now.finite.any():
             first = jax.tree.map(lambda a: a[0], now.states.z)
             raise not_found(self.problem, f"any of the {self.method.starts} starts", first)
@@ -241,7 +234,7 @@ class OptimiserLoop(Loop[OptimiserState]):
 
     def restored(self, snapshot: Snapshot) -> OptimiserState:
         """The state of a snapshot, reported anew."""
-        numbers, states = snapshot.numbers, unpacked(snapshot.arrays, jax.eval_shape(self._begin))
+        numbers, states = snapshot.numbers, unpacked(snapshot.arrays, jax.eval_shape(self.first))
         for entry in numbers["history"]:
             self._report(entry)
         return OptimiserState(states, numbers["history"], numbers["began"])

@@ -90,7 +90,11 @@ class QuasiNewton(Family):
 
     def log_density(self, z: Float[Array, "dim"]) -> Float[Array, ""]:
         """The log density."""
-        return log_normal(self._solve(z - self.mean)) - self._log_det()
+        return log_normal(self.noise(z)) - self._log_det()
+
+    def noise(self, z: Float[Array, "dim"]) -> Float[Array, "dim"]:
+        """That from which a draw is made."""
+        return self._solve(z - self.mean)
 
     def covariance(self, x: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """Its product with a vector."""
