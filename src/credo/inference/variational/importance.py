@@ -21,8 +21,8 @@ GROUP = "importance"
 USABLE = 0.7
 """The largest k at which reweighted draws are of use."""
 
-EVEN = 0.1
-"""Nats: where the largest log ratios differ by less, none of their weights exceeds another by more than 11 %, and there
+EVEN = 0.25
+"""Nats: where the largest log ratios differ by less, none of their weights exceeds another by more than 28 %, and there
 is no tail."""
 
 FEWEST = 25

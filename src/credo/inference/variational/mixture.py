@@ -24,7 +24,7 @@ from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.density import Values, require_density
 from credo.inference.result import Result
-from credo.inference.variational import importance
+from credo.inference.variational import drift, importance
 from credo.inference.variational.approximation import BATCH, Approximation, Proposals, corrected
 from credo.inference.variational.family import Family
 from credo.models.binding import BoundModel
@@ -121,10 +121,13 @@ class Mixture(Approximation):
                 f"inference={self.name} has no approximation: its ELBO is not finite at any of {self.starts} starts; "
                 "use inference=nuts"
             )
-        draw_key, *keys = jax.random.split(key, 3)
+        draw_key, drift_key, *keys = jax.random.split(key, 4)
         proposals, start = yield from self._drawn(problem, families, z, found, draw_key)
         tree = corrected(problem, proposals, self.name, (keys[0], keys[1]))
         weight = np.exp(tree[importance.GROUP]["log_weight"].to_numpy())
+        if tree[importance.GROUP].attrs["resampled"]:
+            moved = yield from drift.drifted(self, problem, proposals.z, weight, drift_key)
+            tree[drift.GROUP] = xr.DataTree(moved)
         reached = _reached(proposals.z, start, self.starts)
         alone = float(weight[reached.sum(axis=1) < 2].sum())
         columns = {
@@ -178,7 +181,7 @@ def _some(
 
 def _reached(z: Values, start: Int[np.ndarray, "draw"], starts: int) -> Bool[np.ndarray, "draw start"]:
     """Which draws each start reaches."""
-    flat = np.concatenate([np.reshape(values, (len(start), -1)) for values in z.values()], axis=1)
+    flat = drift.ravel(z)
     reached = np.zeros((len(flat), starts), bool)
     for number in np.unique(start):
         own = flat[start == number]
