@@ -67,6 +67,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("step_size", "step", "of the sampler", kinds=()),
         Metric("pareto_k", "k of the ratios", "of the importance ratios", "lower", kinds=_INDEPENDENT),
         Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
+        Metric("elbo", "ELBO", "of the best start", "higher", "nats", 2, kinds=_INDEPENDENT),
         # p(data)
         Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_DRAWS, needs="evidence"),
         Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_DRAWS, needs="evidence"),
