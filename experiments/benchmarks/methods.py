@@ -131,7 +131,7 @@ def judge(name: str, word: str, seed: int) -> Line:
 def method(word: str) -> Any:
     """A method with the settings of its YAML."""
     own: Any = OmegaConf.load(CONF / "inference" / f"{word}.yaml")
-    bases = [entry.partition("@")[0] for entry in own.pop("defaults") if entry != "_self_"]
+    bases = [entry.partition("@")[0] for entry in own.pop("defaults", ()) if entry != "_self_"]
     settings: Any = OmegaConf.merge(*(OmegaConf.load(CONF / "inference" / f"{base}.yaml") for base in bases), own)
     part = get_class(settings.pop("_target_"))
     settings.pop("checkpoint", None)
