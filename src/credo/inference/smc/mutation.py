@@ -23,11 +23,15 @@ WORDS = ("hmc", "random_walk")
 _TARGET = {"hmc": 0.8, "random_walk": 0.25}
 """The acceptance rates to which the step size is steered."""
 
-_REMEMBERED = 0.1
-"""The correlation with where it began below which a scalar has forgotten that."""
+_REMEMBERED = 0.02
+"""The correlation with where it began, beyond chance, below which a scalar has forgotten that."""
 
 _LONGEST = 64
 """Leapfrog steps of a trajectory, at most; a quarter of an oscillation is the aim."""
+
+
+_UNEVEN = 1.0
+"""The standard deviation of the log of the particles' own step sizes, some of which fit where the density is narrow."""
 
 
 class Mutated(NamedTuple):
@@ -68,10 +72,12 @@ def mutate(
         most: transitions.
         key: for all of them.
     """
+    count, dim = start.z.shape
+    chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
     propose = partial(_hmc if kernel == "hmc" else _random_walk, program, beta, root)
 
     def goes_on(now: Mutated) -> Bool[Array, ""]:
-        return (now.transitions < most) & (_memory(start.z, now.z) > _REMEMBERED)
+        return (now.transitions < most) & (_memory(start, now) > _REMEMBERED + chance)
 
     def transition(now: Mutated) -> Mutated:
         propose_key, accept_key = jax.random.split(jax.random.fold_in(key, now.transitions))
@@ -91,11 +97,19 @@ def mutate(
     return lax.while_loop(goes_on, transition, start)
 
 
-def _memory(before: Float[Array, "particle dim"], now: Float[Array, "particle dim"]) -> Float[Array, ""]:
-    """The largest correlation of a scalar with what it was, over the particles."""
-    a, b = before - before.mean(0), now - now.mean(0)
+def _memory(before: Mutated, now: Mutated) -> Float[Array, ""]:
+    """The largest correlation over the particles of a scalar, or of the log likelihood's rank, with what it was."""
+    a, b = _looked_at(before), _looked_at(now)
     scale = jnp.sqrt(jnp.sum(a**2, 0) * jnp.sum(b**2, 0))
     return jnp.max(jnp.where(scale > 0, jnp.sum(a * b, 0) / scale, 1.0))
+
+
+def _looked_at(particles: Mutated) -> Float[Array, "particle scalar"]:
+    """All scalars of the particles and the ranks of their likelihood, centred."""
+    order = jnp.argsort(particles.densities.log_likelihood)
+    rank = jnp.zeros_like(particles.z[:, 0]).at[order].set(jnp.arange(len(order), dtype=particles.z.dtype))
+    scalars = jnp.concatenate([particles.z, rank[:, None]], axis=1)
+    return scalars - scalars.mean(0)
 
 
 def _random_walk(
@@ -109,9 +123,11 @@ def _random_walk(
 def _hmc(
     program: Program, beta: Float[Array, ""], root: Float[Array, "dim dim"], now: Mutated, key: PRNGKeyArray
 ) -> tuple[Float[Array, "particle dim"], Densities, Float[Array, "particle"], Int[Array, ""]]:
-    length_key, momentum_key = jax.random.split(key)
+    length_key, step_key, momentum_key = jax.random.split(key, 3)
     length = jax.random.uniform(length_key, (), now.z.dtype, 0.5, 1.0) * math.pi / 2
     steps = jnp.clip(jnp.ceil(length / now.step), 1, _LONGEST).astype(int)
+
+    step = now.step * jnp.exp(_UNEVEN * jax.random.normal(step_key, (len(now.z), 1), now.z.dtype))
 
     def density(z: Float[Array, "dim"]) -> tuple[Float[Array, ""], Densities]:
         there = densities(program, z)
@@ -121,10 +137,10 @@ def _hmc(
 
     def leap(_: int, point: tuple[Array, Array, Array, Densities]) -> tuple[Array, Array, Array, Densities]:
         z, momentum, slope, _there = point
-        momentum = momentum + now.step / 2 * slope @ root
-        z = z + now.step * momentum @ root.T
+        momentum = momentum + step / 2 * slope @ root
+        z = z + step * momentum @ root.T
         (_, there), slope = look(z)
-        return z, momentum + now.step / 2 * slope @ root, slope, there
+        return z, momentum + step / 2 * slope @ root, slope, there
 
     momentum = jax.random.normal(momentum_key, now.z.shape, now.z.dtype)
     (_, here), slope = look(now.z)

@@ -76,10 +76,14 @@ def require_path(problem: Problem, method: str) -> None:
     who = f"inference={method}"
     problem.check()
     if problem.training is not None:
-        raise ConfigError(f"{who} goes from the prior to the posterior, and a network that is trained has none; use inference=map")
+        raise ConfigError(
+            f"{who} goes from the prior to the posterior, and a network that is trained has none; use inference=map"
+        )
     problem.require_priors(method)
     if discrete := [site.name for site in problem.latents if site.discrete and math.prod(site.shape)]:
-        raise ConfigError(f"{who} moves continuous latents only, but {', '.join(discrete)} is discrete; use inference=mh")
+        raise ConfigError(
+            f"{who} moves continuous latents only, but {', '.join(discrete)} is discrete; use inference=mh"
+        )
     problem.require_normalised(who)
     if problem.improper:
         names = ", ".join(problem.improper)
@@ -108,4 +112,6 @@ def _partial(problem: Problem) -> list[str]:
 
 
 def _is_partial(message: dict[str, Any]) -> bool:
-    return message["scale"] is not None or (not isinstance(message["fn"], Padded) and mask_of(message["fn"]) is not None)
+    return message["scale"] is not None or (
+        not isinstance(message["fn"], Padded) and mask_of(message["fn"]) is not None
+    )

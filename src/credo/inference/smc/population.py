@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.special import logsumexp
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 _HALVINGS = 60
 """Of the interval of the exponent, in which the next temperature is sought."""
@@ -29,7 +29,7 @@ def next_beta(
     least = share * jnp.sum(log_likelihood > -jnp.inf)
     left = 1 - beta
 
-    def enough(exponent: Float[Array, ""]) -> Float[Array, ""]:
+    def enough(exponent: Float[Array, ""]) -> Bool[Array, ""]:
         return effective(left * 2.0**-exponent * log_likelihood) >= least
 
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -97,7 +97,7 @@ class Smc(Named, eqx.Module):
     repeats: Count = eqx.field(static=True)
     ess: Between
     mutation: str = eqx.field(static=True)
-    transitions: Steps = eqx.field(static=True)
+    transitions: Steps
 
     def __check_init__(self) -> None:
         if self.mutation not in WORDS:
@@ -136,9 +136,10 @@ class Smc(Named, eqx.Module):
         clock.lap("sampling")
         draws, stats = jax.tree.map(np.asarray, (z, stats))
         tree = evaluate(problem, draws, stats, evaluation_key)
-        table = _table(now)
-        tree["temperatures"] = xr.DataTree(table)
-        evidence.merged(tree, {self.name: of_repeats(table["log_evidence"].to_numpy().astype(float))})
+        log_evidence = np.asarray(now.populations.log_evidence, float)
+        tree["temperatures"] = xr.DataTree(_table(now))
+        tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": ("repeat", log_evidence)}))
+        evidence.merged(tree, {self.name: of_repeats(log_evidence)})
         clock.lap("evaluation")
         evaluations = int(np.asarray(now.populations.evaluations).sum()) * self.particles
         return Result(
@@ -197,8 +198,8 @@ class SmcLoop(Loop[SmcState]):
         known = np.isfinite(np.asarray(now.populations.densities.log_likelihood)).any(axis=1)
         if not known.all():
             raise RunError(
-                f"inference.particles={self.method.particles}: the log likelihood is finite at none of the draws of the "
-                "prior; check that the prior allows the data, or raise it"
+                f"inference.particles={self.method.particles}: the log likelihood is finite at none of the draws of "
+                "the prior; check that the prior allows the data, or raise it"
             )
         return now
 
@@ -313,8 +314,4 @@ def _table(now: SmcState) -> xr.Dataset:
     columns = {name: np.array([rung[name] for rung in now.rungs], float).T for name in Rung._fields}
     dims = ("repeat", "temperature")
     descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
-    beside = {"log_evidence": np.asarray(now.populations.log_evidence), "founders": descent}
-    return xr.Dataset(
-        {name: (dims, values) for name, values in columns.items()}
-        | {name: ("repeat", values) for name, values in beside.items()}
-    )
+    return xr.Dataset({name: (dims, values) for name, values in columns.items()} | {"founders": ("repeat", descent)})
