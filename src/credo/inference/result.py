@@ -74,6 +74,7 @@ class Result:
             `smc` have `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that
             stays effective, `acceptance` and `transitions` of the moves; dim `repeat`: `founders`, the effective number
             of draws of the prior from which they descend).
+            `peak` (scalars; see `inference.smc.peak`): `height`, `mass`, `seen` and `expected` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.
         cost: what it cost.

@@ -8,13 +8,13 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
-from jax.scipy.special import logsumexp
 
 from credo.diagnostics.base import put
 from credo.diagnostics.collect import collect
 from credo.diagnostics.founders import Founders
 from credo.diagnostics.ladder import Ladder
 from credo.diagnostics.mutation import Mutation
+from credo.diagnostics.peak import Peak
 from credo.diagnostics.repeats import Repeats
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
@@ -29,17 +29,24 @@ from credo.models.uniform import Uniform
 from inference.smc.closed_forms import PROBLEMS, Y, exact, rows
 
 CHECKS = {"repeats": Repeats(1.01, 1.0), "founders": Founders(10), "ladder": Ladder(0.1), "mutation": Mutation(0.15)}
-DIM = 10
+CHECKS["peak"] = Peak(1.0)
+DIM, WIDTH = 10, 0.1
+
+
+def _with_spike(broad):
+    """A narrow spike of height e^26 at zero beside something broad: no draw of the prior lies in it."""
+    x = numpyro.sample("x", dist.Normal(0.0, 1.0).expand([DIM]).to_event(1))
+    distance = jnp.sqrt(jnp.sum(x**2) + 1e-12)
+    numpyro.factor("both", jnp.logaddexp(broad(distance), 26.0 - 0.5 * (distance / WIDTH) ** 2))
+
+
+def ball_and_spike(y):
+    _with_spike(lambda distance: -0.5 * distance**2)
+    numpyro.sample("y", dist.Normal(0.0, 1.0), obs=y)
 
 
 def shell_and_spike(y):
-    """A broad shell, and a narrow spike with 9 times its mass, in which no draw of the prior lies."""
-    x = numpyro.sample("x", dist.Normal(0.0, 1.0).expand([DIM]).to_event(1))
-    distance = jnp.sqrt(jnp.sum(x**2))
-    shell = -0.5 * ((distance - 3.0) / 0.5) ** 2
-    width = 0.1
-    spike = -0.5 * jnp.sum((x - 0.6) ** 2) / width**2 - DIM * jnp.log(width)
-    numpyro.factor("both", logsumexp(jnp.stack([shell, spike + jnp.log(9.0)])))
+    _with_spike(lambda distance: -0.5 * ((distance - 3.0) / 0.5) ** 2)
     numpyro.sample("y", dist.Normal(0.0, 1.0), obs=y)
 
 
@@ -117,6 +124,20 @@ def test_a_random_walk_needs_no_gradient(infer, reference):
 def test_few_particles_for_a_hard_path_fail(infer):
     far = Problem(Gaussian({"loc": dist.Normal(0.0, 1000.0)}, 0.01, (0.0, 1.0)), rows(Y))
     assert "failed" in statuses(infer(far, "smc", particles=20, repeats=3, ess=0.1)).values()
+
+
+@pytest.mark.parametrize("function", [ball_and_spike, shell_and_spike])
+def test_a_spike_that_no_particle_found_fails_though_all_repeats_agree(function, infer):
+    """The spike has most of the mass: without it the evidence is at least 2 nats low."""
+    known = 26.0 - 0.5 * DIM * np.log(1 + 1 / WIDTH**2)
+    result = infer(of_program(function, [0.0]), "smc", particles=300, repeats=4)
+    value, error = found(result.tree)["smc"]
+    value += 0.5 * np.log(2 * np.pi)
+    assert value < known - 2
+    assert error < 0.3
+    verdicts = statuses(result)
+    assert verdicts["repeats"] == "passed"
+    assert verdicts["peak"] == "failed"
 
 
 def test_a_single_repeat_is_never_passed(infer):

@@ -1,6 +1,5 @@
 """The path from the prior to the posterior: p(z) p(data | z)^beta for beta from 0 to 1, in flat unconstrained space."""
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -80,7 +79,7 @@ def require_path(problem: Problem, method: str) -> None:
             f"{who} goes from the prior to the posterior, and a network that is trained has none; use inference=map"
         )
     problem.require_priors(method)
-    if discrete := [site.name for site in problem.latents if site.discrete and math.prod(site.shape)]:
+    if discrete := [site.name for site in problem.latents if site.discrete and 0 not in site.shape]:
         raise ConfigError(
             f"{who} moves continuous latents only, but {', '.join(discrete)} is discrete; use inference=mh"
         )

@@ -13,6 +13,10 @@ _FINEST = 200.0
 """Powers of two by which a step may be smaller than what is left."""
 
 
+_LEAST_VARIANCE = 1e-30
+"""Of a scalar that is the same in all particles."""
+
+
 def effective(log_weight: Float[Array, "particle"]) -> Float[Array, ""]:
     """The effective number of particles (Kong 1992): 1 / sum of squared weights."""
     return jnp.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight))
@@ -59,7 +63,7 @@ def spread(z: Float[Array, "particle dim"], log_weight: Float[Array, "particle"]
     weight = jax.nn.softmax(log_weight)
     centred = z - weight @ z
     covariance = (weight[:, None] * centred).T @ centred
-    variance = jnp.maximum(jnp.diag(covariance), jnp.finfo(z.dtype).tiny)
+    variance = jnp.maximum(jnp.diag(covariance), _LEAST_VARIANCE)
     trust = effective(log_weight) / (effective(log_weight) + z.shape[1])
     shrunk = trust * covariance + (1 - trust) * jnp.diag(variance)
     root = jnp.linalg.cholesky(shrunk)

@@ -32,6 +32,8 @@ from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
 from credo.inference.smc.mutation import WORDS, Mutated, mutate
 from credo.inference.smc.path import Densities, by_site, densities, flat, require_path
+from credo.inference.smc.peak import GROUP as PEAK
+from credo.inference.smc.peak import peak
 from credo.inference.smc.population import effective, founders, next_beta, resampled, spread
 from credo.inference.state import packed, unpacked
 from credo.models.binding import BoundModel
@@ -134,9 +136,11 @@ class Smc(Named, eqx.Module):
         now = yield from resumable(SmcLoop(self, problem, path_key, listener), checkpointer)
         z, stats = yield Call(_answer, problem.bound, now.populations)
         clock.lap("sampling")
+        highest = yield from peak(problem.bound, now.populations.z, stats["lp"])
         draws, stats = jax.tree.map(np.asarray, (z, stats))
         tree = evaluate(problem, draws, stats, evaluation_key)
         log_evidence = np.asarray(now.populations.log_evidence, float)
+        tree[PEAK] = xr.DataTree(highest)
         tree["temperatures"] = xr.DataTree(_table(now))
         tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": ("repeat", log_evidence)}))
         evidence.merged(tree, {self.name: of_repeats(log_evidence)})
@@ -287,7 +291,7 @@ def _tempered(method: Smc, program: Program, now: Population) -> tuple[Populatio
     """One temperature of one repeat."""
     key, resample_key, mutate_key = jax.random.split(now.key, 3)
     count = method.particles
-    beta = next_beta(now.densities.log_likelihood, now.beta, method.ess)
+    beta = next_beta(now.densities.log_likelihood, now.beta, jnp.asarray(method.ess))
     log_weight = (beta - now.beta) * now.densities.log_likelihood
     chosen = resampled(log_weight, resample_key)
     here: tuple[Array, Densities] = jax.tree.map(lambda a: a[chosen], (now.z, now.densities))
