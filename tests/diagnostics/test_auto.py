@@ -97,7 +97,7 @@ def test_the_answer_says_how_it_was_found(tmp_path):
     verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
     assert said.code == 0, said.err
     assert "The answer is that of laplace: laplace passed." in " ".join(said.out.split())
-    assert next(check["status"] for check in verdict["checks"] if check["name"] == "ladder") == "note"
+    assert next(check["status"] for check in verdict["checks"] if check["name"] == "climb") == "note"
 
 
 @pytest.mark.parametrize(

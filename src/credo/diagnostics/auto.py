@@ -24,7 +24,7 @@ from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Liste
 from credo.inference.result import Cost, Result
 from credo.models.problem import Problem
 
-GROUP = "ladder"
+GROUP = "climb"
 COLUMNS = ("rung", "verdict", "reason")
 """The group of a result that says which rungs were climbed, and its columns, which are words."""
 
