@@ -16,6 +16,7 @@ from registry import compose, words
 
 CHAINS = {"chains": 2, "warmup": 60, "draws": 50, "block": 20, "thinning": 2}
 POINTS = {"starts": 3, "steps": 60, "tolerance": 1e-14}
+PARTICLES = {"particles": 30, "repeats": 2, "ess": 0.95}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def problem() -> Problem:
 def chosen(request: pytest.FixtureRequest, problem: Problem, method: Callable[..., Inference]) -> Inference:
     """A method of few steps and many blocks."""
     known = compose(f"inference={request.param}").inference
-    made = method(request.param, **{key: value for key, value in (CHAINS | POINTS).items() if key in known})
+    made = method(request.param, **{key: value for key, value in (CHAINS | POINTS | PARTICLES).items() if key in known})
     try:
         made.check(problem)
     except ConfigError as error:

@@ -34,8 +34,11 @@ def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
             return _chains(result, summary)
         case Kind.TRAINED:
             return _training(result)
-        case Kind.INDEPENDENT | Kind.WEIGHTED:
+        case Kind.INDEPENDENT:
             return _approximation(result)
+        case Kind.WEIGHTED:
+            sizes = result.tree["posterior"].sizes
+            return {"draws": float(sizes["chain"] * sizes["draw"]), "repeats": float(sizes["chain"])}
     return _mode(result)
 
 

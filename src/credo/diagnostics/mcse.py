@@ -32,7 +32,7 @@ class Mcse:
 
     threshold: Positive
 
-    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

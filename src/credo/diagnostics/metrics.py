@@ -16,6 +16,7 @@ Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional"
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
 _INDEPENDENT, _DRAWS = (Kind.INDEPENDENT,), (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
+_WEIGHTED = (Kind.WEIGHTED,)
 _ALL = tuple(Kind)
 
 
@@ -68,6 +69,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("pareto_k", "k of the ratios", "of the importance ratios", "lower", kinds=_INDEPENDENT),
         Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
         Metric("elbo", "ELBO", "of the best start", "higher", "nats", 2, kinds=_INDEPENDENT),
+        Metric("repeats", "repeats", "independent populations", kinds=_WEIGHTED),
+        Metric("inverse_temperature", "inverse temperature", "1 at the posterior", digits=4, kinds=()),
         # p(data)
         Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_DRAWS, needs="evidence"),
         Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_DRAWS, needs="evidence"),
@@ -155,7 +158,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("seconds/compile", "time of compiling", "", "lower", "s"),
         *(
             Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=kinds)
-            for phase, kinds in {"warmup": _CHAINS, "sampling": (*_CHAINS, *_INDEPENDENT), "looks": _CHAINS}.items()
+            for phase, kinds in {"warmup": _CHAINS, "sampling": _DRAWS, "looks": _CHAINS}.items()
         ),
         Metric("seconds/optimisation", "time of optimising", "", "lower", "s", kinds=(*_POINT, *_INDEPENDENT)),
         *(

@@ -22,7 +22,7 @@ from credo.inference.result import Result
 class Moments:
     """The largest Pareto k of the tails of all scalars."""
 
-    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""

@@ -19,7 +19,7 @@ from credo.inference.result import Result
 class Observed:
     """The number of sites that say something of the latents: observations, and factors of the density."""
 
-    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.POINT)
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED, Kind.POINT)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws and modes."""

@@ -57,7 +57,7 @@ class PosteriorPredictive:
 
     threshold: Share
 
-    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws; one draw of a point estimate has no distribution."""

@@ -57,7 +57,7 @@ class PriorSensitivity:
             if site not in known:
                 raise ConfigError(f"sites: there is no prior of {site!r}; {nearest(site, known)}")
 
-    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""

@@ -37,7 +37,8 @@ def summarise(result: Result) -> pd.DataFrame:
         effective sample size or R-hat. `pareto_k` is the shape of the heavier tail, NaN where both are light; where it
         is so large that `sd` or `mean` do not exist, they are NaN, as is `mcse_mean` (see `heavy`). A point estimate
         has its standard error as `sd` and quantiles of the normal approximation. Independent draws have no R-hat or
-        effective sample size of chains; their `mcse_mean` is by the effective number of draws.
+        effective sample size of chains; their `mcse_mean` is by the effective number of draws. That of particles is at
+        least the spread of the repeats' means.
     """
     parts = list(_of_point(result) if result.kind is Kind.POINT else _of_draws(result))
     columns: dict[str, object] = {"variable": [label for names, _ in parts for label in names]}
@@ -94,7 +95,7 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
             numbers = _moments(draws.astype(float))
-            numbers |= mixing(draws) if result.kind is not Kind.INDEPENDENT else _independent(result, draws, numbers)
+            numbers |= _worth(result, draws, numbers)
             numbers["sd"] = np.where(constant(draws), 0.0 * numbers["sd"], numbers["sd"])
             yield names, numbers | _existing(draws, numbers)
     means, variances = group(result, "posterior_mean"), group(result, "posterior_variance")
@@ -102,6 +103,26 @@ def _of_draws(result: Result) -> Iterator[tuple[list[str], Columns]]:
         counts = group(result, "posterior_count")["draws"].values
         numbers = _of_blocks(scalars_first(mean.values), scalars_first(variances[name].values), counts)
         yield labels(mean.rename(block="draw")), numbers
+
+
+def _worth(result: Result, draws: Shaped[np.ndarray, "scalar chain draw"], moments: Columns) -> Columns:
+    """What the draws are worth, by the kind of the result."""
+    match result.kind:
+        case Kind.INDEPENDENT:
+            return _independent(result, draws, moments)
+        case Kind.WEIGHTED:
+            return _repeated(draws)
+    return mixing(draws)
+
+
+def _repeated(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Columns:
+    """As of chains, but the standard error is at least the spread of the repeats' means: their draws have kin."""
+    numbers = mixing(draws)
+    repeats = draws.shape[1]
+    if repeats > 1:
+        between = draws.astype(float).mean(axis=2).std(axis=1, ddof=1) / np.sqrt(repeats)
+        numbers["mcse_mean"] = np.maximum(numbers["mcse_mean"], between)
+    return numbers
 
 
 def _independent(result: Result, draws: Shaped[np.ndarray, "scalar chain draw"], moments: Columns) -> Columns:

@@ -14,7 +14,14 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from numpyro.infer.util import constrain_fn, log_density, potential_energy
+from numpyro.infer.util import (
+    _unconstrain_params,
+    compute_log_probs,
+    constrain_fn,
+    log_density,
+    potential_energy,
+    unconstrain_fn,
+)
 from numpyro.primitives import Messenger
 
 from credo.config.failure import in_words
@@ -77,6 +84,19 @@ def potential(program: Program) -> Callable[[Values], jax.Array]:
     return partial(potential_energy, enumerated, (), {}, enum=enumerated is not program)
 
 
+def prior_and_likelihood(program: Program, z: Values) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Log p(x(z)) + log |dx/dz|, and log p(data | x(z)) with the program's factors; their sum is -`potential`.
+
+    The program has no discrete latents.
+    """
+    log_probs, messages = compute_log_probs(_unconstrain_params(program, z), (), {}, {})
+    jacobians = {f"_{name}_log_det" for name in z}
+    of_data = {name for name in log_probs if messages[name]["is_observed"] and name not in jacobians}
+    nothing = jnp.zeros(())
+    log_prior = sum((value for name, value in log_probs.items() if name not in of_data), nothing)
+    return log_prior, sum((log_probs[name] for name in sorted(of_data)), nothing)
+
+
 def constrain(program: Program, z: Values) -> Values:
     """The continuous latents in their own space.
 
@@ -90,6 +110,16 @@ def constrain(program: Program, z: Values) -> Values:
         0.5
     """
     return constrain_fn(handlers.seed(program, _any_key()), (), {}, z)
+
+
+def unconstrain(program: Program, x: Values) -> Values:
+    """The inverse of `constrain`.
+
+    Args:
+        program: the model with its data.
+        x: a value of every continuous latent, in its own space.
+    """
+    return unconstrain_fn(handlers.seed(program, _any_key()), (), {}, x)
 
 
 def sample_discrete(program: Program, x: Values, key: PRNGKeyArray, temperature: int = 1) -> Values:

@@ -13,7 +13,7 @@ class Kind(enum.StrEnum):
     INDEPENDENT = "independent"
     """Independent draws of an approximation, each with its log density in both."""
     WEIGHTED = "weighted"
-    """Particles with weights."""
+    """Particles of independent repeats, resampled to equal weights."""
     POINT = "point"
     """One value of every latent, with standard errors."""
     TRAINED = "trained"

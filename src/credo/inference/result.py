@@ -73,6 +73,11 @@ class Result:
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
             approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
             independent draws the posterior's are worth, NaN where they are not known.
+            Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each). Those of
+            `smc` have `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that
+            stays effective, `acceptance` and `transitions` of the moves; dim `repeat`: `founders`, the effective number
+            of draws of the prior from which they descend).
+            `peak` (scalars; see `inference.smc.peak`): `height`, `mass`, `seen` and `expected` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.
         cost: what it cost.

@@ -102,7 +102,7 @@ def _continuous(
     if _has_params(program):
         strategy = partial(_near_initial, strategy if how == "values" else strategy(), frozenset(values))
     z: Values = initialize_model(key, traced, init_strategy=strategy).param_info.z
-    return _climbed(program, z) if how == "map" else z
+    return climbed(program, z) if how == "map" else z
 
 
 def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values:
@@ -188,7 +188,7 @@ def _centre(site: dict[str, Any]) -> Float[Array, "..."]:
     return jnp.where(jnp.isfinite(z), z, 0.0)
 
 
-def _climbed(program: Program, z: Values) -> Values:
+def climbed(program: Program, z: Values) -> Values:
     """The mode in unconstrained space that L-BFGS finds from z; the last point where the density was finite."""
     energy, optimiser = potential(program), optax.lbfgs()
 

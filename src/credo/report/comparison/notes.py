@@ -75,6 +75,8 @@ def _why_none(line: Configuration) -> str:
             return "a point estimate is one draw, which cannot be reweighted to leave an observation out"
         case Kind.INDEPENDENT:
             return "draws of an approximation are weighted, and are not weighted once more to leave an observation out"
+        case Kind.WEIGHTED:
+            return "particles descend from each other, and are not weighted once more to leave an observation out"
         case Kind.TRAINED:
             return "a trained network has no posterior draws"
     return "the log likelihood is not known or not finite"

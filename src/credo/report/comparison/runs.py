@@ -68,6 +68,8 @@ class Run:
         """What its answer is, by the numbers that only such an answer has."""
         if "r_hat_max" in self.metrics:
             return Kind.CHAINS
+        if "repeats" in self.metrics:
+            return Kind.WEIGHTED
         if "draws" in self.metrics:
             return Kind.INDEPENDENT
         return Kind.TRAINED if "epochs" in self.metrics else Kind.POINT

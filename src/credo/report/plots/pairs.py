@@ -10,7 +10,7 @@ from credo.report.drawing.numbers import counted
 from credo.report.drawing.sheet import ACCENT, MARK, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, Scalar
 
-OF = of(Kind.CHAINS, Kind.INDEPENDENT)
+OF = of(Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 TITLE = "Dependence between unknowns"
 MOST = 4
 MOST_POINTS = 500

@@ -95,7 +95,7 @@ def question(record: RunRecord) -> dict[str, Any]:
     """The model, its unknowns and priors, and the data."""
     asked = record.description
     latents = [_latent(site) for site in asked.get("latents", ())]
-    priors = _priors(record.config, {latent["name"] for latent in latents})
+    priors = _priors(record, {latent["name"] for latent in latents})
     formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
     held_out = asked.get("data", {}).get("test_rows", 0)
     return {
@@ -107,15 +107,17 @@ def question(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _priors(config: Mapping[str, Any], latents: set[str]) -> list[str]:
-    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration."""
-    settings = (config.get("model") or {}).get("prior") or {}
+def _priors(record: RunRecord, latents: set[str]) -> list[str]:
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration, by the word that was chosen."""
+    settings = (record.config.get("model") or {}).get("prior") or {}
     width = max(map(len, map(str, settings)), default=0)
     unused = "   (this model has no unknown of this name)"
-    return [
-        f"{name!s:<{width}} ~ {_distribution(setting)}{unused if latents and not _is_read(str(name), latents) else ''}"
-        for name, setting in settings.items()
-    ]
+    lines = []
+    for name, setting in settings.items():
+        word = str(record.choices.get(f"prior@model.prior.{name}") or "/")
+        shown = _distribution(setting, "" if "/" in word else word)
+        lines.append(f"{name!s:<{width}} ~ {shown}{unused if latents and not _is_read(str(name), latents) else ''}")
+    return lines
 
 
 def _is_read(prior: str, latents: set[str]) -> bool:
@@ -136,11 +138,11 @@ def _size(dims: Mapping[Any, int]) -> str:
     return " × ".join(named) or "scalar"
 
 
-def _distribution(setting: Any) -> str:
-    """`gaussian(loc=0, scale=5)` from the configuration of a prior."""
+def _distribution(setting: Any, word: str) -> str:
+    """`gaussian(loc=0, scale=5)` from the configuration of a prior; without a word it has the name of its class."""
     if not isinstance(setting, Mapping):
         return str(setting)
-    name = str(setting.get("_target_", "")).rpartition(".")[2]
+    name = word or str(setting.get("_target_", "")).rpartition(".")[2]
     arguments = ", ".join(f"{key}={_plain(value)}" for key, value in setting.items() if not str(key).startswith("_"))
     return f"{name}({arguments})" if name else arguments
 

@@ -16,7 +16,7 @@ from credo.diagnostics import metrics
 from credo.report.drawing.numbers import number, seconds
 from credo.report.terminal.screen import Screen
 
-PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising"}
+PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimising", "tempering": "tempering"}
 
 LONG = 1e6
 """From here on, a number has an exponent rather than decimal places."""

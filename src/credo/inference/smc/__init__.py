@@ -1,0 +1,1 @@
+"""Populations of particles that go from the prior to the posterior."""
