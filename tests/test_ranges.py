@@ -250,6 +250,12 @@ def test_every_number_of_ours_has_its_range(target: str) -> None:
         ("data.digits.Digits", {"digits": [10]}, "digits: expected whole numbers from 0 to 9"),
         ("report.run.html.HtmlReport", {"dpi": 10**8}, "dpi: expected a whole number from 30 to 1200"),
         ("diagnostics.r_hat.RHat", {"threshold": math.nan}, "threshold: expected a number of at least 1"),
+        (
+            "diagnostics.prior_sensitivity.PriorSensitivity",
+            {"sites": 3},
+            "sites: expected a list, as in [a,b], but got 3",
+        ),
+        ("models.mdn.Mdn", {"hidden": True}, "hidden: expected a list, as in [a,b], but got true"),
         ("diagnostics.ess_bulk.EssBulk", {"threshold": 0.0}, "threshold: expected a positive number"),
     ],
 )

@@ -244,3 +244,26 @@ def test_a_trained_network_is_whole_when_it_was_just_made(tmp_path: Path) -> Non
     known = json.loads((run / signature.FILE).read_text())["files"]
     assert {"posterior.nc", "metrics.json", "verdict.json", "summary.csv", "model/weights.npz"} <= set(known)
     assert all(signature.digest(run / name) == hashed for name, hashed in known.items())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("device", {}, "device.platform: a value is needed"),
+        ("data.values", None, "data.values: expected a list, as in [a,b], but got null"),
+        ("diagnostics.checks.prior_sensitivity.sites", 3.5, "sites: expected a list, as in [a,b], but got 3.5"),
+    ],
+)
+def test_a_setting_of_another_kind_in_a_saved_configuration(
+    key: str, value: object, sentence: str, folder: Path
+) -> None:
+    file = folder / "my-draws" / ".hydra" / "config.yaml"
+    config = OmegaConf.load(file)
+    if key == "data.values":
+        config.data = {"_target_": "credo.data.inline.Inline", "values": [1]}
+    OmegaConf.update(config, key, value, merge=False)
+    OmegaConf.save(config, file)
+    said = credo("reproduce", "my-draws", cwd=folder)
+    assert said.code == 2
+    assert sentence in said.err
+    assert said.err.count("credo: ") == 1

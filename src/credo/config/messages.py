@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from credo.config import numbers, paths
 from credo.config.nearest import nearest
+from credo.config.schema import SECTIONS
 from credo.errors import ConfigError
 from credo.secrets import masked
 
@@ -115,6 +116,10 @@ def _refuse_deleted(config: DictConfig) -> None:
             if field.default == MISSING and field.name not in node:
                 key = ".".join(filter(None, [_full_key(node), field.name]))
                 raise ConfigError(f"{key}: {_EXPECTED['does not support deletion']}")
+    for group, section in SECTIONS.items():  # of a run, whose configuration has no types
+        for field in dataclasses.fields(section):
+            if field.default == MISSING and field.name not in (config.get(group) or {}):
+                raise needed(f"{group}.{field.name}")
 
 
 def require_known(config: DictConfig, *more: str) -> None:

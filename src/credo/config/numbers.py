@@ -5,7 +5,7 @@ belong to no class. Where nothing is declared a number is finite, and a whole on
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf, isnan
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -102,6 +102,8 @@ def require(key: str, value: Any, hint: Any) -> None:
     """Refuse a setting whose numbers are not what its type hint declares (see `require_all`)."""
     if isinstance(value, Mapping) and "_target_" in value:
         require_all(key, value)
+    elif not isinstance(value, list) and _is_list(hint) and not (value is None and _takes(hint, type(None))):
+        raise ConfigError(f"{key}: expected a list, as in [a,b], but got {_said(value)}")
     elif isinstance(value, Mapping | list) and not _is_single(hint):
         for place, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
             of = _element(hint, place)
@@ -142,6 +144,16 @@ def _no_part(key: str, value: Any, contract: type) -> str:
 def _is_single(hint: Any) -> bool:
     """Whether one number is declared, and no list or mapping of them."""
     return any(_ranges(hint)) and _element(hint, 0) is Any and _element(hint, "") is Any
+
+
+def _is_list(hint: Any) -> bool:
+    """Whether a list is all that may stand there, or null."""
+    if get_origin(hint) is Annotated:
+        return _is_list(hint.__origin__)
+    if options := [one for one in _options(hint) if one is not type(None)]:
+        return all(map(_is_list, options))
+    origin = get_origin(hint) or hint
+    return isinstance(origin, type) and issubclass(origin, Sequence) and origin is not str
 
 
 def _expected(hint: Any, value: Any, *, several: bool = False) -> str:

@@ -24,6 +24,7 @@ GROUPS = (
     "energy",
     "sampler",
     "inference",
+    "evidence",
     "device",
     "diagnostics",
     "tracking",
@@ -64,6 +65,7 @@ class Credo:
     training: Any = None
     energy: Any = None
     sampler: Any = None
+    evidence: Any = None
     device: Any = MISSING
     diagnostics: Any = MISSING
     tracking: Any = MISSING

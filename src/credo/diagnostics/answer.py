@@ -15,8 +15,10 @@ from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.base import Diagnostic, Verdict
 from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
-from credo.errors import CredoError, Interrupted
+from credo.errors import CredoError, Interrupted, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener
+from credo.inference.evidence import table
+from credo.inference.evidence.base import Evidence
 from credo.inference.result import Result
 from credo.models.problem import Problem
 
@@ -82,6 +84,7 @@ def answer(
     key: jax.Array,
     listener: Listener,
     checkpointer: Checkpointer = NO_CHECKPOINTER,
+    evidence: Evidence | None = None,
 ) -> Answer:
     """Infer the latents of a problem and judge what was found.
 
@@ -92,33 +95,47 @@ def answer(
         key: of all that is random.
         listener: hears of the progress.
         checkpointer: keeps the state.
+        evidence: the way to log p(data).
 
     Raises:
         ConfigError: the method cannot do this problem.
         RunError: the inference failed.
     """
     method.check(problem)
+    if evidence is not None:
+        evidence.check(problem, method)
     failures = Failures()
-    result = derived(problem, method.run(problem, key, listener, checkpointer), key, failures)
+    result = derived(problem, method.run(problem, key, listener, checkpointer), key, failures, evidence)
     summary = summarise(result)
     verdict = verdicts.judge(checks, result, summary)
     numbers = metrics(result, summary, failures)
     return Answer(result, summary, failures.added_to(verdict), numbers)
 
 
-def derived(problem: Problem, result: Result, key: jax.Array, failures: Failures) -> Result:
-    """The result with what the model and its training add to it.
+def derived(
+    problem: Problem, result: Result, key: jax.Array, failures: Failures, evidence: Evidence | None = None
+) -> Result:
+    """The result with what the model, its training and the way to log p(data) add to it.
 
     Args:
         problem: what was asked.
         result: as the method left it; its tree gains groups.
         key: of the run.
         failures: gets the parts that could not be derived; they are named in `result.missing`, too.
+        evidence: the way to log p(data).
     """
     for part in (problem.model, problem.training):
         if part is not None:
             with failures(part.derives):
                 result = part.derived(problem, result, key)
+    if evidence is not None:
+        with failures(evidence.derives):
+            try:
+                result = evidence.derived(problem, result, key)
+            except RunError as error:  # the draws are there all the same
+                failures.reasons[evidence.derives] = f"{error}."
+    if table.GROUP in result.tree.children and (factors := problem.named("factor")):
+        result.tree[table.GROUP].attrs["factors"] = ", ".join(site.name for site in factors)
     with failures("leave-one-out"):
         result = add_leave_one_out(result)
     if failures.reasons:

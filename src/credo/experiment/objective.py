@@ -8,24 +8,24 @@ from credo.config.messages import objectives as names
 from credo.config.nearest import nearest
 from credo.diagnostics import metrics
 from credo.errors import ConfigError
-from credo.inference.base import Inference
 
 if TYPE_CHECKING:
+    from credo.experiment.parts import Parts
     from credo.models.problem import Problem
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95")
 """What there is of a scalar of the posterior, as in `posterior/mean/tau`."""
 
 
-def require_possible(asked: Any, method: Inference, problem: "Problem") -> None:
+def require_possible(asked: Any, parts: "Parts", problem: "Problem") -> None:
     """Refuse an objective that this method cannot have of this model; what a user's own method has is not known before.
 
     Raises:
         ConfigError: names the metric, and the nearest one that there will be.
     """
-    if not hasattr(method, "kind"):
+    if not hasattr(parts.inference, "kind"):
         return
-    known = sorted({*_known(method, problem)})
+    known = sorted({*_known(parts, problem)})
     for name in names(asked):
         if name in known or _is_of_posterior(name, problem):
             continue
@@ -45,16 +45,17 @@ def unknown(asked: Any, numbers: Mapping[str, float | None]) -> tuple[str, ...]:
     return tuple(name for name in names(asked) if (value := numbers.get(name)) is None or isnan(value))
 
 
-def _known(method: Any, problem: "Problem") -> Iterator[str]:
+def _known(parts: "Parts", problem: "Problem") -> Iterator[str]:
     """The metrics that there may be."""
-    kind = method.kind(problem)
-    yield from (m.name for m in metrics.METRICS.values() if kind in m.kinds and _has(m.needs, method, problem))
+    kind = parts.inference.kind(problem)  # type: ignore[attr-defined] # of those that say it
+    yield from (m.name for m in metrics.METRICS.values() if kind in m.kinds and _has(m.needs, parts, problem))
     if problem.training is not None:
         yield from (f"{measure}_validation" for measure in ("nll", problem.training.curve))
 
 
-def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
+def _has(need: metrics.Need | None, parts: "Parts", problem: "Problem") -> bool:
     """Whether a model or method has what a metric needs."""
+    method: Any = parts.inference
     match need:
         case "observed":
             return bool(problem.named("observed"))
@@ -66,7 +67,7 @@ def _has(need: metrics.Need | None, method: Any, problem: "Problem") -> bool:
         case "energy":
             return problem.model.has_energy
         case "evidence":
-            return bool(method.gives_evidence)
+            return parts.evidence is not None or bool(method.gives_evidence)
         case "diverging" | "acceptance_rate":
             return need in method.statistics
     return True

@@ -11,6 +11,7 @@ from credo.config.make import make
 from credo.data.base import Source
 from credo.diagnostics.base import Diagnostic
 from credo.inference.base import Inference
+from credo.inference.evidence.base import Evidence
 from credo.inference.training.base import Training
 from credo.report.base import Report
 from credo.runs.export.base import Exporter
@@ -31,6 +32,7 @@ class Parts:
     model: "Model"
     training: Training | None
     inference: Inference
+    evidence: Evidence | None
     checkpoint_every: float | None
     diagnostics: Mapping[str, Diagnostic]
     gate: str
@@ -72,6 +74,7 @@ def build(config: DictConfig) -> Parts:
         model=make_model(config),
         training=make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
+        evidence=make(config, "evidence", Evidence) if config.get("evidence") else None,
         checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
         diagnostics={
             name: make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks

@@ -78,9 +78,11 @@ def prepare(request: Request) -> Prepared:
     free = _free(request)
     problem, data = parts.problem(config.seed, free)
     parts.inference.check(problem)
+    if parts.evidence is not None:
+        parts.evidence.check(problem, parts.inference)
     _require_exportable(parts, problem, request.choices)
     verdicts.require_possible(parts.diagnostics, problem)
-    objectives.require_possible(plain.get("objective"), parts.inference, problem)
+    objectives.require_possible(plain.get("objective"), parts, problem)
     if parts.training is not None:
         _refuse_unread(request.overrides)
         _adopt(config, problem.training, free)

@@ -57,7 +57,8 @@ def infer(prepared: Prepared) -> Result:
 def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
     """Derive what follows from the draws, judge it and show it; draws and verdict are written at once."""
     folder, before = prepared.request.folder, {loo.GROUP, *result.tree.children}  # loo.csv has the former
-    result = answers.derived(prepared.problem, result, _key(prepared), failures)
+    evidence = prepared.parts.evidence
+    result = answers.derived(prepared.problem, result, _key(prepared), failures, evidence)
     if failures.reasons or not before >= set(result.tree.children):
         files.write_draws(folder, result)
     summary = summarise(result)

@@ -14,7 +14,14 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from numpyro.infer.util import _unconstrain_params, compute_log_probs, constrain_fn, log_density, potential_energy
+from numpyro.infer.util import (
+    _unconstrain_params,
+    compute_log_probs,
+    constrain_fn,
+    log_density,
+    potential_energy,
+    unconstrain_fn,
+)
 from numpyro.primitives import Messenger
 
 from credo.config.failure import in_words
@@ -103,6 +110,16 @@ def constrain(program: Program, z: Values) -> Values:
         0.5
     """
     return constrain_fn(handlers.seed(program, _any_key()), (), {}, z)
+
+
+def unconstrain(program: Program, x: Values) -> Values:
+    """The inverse of `constrain`.
+
+    Args:
+        program: the model with its data.
+        x: a value of every continuous latent, in its own space.
+    """
+    return unconstrain_fn(handlers.seed(program, _any_key()), (), {}, x)
 
 
 def sample_discrete(program: Program, x: Values, key: PRNGKeyArray, temperature: int = 1) -> Values:

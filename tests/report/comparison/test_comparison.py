@@ -198,6 +198,31 @@ def test_a_bayes_factor_needs_evidence(tmp_path: Path) -> None:
     )
 
 
+def test_bayes_factors_and_probabilities_carry_the_errors(tmp_path: Path) -> None:
+    numbers = [{"log_evidence": value, "log_evidence_error": 0.1} for value in (-41.0, -42.0)]
+    one = finished(tmp_path / "one", config(), draws(), numbers=numbers[0])
+    other = finished(tmp_path / "other", config(0.05), draws(0.05), numbers=numbers[1])
+    found = of(one, other)
+    share = 1 / (1 + np.exp(-1))
+    error = share * (1 - share) * np.hypot(0.1, 0.1)
+    assert cells(found, "evidence", "log evidence") == ["-41.00 ± 0.10", "-42.00 ± 0.10"]
+    assert cells(found, "evidence", "log Bayes factor") == ["0.00", "-1.00 ± 0.14"]
+    assert cells(found, "evidence", "probability") == ["0.73 ± 0.03", "0.27 ± 0.03"]
+    assert frame(found)["probability"].tolist() == pytest.approx([share, 1 - share])
+    assert frame(found)["probability_error"].tolist() == pytest.approx([error, error])
+
+
+def test_two_methods_of_one_model_have_no_probabilities(tmp_path: Path) -> None:
+    numbers = {"log_evidence": -41.0, "log_evidence_error": 0.1}
+    places = [
+        finished(tmp_path / word, config(inference={"_target_": word}), draws(), numbers=numbers, inference=word)
+        for word in ("nuts", "mh")
+    ]
+    found = of(*places)
+    assert cells(found, "evidence", "log Bayes factor") != []
+    assert cells(found, "evidence", "probability") == []
+
+
 def test_prior_sensitivity_is_that_of_the_verdict(tmp_path: Path) -> None:
     found = of(finished(tmp_path / "a", config(), draws()), finished(tmp_path / "b", config(1.0), draws(1.0)))
     assert cells(found, "runs", "prior sensitivity") == ["0.12", "0.12"]

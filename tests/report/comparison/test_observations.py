@@ -69,7 +69,7 @@ def test_other_sites_have_no_common_score(tmp_path: Path) -> None:
     found = of(*places)
     assert found.headline == "There is no common score to say which is best"
     assert "No score is compared: scale=10 observes y, and scale=1 observes z." in found.notes
-    assert [np.isnan(found.evidence(line)[1]) for line in found.lines] == [True, True]
+    assert [np.isnan(found.evidence[line.label].log_factor) for line in found.lines] == [True, True]
 
 
 def test_what_an_earlier_version_observed_is_not_known(tmp_path: Path) -> None:

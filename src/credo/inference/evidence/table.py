@@ -41,3 +41,13 @@ def found(tree: xr.DataTree) -> dict[str, tuple[float, float]]:
     ways = tree[GROUP].to_dataset()
     columns = (ways[name].values.tolist() for name in ("way", "log_evidence", "log_evidence_error"))
     return {way: (value, error) for error, way, value in sorted((e, w, v) for w, v, e in zip(*columns, strict=True))}
+
+
+def in_words(ways: Mapping[str, tuple[float, float]]) -> str:
+    """What was found, in nats.
+
+    Example:
+        >>> in_words({"bridge": (-31.3144, 0.0051), "smc": (-31.2, 0.1)})
+        '-31.314 ± 0.005 by bridge, -31.200 ± 0.100 by smc'
+    """
+    return ", ".join(f"{value:.3f} ± {error:.3f} by {way}" for way, (value, error) in ways.items())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import pandas as pd
@@ -10,11 +11,9 @@ import pandas as pd
 from credo.errors import ConfigError
 from credo.report.comparison import leave_one_out, notes, observations
 from credo.report.comparison.configurations import Configuration, distinguish, named
+from credo.report.comparison.evidence import Weighed, weighed
 from credo.report.comparison.leave_one_out import LeftOut
 from credo.report.comparison.runs import Run
-
-EVIDENCE = "log_evidence"
-"""The metric that is the log marginal likelihood. `log_z` of an energy is a normaliser: it makes no Bayes factor."""
 
 ALIKE = 4.0
 """Nats: below such a difference, models predict about equally well, and its standard error is too small (Sivula,
@@ -71,14 +70,10 @@ class Comparison:
         _, best = min(scored, key=lambda one: one[0])
         return f"{best.label} has the lowest held-out NLL{_but(best)}"
 
-    def evidence(self, line: Configuration) -> tuple[float, float] | None:
-        """Log evidence, and the log Bayes factor of this line to the one with the most; `None` where it is unknown.
-
-        The factor is NaN where the lines observe different sites.
-        """
-        known = [value for one in self.finished if (value := one.mean(EVIDENCE)) is not None]
-        own = line.mean(EVIDENCE)
-        return None if own is None else (own, math.nan if self.other_sites else own - max(known))
+    @cached_property
+    def evidence(self) -> Mapping[str, Weighed]:
+        """Log evidence, Bayes factors and probabilities of those lines that have them, by label."""
+        return weighed(self.finished, other_sites=self.other_sites)
 
 
 def compare(runs: Sequence[Run]) -> Comparison:

@@ -14,8 +14,9 @@ def frame(comparison: Comparison) -> pd.DataFrame:
 
     Returns:
         `label`, `config.KEY` of what distinguishes it, `state`, `runs`, `seeds`, `verdict`; `elpd_loo`, `elpd_loo_se`,
-        `p_loo`, `pareto_k_max`, `pareto_k_high`, `elpd_diff`, `dse`, `weight`; `log_bayes_factor` where evidence is
-        known; `prior_sensitivity`; all metrics but the posterior's; `NAME_sd` over seeds; `reason` and `folder`.
+        `p_loo`, `pareto_k_max`, `pareto_k_high`, `elpd_diff`, `dse`, `weight`; where evidence is known,
+        `log_bayes_factor`, `probability` (of the model), and both with `_error`; `prior_sensitivity`; all metrics but
+        the posterior's; `NAME_sd` over seeds; `reason` and `folder`.
     """
     return pd.DataFrame([_row(comparison, line) for line in comparison.lines])
 
@@ -26,8 +27,9 @@ def _row(comparison: Comparison, line: Configuration) -> dict[str, Any]:
     for name in names:
         numbers[name] = _or_nan(line.mean(name))
         numbers |= {f"{name}_sd": _or_nan(line.sd(name))} if len(line.runs) > 1 else {}
-    if (evidence := comparison.evidence(line)) is not None:
-        numbers["log_bayes_factor"] = evidence[1]
+    if (evidence := comparison.evidence.get(line.label)) is not None:
+        numbers |= {"log_bayes_factor": evidence.log_factor, "log_bayes_factor_error": evidence.factor_error}
+        numbers |= {"probability": evidence.probability, "probability_error": evidence.probability_error}
     checks = [check for run in line.runs if (check := run.check("prior_sensitivity")) is not None]
     numbers["prior_sensitivity"] = max((_or_nan(check.value) for check in checks), default=math.nan)
     return {

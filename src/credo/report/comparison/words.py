@@ -128,12 +128,15 @@ def _leave_one_out(comparison: Comparison) -> tuple[Column, ...]:
 
 
 def _evidence(comparison: Comparison) -> tuple[Column, ...]:
-    found = [comparison.evidence(line) for line in comparison.lines]
-    evidence, factor = (tuple(Cell() if one is None else Cell(fixed(one[i], 2)) for one in found) for i in (0, 1))
+    found = [comparison.evidence.get(line.label) for line in comparison.lines]
+    evidence, factor, probability = (
+        tuple(Cell() if one is None else _with_error(one[i], one[i + 1]) for one in found) for i in (0, 2, 4)
+    )
     return _known(
         [
-            Column("log evidence", evidence, "log marginal likelihood"),
+            Column("log evidence", evidence, "log marginal likelihood, in nats, ± its standard error"),
             Column("log Bayes factor", factor, "to the one with the most evidence"),
+            Column("probability", probability, "of the model, where all were equally probable before"),
             _metric(comparison, metrics.find("log_z")),
         ]
     )
@@ -213,6 +216,16 @@ def _mean(values: list[float], say: Callable[[float], str]) -> Cell:
     if say is seconds:
         return Cell(say(sum(known) / len(known)))
     return Cell(_plus_minus(known))
+
+
+def _with_error(value: float, error: float) -> Cell:
+    """A number and its standard error, with two places where that is not known or smaller."""
+    if math.isnan(value):
+        return Cell()
+    if not error > 0:
+        return Cell(fixed(value, 2))
+    digits = max(places(error) or 0, 2)
+    return Cell(f"{fixed(value, digits)} ± {fixed(error, digits)}")
 
 
 def _plus_minus(values: Sequence[float]) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from credo.diagnostics.base import Verdict
+from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
 from credo.report.drawing.numbers import counted, seconds
@@ -54,6 +55,8 @@ def show_answer(
         console.print(_table(console, result, summary, verdict))
         if len(summary) > MOST_ROWS:
             console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
+    if ways := evidence.found(result.tree):
+        console.print(Text(f"log p(data): {evidence.in_words(ways)}"))
     if found := scores.rows(result):
         console.print(Text(f"{scores.title(result)}:"))
         console.print(_scores(found))
