@@ -26,7 +26,7 @@ from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.models.uniform import Uniform
-from inference.smc.closed_forms import PROBLEMS, Y, exact, rows
+from inference.smc.closed_forms import PROBLEMS, Y, each, exact, rows
 
 CHECKS = {"repeats": Repeats(1.01, 1.0), "founders": Founders(10), "ladder": Ladder(0.1), "mutation": Mutation(0.15)}
 CHECKS["peak"] = Peak(1.0)
@@ -64,7 +64,7 @@ def normal(infer):
     return infer(PROBLEMS["normal_normal"](), "smc")
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("name", each(PROBLEMS))
 def test_log_evidence_is_within_three_errors_of_closed_forms(name, infer, reference):
     result = infer(PROBLEMS[name](), "smc", particles=500)
     value, error = found(result.tree)["smc"]

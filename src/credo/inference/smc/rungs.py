@@ -169,7 +169,7 @@ def _drawn(program: Program, now: Replicas, key: PRNGKeyArray) -> Replicas:
     return now._replace(
         z=now.z.at[0].set(z),
         densities=jax.tree.map(lambda a, b: a.at[0].set(b), now.densities, found),
-        fresh=now.fresh.at[0].set(True),  # noqa: FBT003 - a value of an array
+        fresh=now.fresh.at[0].set(True),
         evaluations=now.evaluations.at[0].add(1),
     )
 
@@ -187,7 +187,7 @@ def _exchanged(now: Replicas, yes: Bool[Array, "pair chain"]) -> Replicas:
     return now._replace(
         z=placed(now.z),
         densities=jax.tree.map(placed, now.densities),
-        fresh=fresh.at[-1].set(False),  # noqa: FBT003 - a value of an array
+        fresh=fresh.at[-1].set(False),
         trips=now.trips + fresh[-1],
         exchanges=now.exchanges + 1,
     )

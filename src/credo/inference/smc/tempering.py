@@ -49,12 +49,12 @@ _BLOCK = 50
 class Round(NamedTuple):
     """What is learned between two adaptations.
 
-    - **count** - exchanges.
+    - **exchanges** - how many.
     - **mean**, **squares** - of all replicas of a rung: their mean, and the sum of products of deviations from it.
     - **exchange** - by pair of neighbours, the sum of the acceptance probabilities.
     """
 
-    count: Float[Array, ""]
+    exchanges: Float[Array, ""]
     mean: Float[Array, "rung dim"]
     squares: Float[Array, "rung dim dim"]
     exchange: Float[Array, "pair"]
@@ -221,7 +221,7 @@ class TemperingLoop(Loop[TemperingState]):
         if then.done <= self.warm:
             then = then._replace(warm_trips=np.asarray(replicas.trips))
             if then.done in self.ends:
-                rates = np.asarray(learned.exchange / learned.count, float)
+                rates = np.asarray(learned.exchange / learned.exchanges, float)
                 ladder = ladder_of(np.asarray(replicas.ladder, float), rates)
                 then = then._replace(
                     replicas=_adapted(replicas, learned, jnp.asarray(ladder)), learned=_forgot(learned)
@@ -294,16 +294,16 @@ def _learned(before: Round, now: Replicas, seen: Seen) -> Round:
     mean = now.z.mean(1)
     centred = now.z - mean[:, None]
     gap = mean - before.mean
-    count = before.count + 1
+    count = before.exchanges + 1
     squares = jnp.einsum("rci,rcj->rij", centred, centred)
-    between = jnp.einsum("ri,rj->rij", gap, gap) * chains * before.count / count
+    between = jnp.einsum("ri,rj->rij", gap, gap) * chains * before.exchanges / count
     return Round(count, before.mean + gap / count, before.squares + squares + between, before.exchange + seen.exchange)
 
 
 @jax.jit
 def _adapted(replicas: Replicas, learned: Round, ladder: Float[Array, "rung"]) -> Replicas:
     """With a new ladder, and the metrics that were learned."""
-    total = learned.count * replicas.z.shape[1]
+    total = learned.exchanges * replicas.z.shape[1]
     roots = jax.vmap(lambda squares: root_of(squares / total, total / 10))(learned.squares)
     return replicas._replace(ladder=ladder.astype(replicas.z.dtype), root=roots)
 
