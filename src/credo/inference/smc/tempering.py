@@ -42,9 +42,6 @@ from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.ranges import Count, Natural, Steps, count
 
-_BLOCK = 50
-"""Exchanges between two looks at the replicas."""
-
 
 class Round(NamedTuple):
     """What is learned between two adaptations.
@@ -66,9 +63,10 @@ class Tempering(Named, eqx.Module):
     Attributes:
         chains: how many ladders of replicas.
         rungs: temperatures, with the prior and the posterior.
-        warmup: exchanges per chain in which ladder, step sizes and metrics adapt; a multiple of 50 is made.
+        warmup: exchanges per chain in which ladder, step sizes and metrics adapt; whole blocks are made.
         draws: draws per chain that are kept, one after each exchange.
         moves: of each replica before an exchange.
+        block: exchanges between two looks at the replicas.
         mutation: `hmc`, or `random_walk`, which needs no gradient.
     """
 
@@ -80,6 +78,7 @@ class Tempering(Named, eqx.Module):
     warmup: Natural
     draws: Count
     moves: Steps = eqx.field(static=True)
+    block: Steps = eqx.field(static=True)
     mutation: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
@@ -178,7 +177,7 @@ class TemperingLoop(Loop[TemperingState]):
         self.method, self.problem, self.listener, self.key = method, problem, listener, key
         ladder = jnp.asarray(first_ladder(method.rungs))
         self._begin = Call(_start, method, problem.bound, jax.random.fold_in(key, 0), ladder)
-        self.warm, self.kept = -(-method.warmup // _BLOCK), -(-method.draws // _BLOCK)
+        self.warm, self.kept = -(-method.warmup // method.block), -(-method.draws // method.block)
         self.ends = [2**i - 1 for i in range(1, 40) if 2**i - 1 <= 0.75 * self.warm]
 
     def begin(self) -> Generator[Call, Any, TemperingState]:
@@ -233,7 +232,7 @@ class TemperingLoop(Loop[TemperingState]):
         done = then.done - self.warm if sampling else then.done
         entry = {
             "phase": "sampling" if sampling else "warmup",
-            "done": min(done * _BLOCK, self.method.draws if sampling else self.method.warmup),
+            "done": min(done * self.method.block, self.method.draws if sampling else self.method.warmup),
             "total": self.method.draws if sampling else self.method.warmup,
             "exchange_rate": float(np.mean(np.asarray(seen.exchange))),
         }
@@ -284,7 +283,7 @@ def _advance(
         now, seen = advance(method.mutation, method.moves, program, adapts, carry[0], key)
         return (now, _learned(carry[1], now, seen)), seen
 
-    (replicas, learned), seen = lax.scan(step, (replicas, learned), jax.random.split(key, _BLOCK))
+    (replicas, learned), seen = lax.scan(step, (replicas, learned), jax.random.split(key, method.block))
     return replicas, learned, seen
 
 
