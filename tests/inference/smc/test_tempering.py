@@ -17,7 +17,7 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
 from credo.inference.evidence.table import found
 from credo.inference.kind import Kind
-from credo.inference.smc import tempering
+from credo.inference.smc import exchanges
 from credo.inference.smc.rungs import first_ladder, ladder_of
 from credo.models import priors
 from credo.models.gaussian import Gaussian
@@ -137,6 +137,6 @@ def test_other_numbers_do_not_compile_again(infer):
         return Problem(Gaussian({"loc": dist.Normal(0.0, scale)}, 1.0, (0.0, 1.0)), rows(Y))
 
     infer(question(2.5), "tempering", **QUICK | {"warmup": 100, "draws": 60})
-    before = tempering._advance._cache_size()
+    before = exchanges.block._cache_size()
     infer(question(3.5), "tempering", **QUICK | {"warmup": 150, "draws": 110}, seed=3)
-    assert tempering._advance._cache_size() == before
+    assert exchanges.block._cache_size() == before

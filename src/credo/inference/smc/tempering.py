@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jax import Array, lax
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 from scipy.special import logsumexp
 
 from credo import memory
@@ -31,30 +30,15 @@ from credo.inference.evidence.repeats import of_repeats
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
+from credo.inference.smc.exchanges import Round, adapted, block, forgotten, start
 from credo.inference.smc.mutation import WORDS
 from credo.inference.smc.path import by_site, require_path
 from credo.inference.smc.peak import GROUP as PEAK
 from credo.inference.smc.peak import peak
-from credo.inference.smc.population import root_of
-from credo.inference.smc.rungs import Replicas, Seen, advance, begin, first_ladder, ladder_of
+from credo.inference.smc.rungs import Replicas, Seen, first_ladder, ladder_of
 from credo.inference.state import packed, unpacked
-from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.ranges import Count, Natural, Steps, count
-
-
-class Round(NamedTuple):
-    """What is learned between two adaptations.
-
-    - **exchanges** - how many.
-    - **mean**, **squares** - of all replicas of a rung: their mean, and the sum of products of deviations from it.
-    - **exchange** - by pair of neighbours, the sum of the acceptance probabilities.
-    """
-
-    exchanges: Float[Array, ""]
-    mean: Float[Array, "rung dim"]
-    squares: Float[Array, "rung dim dim"]
-    exchange: Float[Array, "pair"]
 
 
 class Tempering(Named, eqx.Module):
@@ -176,7 +160,7 @@ class TemperingLoop(Loop[TemperingState]):
     def __init__(self, method: Tempering, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener, self.key = method, problem, listener, key
         ladder = jnp.asarray(first_ladder(method.rungs))
-        self._begin = Call(_start, method, problem.bound, jax.random.fold_in(key, 0), ladder)
+        self._begin = Call(start, method, problem.bound, jax.random.fold_in(key, 0), ladder)
         self.warm, self.kept = -(-method.warmup // method.block), -(-method.draws // method.block)
         self.ends = [2**i - 1 for i in range(1, 40) if 2**i - 1 <= 0.75 * self.warm]
 
@@ -211,7 +195,7 @@ class TemperingLoop(Loop[TemperingState]):
             return None
         key = jax.random.fold_in(self.key, now.done + 1)
         adapts = jnp.asarray(now.done < self.warm)
-        return Call(_advance, self.method, self.problem.bound, now.replicas, now.learned, adapts, key)
+        return Call(block, self.method, self.problem.bound, now.replicas, now.learned, adapts, key)
 
     def after(self, now: TemperingState, answer: tuple[Replicas, Round, Seen]) -> TemperingState:
         """The state after that block."""
@@ -223,7 +207,7 @@ class TemperingLoop(Loop[TemperingState]):
                 rates = np.asarray(learned.exchange / learned.exchanges, float)
                 ladder = ladder_of(np.asarray(replicas.ladder, float), rates)
                 then = then._replace(
-                    replicas=_adapted(replicas, learned, jnp.asarray(ladder)), learned=_forgot(learned)
+                    replicas=adapted(replicas, learned, jnp.asarray(ladder)), learned=forgotten(learned)
                 )
         else:
             block = {name: np.asarray(values) for name, values in seen._asdict().items()}
@@ -253,63 +237,6 @@ class TemperingLoop(Loop[TemperingState]):
 
     def _report(self, entry: Mapping[str, Any]) -> None:
         self.listener.progress(entry["phase"], entry["done"], entry["total"], {"exchange_rate": entry["exchange_rate"]})
-
-
-@jax.jit
-def _start(
-    method: Tempering, program: BoundModel, key: PRNGKeyArray, ladder: Float[Array, "rung"]
-) -> tuple[Replicas, Round]:
-    """All replicas, of which nothing is known yet."""
-    replicas = begin(program, key, method.chains, ladder)
-    rungs, _, dim = replicas.z.shape
-    zero = jnp.zeros((), replicas.z.dtype)
-    return replicas, Round(
-        zero, zero + jnp.zeros((rungs, dim)), zero + jnp.zeros((rungs, dim, dim)), zero + jnp.zeros(rungs - 1)
-    )
-
-
-@jax.jit
-def _advance(
-    method: Tempering,
-    program: BoundModel,
-    replicas: Replicas,
-    learned: Round,
-    adapts: Bool[Array, ""],
-    key: PRNGKeyArray,
-) -> tuple[Replicas, Round, Seen]:
-    """A block of exchanges."""
-
-    def step(carry: tuple[Replicas, Round], key: PRNGKeyArray) -> tuple[tuple[Replicas, Round], Seen]:
-        now, seen = advance(method.mutation, method.moves, program, adapts, carry[0], key)
-        return (now, _learned(carry[1], now, seen)), seen
-
-    (replicas, learned), seen = lax.scan(step, (replicas, learned), jax.random.split(key, method.block))
-    return replicas, learned, seen
-
-
-def _learned(before: Round, now: Replicas, seen: Seen) -> Round:
-    """With one more state of all replicas (Chan, Golub and LeVeque 1983)."""
-    chains = now.z.shape[1]
-    mean = now.z.mean(1)
-    centred = now.z - mean[:, None]
-    gap = mean - before.mean
-    count = before.exchanges + 1
-    squares = jnp.einsum("rci,rcj->rij", centred, centred)
-    between = jnp.einsum("ri,rj->rij", gap, gap) * chains * before.exchanges / count
-    return Round(count, before.mean + gap / count, before.squares + squares + between, before.exchange + seen.exchange)
-
-
-@jax.jit
-def _adapted(replicas: Replicas, learned: Round, ladder: Float[Array, "rung"]) -> Replicas:
-    """With a new ladder, and the metrics that were learned."""
-    total = learned.exchanges * replicas.z.shape[1]
-    roots = jax.vmap(lambda squares: root_of(squares / total, total / 10))(learned.squares)
-    return replicas._replace(ladder=ladder.astype(replicas.z.dtype), root=roots)
-
-
-def _forgot(learned: Round) -> Round:
-    """Nothing is known."""
-    return jax.tree.map(jnp.zeros_like, learned)
 
 
 def _kept(now: TemperingState, draws: int) -> tuple[Any, Any, Any, Any]:
