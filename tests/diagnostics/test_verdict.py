@@ -100,7 +100,7 @@ def test_independent_draws_pass(checks):
     asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "standard_errors", "starts_agree"}
     asked_of_networks = {"settled", "calibration", "components", "distinct"}
     asked_of_energies = {"normaliser", "samples", "fit", "ceiling", "inner"}
-    asked_of_approximations = {"pareto_k"}
+    asked_of_approximations = {"pareto_k", "confirmed", "drift"}
     others = asked_of_points | asked_of_approximations | asked_of_networks | asked_of_energies
     assert set(answers) == set(checks) - others
 

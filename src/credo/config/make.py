@@ -52,10 +52,7 @@ def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
     numbers.require_all(key, {name: value for name, value in own.items() if name != without})
     node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
-    node.pop(without, None)
-    _name_importable(node)
-    if hasattr(_located(str(node._target_)), "whole"):  # a part of another, whose settings stand beside its own
-        node["_target_"] = f"{node._target_}.assemble"
+    _prepare(node, without)
     try:
         part = instantiate(node, _convert_="all")
     except InstantiationException as error:
@@ -75,13 +72,18 @@ def _located(target: str) -> Any:
         return None
 
 
-def _name_importable(node: Any) -> None:
-    """Call the user's own parts by the names under which Python imports them."""
+def _prepare(node: Any, without: str) -> None:
+    """Call the parts by the names under which Python imports them, and take away what stands beside their settings."""
+    if isinstance(node, DictConfig) and "_target_" in node:
+        if without in node:
+            OmegaConf.set_struct(node, False)
+            node.pop(without)
+        target = loading.importable(str(node["_target_"]))
+        is_part = hasattr(_located(target), "whole")  # of another, whose settings stand beside its own
+        node["_target_"] = f"{target}.assemble" if is_part else target
     for key in node if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else ():
-        if key == "_target_":
-            node[key] = loading.importable(str(node[key]))
-        elif OmegaConf.is_config(node[key]):
-            _name_importable(node[key])
+        if OmegaConf.is_config(node[key]):
+            _prepare(node[key], without)
 
 
 def _no_part(key: str, node: Any, contract: type) -> ConfigError:

@@ -24,7 +24,7 @@ _ZERO = 1e-9
 class Boundary:
     """The number of scalars whose mode is on the boundary."""
 
-    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT, groups=("optimisation",))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

@@ -112,6 +112,8 @@ def _approximation(result: Result) -> dict[str, float]:
         names = {"pareto_k": "pareto_k", "ess_importance": "effective", "log_evidence_laplace": "log_evidence_laplace"}
         found = {name: float(attributes[of]) for name, of in names.items() if of in attributes}
         numbers |= {name: value for name, value in found.items() if not math.isnan(value)}
+    if "approximations" in result.tree.children:
+        numbers["elbo"] = float(np.nanmax(result.tree["approximations"]["elbo"]))
     return {**numbers, **(_mode(result) if "optimisation" in result.tree.children else {})}
 
 

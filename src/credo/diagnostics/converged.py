@@ -20,7 +20,7 @@ _LOWER = 1e-6
 class Converged:
     """How the optimisation of a point estimate ended."""
 
-    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT, groups=("optimisation",))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

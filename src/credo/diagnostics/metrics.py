@@ -68,6 +68,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("step_size", "step", "of the sampler", kinds=()),
         Metric("pareto_k", "k of the ratios", "of the importance ratios", "lower", kinds=_INDEPENDENT),
         Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
+        Metric("elbo", "ELBO", "of the best start", "higher", "nats", 2, kinds=_INDEPENDENT),
         Metric("repeats", "repeats", "independent populations", kinds=_WEIGHTED),
         Metric("exchange_rate", "exchange rate", "between neighbouring temperatures", "higher", digits=2, kinds=()),
         Metric("inverse_temperature", "inverse temperature", "1 at the posterior", digits=4, kinds=()),

@@ -43,7 +43,7 @@ class StartsAgree:
     tolerance: NonNegative
     distance: Positive
 
-    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.POINT, Kind.INDEPENDENT, groups=("optimisation",))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge point estimates."""

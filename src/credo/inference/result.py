@@ -66,7 +66,10 @@ class Result:
             density in nats; `classes`, 1 where all that is observed are classes; JSON lists: `boundary` and `flat`, the
             scalars on the boundary or along which the density is flat, and `unbounded`, those towards whose end it
             grows without bound, with that end; or, instead of these, `unknown`, why there is no curvature).
-            Independent draws of an approximation have `log_p` and `log_q` in `sample_stats`, an `optimisation`, and
+            Independent draws of an approximation have `log_p` and `log_q` in `sample_stats`, an `optimisation` of one
+            at a mode, `approximations` of those with one per start (dim `start`: `elbo`, `kept` [start] after how many
+            steps, `reached` [start], the share of the posterior within its reach; dims `start, step`: `course`, the
+            ELBO by step; attr `alone`, the share that fewer than two starts reach), and
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
             approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
             independent draws the posterior's are worth, NaN where they are not known.

@@ -199,3 +199,33 @@ def model(y):
 
 def test_what_is_not_finite_is_no_way(chains):
     assert judged(chains, {"bridge": (math.nan, 0.1), "smc": (-3.0, math.inf)}) is None
+
+
+COINS = ("data=coin_flips", "model=bernoulli", "evidence=all", "tracking=none", "report=none", "hydra.run.dir=run")
+
+
+def evidence_check(folder):
+    verdict = json.loads((folder / "run" / "verdict.json").read_text())
+    return next(check for check in verdict["checks"] if check["name"] == "evidence")
+
+
+def test_all_ways_that_apply_are_compared(tmp_path):
+    assert credo(*COINS, cwd=tmp_path).code == 0
+    numbers = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    exact = -7.1853870155804165  # 7 heads and 3 tails, whose probability is uniform
+    for way in ("bridge", "laplace"):
+        assert abs(numbers[f"log_evidence/{way}"] - exact) < 0.01
+    assert evidence_check(tmp_path)["status"] == "passed"
+
+
+def test_without_a_second_way_nothing_is_passed(tmp_path):
+    assert credo(*COINS, "~evidence.ways.laplace", "inference.draws=200", cwd=tmp_path).code == 0
+    found = evidence_check(tmp_path)
+    assert found["status"] == "not checked"
+    assert "no second way" in found["advice"]
+
+
+def test_the_ways_are_refused_by_their_keys(tmp_path):
+    said = credo(*COINS, "evidence.ways.laplace.draws=0", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err == "credo: evidence.ways.laplace.draws: expected a whole number of at least 1, but got 0\n"

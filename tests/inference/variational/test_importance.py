@@ -41,6 +41,14 @@ def test_draws_where_the_posterior_is_zero_get_no_weight():
     assert found.log_mean == pytest.approx(np.log(np.exp(ratio).mean()), abs=0.01)
 
 
+def test_weights_of_two_sizes_have_no_tail():
+    """As where an approximation has two modes and gives them the wrong shares."""
+    ratio = np.repeat([0.0, 1.0], 2000) + 1e-4 * np.random.default_rng(2).standard_cauchy(size=4000).clip(-100, 100)
+    found = weigh(ratio)
+    assert found.usable
+    assert found.log_mean == pytest.approx(np.log(np.exp(ratio).mean()), abs=1e-3)
+
+
 def test_too_few_draws_leave_k_unknown():
     assert np.isnan(weigh(np.zeros(24)).pareto_k)
 

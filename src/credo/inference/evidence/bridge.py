@@ -71,6 +71,8 @@ class Bridge(Named):
         Raises:
             RunError: a latent's draws were not kept, are too few, or lie on the boundary of the space.
         """
+        if result.kind is not Kind.CHAINS:
+            raise RunError(f"evidence={self.name} takes the draws of Markov chains, which {result.method} has not made")
         clock = Clock()
         draws = _draws(problem, result)
         table.merged(result.tree, {self.name: log_evidence(problem, draws, key)})

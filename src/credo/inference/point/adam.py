@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import optax
 from jax import Array
-from jaxtyping import PRNGKeyArray
 
-from credo.inference.density import Program, ScaledLikelihood, Values
+from credo.inference.density import Values
+from credo.inference.point import batches
 from credo.inference.point.derivatives import LogDensity
 from credo.inference.point.optimiser import Optimiser, StartState, if_finite, is_finite, norm
 from credo.models.binding import BoundModel
@@ -27,6 +27,11 @@ class Adam(Optimiser):
     steps: int = eqx.field(static=True)
     batch_size: int | None = eqx.field(static=True)
 
+    @property
+    def in_batches(self) -> bool:
+        """Where there is a batch size."""
+        return self.batch_size is not None
+
     def transformation(self) -> optax.GradientTransformationExtraArgs:
         """With the schedule."""
         schedule = optax.cosine_decay_schedule(self.learning_rate, self.steps)
@@ -35,7 +40,7 @@ class Adam(Optimiser):
     def step(self, density: LogDensity, rows: tuple[str, ...], program: BoundModel, state: StartState) -> StartState:
         """One step along the gradient of some rows."""
         key, batch_key = jax.random.split(state.rng_key)
-        seen = self._minibatch(rows, program, batch_key)
+        seen = batches.draw(self.batch_size, rows, program, batch_key)
 
         def loss(z: Values) -> Array:
             return -density.log_density(seen, z)
@@ -60,11 +65,3 @@ class Adam(Optimiser):
             finite=state.finite & is_finite(objective, gradient),
             evaluations=state.evaluations + 1,
         )
-
-    def _minibatch(self, rows: tuple[str, ...], program: BoundModel, key: PRNGKeyArray) -> Program:
-        """The program over some rows, their likelihood standing for that of all."""
-        if self.batch_size is None:
-            return program
-        total = program.arrays[rows[0]].shape[0]
-        chosen = jax.random.choice(key, total, (self.batch_size,), replace=False)
-        return ScaledLikelihood(program.of_rows(chosen, rows), total / self.batch_size)

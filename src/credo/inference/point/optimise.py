@@ -7,7 +7,7 @@ import abc
 import math
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -26,8 +26,10 @@ from credo.inference.clock import Clock
 from credo.inference.density import Program, Values, require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.kind import Kind
+from credo.inference.point import batches
 from credo.inference.point.adam import Adam
 from credo.inference.point.curvature import inspect
+from credo.inference.point.derivatives import LogDensity
 from credo.inference.point.lbfgs import Lbfgs
 from credo.inference.point.optimiser import Optimiser, StartState, is_finite, norm
 from credo.inference.point.table import are_classes, judge, standard_errors
@@ -93,18 +95,7 @@ class PointEstimate(Named, eqx.Module):
             scalars = sum(math.prod(site.shape) for site in problem.latents)
             memory.require(f"inference.starts={self.starts}", 40 * self.starts * scalars)
         if self.batch_size is not None:
-            self._require_rows(problem, self.batch_size)
-
-    def _require_rows(self, problem: Problem, batch_size: int) -> None:
-        """Raise `ConfigError` if the data cannot be cut into minibatches."""
-        rows = problem.data.sizes.get(problem.row_dim, 0)
-        if batch_size > rows:
-            raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {batch_size}")
-        for site in problem.latents:
-            if problem.row_dim in problem.dims(site):
-                raise ConfigError(
-                    f"inference.batch_size: the latent {site.name} has a value per row; use inference.batch_size=null"
-                )
+            batches.require_rows(problem, self.batch_size)
 
     def run(
         self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
@@ -165,6 +156,25 @@ class PointEstimate(Named, eqx.Module):
         return tree, status
 
 
+class Climb(LogDensity, Protocol):
+    """What is maximised, and how."""
+
+    @property
+    def starts(self) -> int:
+        """How many random starts."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """At most so many per start."""
+        ...
+
+    @property
+    def algorithm(self) -> Optimiser:
+        """The optimiser with its settings."""
+        ...
+
+
 class OptimiserState(NamedTuple):
     """Where the optimiser is between two blocks.
 
@@ -201,11 +211,14 @@ class OptimiserLoop(Loop[OptimiserState]):
         problem: the model and its data.
         key: for the starts.
         listener: hears of each block of steps.
+
+    Attributes:
+        first: makes the states of all starts before their first step.
     """
 
-    def __init__(self, method: PointEstimate, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
+    def __init__(self, method: Climb, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
-        self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
+        self.first = Call(_start, method, problem.bound, jax.random.split(key, method.starts))
 
     def begin(self) -> Generator[Call, Any, OptimiserState]:
         """The starts before their first step.
@@ -213,7 +226,7 @@ class OptimiserLoop(Loop[OptimiserState]):
         Raises:
             RunError: none has a finite log density.
         """
-        now = OptimiserState((yield self._begin))
+        now = OptimiserState((yield self.first))
         if not now.finite.any():
             first = jax.tree.map(lambda a: a[0], now.states.z)
             raise not_found(self.problem, f"any of the {self.method.starts} starts", first)
@@ -221,7 +234,7 @@ class OptimiserLoop(Loop[OptimiserState]):
 
     def restored(self, snapshot: Snapshot) -> OptimiserState:
         """The state of a snapshot, reported anew."""
-        numbers, states = snapshot.numbers, unpacked(snapshot.arrays, jax.eval_shape(self._begin))
+        numbers, states = snapshot.numbers, unpacked(snapshot.arrays, jax.eval_shape(self.first))
         for entry in numbers["history"]:
             self._report(entry)
         return OptimiserState(states, numbers["history"], numbers["began"])
@@ -230,12 +243,12 @@ class OptimiserLoop(Loop[OptimiserState]):
         """Some more steps of every start; those that converged or failed stay."""
         if now.ended:
             return None
-        rows = self.problem.by_row if self.method.batch_size else ()
+        rows = self.problem.by_row if self.method.algorithm.in_batches else ()
         return Call(_advance, self.method, rows, self.problem.bound, now.states, self._count(now))
 
     def after(self, now: OptimiserState, answer: StartState) -> OptimiserState:
         """The state after these steps."""
-        finished = self.method.optimiser == "lbfgs" and np.all(np.asarray(self.method.algorithm.is_finished(answer)))
+        finished = np.all(np.asarray(self.method.algorithm.is_finished(answer)))
         done = now.done + self._count(now)
         entry: dict[str, Any] = {
             "done": done,
@@ -262,7 +275,7 @@ class OptimiserLoop(Loop[OptimiserState]):
 
 
 @jax.jit
-def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "start ..."]) -> StartState:
+def _start(method: Climb, program: BoundModel, keys: Shaped[Array, "start ..."]) -> StartState:
     """All starts: half of them by jitter, the others at draws of the prior where the density is finite."""
     look = jax.value_and_grad(partial(method.log_density, program))
 
@@ -270,7 +283,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "star
         value, gradient = look(z)
         state = StartState(
             z=z,
-            optimiser=method.algorithm.transformation().init(z),
+            optimiser=method.algorithm.init(z),
             objective=value,
             gradient=gradient,
             gradient_norm=norm(gradient),
@@ -296,7 +309,7 @@ def _start(method: PointEstimate, program: BoundModel, keys: Shaped[Array, "star
 
 @partial(jax.jit, static_argnums=1)
 def _advance(
-    method: PointEstimate, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int | Int[Array, ""]
+    method: Climb, rows: tuple[str, ...], program: BoundModel, states: StartState, count: int | Int[Array, ""]
 ) -> StartState:
     """At most `count` steps of every start; one that has finished stays."""
     algorithm = method.algorithm

@@ -62,6 +62,15 @@ class Optimiser(eqx.Module):
             state: of one start.
         """
 
+    def init(self, z: Values) -> Any:
+        """What it carries from step to step, before the first."""
+        return self.transformation().init(z)
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether a step sees some rows only."""
+        return False
+
     def is_finished(self, state: StartState) -> Bool[Array, "*start"]:
         """Whether a start takes no more steps."""
         return ~state.finite

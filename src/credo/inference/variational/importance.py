@@ -21,8 +21,9 @@ GROUP = "importance"
 USABLE = 0.7
 """The largest k at which reweighted draws are of use."""
 
-EVEN = 0.1
-"""Nats: where the log ratios differ by less, no weight exceeds another by more than 11 %, and there is no tail."""
+EVEN = 0.25
+"""Nats: where the largest log ratios differ by less, none of their weights exceeds another by more than 28 %, and there
+is no tail."""
 
 FEWEST = 25
 """With fewer draws nothing is known of the tail."""
@@ -78,7 +79,7 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
     if count < FEWEST or not known.any() or (np.isnan(log_ratio) | np.isposinf(log_ratio)).any():
         return unknown
     ratio = np.where(known, log_ratio, log_ratio[known].min() - _NOTHING).astype(float)
-    if np.ptp(ratio) < EVEN:
+    if np.ptp(np.sort(ratio)[-_tail(count) :]) < EVEN:
         total = float(logsumexp(ratio))
         return Weights(ratio - total, 0.0, total - math.log(count))
     try:
@@ -89,6 +90,11 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
         return unknown
     below = int(np.argsort(ratio, kind="stable")[count // 2])  # smoothing leaves what is not in the tail
     return Weights(log_weight, float(k), float(ratio[below] - log_weight[below]) - math.log(count))
+
+
+def _tail(count: int) -> int:
+    """How many of the largest ratios the Pareto tail is fitted to, and the one below them."""
+    return math.ceil(min(count / 5, 3 * math.sqrt(count))) + 1
 
 
 def resample(weights: Float[np.ndarray, "draw"], offset: float) -> tuple[Int[np.ndarray, "draw"], float]:

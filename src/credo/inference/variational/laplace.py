@@ -5,10 +5,9 @@ and curvature are those of unconstrained space. The draws are corrected by impor
 allow it.
 """
 
-import json
 import math
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,50 +18,26 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from credo.errors import ConfigError, RunError
-from credo.inference.assemble import assemble
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Call, Calls
 from credo.inference.clock import Clock
-from credo.inference.density import Program, Values, potential
-from credo.inference.evaluate import Evaluation
-from credo.inference.evidence import table as evidence
-from credo.inference.kind import Kind
+from credo.inference.density import Values
 from credo.inference.point.curvature import Curvature, inspect
 from credo.inference.point.optimise import OptimiserLoop, OptimiserState, PointEstimate
 from credo.inference.point.spectrum import Spectrum, decompose
 from credo.inference.point.table import are_classes, judge
-from credo.inference.result import Cost, Result
 from credo.inference.resumable import resumable
 from credo.inference.variational import importance
+from credo.inference.variational.approximation import BATCH, Approximation, Proposals, corrected, independent
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
-from credo.ranges import Count
 
 MOST = 1000
 """Beyond so many latent scalars no curvature is formed."""
 
-_BATCH = 1000
-"""Draws that are made at once."""
 
-
-class Laplace(PointEstimate):
-    """Independent draws of the normal distribution at the mode, corrected where that is possible.
-
-    Attributes:
-        draws: how many.
-    """
-
-    gives_evidence: ClassVar[bool] = True
-
-    draws: Count  # no part of the structure: programs draw a batch
-
-    def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - as the others
-        """What its answer is made of."""
-        return Kind.INDEPENDENT
-
-    def log_density(self, program: Program, z: Values) -> Float[Array, ""]:
-        """The log joint density in unconstrained space, with all constants of its distributions."""
-        return -potential(program)(z)
+class Laplace(Approximation, PointEstimate):
+    """Independent draws of the normal distribution at the mode, corrected where that is possible."""
 
     def check(self, problem: Problem) -> None:
         """Refuse what has no curvature of reasonable size."""
@@ -84,41 +59,25 @@ class Laplace(PointEstimate):
     ) -> Calls:
         """As `run`, by whoever makes the calls."""
         clock = Clock()
-        start_key, draw_key, resample_key, evaluation_key = jax.random.split(key, 4)
+        start_key, draw_key, *keys = jax.random.split(key, 4)
         now = yield from resumable(OptimiserLoop(self, problem, start_key, listener), checkpointer)
         best = _best(now)
         mode = jax.tree.map(lambda a: np.asarray(a)[best], now.states.z)
         curvature = inspect(self, problem, mode)
         spectrum = self._spectrum(curvature)
         clock.lap("optimisation")
-        z, log_p, log_q = yield from self._drawn(problem, mode, spectrum, draw_key)
+        proposals = yield from self._drawn(problem, mode, spectrum, draw_key)
         clock.lap("sampling")
         optimisation, status = judge(self.tolerance, now.states, curvature, best)
         optimisation.attrs |= {"began": now.began, "classes": int(are_classes(problem))}
+        tree = corrected(problem, proposals, self.name, (keys[0], keys[1]))
+        tree["optimisation"] = xr.DataTree(optimisation)
         height = float(np.asarray(now.states.objective)[best]) - _log_top(spectrum)
-        weights = importance.weigh(log_p - log_q)
-        weighed = importance.table(weights, log_p, log_q)
-        weighed.attrs["log_evidence_laplace"] = math.nan if problem.improper else height
-        chosen = _chosen(weighed, resample_key)
-        tree = _evaluated(problem, z, weighed, chosen, evaluation_key)
-        tree["optimisation"], tree[importance.GROUP] = xr.DataTree(optimisation), xr.DataTree(weighed)
-        if weights.usable and not problem.improper:
-            evidence.merged(tree, {self.name: (weights.log_mean, weights.error)})
+        tree[importance.GROUP].attrs["log_evidence_laplace"] = math.nan if problem.improper else height
         clock.lap("evaluation")
         gradients = int(np.sum(np.asarray(now.states.evaluations)))
-        return Result(
-            tree=tree,
-            status=status,
-            cost=Cost(clock.seconds, gradients, gradients + self.draws, clock.programs),
-            method=self.name,
-            kind=Kind.INDEPENDENT,
-            sampled=problem.judged,
-            observed=problem.informative,
-            unread=problem.unread,
-            improper=problem.improper,
-            statistics=("log_p", "log_q"),
-            history=tuple(now.history),
-        )
+        counts = gradients, gradients + self.draws
+        return independent(self, problem, tree, clock, counts, tuple(now.history), status)
 
     def _spectrum(self, curvature: Curvature) -> Spectrum:
         """The curvature's directions, in double precision; what is on the boundary counts as flat.
@@ -133,14 +92,14 @@ class Laplace(PointEstimate):
         return decompose(curvature.information.astype(float), np.ones(len(curvature.information), bool))
 
     def _drawn(self, problem: Problem, mode: Values, spectrum: Spectrum, key: PRNGKeyArray) -> Any:
-        """Draws by site, unconstrained, and both log densities of each; log q is NaN where the curvature gives none."""
+        """Draws of the normal distribution; log q is NaN where the curvature gives none."""
         parts = []
-        for first in range(0, self.draws, _BATCH):
-            numbers = np.arange(first, first + _BATCH)
+        for first in range(0, self.draws, BATCH):
+            numbers = np.arange(first, first + BATCH)
             part = yield Call(_some, self, problem.bound, mode, spectrum.root, key, numbers)
             parts.append(jax.tree.map(np.asarray, part))
         z, log_p, squares = jax.tree.map(lambda *some: np.concatenate(some)[: self.draws], *parts)
-        return z, log_p.astype(float), _log_top(spectrum) - squares.astype(float) / 2
+        return Proposals(z, log_p.astype(float), _log_top(spectrum) - squares.astype(float) / 2)
 
 
 def _best(now: OptimiserState) -> int:
@@ -175,26 +134,3 @@ def _some(
         return z, method.log_density(program, z), jnp.sum(step**2)
 
     return jax.vmap(one)(numbers)
-
-
-def _chosen(weighed: xr.Dataset, key: PRNGKeyArray) -> Int[np.ndarray, "draw"]:
-    """The numbers of the draws that are kept: resampled by their weights where that helps, else all in order."""
-    if not weighed.attrs["resampled"]:
-        return np.arange(weighed.sizes["proposal"])
-    weights = np.exp(weighed["log_weight"].to_numpy())
-    return importance.resample(weights, float(jax.random.uniform(key)))[0]
-
-
-def _evaluated(
-    problem: Problem, z: Values, weighed: xr.Dataset, chosen: Int[np.ndarray, "draw"], key: PRNGKeyArray
-) -> xr.DataTree:
-    """All that is derived from the draws that are kept, as a tree."""
-    evaluation = Evaluation(problem, key)
-    groups = evaluation({name: values[chosen][None] for name, values in z.items()})
-    statistics = {name: weighed[name].to_numpy()[chosen][None] for name in ("log_p", "log_q")}
-    tree = assemble(problem, groups | {"sample_stats": statistics}, evaluation.missing)
-    if problem.improper:
-        names = ", ".join(problem.improper)
-        reason = f"There is no log evidence: the prior of {names} is improper, and has no normalising constant."
-        tree.attrs["missing"] = json.dumps({**json.loads(tree.attrs.get("missing", "{}")), "log_evidence": reason})
-    return tree
