@@ -127,7 +127,7 @@ def test_few_particles_for_a_hard_path_fail(infer):
 
 
 @pytest.mark.parametrize("function", [ball_and_spike, shell_and_spike])
-def test_a_spike_that_no_particle_found_fails(function, infer):
+def test_a_spike_that_is_missed_by_two_nats_fails(function, infer):
     """The spike has most of the mass: without it the evidence is at least 2 nats low."""
     known = 26.0 - 0.5 * DIM * np.log(1 + 1 / WIDTH**2)
     result = infer(of_program(function, [0.0]), "smc", particles=300, repeats=4)
@@ -135,7 +135,8 @@ def test_a_spike_that_no_particle_found_fails(function, infer):
     value += 0.5 * np.log(2 * np.pi)
     assert value < known - 2
     assert error < 0.3
-    assert statuses(result)["peak"] == "failed"
+    verdicts = statuses(result)
+    assert "failed" in {verdicts["peak"], verdicts["repeats"]}
 
 
 def test_a_single_repeat_is_never_passed(infer):
