@@ -70,6 +70,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_importance", "importance ESS", "independent draws", "higher", kinds=_INDEPENDENT),
         Metric("elbo", "ELBO", "of the best start", "higher", "nats", 2, kinds=_INDEPENDENT),
         Metric("repeats", "repeats", "independent populations", kinds=_WEIGHTED),
+        Metric("exchange_rate", "exchange rate", "between neighbouring temperatures", "higher", digits=2, kinds=()),
         Metric("inverse_temperature", "inverse temperature", "1 at the posterior", digits=4, kinds=()),
         # p(data)
         Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_DRAWS, needs="evidence"),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
-from credo.inference.evidence import table
+from credo.inference.evidence.repeats import of_repeats
 from credo.inference.kind import Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
@@ -27,15 +27,14 @@ class Peak:
 
     threshold: Positive
 
-    of: ClassVar[Of] = of(groups=("peak/mass",))
+    of: ClassVar[Of] = of(groups=("peak/mass", "repeats/log_evidence"))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge all that goes from the prior to the posterior; nothing is asked where the peak has no mass."""
-        ways = table.found(result.tree)
         peak = {str(name): float(value) for name, value in group(result, "peak").data_vars.items()}
-        if not ways or math.isnan(peak["mass"]):
+        if math.isnan(peak["mass"]):
             return None
-        log_evidence = next(iter(ways.values()))[0]
+        log_evidence = of_repeats(group(result, "repeats")["log_evidence"].to_numpy())[0]
         above = peak["height"] - peak["seen"] - peak["expected"]
         excess = peak["mass"] - log_evidence
         if above <= UNSEEN or excess <= self.threshold:

@@ -77,6 +77,9 @@ class Result:
             `smc` have `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that
             stays effective, `acceptance` and `transitions` of the moves; dim `repeat`: `founders`, the effective number
             of draws of the prior from which they descend).
+            Those of `tempering` have `rungs` (dim `rung`: `beta`; dim `pair` of neighbours: `exchange`, the mean
+            acceptance probability; dim `chain`: `trips`, the states that came from the prior), and a chain as a
+            `repeat`.
             `peak` (scalars; see `inference.smc.peak`): `height`, `mass`, `seen` and `expected` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.

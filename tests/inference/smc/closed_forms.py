@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpyro.distributions as dist
+import pytest
 import xarray as xr
 
 from credo.models import priors
@@ -45,3 +46,10 @@ PROBLEMS = {
 def exact(found):
     """Log p(data) of the reference."""
     return found.get("log_evidence", found.get("log_evidence_sequence"))
+
+
+def each(names):
+    """The first two and the last among the quick tests, the others among the slow ones."""
+    names = list(names)
+    quick = {*names[:2], names[-1]}
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]

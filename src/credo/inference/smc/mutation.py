@@ -74,27 +74,41 @@ def mutate(
     """
     count, dim = start.z.shape
     chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
-    propose = partial(_hmc if kernel == "hmc" else _random_walk, program, beta, root)
+    count, dim = start.z.shape
+    chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
 
     def goes_on(now: Mutated) -> Bool[Array, ""]:
         return (now.transitions < most) & (_memory(start, now) > _REMEMBERED + chance)
 
-    def transition(now: Mutated) -> Mutated:
-        propose_key, accept_key = jax.random.split(jax.random.fold_in(key, now.transitions))
-        z, there, log_ratio, evaluations = propose(now, propose_key)
-        rate = jnp.where(jnp.isnan(log_ratio), 0.0, jnp.exp(jnp.minimum(log_ratio, 0.0)))
-        yes = jax.random.uniform(accept_key, rate.shape, rate.dtype) < rate
-        acceptance = jnp.mean(rate)
-        return Mutated(
-            jnp.where(yes[:, None], z, now.z),
-            jax.tree.map(partial(jnp.where, yes), there, now.densities),
-            now.step * jnp.exp(acceptance - _TARGET[kernel]),
-            acceptance,
-            now.transitions + 1,
-            now.evaluations + evaluations,
-        )
+    def move(now: Mutated) -> Mutated:
+        return transition(kernel, program, beta, root, now, jax.random.fold_in(key, now.transitions))
 
-    return lax.while_loop(goes_on, transition, start)
+    return lax.while_loop(goes_on, move, start)
+
+
+def transition(
+    kernel: str,
+    program: Program,
+    beta: Float[Array, ""],
+    root: Float[Array, "dim dim"],
+    now: Mutated,
+    key: PRNGKeyArray,
+) -> Mutated:
+    """Move all particles once; the arguments are those of `mutate`."""
+    propose_key, accept_key = jax.random.split(key)
+    propose = _hmc if kernel == "hmc" else _random_walk
+    z, there, log_ratio, evaluations = propose(program, beta, root, now, propose_key)
+    rate = jnp.where(jnp.isnan(log_ratio), 0.0, jnp.exp(jnp.minimum(log_ratio, 0.0)))
+    yes = jax.random.uniform(accept_key, rate.shape, rate.dtype) < rate
+    acceptance = jnp.mean(rate)
+    return Mutated(
+        jnp.where(yes[:, None], z, now.z),
+        jax.tree.map(partial(jnp.where, yes), there, now.densities),
+        now.step * jnp.exp(acceptance - _TARGET[kernel]),
+        acceptance,
+        now.transitions + 1,
+        now.evaluations + evaluations,
+    )
 
 
 def _memory(before: Mutated, now: Mutated) -> Float[Array, ""]:

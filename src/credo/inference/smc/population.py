@@ -63,10 +63,14 @@ def spread(z: Float[Array, "particle dim"], log_weight: Float[Array, "particle"]
     weight = jax.nn.softmax(log_weight)
     centred = z - weight @ z
     covariance = (weight[:, None] * centred).T @ centred
+    return root_of(covariance, effective(log_weight))
+
+
+def root_of(covariance: Float[Array, "dim dim"], count: Float[Array, ""]) -> Float[Array, "dim dim"]:
+    """A root of a covariance of so many independent points; see `spread`."""
     variance = jnp.maximum(jnp.diag(covariance), _LEAST_VARIANCE)
-    trust = effective(log_weight) / (effective(log_weight) + z.shape[1])
-    shrunk = trust * covariance + (1 - trust) * jnp.diag(variance)
-    root = jnp.linalg.cholesky(shrunk)
+    trust = count / (count + len(variance))
+    root = jnp.linalg.cholesky(trust * covariance + (1 - trust) * jnp.diag(variance))
     return jnp.where(jnp.isfinite(root).all(), root, jnp.diag(jnp.sqrt(variance)))
 
 

@@ -5,17 +5,13 @@ are weighted, resampled and moved. Independent repeats judge each other: their s
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jax import Array, lax
-from jax.scipy.special import logsumexp
-from jaxtyping import Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Float, PRNGKeyArray
 
 from credo import memory
 from credo.config.naming import Named
@@ -23,63 +19,22 @@ from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
 from credo.inference.calls import Call, Calls, alone
 from credo.inference.clock import Clock
-from credo.inference.density import Program, require_density
+from credo.inference.density import require_density
 from credo.inference.evaluate import evaluate
 from credo.inference.evidence import table as evidence
 from credo.inference.evidence.repeats import of_repeats
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
-from credo.inference.smc.mutation import WORDS, Mutated, mutate
-from credo.inference.smc.path import Densities, by_site, densities, flat, require_path
+from credo.inference.smc.mutation import WORDS
+from credo.inference.smc.particles import Population, Rung, advance, answer, start
+from credo.inference.smc.path import require_path
 from credo.inference.smc.peak import GROUP as PEAK
 from credo.inference.smc.peak import peak
-from credo.inference.smc.population import effective, founders, next_beta, resampled, spread
+from credo.inference.smc.population import founders
 from credo.inference.state import packed, unpacked
-from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.ranges import Between, Count, Several, Steps
-
-_FIRST_STEP = 0.5
-"""The step size at the first temperature, in the metric of the particles."""
-
-
-class Population(NamedTuple):
-    """All that one repeat is between two temperatures.
-
-    - **z** - the particles, unconstrained.
-    - **densities** - of each.
-    - **beta** - the inverse temperature: 0 at the prior, 1 at the posterior.
-    - **log_evidence** - of the path so far.
-    - **ancestor** - of each particle, the number of the draw of the prior from which it descends.
-    - **step** - the step size of the moves.
-    - **evaluations** - of the density so far, per particle.
-    - **key** - for what is to come.
-    """
-
-    z: Float[Array, "particle dim"]
-    densities: Densities
-    beta: Float[Array, ""]
-    log_evidence: Float[Array, ""]
-    ancestor: Int[Array, "particle"]
-    step: Float[Array, ""]
-    evaluations: Int[Array, ""]
-    key: PRNGKeyArray
-
-
-class Rung(NamedTuple):
-    """What is reported of one temperature of one repeat.
-
-    - **beta** - the inverse temperature.
-    - **effective** - the share of the particles that is effective before they are resampled.
-    - **acceptance** - the mean acceptance probability of the last move.
-    - **transitions** - how many moves were made.
-    """
-
-    beta: Float[Array, "..."]
-    effective: Float[Array, "..."]
-    acceptance: Float[Array, "..."]
-    transitions: Int[Array, "..."]
 
 
 class Smc(Named, eqx.Module):
@@ -134,7 +89,7 @@ class Smc(Named, eqx.Module):
         clock = Clock()
         path_key, evaluation_key = jax.random.split(key)
         now = yield from resumable(SmcLoop(self, problem, path_key, listener), checkpointer)
-        z, stats = yield Call(_answer, problem.bound, now.populations)
+        z, stats = yield Call(answer, problem.bound, now.populations)
         clock.lap("sampling")
         highest = yield from peak(problem.bound, now.populations.z, stats["lp"])
         draws, stats = jax.tree.map(np.asarray, (z, stats))
@@ -190,7 +145,7 @@ class SmcLoop(Loop[SmcState]):
 
     def __init__(self, method: Smc, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
-        self._begin = Call(_start, method, problem.bound, jax.random.split(key, method.repeats))
+        self._begin = Call(start, method, problem.bound, jax.random.split(key, method.repeats))
 
     def begin(self) -> Generator[Call, Any, SmcState]:
         """Draws of the prior.
@@ -219,7 +174,7 @@ class SmcLoop(Loop[SmcState]):
         """The next temperature."""
         if (now.betas >= 1).all():
             return None
-        return Call(_advance, self.method, self.problem.bound, now.populations)
+        return Call(advance, self.method, self.problem.bound, now.populations)
 
     def after(self, now: SmcState, answer: tuple[Population, Rung]) -> SmcState:
         """The state at that temperature.
@@ -253,64 +208,6 @@ class SmcLoop(Loop[SmcState]):
     def _report(self, entry: Mapping[str, Any]) -> None:
         numbers = {name: entry[name] for name in ("inverse_temperature", "acceptance_rate")}
         self.listener.progress("tempering", entry["done"], entry["total"], numbers)
-
-
-@jax.jit
-def _start(method: Smc, program: BoundModel, keys: Shaped[Array, "repeat ..."]) -> Population:
-    """Every repeat's own draws of the prior."""
-
-    def start(key: PRNGKeyArray) -> Population:
-        key, own = jax.random.split(key)
-        z = jax.vmap(partial(flat, program))(jax.random.split(own, method.particles))
-        finite = jnp.isfinite(z).all(-1)
-        z = jnp.where(finite[:, None], z, 0.0)
-        found = jax.vmap(partial(densities, program))(z)
-        found = found._replace(log_likelihood=jnp.where(finite, found.log_likelihood, -jnp.inf))
-        zero = jnp.zeros((), z.dtype)
-        number = jnp.arange(method.particles)
-        return Population(z, found, zero, zero, number, zero + _FIRST_STEP, jnp.ones((), int), key)
-
-    return lax.map(start, keys)
-
-
-@jax.jit
-def _advance(method: Smc, program: BoundModel, populations: Population) -> tuple[Population, Rung]:
-    """One temperature of every repeat; one that is at the posterior stays."""
-
-    def stay(now: Population) -> tuple[Population, Rung]:
-        nothing = jnp.full_like(now.beta, jnp.nan)
-        return now, Rung(nothing, nothing, nothing, jnp.zeros((), int))
-
-    def advance(now: Population) -> tuple[Population, Rung]:
-        return lax.cond(now.beta >= 1, stay, partial(_tempered, method, program), now)
-
-    return lax.map(advance, populations)
-
-
-def _tempered(method: Smc, program: Program, now: Population) -> tuple[Population, Rung]:
-    """One temperature of one repeat."""
-    key, resample_key, mutate_key = jax.random.split(now.key, 3)
-    count = method.particles
-    beta = next_beta(now.densities.log_likelihood, now.beta, jnp.asarray(method.ess))
-    log_weight = (beta - now.beta) * now.densities.log_likelihood
-    chosen = resampled(log_weight, resample_key)
-    here: tuple[Array, Densities] = jax.tree.map(lambda a: a[chosen], (now.z, now.densities))
-    zero = jnp.zeros_like(beta)
-    begin = Mutated(*here, now.step, zero, jnp.zeros((), int), now.evaluations)
-    root = spread(now.z, log_weight)
-    moved = mutate(method.mutation, program, beta, begin, root, method.transitions, mutate_key)
-    log_evidence = now.log_evidence + logsumexp(log_weight) - jnp.log(jnp.asarray(count, beta.dtype))
-    then = Population(
-        moved.z, moved.densities, beta, log_evidence, now.ancestor[chosen], moved.step, moved.evaluations, key
-    )
-    return then, Rung(beta, effective(log_weight) / count, moved.acceptance, moved.transitions)
-
-
-@jax.jit
-def _answer(program: BoundModel, populations: Population) -> tuple[Any, dict[str, Float[Array, "repeat particle"]]]:
-    """The particles by site, and the log joint density of each."""
-    lp = populations.densities.log_prior + populations.densities.log_likelihood
-    return jax.vmap(jax.vmap(partial(by_site, program)))(populations.z), {"lp": lp}
 
 
 def _table(now: SmcState) -> xr.Dataset:
