@@ -119,3 +119,29 @@ def test_what_cannot_be_is_refused_at_once(words, sentence, tmp_path):
 def test_a_ladder_has_a_rung():
     with pytest.raises(ConfigError, match="rungs: expected at least one method"):
         Auto(rungs={"nuts": None}, checks={})
+
+
+TWO_MODES = """
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+
+
+def model(y):
+    x = numpyro.sample("x", dist.Uniform(-20, 20))
+    numpyro.sample("y", dist.Normal(jnp.abs(x), 0.1), obs=y)
+"""
+
+
+def test_where_chains_disagree_there_is_a_ladder_of_temperatures(tmp_path):
+    (tmp_path / "mine.py").write_text(TWO_MODES)
+    words = ("data=inline", "data.values=[10.0]", "model=program", "model.function=mine:model", "inference=auto", *FEW)
+    said = credo(*words, *QUIET, cwd=tmp_path)
+    found = next(
+        check["advice"]
+        for check in json.loads((tmp_path / "run" / "verdict.json").read_text())["checks"]
+        if check["name"] == "climb"
+    )
+    assert said.code == 0
+    assert "The answer is that of tempering" in found
+    assert "r_hat" in found

@@ -21,6 +21,7 @@ from credo.diagnostics.base import Verdict
 from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener, Snapshot
+from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result
 from credo.models.problem import Problem
 
@@ -81,7 +82,7 @@ class Auto(Named, eqx.Module):
             verdict = verdicts.judge(self.checks, result, summarise(result))
             answers.append(result)
             climbed.append((word, verdict.status, _reason(verdict)))
-            if verdict.status == "passed" or not _climbs(verdict):
+            if verdict.status == "passed" or not _climbs(result, verdict):
                 break
         if not answers:
             raise RunError(f"inference=auto found no answer: {'; '.join(why for _, _, why in climbed)}")
@@ -120,10 +121,10 @@ def _refusal(method: Inference, problem: Problem) -> ConfigError | None:
     return None
 
 
-def _climbs(verdict: Verdict) -> bool:
-    """Whether another rung could do better: not where what is wrong is the model, whatever the method."""
+def _climbs(result: Result, verdict: Verdict) -> bool:
+    """Whether the next rung could do better: beyond chains only where these disagree, as they do between modes."""
     wrong = {check.name for check in verdict.checks if check.status in ("failed", "not checked") and check.decides}
-    return bool(wrong - {"observed"})
+    return "r_hat" in wrong if result.kind is Kind.CHAINS else bool(wrong - {"observed"})
 
 
 def _reason(verdict: Verdict) -> str:
