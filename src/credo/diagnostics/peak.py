@@ -1,4 +1,4 @@
-"""Is there a peak that no draw has seen, with more mass than all that was found?"""
+"""Is there a peak near which few draws are, with more mass than all that was found?"""
 
 import math
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from credo.inference.kind import Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
 
-UNSEEN = 3.0
-"""Nats by which a peak is further above all draws than chance explains."""
+SEEN = 0.5
+"""The share of the draws near a peak from which on it was not missed, however Laplace's approximation errs."""
 
 
 @dataclass(frozen=True)
 class Peak:
-    """By how much the mass of an unseen peak exceeds the evidence, in nats; 0 where the peak was seen.
+    """By how much the mass of a peak exceeds the evidence, in nats; 0 where most draws are near it.
 
     Attributes:
         threshold: the largest excess that passes.
@@ -35,14 +35,13 @@ class Peak:
         if math.isnan(peak["mass"]):
             return None
         log_evidence = of_repeats(group(result, "repeats")["log_evidence"].to_numpy())[0]
-        above = peak["height"] - peak["seen"] - peak["expected"]
         excess = peak["mass"] - log_evidence
-        if above <= UNSEEN or excess <= self.threshold:
+        if peak["near"] >= SEEN or excess <= self.threshold:
             seen = "A climb from the draws finds no peak with more mass than was found."
-            return Check("peak", "passed", max(excess, 0.0) if above > UNSEEN else 0.0, self.threshold, seen)
+            return Check("peak", "passed", max(excess, 0.0) if peak["near"] < SEEN else 0.0, self.threshold, seen)
         advice = (
-            f"A climb from the draws finds a peak of the density that no draw has seen, {above:.3g} nats above all of "
-            f"them. By Laplace's approximation it has {excess:.3g} nats more than the log evidence that was found: "
-            "most of the posterior was missed. Narrow the priors, or use inference=nuts from inference.start=map."
+            f"A climb from the draws finds a peak of the density near which only {peak['near']:.1%} of them are. By "
+            f"Laplace's approximation it has {excess:.3g} nats more than the log evidence that was found: most of the "
+            "posterior was missed. Narrow the priors, or use inference=nuts from inference.start=map."
         )
         return Check("peak", "failed", excess, self.threshold, advice)
