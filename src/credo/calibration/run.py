@@ -1,11 +1,12 @@
 """One calibration, from what was asked to a verdict: the whole story on one screen."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from credo.calibration import files, page
+from credo.calibration import files
 from credo.calibration.fits import fits, judge
 from credo.calibration.settings import Settings
 from credo.calibration.simulator import Simulator, require_ranks
@@ -19,6 +20,7 @@ from credo.experiment.earlier import Outcome
 from credo.experiment.prepare import Prepared, prepare
 from credo.experiment.recording import running
 from credo.experiment.request import Request
+from credo.report.run.none import NoReport
 from credo.report.terminal import run as terminal
 from credo.report.terminal.progress import Progress
 from credo.report.terminal.screen import Screen
@@ -43,7 +45,7 @@ def run(request: Request) -> Outcome:
         rows = _ranks(prepared, settings)
         found = judge(rows)
         files.write_verdict(request.folder, found, prepared.record.provenance)
-        place = page.write(request.folder, prepared.record, found, rows)
+        place = None if isinstance(prepared.parts.report, NoReport) else _page(prepared, found, rows)
         if not found.replications:
             raise RunError(f"{found.sentence} The first: {rows['reason'].iloc[0]}")
         signature.complete(request.folder, own=request.is_own)
@@ -71,6 +73,12 @@ def _ranks(prepared: Prepared, settings: Settings) -> pd.DataFrame:
             if number % settings.save == 0 or number == total:
                 files.write_ranks(folder, pd.concat(parts, ignore_index=True))
     return files.ranks(folder)
+
+
+def _page(prepared: Prepared, found: Calibrated, rows: pd.DataFrame) -> Path:
+    from credo.calibration import page  # takes time to load
+
+    return page.write(prepared.request.folder, prepared.record, found, rows)
 
 
 def _metrics(found: Calibrated) -> dict[str, float]:
