@@ -27,12 +27,21 @@ def ranks(folder: Path) -> pd.DataFrame:
     if not file.exists():
         return pd.DataFrame(columns=list(COLUMNS))
     try:
-        found = pd.read_csv(file, float_precision="round_trip", dtype={"scalar": object, "reason": object})
+        found = pd.read_csv(file, dtype=str, keep_default_na=False)  # numbers by Python, which reads what it wrote
+        if tuple(found.columns) == COLUMNS:
+            found = _typed(found)
     except ValueError as error:
         raise ConfigError(f"{file}: expected the ranks of a calibration, but it is damaged; calibrate anew") from error
     if tuple(found.columns) != COLUMNS:
         raise ConfigError(f"{file}: expected the columns {', '.join(COLUMNS)}, but it has others; calibrate anew")
     return found
+
+
+def _typed(words: pd.DataFrame) -> pd.DataFrame:
+    numbers = {name: [float(word or "nan") for word in words[name]] for name in ("rank", "z")}
+    counts = {name: words[name].astype(int) for name in ("replication", "kept")}
+    texts = {name: words[name].astype(object).where(words[name] != "", None) for name in ("scalar", "reason")}
+    return pd.DataFrame(numbers | counts | texts)[list(COLUMNS)]
 
 
 def write_ranks(folder: Path, rows: pd.DataFrame) -> None:
