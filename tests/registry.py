@@ -2,6 +2,7 @@
 
 import copy
 import shlex
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -85,14 +86,19 @@ def small(name: str, *overrides: str) -> tuple[str, ...]:
     """What makes the part of a group short or small, such as `inference.draws=10`, where the overrides choose it."""
     if not (part := compose(*overrides).get(name)):
         return ()
-    found = []
-    for key, value in cast("dict[str, Any]", OmegaConf.to_container(part)).items():
+    return tuple(_shorter(name, cast("dict[str, Any]", OmegaConf.to_container(part))))
+
+
+def _shorter(above: str, settings: dict[str, Any]) -> Iterator[str]:
+    for key, value in settings.items():
         most = ENOUGH.get(key, 10)
         if type(value) is int and value > most:
-            found.append(f"{name}.{key}={most}")
+            yield f"{above}.{key}={most}"
         elif isinstance(value, list) and any(type(one) is int and one > most for one in value):
-            found.append(f"{name}.{key}={[min(one, most) for one in value]}".replace(" ", ""))
-    return tuple(found)
+            yield f"{above}.{key}={[min(one, most) for one in value]}".replace(" ", "")
+        elif isinstance(value, dict) and key == "rungs":
+            for word, part in value.items():
+                yield from _shorter(f"{above}.{key}.{word}", part)
 
 
 def few(method: str) -> tuple[str, ...]:

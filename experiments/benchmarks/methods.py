@@ -60,7 +60,7 @@ EVIDENCE = {
 """Log p(data), with all constants, where it is known."""
 
 POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD)
-METHODS = ("laplace", "nuts")
+METHODS = ("laplace", "pathfinder", "vi", "nuts")
 """Those of the table; any other of `conf/inference` can be named."""
 
 

@@ -96,12 +96,15 @@ def test_an_mlflow_model(folder: Path) -> None:
         ("a,c\n1,2\n", "the table has no column 'b'; the model was trained on a, b"),
         ("a,b,c\n1,2,3\n1,x,3\n", "column 'b' has no finite number in row 2; correct or remove it"),
         ("a,b\n1,2\n", "the table has no column 'c'; the model was trained on c"),
+        ("a,b,b,c\n1,2,2,3\n", "predict: there are two columns 'b' in {file}; rename one"),
+        ("", "predict: {file} is empty; expected values in it"),
     ],
 )
 def test_rows_that_cannot_be_predicted(rows: str, sentence: str, folder: Path) -> None:
     (folder / "new.csv").write_text(rows)
     said = credo("predict", "run", "new.csv", cwd=folder)
-    assert (said.code, said.out, said.err) == (2, "", f"credo: {sentence}\n")
+    expected = sentence.format(file=folder / "new.csv")
+    assert (said.code, said.out, said.err) == (2, "", f"credo: {expected}\n")
 
 
 def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> None:

@@ -150,6 +150,18 @@ def good_approximation(seed: int = 0, draws: int = 1000) -> Result:
     return replace(point, kind=Kind.INDEPENDENT)
 
 
+def good_mixture() -> Result:
+    """The same with an approximation per start."""
+    result = replace(good_approximation(), method="pathfinder")
+    del result.tree["optimisation"]
+    columns = {"elbo": [-3.0, -3.1], "reached": [1.0, 1.0], "kept": [4.0, 5.0]}
+    each = {name: ("start", values) for name, values in columns.items()}
+    result.tree["approximations"] = xr.DataTree(xr.Dataset(each, attrs={"alone": 0.0}))
+    moves = {name: (("moment", "scalar"), [[size], [size]]) for name, size in (("drift", 0.05), ("error", 0.06))}
+    result.tree["drift"] = xr.DataTree(xr.Dataset(moves, {"moment": ["mean", "square"]}))
+    return result
+
+
 def good_network(seed: int = 0, rows: int = 400) -> Result:
     """A trained network of two components, about which there is nothing to complain."""
     rng = np.random.default_rng(seed)

@@ -21,6 +21,7 @@ from .conftest import (
     good_critic,
     good_draws,
     good_energy,
+    good_mixture,
     good_network,
     good_point,
 )
@@ -43,6 +44,7 @@ def only(result, *groups):
         good_draws(draws=2),
         good_point(),
         good_approximation(),
+        good_mixture(),
         good_network(),
         good_energy(),
         good_critic(),
@@ -62,6 +64,7 @@ def test_every_check_is_asked_of_some_kind(checks, name):
             good_draws(),
             good_point(),
             good_approximation(),
+            good_mixture(),
             good_network(),
             good_energy(),
             good_critic(),

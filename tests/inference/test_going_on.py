@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from credo.errors import ConfigError
+from credo.experiment.parts import make_inference
 from credo.inference.base import Inference, Snapshot
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
@@ -30,12 +31,22 @@ def problem() -> Problem:
 def chosen(request: pytest.FixtureRequest, problem: Problem, method: Callable[..., Inference]) -> Inference:
     """A method of few steps and many blocks."""
     known = compose(f"inference={request.param}").inference
+    if "rungs" in known:
+        return ladder(request.param)
     made = method(request.param, **{key: value for key, value in (CHAINS | POINTS | PARTICLES).items() if key in known})
     try:
         made.check(problem)
     except ConfigError as error:
         pytest.skip(str(error))  # it is of other models
     return made
+
+
+def ladder(word: str) -> Inference:
+    """The method of several methods with two of them, the first of which does not pass."""
+    short = {"nuts": CHAINS, "laplace": {"starts": 3, "draws": 100}}
+    few = [f"inference.rungs.{rung}.{key}={value}" for rung, own in short.items() for key, value in own.items()]
+    others = [f"~inference.rungs.{rung}" for rung in compose(f"inference={word}").inference.rungs if rung not in short]
+    return make_inference(compose(f"inference={word}", *few, *others))
 
 
 def test_a_run_taken_up_again_has_the_same_bits(chosen: Inference, problem: Problem) -> None:

@@ -87,6 +87,26 @@ def first(problem: Problem, infer: Infer, word: str, **settings: Any) -> dict[st
 
 
 @pytest.mark.parametrize("word", ["nuts", "mh"])
+def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, problem: Problem, infer: Infer) -> None:
+    """Loc has the mean 50.0 and the standard deviation 0.1 by its prior, and hardly another by three rows."""
+    starts = first(problem, infer, word, chains=6, start="pathfinder")
+    assert (np.abs(starts["loc"] - 50) < 0.6).all()
+    assert (starts["sigma"] > 0.3).all()
+    assert len(set(starts["loc"])) == len(set(starts["sigma"])) == 6
+
+
+def test_pathfinder_is_refused_where_discrete_latents_are_moved(method: Any, own: Callable[..., Problem]) -> None:
+    def function(y: Any) -> None:
+        which = numpyro.sample("which", dist.Bernoulli(0.5))
+        loc = numpyro.sample("loc", dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(loc + which, 1.0), obs=y)
+
+    with pytest.raises(ConfigError, match=r"^inference\.start: pathfinder .* use inference\.start=auto$"):
+        method("mh", start="pathfinder").check(own(function, y=1.0))
+    method("nuts", start="pathfinder").check(own(function, y=1.0))
+
+
+@pytest.mark.parametrize("word", ["nuts", "mh"])
 def test_every_second_chain_begins_by_the_prior(word: str, problem: Problem, infer: Infer) -> None:
     """The others begin where they would have begun by jitter, to the bit."""
     mixed, jitter = (first(problem, infer, word, chains=6, start=how) for how in ("auto", "jitter"))
@@ -187,7 +207,10 @@ def test_chains_begin_there(word: str, problem: Problem, infer: Infer) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"start": "here"}, r"^inference\.start: expected one of auto, jitter, prior, map, values, but got 'here'"),
+        (
+            {"start": "here"},
+            r"^inference\.start: expected one of auto, jitter, prior, map, pathfinder, values, but got 'here'",
+        ),
         (
             {"start_values": {"loc": 1.0}},
             r"^inference\.start_values: they are read with start=values, but start is auto",

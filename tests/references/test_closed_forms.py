@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from credo.errors import ConfigError
 from credo.inference.result import Result, Status
 from credo.models import priors
 from credo.models.bernoulli import Bernoulli
@@ -167,13 +168,17 @@ def test_a_mode_is_exact(name: str, word: str, reference: Read, infer: Callable[
     assert bool(result.tree["optimisation"]["converged"].all())
 
 
-# 147 comparisons: with new seeds, a false alarm once in 107 times.
+# 155 comparisons: with new seeds, a false alarm once in 100 times.
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS])
-@pytest.mark.parametrize("word", ["nuts", "mh", "barker"])
+@pytest.mark.parametrize("word", ["nuts", "mh", "barker", "mams"])
 def test_draws_have_the_exact_law(
     name: str, word: str, reference: Read, infer: Callable[..., Result], z_score: Callable[..., np.ndarray]
 ) -> None:
     known = FORMS[name](reference, name)
+    if word == "mams" and len(known.mean) < 2:
+        with pytest.raises(ConfigError, match="inference=mams moves with a speed that only turns"):
+            infer(known.problem, word)
+        return
     draws = infer(known.problem, word, seed=1, warmup=500, draws=2000).tree["posterior"]
     z = [z_score(draws[name], mean) for name, mean in known.mean.items()]
     z += [z_score(draws[name], sd, "sd") for name, sd in known.sd.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from credo.cli import saved_run
 from credo.cli.errors import misused
+from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.code import record
@@ -26,8 +27,11 @@ def run(arguments: Sequence[str]) -> int:
         )
     from credo.data.places import existing
 
-    file, folder = existing(words[1]), resume.folder(words[0])
-    table = exported.rows(folder, file)
+    folder = resume.folder(words[0])
+    try:
+        table = exported.rows(folder, existing(words[1]))
+    except ConfigError as error:  # of a file that no key names
+        raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
     prepare(folder, trusted=trusted)
     exported.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
     return 0

@@ -23,12 +23,14 @@ from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 from credo.networks.bayesian import is_improper
 
-WORDS = ("auto", "jitter", "prior", "map", "values")
+WORDS = ("auto", "jitter", "prior", "map", "pathfinder", "values")
 """How continuous latents begin: uniform on (-2, 2) in unconstrained space, as in Stan (`jitter`); drawn from the prior;
-at the end of an optimiser that began so, or of the training of networks (`map`); or at given values. There are up to
-100 tries for a finite density and gradient. `auto` is `map` for a model with networks. Otherwise every second chain
-begins by `jitter` and the others at the best of a hundred draws of the prior, so that they can disagree about what is
-far from zero; latents with an improper prior, and chains for which no draw will do, begin by `jitter`.
+at the end of an optimiser that began so, or of the training of networks (`map`); at a draw of the best normal
+distribution on the way there (`pathfinder`, half of whose paths begin by jitter and half by the prior); or at given
+values. There are up to 100 tries for a finite density and gradient. `auto` is `map` for a model with networks.
+Otherwise every second chain begins by `jitter` and the others at the best of a hundred draws of the prior, so that they
+can disagree about what is far from zero; latents with an improper prior, and chains for which no draw will do, begin by
+`jitter`.
 """
 
 _CLIMB = 500

@@ -174,6 +174,10 @@ def rows(folder: Path, file: Path) -> pd.DataFrame:
     written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
     written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
     with reading(file, "CSV"):
+        names = pd.read_csv(file, skipinitialspace=True, compression=None, header=None, nrows=1, dtype=str, **written)
+        twice = names.T[0].dropna().loc[lambda row: row.duplicated()]  # pandas would rename the second
+        if not twice.empty:
+            raise ConfigError(f"data.path: there are two columns {twice.iloc[0]!r} in {file}; rename one")
         return pd.read_csv(file, skipinitialspace=True, compression=None, **written)
 
 

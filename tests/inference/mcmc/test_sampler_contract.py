@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
@@ -18,10 +19,9 @@ from credo.inference.base import Inference
 from credo.inference.kind import Kind
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.result import Result, Status
-from credo.models import priors
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
-from credo.models.uniform import Uniform
+from credo.models.program import Program
 from registry import CONF, words
 
 Infer = Callable[..., Result]
@@ -44,6 +44,13 @@ KINDS = {
 def question(loc_scale: float = 2.0, y: np.ndarray = Y) -> Problem:
     prior = {"loc": dist.Normal(0.0, loc_scale), "sigma": dist.HalfNormal(3.0)}
     return Problem(Gaussian(prior, None, (0.0, 1.0)), xr.Dataset({"y": ("obs", y)}))
+
+
+def too_narrow(y: Any) -> None:
+    theta = numpyro.sample("theta", dist.Uniform(0.0, 1.0))
+    numpyro.sample("mu", dist.Normal(0.0, 1.0))
+    with numpyro.plate("obs", len(y)):
+        numpyro.sample("y", dist.Uniform(0.0, theta), obs=y)
 
 
 @pytest.fixture(scope="module", params=KERNELS)
@@ -209,7 +216,7 @@ def test_impossible_settings_are_named(word: str, setting: str, value: Any, meth
 
 def test_no_finite_start_is_one_sentence(word: str, infer: Infer) -> None:
     """A prior on (0, 1) cannot explain an observation of 2 under U(0, theta)."""
-    problem = Problem(Uniform({"theta": priors.uniform(0.0, 1.0)}), xr.Dataset({"y": ("obs", [0.5, 2.0])}))
+    problem = Problem(Program(f"{__name__}:too_narrow", {}), xr.Dataset({"y": ("obs", [0.5, 2.0])}))
     with pytest.raises(
         RunError,
         match=r"^no starting point .* y \(log density -inf\); y is to blame: check that the priors allow the data",

@@ -18,6 +18,7 @@ from credo.inference.mcmc.settings import MOST_SCALARS, Settings
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
 from credo.inference.start import Beginning, not_found
+from credo.inference.variational import paths
 from credo.models.problem import Problem
 
 _GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
@@ -130,7 +131,10 @@ class BlockLoop(Loop[ChainState]):
         )
 
     def _modes(self) -> Generator[Call, Any, Any]:
-        """Where the chains of a model with networks begin, if they begin at modes; else `None`."""
+        """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""
+        if self.settings.start == "pathfinder":
+            key = jax.random.fold_in(self.key, 2)
+            return (yield from paths.points(self.problem, key, self.settings.chains))
         training = self.problem.training
         if training is None or self.settings.start not in ("auto", "map"):
             return None

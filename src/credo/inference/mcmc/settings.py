@@ -50,7 +50,7 @@ class Settings(eqx.Module):
         chain_method: `sequential` runs the chains of one device one after another, `vectorized` in step; `auto` chooses
             what the kernel prefers on a CPU, and `vectorized` elsewhere.
         start: where continuous latents begin (see `start.WORDS`): `jitter`, `prior`, half of the chains each (`auto`),
-            `map` or `values`.
+            `map`, `pathfinder` or `values`.
         start_values: with `values`, latents by name, in their own space; others begin by jitter.
         stop: when to stop before all draws are made.
         moments: of the variables whose draws are not kept, keep means and variances by block.
@@ -119,10 +119,24 @@ class Settings(eqx.Module):
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
+        if self.start == "pathfinder":
+            self._require_paths(problem)
         scalars = sum(math.prod(site.shape) for site in problem.latents)
         memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         self._require_known(problem)
+
+    def _require_paths(self, problem: Problem) -> None:
+        """Raise `ConfigError` unless there is a density in continuous latents alone, of which there is a gradient."""
+        lacking = ""
+        if problem.training is not None:
+            lacking = "a posterior, and networks are trained"
+        elif any(not site.normalised for site in problem.named("observed")):
+            lacking = "the likelihood, but Z of this energy is intractable"
+        elif self.kernel.moves_discrete and any(site.discrete for site in problem.latents):
+            lacking = f"continuous latents alone, but inference={self.name} moves discrete ones, too"
+        if lacking:
+            raise ConfigError(f"inference.start: pathfinder needs {lacking}; use inference.start=auto")
 
     def _require_known(self, problem: Problem) -> None:
         """Raise `ConfigError` unless the model has the variables that are kept, and those are kept that are judged."""

@@ -27,9 +27,13 @@ class Fits(LogDensity, Protocol):
     """What is fitted, and how; see `vi`."""
 
     family: str
-    learning_rate: Any
     batch_size: int | None
     elbo_draws: int
+
+    @property
+    def rate(self) -> Any:
+        """The learning rate at first."""
+        ...
 
 
 class Fit(NamedTuple):
@@ -90,7 +94,7 @@ def advance(
     unravel = ravel_pytree(z)[1]
 
     def one(fit: Fit, rate: Array, anew: Array) -> tuple[Fit, Array]:
-        optimiser = optax.adam(rate * method.learning_rate)
+        optimiser = optax.adam(rate * method.rate)
 
         def step(_: Array, carry: tuple[Fit, Array]) -> tuple[Fit, Array]:
             fit, total = carry

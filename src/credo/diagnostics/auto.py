@@ -1,0 +1,154 @@
+"""A ladder of methods that climbs on evidence alone (`inference=auto`): the first whose own checks pass is the answer.
+
+Approximations come before chains, as they cost a hundredth. They are believed only where every check that would judge
+the answer passes, those included that ask whether starts in different places agree and whether chains that begin at the
+draws stay there; k alone is blind to modes that no start reached.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import xarray as xr
+from jaxtyping import PRNGKeyArray
+
+from credo.config.naming import Named
+from credo.diagnostics import verdict as verdicts
+from credo.diagnostics.base import Verdict
+from credo.diagnostics.summary import summarise
+from credo.errors import ConfigError, RunError
+from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener, Snapshot
+from credo.inference.result import Cost, Result
+from credo.models.problem import Problem
+
+GROUP = "climb"
+COLUMNS = ("rung", "verdict", "reason")
+"""The group of a result that says which rungs were climbed, and its columns, which are words."""
+
+
+class Auto(Named, eqx.Module):
+    """The ladder.
+
+    Attributes:
+        rungs: methods by their words, from the cheapest to the one that copes with most; `None` leaves one out.
+        checks: those by which a rung is judged, which are those of the verdict.
+    """
+
+    rungs: dict[str, Any]
+    checks: dict[str, Any]
+
+    def __check_init__(self) -> None:
+        if not any(self.rungs.values()):
+            raise ConfigError("rungs: expected at least one method, but there is none")
+
+    def check(self, problem: Problem) -> None:
+        """Refuse what no rung can do, and a climb without checks."""
+        if problem.training is not None:
+            raise ConfigError(
+                "inference=auto climbs from approximations to chains, but networks are trained; use inference=map"
+            )
+        if not self.checks:
+            raise ConfigError("inference=auto climbs by the checks, but diagnostics=none has none; use inference=nuts")
+        refused = [error for method in self._methods.values() if (error := _refusal(method, problem)) is not None]
+        if len(refused) == len(self._methods):
+            raise ConfigError(f"inference=auto has no rung for this model: {refused[-1]}")
+
+    @property
+    def _methods(self) -> Mapping[str, Inference]:
+        return {word: method for word, method in self.rungs.items() if method is not None}
+
+    def run(
+        self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
+    ) -> Result:
+        """Climb until the checks pass.
+
+        Raises:
+            RunError: no rung has an answer.
+        """
+        climbed: list[tuple[str, str, str]] = []
+        answers: list[Result] = []
+        for number, (word, method) in enumerate(self._methods.items()):
+            try:
+                method.check(problem)
+                rung = _Rung(checkpointer, word)
+                result = method.run(problem, jax.random.fold_in(key, number), listener, rung)
+            except (ConfigError, RunError) as error:
+                climbed.append((word, "not possible", str(error)))
+                continue
+            verdict = verdicts.judge(self.checks, result, summarise(result))
+            answers.append(result)
+            climbed.append((word, verdict.status, _reason(verdict)))
+            if verdict.status == "passed" or not _climbs(verdict):
+                break
+        if not answers:
+            raise RunError(f"inference=auto found no answer: {'; '.join(why for _, _, why in climbed)}")
+        return _of(answers, climbed)
+
+
+class _Rung:
+    """A run's checkpointer as one rung sees it: a snapshot of another rung is none of its own."""
+
+    def __init__(self, inner: Checkpointer, word: str) -> None:
+        self._inner, self._word = inner, word
+        self.is_due, self.spill = inner.is_due, inner.spill
+
+    def load(self) -> Snapshot | None:
+        """The snapshot, where this rung saved it."""
+        snapshot = self._inner.load()
+        return snapshot if snapshot is not None and snapshot.numbers.get(GROUP) == self._word else None
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Save a snapshot with the rung's word."""
+        self._inner.save(self._marked(snapshot))
+
+    def done(self, snapshot: Snapshot) -> None:
+        """Hear how the rung ended."""
+        self._inner.done(self._marked(snapshot))
+
+    def _marked(self, snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, numbers={**snapshot.numbers, GROUP: self._word})
+
+
+def _refusal(method: Inference, problem: Problem) -> ConfigError | None:
+    try:
+        method.check(problem)
+    except ConfigError as error:
+        return error
+    return None
+
+
+def _climbs(verdict: Verdict) -> bool:
+    """Whether another rung could do better: not where what is wrong is the model, whatever the method."""
+    wrong = {check.name for check in verdict.checks if check.status in ("failed", "not checked") and check.decides}
+    return bool(wrong - {"observed"})
+
+
+def _reason(verdict: Verdict) -> str:
+    """The checks that were not passed, with their numbers."""
+    wrong = [check for check in verdict.checks if check.status == "failed"]
+    wrong = wrong or [check for check in verdict.checks if check.status == "not checked" and check.decides]
+    return ", ".join(
+        f"{check.name} {check.value:.3g}" if check.value is not None and math.isfinite(check.value) else check.name
+        for check in wrong
+    )
+
+
+def _of(answers: list[Result], climbed: list[tuple[str, str, str]]) -> Result:
+    """The answer of the last rung that had one, as any before that passed would have been the last; the cost of all."""
+    result = answers[-1]
+    columns = zip(COLUMNS, zip(*climbed, strict=True), strict=True)
+    table = xr.Dataset({name: ("rung", list(values)) for name, values in columns})
+    table.attrs["answer"] = result.method
+    result.tree[GROUP] = xr.DataTree(table)
+    costs = [one.cost for one in answers]
+    phases = dict.fromkeys(phase for cost in costs for phase in cost.seconds)
+    cost = Cost(
+        {phase: sum(cost.seconds.get(phase, 0.0) for cost in costs) for phase in phases},
+        sum(cost.gradients for cost in costs),
+        sum(cost.density_evaluations for cost in costs),
+        sum(cost.programs for cost in costs),
+    )
+    return replace(result, cost=cost)

@@ -1,0 +1,121 @@
+"""The ladder of methods: it stops where the checks pass, and goes on to the same bits."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from console import credo
+from credo.diagnostics.auto import GROUP, Auto, _Rung
+from credo.errors import ConfigError, Interrupted
+from credo.experiment.parts import build
+from credo.inference.kind import Kind
+from registry import compose
+
+FEW = ("inference.rungs.nuts.warmup=200", "inference.rungs.nuts.draws=200", "inference.rungs.laplace.draws=500")
+QUIET = ("tracking=none", "report=none", "hydra.run.dir=run")
+
+
+def parts(*words):
+    return build(compose("inference=auto", *FEW, *words))
+
+
+def climbed(result):
+    table = result.tree[GROUP].to_dataset()
+    return list(zip(table["rung"].values.tolist(), table["verdict"].values.tolist(), strict=True))
+
+
+def test_an_easy_posterior_ends_at_the_first_rung(quiet):
+    made = parts("data=coin_flips", "model=bernoulli")
+    problem, _ = made.problem(0)
+    result = made.inference.run(problem, jax.random.PRNGKey(0), quiet)
+    assert climbed(result) == [("laplace", "passed")]
+    assert result.kind is Kind.INDEPENDENT
+
+
+@pytest.fixture(scope="module")
+def schools():
+    made = parts("experiment=eight_schools", "~inference.rungs.pathfinder")
+    return made.inference, made.problem(0)[0]
+
+
+def test_what_an_approximation_does_not_reach_is_climbed_past(schools, quiet):
+    auto, problem = schools
+    result = auto.run(problem, jax.random.PRNGKey(0), quiet)
+    assert [rung for rung, _ in climbed(result)] == ["laplace", "nuts"]
+    assert climbed(result)[0][1] == "failed"
+    assert result.kind is Kind.CHAINS
+    assert result.cost.gradients > auto.rungs["nuts"].run(problem, jax.random.PRNGKey(0), quiet).cost.gradients * 0.5
+
+
+class Cut:
+    """A checkpointer that saves after every call, and stops a rung at its third save."""
+
+    def __init__(self, rung):
+        self.rung, self.saves, self.snapshot = rung, 0, None
+
+    def load(self):
+        return self.snapshot
+
+    def is_due(self):
+        return True
+
+    def spill(self, block):
+        return block
+
+    def save(self, snapshot):
+        self.snapshot = snapshot
+        self.saves += snapshot.numbers[GROUP] == self.rung
+        if self.saves == 3:
+            self.saves = 4
+            raise Interrupted("stopped", 130)
+
+    def done(self, snapshot):
+        pass
+
+
+def test_it_goes_on_to_the_same_bits(schools, quiet):
+    auto, problem = schools
+    whole = auto.run(problem, jax.random.PRNGKey(1), quiet)
+    cut = Cut("nuts")
+    with pytest.raises(Interrupted):
+        auto.run(problem, jax.random.PRNGKey(1), quiet, cut)
+    resumed = auto.run(problem, jax.random.PRNGKey(1), quiet, cut)
+    for name, values in whole.tree["posterior"].data_vars.items():
+        assert np.array_equal(values, resumed.tree["posterior"][name])
+    assert climbed(whole) == climbed(resumed)
+
+
+def test_a_snapshot_of_another_rung_is_none(schools):
+    cut = Cut("none")
+    assert _Rung(cut, "nuts").load() is None
+
+
+def test_the_answer_says_how_it_was_found(tmp_path):
+    said = credo("data=coin_flips", "model=bernoulli", "inference=auto", *FEW, *QUIET, cwd=tmp_path)
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    assert said.code == 0, said.err
+    assert "The answer is that of laplace: laplace passed." in " ".join(said.out.split())
+    assert next(check["status"] for check in verdict["checks"] if check["name"] == "climb") == "note"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("diagnostics=none",), "inference=auto climbs by the checks, but diagnostics=none has none"),
+        (("inference.rungs.nuts.draws=many",), "inference.rungs.nuts.draws: expected a"),
+        (("inference.rungs.nuts.drawz=1",), "inference.rungs.nuts.drawz: there is no such key"),
+        (("data=branches", "model=mdn"), "inference=auto climbs from approximations to chains, but networks"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(words, sentence, tmp_path):
+    said = credo("data=coin_flips", "model=bernoulli", "inference=auto", *words, *QUIET, cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.startswith(f"credo: {sentence}")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_ladder_has_a_rung():
+    with pytest.raises(ConfigError, match="rungs: expected at least one method"):
+        Auto(rungs={"nuts": None}, checks={})
