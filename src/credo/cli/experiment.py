@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log
 from omegaconf import DictConfig, OmegaConf
 
+from credo.cli import runner
 from credo.cli.errors import report
 from credo.config import loading, paths
 from credo.config.shadows import shadowing
@@ -77,7 +78,6 @@ def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -
     with signals.listening(), search.listening() as listeners:
         preflight.refuse(config)
         from credo.experiment.request import Request
-        from credo.experiment.run import run
         from credo.runs import snapshot
 
         request = Request(
@@ -93,4 +93,4 @@ def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -
             hydra=cast("DictConfig", HydraConfig.instance().cfg),
             on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
         )
-        return run(request)
+        return runner.of(config)(request)

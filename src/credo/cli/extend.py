@@ -1,4 +1,4 @@
-"""`credo extend RUN --draws N`: add draws to a finished run."""
+"""`credo extend RUN --draws N`: add draws to a finished run, or `--replications N` to a finished calibration."""
 
 import re
 from collections.abc import Sequence
@@ -22,9 +22,12 @@ def run(arguments: Sequence[str]) -> int:
     """
     typed, trusted = trust.without_flag(arguments)
     words = [part for word in typed for part in word.split("=", 1)]
-    if len(words) != 3 or words[1] != "--draws" or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
+    if len(words) != 3 or words[1] not in ("--draws", "--replications") or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
         raise misused(USAGE, arguments)
     folder = resume.folder(words[0])
     with resume.held(folder):
+        if words[1] == "--replications":
+            more = resume.calibrated(folder, words[0], int(words[2]), trusted=trusted)
+            return saved_run.run(more, Resumed(from_checkpoint=False)).exit_code
         longer = resume.extended(folder, words[0], int(words[2]), trusted=trusted)
         return saved_run.run(longer, Resumed()).exit_code

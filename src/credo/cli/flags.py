@@ -9,7 +9,7 @@ from credo.config import messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
-VERBS = ("init", "resume", "extend", "reproduce", "predict", "export", "sync", "compare")
+VERBS = ("init", "resume", "extend", "reproduce", "predict", "export", "sync", "compare", "calibrate")
 """Commands of their own, each a file of this folder with a function `run`."""
 
 

@@ -20,6 +20,7 @@ Choose a word per group, and set any value by its key:
   credo experiment=coin_flips model.prior.p.concentration1=2
   credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
   credo -m inference=mle,map,nuts,mh        every combination, one run each
+  credo calibrate KEY=VALUE ...             does the method find what the model hides? (SBC)
   credo init FOLDER                         a folder of your own that runs at once
   credo resume RUN                          go on with a run that was interrupted
   credo extend RUN --draws N                add draws to a finished run

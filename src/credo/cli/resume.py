@@ -22,4 +22,5 @@ def run(arguments: Sequence[str]) -> int:
         raise misused(USAGE, arguments)
     folder = resume.folder(words[0])
     with resume.held(folder):
-        return saved_run.run(resume.interrupted(folder, words[0], trusted=trusted), Resumed()).exit_code
+        saved = resume.interrupted(folder, words[0], trusted=trusted)
+        return saved_run.run(saved, Resumed(from_checkpoint=not saved.is_calibration)).exit_code

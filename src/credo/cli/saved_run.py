@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from credo.cli import runner
 from credo.config import loading, paths
 from credo.experiment.resume import Run
 from credo.runs import signature
@@ -37,7 +38,6 @@ def run(
     with contextlib.chdir(run.start_folder):
         loading.make_importable(code or run.folder_of_code, paths.built_in())
         from credo.experiment.request import Request
-        from credo.experiment.run import run as run_experiment
 
         request = Request(
             run.config,
@@ -50,7 +50,7 @@ def run(
             hydra=hydra,
             is_own=run.is_own,
         )
-        return run_experiment(request)
+        return runner.of(run.config)(request)
 
 
 def make_code_importable(*runs: Path, trusted: bool) -> None:

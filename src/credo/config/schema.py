@@ -71,6 +71,7 @@ class Credo:
     tracking: Any = MISSING
     report: Any = MISSING
     export: Any = None
+    calibrate: Any = None
 
 
 @dataclass

@@ -41,6 +41,11 @@ class Run:
     is_own: bool
 
     @property
+    def is_calibration(self) -> bool:
+        """Whether it calibrates, and so goes on from its ranks."""
+        return bool(self.config.get("calibrate"))
+
+    @property
     def folder_of_code(self) -> Path:
         """Whose modules may be imported: those beside a stranger's run may not."""
         return self.start_folder if self.is_own else paths.built_in()
@@ -58,6 +63,10 @@ def interrupted(place: Path, name: str, *, trusted: bool) -> Run:
         ConfigError: there is no such run, it has no checkpoint, or it is finished.
     """
     run = read(place, trusted=trusted)
+    if run.is_calibration:
+        if (place / saved.VERDICT).exists():
+            raise ConfigError(f"{name} is finished; credo extend {name} --replications 500 adds replications to it")
+        return run
     if snapshot.head_of(run.folder)["finished"]:
         raise ConfigError(f"{name} is finished; credo extend {name} --draws 1000 adds draws to it")
     return run
@@ -76,6 +85,8 @@ def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
         ConfigError: there is no such run, it is not finished, or has no draws.
     """
     run = read(place, trusted=trusted)
+    if run.is_calibration:
+        raise ConfigError(f"--draws: {name} is a calibration; credo extend {name} --replications 500 adds to it")
     head = snapshot.head_of(run.folder)
     if not head["finished"]:
         raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
@@ -83,6 +94,27 @@ def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
     if "draws" not in run.config.inference or done is None or not isinstance(warmup, int):
         raise ConfigError(f"{name} is a point estimate ({run.choices['inference']}), which has no draws to add to")
     run.config.inference.draws = done - warmup + draws
+    return run
+
+
+def calibrated(place: Path, name: str, replications: int, *, trusted: bool) -> Run:
+    """The finished calibration, with more replications in its configuration.
+
+    Args:
+        place: its folder.
+        name: what was typed for it.
+        replications: to add.
+        trusted: whether the user trusts whoever wrote the folder.
+
+    Raises:
+        ConfigError: there is no such calibration, or it is not finished.
+    """
+    run = read(place, trusted=trusted)
+    if not run.is_calibration:
+        raise ConfigError(f"--replications: {name} is no calibration; credo extend {name} --draws 1000 adds draws")
+    if not (place / saved.VERDICT).exists():
+        raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
+    run.config.calibrate.replications += replications
     return run
 
 

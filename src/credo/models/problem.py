@@ -1,7 +1,8 @@
 """A model and its data: what is asked."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -132,6 +133,23 @@ class Problem:
     def by_row(self) -> tuple[str, ...]:
         """The names of the program's arrays that have a value per row."""
         return tuple(name for name in self.bound.arrays if self.data[name].dims[:1] == (self.row_dim,))
+
+    def observing(self, sites: Mapping[str, np.ndarray], variables: Mapping[str, np.ndarray]) -> "Problem":
+        """This problem with other observations, of the same shapes and with the same gaps.
+
+        Args:
+            sites: what each observed site observes.
+            variables: the same, by the data's variables.
+        """
+        data = self.data.copy()
+        for name, values in variables.items():
+            old = data[name].to_numpy()
+            gaps = np.isnan(old) if old.dtype.kind == "f" else False
+            data[name] = data[name].dims, np.where(gaps, old, values), data[name].attrs
+        other = replace(self, data=data, test=None)
+        known = [replace(site, value=sites[site.name]) if site.name in sites else site for site in self.sites]
+        other.__dict__.update(sites=tuple(known), names=self.names, unread=self.unread)  # as the shapes have them
+        return other
 
     def dims(self, site: Site) -> tuple[str, ...]:
         """The site's dims; those of an observed variable and of the rows are named as the data names them."""

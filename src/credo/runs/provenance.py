@@ -109,7 +109,8 @@ def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that makes it this experiment: all but `NOT_IDENTITY`, and groups that are `none`."""
-    return _without(config, NOT_IDENTITY if config.get("evidence") else (*NOT_IDENTITY, "evidence"))
+    none = [group for group in ("evidence", "calibrate") if not config.get(group)]
+    return _without(config, (*NOT_IDENTITY, *none))
 
 
 def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Simulation-based calibration of a model and a method: many problems drawn from the prior, each inferred."""

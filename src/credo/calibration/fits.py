@@ -1,0 +1,110 @@
+"""The fits of all replications, one after another by programs that are compiled once, and the ranks that they give.
+
+Chains that step together wait for the longest tree of all: on a CPU, 60 fits of eight schools in step took 17 times the
+CPU seconds of 60 fits in turn.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Shaped
+
+from credo.calibration.simulator import Replication, Simulator
+from credo.config.failure import in_words
+from credo.diagnostics.sbc.ranks import rank
+from credo.diagnostics.sbc.verdict import Calibrated, verdict
+from credo.errors import RunError
+from credo.inference.convergence import scalars_first
+from credo.inference.labels import scalar_labels
+from credo.inference.result import Result
+from credo.models.problem import Problem
+
+COLUMNS = ("replication", "scalar", "rank", "z", "kept", "reason")
+LOG_LIKELIHOOD = "log likelihood"
+
+
+class _Quiet:
+    """Hears of the blocks of one fit, and lets a signal stop it."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+
+    def progress(self, *_: Any) -> None:
+        """Look for signals."""
+        self._check()
+
+
+def fits(
+    problem: Problem, method: Any, seed: int, numbers: Sequence[int], check: Callable[[], None]
+) -> Iterator[pd.DataFrame]:
+    """Fit some replications.
+
+    Args:
+        problem: the model, at the inputs of whose data the replications are drawn.
+        method: the inference.
+        seed: of the calibration.
+        numbers: of the replications; each is the same whichever others are asked for.
+        check: called between the blocks of each fit; what it raises ends them.
+
+    Yields:
+        Of each replication in turn the rows of `COLUMNS`; one with a `reason` where it has no answer.
+    """
+    simulator = Simulator(problem)
+    for number in numbers:
+        data_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number))
+        replication = simulator(data_key)
+        try:
+            result = method.run(replication.problem, fit_key, _Quiet(check))
+            yield _rows(number, replication, result, np.random.default_rng([seed, number]))
+        except (RunError, FloatingPointError) as error:
+            yield _without_answer(number, in_words(error))
+
+
+def judge(rows: pd.DataFrame) -> Calibrated:
+    """The verdict on the rows of all replications."""
+    failed = rows["reason"].notna()
+    good = rows[~failed]
+    ranks = good.pivot_table(index="replication", columns="scalar", values="rank", sort=False)
+    errors = good.pivot_table(index="replication", columns="scalar", values="z", sort=False, dropna=False)
+    errors = errors.reindex(index=ranks.index, columns=ranks.columns)
+    return verdict([str(name) for name in ranks.columns], ranks.to_numpy(), errors.to_numpy(), int(failed.sum()))
+
+
+def _rows(number: int, replication: Replication, result: Result, generator: np.random.Generator) -> pd.DataFrame:
+    names, truth, draws = _scalars(replication, result)
+    ranks = rank(truth, draws, generator)
+    if (bad := ~np.isfinite(ranks.u)).any():
+        return _without_answer(number, f"Draws of {names[int(np.argmax(bad))]} are not finite.")
+    columns = (number, names, ranks.u, ranks.z, ranks.kept, None)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+
+
+def _without_answer(number: int, reason: str) -> pd.DataFrame:
+    return pd.DataFrame([dict(zip(COLUMNS, (number, None, np.nan, np.nan, 0, reason), strict=True))])
+
+
+def _scalars(
+    replication: Replication, result: Result
+) -> tuple[list[str], Shaped[np.ndarray, "scalar"], Shaped[np.ndarray, "scalar chain draw"]]:
+    """Every scalar of the posterior that is no constant of the model, and the joint log likelihood."""
+    posterior, names = result.tree["posterior"].to_dataset(), replication.problem.names
+    labels: list[str] = []
+    truths, draws = [], []
+    for site, values in replication.truth.items():
+        name = names.variable(site)
+        if name not in posterior or not values.size:
+            continue
+        array = posterior[name].transpose("chain", "draw", ...)
+        labels += scalar_labels(name, [str(dim) for dim in array.dims[2:]], array.coords, array.shape[2:])
+        truths.append(np.ravel(values).astype(float))
+        draws.append(scalars_first(array.to_numpy()).astype(float))
+    if result.has("log_likelihood"):
+        each = result.tree["log_likelihood"].to_dataset()
+        sums = [v.sum([dim for dim in v.dims if dim not in ("chain", "draw")]) for v in each.data_vars.values()]
+        total = np.asarray(sum(one.transpose("chain", "draw").to_numpy().astype(float) for one in sums))
+        labels, truths = [*labels, LOG_LIKELIHOOD], [*truths, np.array([replication.log_likelihood])]
+        draws.append(total[None])
+    return labels, np.concatenate(truths), np.concatenate(draws)

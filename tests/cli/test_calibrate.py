@@ -1,0 +1,89 @@
+"""`credo calibrate` as a process: a verdict, what it refuses, and how it goes on."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from console import QUIET, credo
+
+SMALL = (
+    "data=coin_flips",
+    "model=bernoulli",
+    "inference.chains=1",
+    "inference.warmup=50",
+    "inference.draws=40",
+    *QUIET,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A calibration of six replications."""
+    here = tmp_path_factory.mktemp("calibration")
+    said = credo(
+        "calibrate",
+        *SMALL,
+        "calibrate.replications=6",
+        "calibrate.save=2",
+        "report=html",
+        "hydra.run.dir=six",
+        cwd=here,
+    )
+    assert said.code == 0, said.err
+    return here / "six"
+
+
+def test_a_calibration_leaves_ranks_a_verdict_and_a_page(finished: Path) -> None:
+    words = json.loads((finished / "verdict.json").read_text())
+    assert words["status"] == "too few replications"
+    assert words["replications"] == 6
+    assert "Ranks" in (finished / "report.html").read_text()
+    assert len((finished / "ranks.csv").read_text().splitlines()) == 1 + 6 * 2
+
+
+def test_an_interrupted_calibration_resumes_to_the_bit(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "six")
+    whole = (tmp_path / "six" / "ranks.csv").read_text()
+    (tmp_path / "six" / "ranks.csv").write_text("".join(whole.splitlines(keepends=True)[: 1 + 2 * 2]))
+    (tmp_path / "six" / "verdict.json").unlink()
+    said = credo("resume", "six", "--trust", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert (tmp_path / "six" / "ranks.csv").read_text() == whole
+
+
+def test_a_finished_calibration_is_extended_by_replications(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "six")
+    before = (tmp_path / "six" / "ranks.csv").read_text()
+    said = credo("extend", "six", "--replications", "2", "--trust", cwd=tmp_path)
+    assert said.code == 0, said.err
+    after = (tmp_path / "six" / "ranks.csv").read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == 1 + 8 * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("calibrate.replications=0",), "calibrate.replications: expected a whole number of at least 1"),
+        (("calibrate.reps=5",), "calibrate.reps: there is no such key"),
+        (("inference=map",), "inference=map: calibration ranks true values among posterior draws"),
+        (("prior@model.prior.p=flat", "model.prior.p.support=unit_interval"), "model.prior.p: calibration draws p"),
+        (("-m", "seed=1,2"), "calibrate: expected what credo takes for one experiment"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused_in_one_sentence(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    said = credo("calibrate", "data=coin_flips", "model=bernoulli", *QUIET, *words, cwd=tmp_path)
+    assert said.code == 2
+    assert told in said.err
+    assert len(said.err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:
+    said = credo("extend", "six", "--draws", "9", cwd=finished.parent)
+    assert said.code == 2
+    assert "--draws: six is a calibration" in said.err
