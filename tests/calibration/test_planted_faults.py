@@ -1,7 +1,7 @@
 """Faults that are planted in a right inference, each of which 500 replications must find.
 
-The model is y_i ~ Normal(slope x_i, sigma), slope ~ Normal(0, 2), sigma ~ HalfNormal(2); its posterior is known on a
-grid of slope and log sigma, from which draws are exact. Every fault moves a posterior mean by at least 0.3 standard
+The model is y_i ~ Normal(slope x_i, sigma), slope ~ Normal(0, 1), sigma ~ LogNormal(0, 1/2); its posterior is known on
+a grid of slope and log sigma, from which draws are exact. Every fault moves a posterior mean by at least 0.3 standard
 deviations, or changes a standard deviation by at least 20 %, in the root mean square over replications.
 """
 
@@ -17,19 +17,18 @@ from credo.diagnostics.sbc.verdict import verdict
 pytestmark = pytest.mark.slow
 
 X = np.linspace(0.5, 2.0, 6)
-SLOPES, LOGS = np.linspace(-8, 8, 121), np.linspace(-5, 2.5, 61)
+SLOPES, LOGS = np.linspace(-4.5, 4.5, 161), np.linspace(-2, 2, 61)
 SLOPE, LOG = np.meshgrid(SLOPES, LOGS, indexing="ij")
 DRAWS, REPLICATIONS = 100, 500
 
 
 def log_posterior(
-    y: Any, loc: float = 0.0, scale: float = 2.0, jacobian: float = 1.0, power: float = 1.0, width: Any = np.exp
+    y: Any, loc: float = 0.0, scale: float = 1.0, jacobian: float = 1.0, power: float = 1.0, width: Any = np.exp
 ) -> Any:
     """On the grid of slope and log sigma, up to a constant."""
-    sigma = np.exp(LOG)
     squares = y @ y - 2 * (X @ y) * SLOPE + (X @ X) * SLOPE**2
     likelihood = -squares / (2 * width(LOG) ** 2) - len(X) * np.log(width(LOG))
-    return -((SLOPE - loc) ** 2) / (2 * scale**2) - sigma**2 / 8 + jacobian * LOG + power * likelihood
+    return -((SLOPE - loc) ** 2) / (2 * scale**2) - 2 * LOG**2 - LOG + jacobian * LOG + power * likelihood
 
 
 def sample(log_p: Any, generator: np.random.Generator) -> Any:
@@ -65,7 +64,7 @@ def wider(draws: Any, factor: float) -> Any:
 
 def too_short(y: Any, generator: np.random.Generator) -> Any:
     """A random walk that begins far away and has ten steps before its draws."""
-    log_p, place = log_posterior(y), np.array([75, 50])
+    log_p, place = log_posterior(y), np.array([150, 50])
     path = []
     for step in range(10 + DRAWS):
         other = place + generator.integers(-2, 3, 2)
@@ -78,10 +77,10 @@ def too_short(y: Any, generator: np.random.Generator) -> Any:
 
 
 FAULTS: dict[str, Callable[..., Any]] = {
-    "the prior of the slope has another location": density(loc=4.0),
-    "the prior of the slope has another scale": density(scale=0.4),
+    "the prior of the slope has another location": density(loc=2.0),
+    "the prior of the slope has another scale": density(scale=0.2),
     "a variance is taken for a standard deviation": density(width=lambda log: np.exp(log / 2)),
-    "the Jacobian of log sigma is left out": density(jacobian=-1.0),
+    "the Jacobian of log sigma has the wrong sign": density(jacobian=-1.0),
     "the Jacobian has the power of another transformation": density(jacobian=3.0),
     "the likelihood counts twice": density(power=2.0),
     "the likelihood counts half": density(power=0.5),
@@ -99,7 +98,7 @@ def replications(method: Callable[..., Any], seed: int, count: int = REPLICATION
     generator = np.random.default_rng(seed)
     u, z, moved = [], [], []
     for _ in range(count):
-        truth = np.array([2 * generator.normal(), abs(2 * generator.normal())])
+        truth = np.array([generator.normal(), np.exp(generator.normal() / 2)])
         y = X * truth[0] + truth[1] * generator.normal(size=len(X))
         draws, exact = method(y, generator), right(y, generator)
         found = rank(truth, draws[:, None], generator)
