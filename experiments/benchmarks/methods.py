@@ -21,15 +21,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hydra
 import jax
 import numpy as np
 import pandas as pd
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from credo.config import schema, sources
 from credo.diagnostics.answer import Answer, answer
 from credo.errors import CredoError
 from credo.experiment import device
+from credo.experiment.parts import make_inference
 from credo.models.problem import Problem
 from credo.models.program import Program
 
@@ -130,12 +133,10 @@ def judge(name: str, word: str, seed: int) -> Line:
 
 def method(word: str) -> Any:
     """A method with the settings of its YAML."""
-    own: Any = OmegaConf.load(CONF / "inference" / f"{word}.yaml")
-    bases = [entry.partition("@")[0] for entry in own.pop("defaults", ()) if entry != "_self_"]
-    settings: Any = OmegaConf.merge(*(OmegaConf.load(CONF / "inference" / f"{base}.yaml") for base in bases), own)
-    part = get_class(settings.pop("_target_"))
-    settings.pop("checkpoint", None)
-    return getattr(part, "assemble", part)(**instantiate(settings, _convert_="all"))
+    schema.register()
+    sources.register()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return make_inference(hydra.compose("config", [f"inference={word}"]))
 
 
 def checks() -> dict[str, Any]:
