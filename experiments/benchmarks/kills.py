@@ -3,10 +3,11 @@
     make kills
 
 Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling; then while a run that was killed
-is taken up, and while the draws are written to `posterior.nc`: the draws must be equal to the bit, MLflow must have one
-run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint (a tmpfs of a few
-megabytes): the run ends with one sentence, and goes on when there is room. (`tests/experiment/test_rising_disk.py` has
-a full disk at every file that a run writes.)
+is taken up, and while the draws are written to `posterior.nc`; then, of every other way to the posterior and of a
+calibration, at a few of their saves (`--saves` does these alone, and writes no table): the draws must be equal to the
+bit, MLflow must have one run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint
+(a tmpfs of a few megabytes): the run ends with one sentence, and goes on when there is room.
+(`tests/experiment/test_rising_disk.py` has a full disk at every file that a run writes.)
 """
 
 import contextlib
@@ -43,6 +44,17 @@ METHODS: dict[str, tuple[str, ...]] = {
         "inference.optimiser=adam", "inference.steps=400000", "prior@model.prior.tau=gamma",
     ),
 }  # fmt: skip
+SCHOOLS = ("experiment=eight_schools", "report=none")
+SAVES: dict[str, tuple[str, ...]] = {
+    "smc": (*SCHOOLS, "inference=smc", "inference.ess=0.97"),
+    "tempering": (*SCHOOLS, "inference=tempering"),
+    "vi": (*SCHOOLS, "inference=vi"),
+    "auto": (*SCHOOLS, "inference=auto"),
+    "barker": (*CHAINS, "inference=barker"),
+    "mams": (*CHAINS, "inference=mams"),
+    "calibrate": ("calibrate", *SCHOOLS, "inference.draws=100", "calibrate.replications=40", "calibrate.save=4"),
+}
+"""Those that are killed at one of their saves."""
 KILLS = 20
 STEPS = {"nuts": 24_000, "hmc": 24_000, "mh": 24_000, "map": 400_000}
 
@@ -50,9 +62,11 @@ STEPS = {"nuts": 24_000, "hmc": 24_000, "mh": 24_000, "map": 400_000}
 def main() -> None:
     """Kill, take up, compare, and write the table."""
     dice = random.Random(0)  # noqa: S311 - nothing is secret
-    lines = []
+    lines: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if "--saves" in sys.argv:
+            sys.exit(any("NO" in line for line in killed_at_saves(folder, 0)))
         for method, words in METHODS.items():
             run(folder, *words, CACHE, f"hydra.run.dir=whole_{method}")
         for i in range(KILLS):
@@ -65,6 +79,7 @@ def main() -> None:
         for method in ("nuts", "hmc", "mh"):
             lines.append(kill_writing(folder, method, len(lines)))
             print(lines[-1], flush=True)  # noqa: T201
+        lines += killed_at_saves(folder, len(lines))
         lines.append(fill(folder))
         print(lines[-1])  # noqa: T201
     (HERE / "kills.md").write_text(page(lines))
@@ -96,6 +111,34 @@ def kill_twice(folder: Path, method: str, number: int, share: float) -> str:
     kill_when(folder, ["resume", name], lambda: kept(folder / name) >= until)
     where = f"{phase(method, first)}, {first:,} of {STEPS[method]:,}, and resuming, at {kept(folder / name):,}"
     return taken_up(folder, method, name, where)
+
+
+def killed_at_saves(folder: Path, number: int) -> list[str]:
+    """Kill the methods of `SAVES` at their first, third and sixth save, and take them up again."""
+    lines = []
+    for method, words in SAVES.items():
+        run(folder, *words, CACHE, f"hydra.run.dir=whole_{method}")
+        for saves in (1, 3, 6):
+            name = f"cut_{number + len(lines)}"
+            often = () if method == "calibrate" else ("inference.checkpoint.every=0.02",)
+            counted = counter(folder / name / ("ranks.csv" if method == "calibrate" else "checkpoint/state.npz"))
+            kill_when(folder, (*words, CACHE, *often, f"hydra.run.dir={name}"), lambda c=counted, n=saves: c() >= n)
+            lines.append(taken_up(folder, method, name, f"after {counted()} saves"))
+            print(lines[-1], flush=True)  # noqa: T201
+    return lines
+
+
+def counter(file: Path) -> Callable[[], int]:
+    """How often a file was seen to be another one."""
+    seen: set[tuple[int, int]] = set()
+
+    def count() -> int:
+        with contextlib.suppress(OSError):
+            found = file.stat()
+            seen.add((found.st_ino, found.st_mtime_ns))
+        return len(seen)
+
+    return count
 
 
 def kill_writing(folder: Path, method: str, number: int) -> str:
@@ -130,9 +173,11 @@ def phase(method: str, steps: int) -> str:
 
 def taken_up(folder: Path, method: str, name: str, where: str) -> str:
     """Take a run up that was killed, and hold it against one that was not."""
-    before = not (folder / name / "posterior.nc").exists()
+    whole = folder / f"whole_{method}"
+    before = not any((folder / name / file).exists() for file in ("posterior.nc", "verdict.json"))
     again = run(folder, "resume", name)
-    same = before and again.returncode == 0 and same_draws(folder / f"whole_{method}", folder / name)
+    equal = same_ranks if method == "calibrate" else same_draws
+    same = before and again.returncode == 0 and equal(whole, folder / name)
     once = recorded(folder, f"whole_{method}") == recorded(folder, name)
     number = int(name.removeprefix("cut_")) + 1
     return f"| {number} | {method} | {where} | {word(same)} | {word(once)} |"
@@ -183,6 +228,11 @@ def same_draws(one: Path, other: Path) -> bool:
         return left.children.keys() == right.children.keys() and all(
             left[group].to_dataset().identical(right[group].to_dataset()) for group in left.children
         )
+
+
+def same_ranks(one: Path, other: Path) -> bool:
+    """Whether two calibrations have the same ranks, byte for byte."""
+    return (one / "ranks.csv").read_bytes() == (other / "ranks.csv").read_bytes()
 
 
 def recorded(folder: Path, name: str) -> tuple[list[str], list[tuple[str, int]]]:
