@@ -40,6 +40,7 @@ def schools():
     return made.inference, made.problem(0)[0]
 
 
+@pytest.mark.slow
 def test_what_an_approximation_does_not_reach_is_climbed_past(schools, quiet):
     auto, problem = schools
     result = auto.run(problem, jax.random.PRNGKey(0), quiet)
@@ -75,6 +76,7 @@ class Cut:
         pass
 
 
+@pytest.mark.slow
 def test_it_goes_on_to_the_same_bits(schools, quiet):
     auto, problem = schools
     whole = auto.run(problem, jax.random.PRNGKey(1), quiet)
@@ -133,6 +135,7 @@ def model(y):
 """
 
 
+@pytest.mark.slow
 def test_where_chains_disagree_there_is_a_ladder_of_temperatures(tmp_path):
     (tmp_path / "mine.py").write_text(TWO_MODES)
     words = ("data=inline", "data.values=[10.0]", "model=program", "model.function=mine:model", "inference=auto", *FEW)

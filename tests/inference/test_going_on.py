@@ -27,7 +27,13 @@ def problem() -> Problem:
     return Problem(Hierarchical(prior, False), xr.Dataset({"y": ("obs", y), "sigma": ("obs", sigma)}))
 
 
-@pytest.fixture(params=words("inference"))
+QUICK = ("nuts", "mh", "exchange", "map", "laplace", "smc")
+"""The methods that are cut off every time; the others in the proofs."""
+
+
+@pytest.fixture(
+    params=[pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in words("inference")]
+)
 def chosen(request: pytest.FixtureRequest, problem: Problem, method: Callable[..., Inference]) -> Inference:
     """A method of few steps and many blocks."""
     known = compose(f"inference={request.param}").inference

@@ -53,7 +53,13 @@ def too_narrow(y: Any) -> None:
         numpyro.sample("y", dist.Uniform(0.0, theta), obs=y)
 
 
-@pytest.fixture(scope="module", params=KERNELS)
+QUICK = ("nuts", "mh")
+"""The kernels that are held to it every time; the others in the proofs."""
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in KERNELS]
+)
 def word(request: pytest.FixtureRequest) -> str:
     return request.param
 
