@@ -162,6 +162,40 @@ def good_mixture() -> Result:
     return result
 
 
+def good_particles(repeats: int = 4) -> Result:
+    """Independent repeats of particles that agree, about which there is nothing to complain."""
+    result = replace(good_draws(chains=repeats), kind=Kind.WEIGHTED, method="smc")
+    steps = {"beta": [0.3, 1.0], "effective": [0.6, 0.7], "acceptance": [0.8, 0.8]}
+    table = {name: (("repeat", "temperature"), [values] * repeats) for name, values in steps.items()}
+    result.tree["temperatures"] = xr.DataTree(xr.Dataset({**table, "founders": ("repeat", [200.0] * repeats)}))
+    return with_evidence(result, "smc", repeats)
+
+
+def good_tempering() -> Result:
+    """Chains at the foot of a ladder of temperatures, about which there is nothing to complain."""
+    result = replace(good_draws(), method="tempering")
+    rungs = {"exchange": (("chain", "pair"), np.full((4, 3), 0.5)), "trips": ("chain", [100] * 4)}
+    result.tree["rungs"] = xr.DataTree(xr.Dataset(rungs))
+    return with_evidence(result, "tempering", 4)
+
+
+def with_evidence(result: Result, way: str, repeats: int) -> Result:
+    """With log p(data) by repeats, and no peak beside them."""
+    values = ("repeat", np.full(repeats, -3.0))
+    result.tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": values}))
+    result.tree["peak"] = xr.DataTree(xr.Dataset({"height": -1.0, "mass": -3.1, "near": 0.5}))
+    return replace(result, tree=merged(result.tree, {way: (-3.0, 0.01)}))
+
+
+def good_climb() -> Result:
+    """The answer of the first rung."""
+    result = good_approximation()
+    climbed = {"rung": ["laplace"], "verdict": ["passed"], "reason": [""]}
+    table = xr.Dataset({name: ("rung", values) for name, values in climbed.items()}, attrs={"answer": "laplace"})
+    result.tree["climb"] = xr.DataTree(table)
+    return result
+
+
 def good_network(seed: int = 0, rows: int = 400) -> Result:
     """A trained network of two components, about which there is nothing to complain."""
     rng = np.random.default_rng(seed)
