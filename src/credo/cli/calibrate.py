@@ -12,6 +12,20 @@ USAGE = (
     "credo calibrate: expected what credo takes for one experiment, as in credo calibrate experiment=eight_schools "
     "inference=nuts calibrate.replications=500"
 )
+HELP = """\
+credo calibrate KEY=VALUE ...   does the method find what the model hides? (SBC)
+
+It draws parameters from the prior and data from the model, fits them, and asks
+whether the true values lie among the draws as often everywhere. It takes the
+words of one experiment, and:
+
+  calibrate.replications=500    how many data sets are drawn and fitted
+  calibrate.save=20             replications between two saves
+
+  credo calibrate experiment=eight_schools inference=nuts inference.draws=250
+  credo resume RUN                           goes on with an interrupted one
+  credo extend RUN --replications N          adds replications
+"""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         ConfigError: the configuration cannot work, or the model cannot draw its data.
     """
     if {"--help", "-h"} & set(arguments):
-        sys.stdout.write(f"{USAGE}\n")
+        sys.stdout.write(HELP)
         return 0
     if {"-m", "--multirun"} & set(arguments):
         raise misused(USAGE, arguments)
