@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 
+from credo.inference.mcmc.kernels.accept import accept
 from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState
 
 
@@ -69,19 +70,8 @@ class _Proposal(HMC):
         energy, gradient = jax.value_and_grad(self._energy)(there)
         back = -ravel_pytree(gradient)[0]
         log_ratio = state.potential_energy - energy + _leaning(step, slope, back)
-        probability = jnp.where(jnp.isnan(log_ratio), 0.0, jnp.minimum(jnp.exp(log_ratio), 1.0))
-        moves = jax.random.uniform(accept_key, (), here.dtype) < probability
-        old, new = (state.z, state.z_grad, state.potential_energy), (there, gradient, energy)
-        z, z_grad, height = jax.tree.map(lambda a, b: jnp.where(moves, b, a), old, new)
-        return state._replace(
-            i=state.i + 1,
-            z=z,
-            z_grad=z_grad,
-            potential_energy=height,
-            num_steps=jnp.ones_like(state.num_steps),
-            accept_prob=probability.astype(state.accept_prob.dtype),
-            rng_key=key,
-        )
+        after = accept(state, accept_key, (there, gradient, energy), log_ratio)
+        return after._replace(num_steps=jnp.ones_like(state.num_steps), rng_key=key)
 
 
 def _leaning(step: Float[Array, "dim"], slope: Float[Array, "dim"], back: Float[Array, "dim"]) -> Float[Array, ""]:

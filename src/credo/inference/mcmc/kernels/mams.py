@@ -18,6 +18,7 @@ from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 
 from credo.errors import ConfigError
+from credo.inference.mcmc.kernels.accept import accept
 from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState
 from credo.models.problem import Problem
 from credo.ranges import Positive
@@ -116,22 +117,11 @@ class _Trajectory(HMC):
         count = jnp.clip(jnp.ceil(length / step), 1, LONGEST).astype(int)
         end = self._followed(start, step, count, unravel)
         error = end.energy - start.energy + end.gain
-        error = jnp.where(jnp.isnan(error), jnp.inf, error)
-        probability = jnp.minimum(jnp.exp(-error), 1.0)
-        moves = jax.random.uniform(accept_key, (), here.dtype) < probability
-        z, z_grad, energy = jax.tree.map(
-            lambda new, old: jnp.where(moves, new, old),
-            (unravel(end.position), unravel(end.gradient), end.energy),
-            (state.z, state.z_grad, state.potential_energy),
-        )
-        return state._replace(
-            i=state.i + 1,
-            z=z,
-            z_grad=z_grad,
-            potential_energy=energy,
+        proposal = unravel(end.position), unravel(end.gradient), end.energy
+        after = accept(state, accept_key, proposal, -error)
+        return after._replace(
             num_steps=count.astype(state.num_steps.dtype),
-            accept_prob=probability.astype(state.accept_prob.dtype),
-            diverging=error > _DIVERGES,
+            diverging=~(error <= _DIVERGES),
             rng_key=key,
         )
 
