@@ -219,7 +219,8 @@ def test_all_ways_that_apply_are_compared(tmp_path):
 
 
 def test_without_a_second_way_nothing_is_passed(tmp_path):
-    assert credo(*COINS, "~evidence.ways.laplace", "inference.draws=200", cwd=tmp_path).code == 0
+    others = ("~evidence.ways.laplace", "~evidence.ways.smc")
+    assert credo(*COINS, *others, "inference.draws=200", cwd=tmp_path).code == 0
     found = evidence_check(tmp_path)
     assert found["status"] == "not checked"
     assert "no second way" in found["advice"]

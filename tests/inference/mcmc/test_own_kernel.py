@@ -99,6 +99,6 @@ def test_it_is_refused_by_the_key_that_was_typed(word: str, sentence: str, folde
 
 
 def test_the_help_and_tab_show_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "nuts, walk\n" in credo("--help", cwd=folder).out
+    assert "vi, walk\n" in credo("--help", cwd=folder).out
     assert completed("credo inference=wa", folder, monkeypatch) == ["inference=walk"]
     assert completed("credo inference=walk inference.sc", folder, monkeypatch) == ["inference.scale="]
