@@ -40,6 +40,9 @@ from credo.inference.state import packed, unpacked
 from credo.models.problem import Problem
 from credo.ranges import Count, Natural, Steps, count
 
+MOST = 1000
+"""Beyond so many latent scalars no matrix of scales is learned."""
+
 
 class Tempering(Named, eqx.Module):
     """Independent chains, each with replicas at higher temperatures.
@@ -78,8 +81,13 @@ class Tempering(Named, eqx.Module):
         require_path(problem, self.name)
         if self.mutation == "hmc":
             require_density(problem, self.name)
+        latents = sum(int(np.prod(site.shape)) for site in problem.latents)
+        if latents > MOST:
+            raise ConfigError(
+                f"inference=tempering learns a matrix of scales at each temperature, for which {MOST} latent scalars "
+                f"are the most, but the model has {latents}; use inference=nuts"
+            )
         scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
-        memory.require(f"inference.rungs={self.rungs}", 8 * self.rungs * scalars * (self.chains + scalars))
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws * scalars)
 
     def run(

@@ -59,10 +59,13 @@ def stage(course: Sequence[float], tolerance: float) -> Stage:
 
 
 def has_stopped(course: Sequence[float], tolerance: float) -> bool:
-    """Whether the last window is not higher than the one before it.
+    """Whether the last window is not higher than the one before it, as far as their spread can tell.
+
+    A rise within a window counts as spread, so that a steep course may be said to have stopped; the next stage goes on
+    with it.
 
     Example:
-        >>> has_stopped([-9.0, -5.0, -3.0, -2.5, -2.2, -2.1, -2.0, -1.9], 0.01)
+        >>> has_stopped([-2.51, -2.48, -2.52, -2.47, -2.0, -2.01, -1.99, -1.98], 0.01)
         False
         >>> has_stopped([-2.01, -1.98, -2.02, -1.97, -2.0, -2.01, -1.99, -1.98], 0.01)
         True
