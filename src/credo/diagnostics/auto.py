@@ -22,7 +22,7 @@ from credo.diagnostics.summary import summarise
 from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener, Snapshot
 from credo.inference.kind import Kind
-from credo.inference.result import Cost, Result
+from credo.inference.result import Result
 from credo.models.problem import Problem
 
 GROUP = "climb"
@@ -144,12 +144,4 @@ def _of(answers: list[Result], climbed: list[tuple[str, str, str]]) -> Result:
     table = xr.Dataset({name: ("rung", list(values)) for name, values in columns})
     table.attrs["answer"] = result.method
     result.tree[GROUP] = xr.DataTree(table)
-    costs = [one.cost for one in answers]
-    phases = dict.fromkeys(phase for cost in costs for phase in cost.seconds)
-    cost = Cost(
-        {phase: sum(cost.seconds.get(phase, 0.0) for cost in costs) for phase in phases},
-        sum(cost.gradients for cost in costs),
-        sum(cost.density_evaluations for cost in costs),
-        sum(cost.programs for cost in costs),
-    )
-    return replace(result, cost=cost)
+    return replace(result, cost=sum((one.cost for one in answers[1:]), answers[0].cost))

@@ -44,6 +44,16 @@ class Listener(Protocol):
         ...
 
 
+class NoListener:
+    """Hears nothing."""
+
+    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
+        """Let the news go."""
+
+
+NO_LISTENER = NoListener()
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """All that an inference is between two blocks: from it, the inference goes on to the same bits.

@@ -36,6 +36,21 @@ class Cost:
     density_evaluations: int = 0
     programs: int = 0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        """The cost of both, phase by phase.
+
+        Example:
+            >>> Cost({"warmup": 1.0}, gradients=10) + Cost({"warmup": 2.0, "evidence": 0.0}, programs=1)
+            Cost(seconds={'warmup': 3.0, 'evidence': 0.0}, gradients=10, density_evaluations=0, programs=1)
+        """
+        phases = dict.fromkeys([*self.seconds, *other.seconds])
+        return Cost(
+            {phase: self.seconds.get(phase, 0.0) + other.seconds.get(phase, 0.0) for phase in phases},
+            self.gradients + other.gradients,
+            self.density_evaluations + other.density_evaluations,
+            self.programs + other.programs,
+        )
+
 
 @dataclass(frozen=True)
 class Result:

@@ -1,8 +1,6 @@
 """Log p(data) by every way that applies: where two right ways disagree, a part of the posterior was missed."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,19 +9,12 @@ from jaxtyping import PRNGKeyArray
 
 from credo.config.naming import Named
 from credo.errors import ConfigError, RunError
-from credo.inference.base import NO_CHECKPOINTER, Inference
+from credo.inference.base import NO_CHECKPOINTER, NO_LISTENER, Inference
 from credo.inference.evidence import table
 from credo.inference.evidence.base import Evidence
 from credo.inference.evidence.bridge import require_integrable
 from credo.inference.result import Result
 from credo.models.problem import Problem
-
-
-class _Silent:
-    """A listener that says nothing."""
-
-    def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +57,7 @@ def _with(problem: Problem, result: Result, way: Evidence | Inference, key: PRNG
     if isinstance(way, Evidence):
         return way.derived(problem, result, key)
     way.check(problem)
-    other = way.run(problem, key, _Silent(), NO_CHECKPOINTER)
+    other = way.run(problem, key, NO_LISTENER, NO_CHECKPOINTER)
     table.merged(result.tree, table.found(other.tree))
-    spent, cost = result.cost, other.cost
-    seconds = Counter(spent.seconds) + Counter({"evidence": sum(cost.seconds.values())})
-    return replace(
-        result,
-        cost=replace(
-            spent,
-            seconds=seconds,
-            gradients=spent.gradients + cost.gradients,
-            density_evaluations=spent.density_evaluations + cost.density_evaluations,
-            programs=spent.programs + cost.programs,
-        ),
-    )
+    cost = replace(other.cost, seconds={"evidence": sum(other.cost.seconds.values())})
+    return replace(result, cost=result.cost + cost)

@@ -7,7 +7,6 @@ skewness of the standard normal from which the bridge leads to it.
 """
 
 import math
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import jax
@@ -27,7 +26,7 @@ from credo.inference.clock import Clock
 from credo.inference.density import Values, potential, unconstrain
 from credo.inference.evidence import table
 from credo.inference.kind import Kind
-from credo.inference.result import Result
+from credo.inference.result import Cost, Result
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
 
@@ -78,10 +77,9 @@ class Bridge(Named):
         table.merged(result.tree, {self.name: log_evidence(problem, draws, key)})
         clock.lap("evidence")
         count = math.prod(next(iter(draws.values())).shape[:2])
-        evaluations = result.cost.density_evaluations + 4 * count  # both halves, both sides, and the normal's draws
-        seconds = Counter(result.cost.seconds) + Counter(clock.seconds)
-        cost = replace(result.cost, seconds=seconds, density_evaluations=evaluations)
-        return replace(result, cost=replace(cost, programs=cost.programs + clock.programs))
+        evaluations = 4 * count  # both halves, both sides, and the normal's draws
+        cost = Cost(clock.seconds, density_evaluations=evaluations, programs=clock.programs)
+        return replace(result, cost=result.cost + cost)
 
 
 def require_integrable(problem: Problem, who: str) -> None:

@@ -74,8 +74,6 @@ def mutate(
     """
     count, dim = start.z.shape
     chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
-    count, dim = start.z.shape
-    chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
 
     def goes_on(now: Mutated) -> Bool[Array, ""]:
         return (now.transitions < most) & (_memory(start, now) > _REMEMBERED + chance)

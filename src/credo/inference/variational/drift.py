@@ -59,9 +59,9 @@ def drifted(
     flat = ravel(z)[chosen]
     mean, scale = flat.mean(axis=0), flat.std(axis=0)
     some = chosen[np.linspace(0, len(chosen) - 1, _CHAINS).astype(int)]
-    begun = {name: values[some] for name, values in z.items()}
-    ended = yield Call(_moved, method, problem.bound, begun, _root(flat, scale), key)
-    first, last = ((np.asarray(one, float) - mean) / scale for one in (ravel(begun), ended))
+    before = {name: values[some] for name, values in z.items()}
+    after = yield Call(_moved, method, problem.bound, before, _root(flat, scale), key)
+    first, last = ((np.asarray(one, float) - mean) / scale for one in (ravel(before), after))
     moves = np.stack([last - first, last**2 - first**2])
     error = moves.std(axis=1, ddof=1) / np.sqrt(_CHAINS)
     return xr.Dataset(

@@ -114,9 +114,9 @@ def advance(
             average = jax.tree.map(lambda mean, new: mean + (new - mean) / averaged, fit.average, moved[0])
             return Fit(fit.place, moved[0], average, averaged, moved[1], key), total - jnp.where(good, value, jnp.inf)
 
-        begun = fit._replace(averaged=jnp.where(anew, 0, fit.averaged))
+        fresh = fit._replace(averaged=jnp.where(anew, 0, fit.averaged))
         steps = jnp.where(rate > 0, count, 0)
-        fit, total = lax.fori_loop(0, steps, step, (begun, jnp.zeros_like(rate)))
+        fit, total = lax.fori_loop(0, steps, step, (fresh, jnp.zeros_like(rate)))
         return fit, jnp.where(steps > 0, total / steps, jnp.nan)
 
     return jax.vmap(one)(fits, rates, anew)
