@@ -31,6 +31,8 @@ MOONS = "data=two_moons data.rows=200 model=ebm inference=mle training.epochs=5"
 LATTICE = "data=synthetic data.rows=20 model=ebm energy.shape=[3,3]"
 THREE = "data=inline data.values=[1.0,2.0,4.0]"
 
+UCI = ROOT.parent / "shared" / "reference" / "uci"
+
 SHORT = {
     "breast_cancer": CHAINS,
     "coin_flips": CHAINS,
@@ -45,7 +47,7 @@ SHORT = {
     "gaussian_mixture": "inference.thinning=2",
     "ising": CHAINS,
     "mdn_bimodal": f"{CHAINS} {TRAINED}",
-    "mdn_concrete": f"{TRAINED} training.members=2",
+    "mdn_concrete": f"{TRAINED} training.members=2 data.path={UCI}/concrete data.split=3",
     "rbm": f"{TRAINED} data.rows=200",
     "spike_and_slab": f"{CHAINS} inference.thinning=2",
     "two_moons": "inference.thinning=10",
@@ -100,7 +102,7 @@ def main(base: str, chosen: list[str]) -> None:
                 same = before == after and not any(one.startswith("none") for one in before)
                 differ += not same
                 what = "the same" if same else f"differ: {', '.join(before)} and {', '.join(after)}"
-                lines.append(f"| {name} | `{words}` | {what} |")
+                lines.append(f"| {name} | `{words.replace(str(ROOT.parent), '..')}` | {what} |")
                 print(lines[-1], flush=True)  # noqa: T201 - a script's output
         finally:
             git("worktree", "remove", "--force", str(old))
