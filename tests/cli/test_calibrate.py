@@ -87,3 +87,14 @@ def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:
     said = credo("extend", "six", "--draws", "9", cwd=finished.parent)
     assert said.code == 2
     assert "--draws: six is a calibration" in said.err
+
+
+def test_what_has_no_draws_is_neither_compared_nor_reproduced(finished: Path) -> None:
+    here = finished.parent
+    said = credo("compare", "six", "six", "--out", "page", cwd=here)
+    assert (said.code, said.err.count("credo: ")) == (2, 1)
+    assert "six is a calibration" in said.err
+    said = credo("reproduce", "six", "--trust", cwd=here)
+    assert said.code == 2
+    assert said.err == "credo: six is a calibration, which has no draws to reproduce; type its own command again\n"
+    assert not (here / "reproductions").exists()

@@ -71,6 +71,8 @@ def plan(place: Path, name: str, now: datetime, *, recorded: bool = False, trust
     if saved.exists(place) and not (place / saved.PROVENANCE).exists():
         raise ConfigError(f"{name} did not finish, so that there is nothing to reproduce")
     first = resume.read(place, trusted=trusted or recorded, recorded_anew=True)
+    if first.is_calibration:
+        raise ConfigError(f"{name} is a calibration, which has no draws to reproduce; type its own command again")
     before = saved.provenance(place, saved.AGAIN_WITHOUT)
     code = record.recorded(first.folder, before.get("code")) if recorded else None
     config = copy.deepcopy(first.config)

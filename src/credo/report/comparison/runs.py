@@ -30,7 +30,8 @@ class Run:
         folder: where its files are.
         config: the composed configuration, as plain containers.
         choices: the words chosen per group.
-        state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`.
+        state: `FINISHED`, or how else it stands: `FAILED`, `KILLED`, `RUNNING`, `not finished`, or
+            `a calibration`, which has no answer.
         reason: why it did not finish, if that is known.
         data_hash: of its data set; empty if it has not finished.
         observed: what each site observed (see `runs.netcdf.observations`); `None` where an earlier version ran it.
@@ -133,6 +134,8 @@ def read(folder: Path, *, follow: bool = True) -> Run:
         return read(Path(job.reason), follow=False)
     config = cast("dict[str, Any]", OmegaConf.to_container(saved.configuration(folder)))
     choices = saved.choices(folder)
+    if config.get("calibrate"):
+        return Run(folder, config, choices, "a calibration")
     if not all((folder / file).exists() for file in FILES):
         state = "not finished" if job is None or job.state == "FINISHED" else job.state
         return Run(folder, config, choices, state, "" if job is None else job.reason)
