@@ -81,7 +81,7 @@ def prepare(request: Request) -> Prepared:
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
     _require_exportable(parts, problem, request.choices)
-    verdicts.require_possible(parts.diagnostics, problem)
+    verdicts.require_possible(parts.diagnostics, problem, parts.inference)
     objectives.require_possible(plain.get("objective"), parts, problem)
     if parts.training is not None:
         _refuse_unread(request.overrides)
