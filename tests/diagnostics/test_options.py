@@ -26,6 +26,7 @@ from .conftest import (
     good_network,
     good_particles,
     good_point,
+    good_successor,
     good_tempering,
 )
 
@@ -43,6 +44,7 @@ def only(result, *groups):
     "result",
     [
         good_draws(),
+        good_successor(),
         good_draws(chains=1),
         good_draws(draws=2),
         good_point(),
@@ -69,6 +71,7 @@ def test_every_check_is_asked_of_some_kind(checks, name):
         put(checks[name], result, summarise(result))
         for result in (
             good_draws(),
+            good_successor(),
             good_point(),
             good_approximation(),
             good_climb(),

@@ -73,7 +73,7 @@ def unread(program: BoundModel) -> tuple[str, ...]:
     """
 
     def outcome(arrays: dict[str, Any]) -> list[Any]:
-        bound = BoundModel(program.model, arrays, program.sizes, program.params)
+        bound = BoundModel(program.model, arrays, program.sizes, program.params, program.earlier)
         with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
             bound()
         of_interest = [message for message in messages.values() if message["type"] in {"sample", "deterministic"}]
