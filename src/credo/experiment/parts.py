@@ -39,8 +39,6 @@ class Parts:
     tracker: Tracker
     report: Report
     exporter: Exporter | None
-    prior_from: str | None = None
-    prior_from_failed: bool = False
 
     def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
@@ -62,12 +60,6 @@ class Parts:
             rows = train.sizes.get(problem.row_dim, 1)
             problem = replace(problem, training=self.training.fitted(rows, free))
         problem.check()
-        if self.prior_from is not None:
-            from credo.data.dataset import fingerprint
-            from credo.experiment import prior_from
-
-            failed = self.prior_from_failed
-            problem = prior_from.given(problem, fingerprint(data), self.prior_from, failed=failed)
         return problem, data
 
 
@@ -91,8 +83,6 @@ def build(config: DictConfig) -> Parts:
         tracker=make(config, "tracking", Tracker),
         report=make(config, "report", Report),
         exporter=make_exporter(config),
-        prior_from=config.get("prior_from"),
-        prior_from_failed=bool(config.get("prior_from_failed")),
     )
 
 

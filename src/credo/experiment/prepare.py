@@ -14,7 +14,7 @@ from credo.config.messages import refuse
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.errors import ConfigError
-from credo.experiment import device
+from credo.experiment import device, prior_from
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
 from credo.experiment.request import Request
@@ -76,7 +76,7 @@ def prepare(request: Request) -> Prepared:
     if request.expected is not None:
         codes.require_recorded(request.expected, code.record())
     free = _free(request)
-    problem, data = parts.problem(config.seed, free)
+    problem, data = prior_from.problem_of(parts, config, free)
     parts.inference.check(problem)
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)

@@ -1,24 +1,42 @@
 """`prior_from=RUN`: the posterior of an earlier run is the prior of this one. Nothing of the run's code is run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
+from omegaconf import DictConfig
 
 from credo.errors import ConfigError
 from credo.experiment import resume
+from credo.experiment.parts import Parts
 from credo.runs import saved
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from credo.models.problem import Problem
 
 KEY = "prior_from"
 
 FEWEST = 20
 """Draws per latent scalar, and a hundred at least."""
+
+
+def problem_of(parts: Parts, config: DictConfig, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
+    """As `Parts.problem`, with the prior that the configuration asks for.
+
+    Raises:
+        ConfigError: the data cannot be had or does not fit, or the earlier run gives no prior.
+    """
+    from credo.data.dataset import fingerprint
+
+    problem, data = parts.problem(config.seed, free)
+    if (word := config.get(KEY)) is None:
+        return problem, data
+    return given(problem, fingerprint(data), word, failed=bool(config.get(f"{KEY}_failed"))), data
 
 
 def given(problem: "Problem", data_hash: str, word: str, *, failed: bool) -> "Problem":
