@@ -32,6 +32,7 @@ from credo.data.entries import by_name
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
 from credo.inference.mcmc.mcmc import Mcmc
+from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
 
@@ -80,15 +81,12 @@ def main() -> None:
 
 def judge(task: str, seed: int) -> Line:
     """Run one task and compare it."""
-    problem = Problem(Program(f"experiments.sbibm:{task}", {}), by_name(observation(task)))
     method = settings(task)
     begin = time.perf_counter()
-    result = method.run(problem, jax.random.PRNGKey(seed), Quiet())
+    result = method.run(problem(task), jax.random.PRNGKey(seed), Quiet())
     seconds = time.perf_counter() - begin
     ours = summarise(result)
-    theirs = pd.read_csv(REFERENCE / "sbibm" / task / "summary.csv")
-    reference = pd.read_csv(REFERENCE / "sbibm" / task / "reference_posterior_samples.csv.bz2").to_numpy()
-    draws = result.tree["posterior"]["theta"].to_numpy().reshape(reference.shape)
+    theirs = answers(task).reset_index()
     z = (ours["mean"] - theirs["mean"]) / np.hypot(ours["mcse_mean"], theirs["mcse_mean"])
     return Line(
         task=task,
@@ -96,12 +94,32 @@ def judge(task: str, seed: int) -> Line:
         chains=method.chains,
         draws=method.draws,
         thinning=method.thinning,
-        c2st=c2st(reference, draws),
+        c2st=told_apart(task, result),
         worst_z=float(z.abs().max()),
         r_hat=float(ours["r_hat"].max()),
         evaluations=result.cost.density_evaluations,
         seconds=seconds,
     )
+
+
+def problem(task: str) -> Problem:
+    """A task's program with its observation."""
+    return Problem(Program(f"experiments.sbibm:{task}", {}), by_name(observation(task)))
+
+
+def answers(task: str) -> pd.DataFrame:
+    """The reference: `mean, sd, q5, q95, mcse_mean` by scalar."""
+    table = pd.read_csv(REFERENCE / "sbibm" / task / "summary.csv", index_col=0)
+    table = table.rename(columns={"std": "sd", "5%": "q5", "95%": "q95"})
+    return table.set_axis([f"theta[{number}]" for number in range(len(table))])
+
+
+def told_apart(task: str, result: Result) -> float:
+    """C2ST of as many draws as both sides have."""
+    reference = pd.read_csv(REFERENCE / "sbibm" / task / "reference_posterior_samples.csv.bz2").to_numpy()
+    draws = result.tree["posterior"]["theta"].to_numpy().reshape(-1, reference.shape[1])
+    count = min(len(reference), len(draws))
+    return c2st(reference[:count], draws[:: len(draws) // count][:count])
 
 
 def observation(task: str) -> dict[str, np.ndarray]:
