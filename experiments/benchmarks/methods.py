@@ -133,11 +133,16 @@ def problem_of(name: str) -> Problem:
 
 
 def method(word: str) -> Any:
-    """A method with the settings of its YAML."""
+    """A method of the table."""
+    return composed(SETTINGS.get(word, [f"inference={word}"]))
+
+
+def composed(words: list[str]) -> Any:
+    """A method with the settings of its YAML and these words."""
     schema.register()
     sources.register()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return make_inference(hydra.compose("config", SETTINGS.get(word, [f"inference={word}"])))
+        return make_inference(hydra.compose("config", words))
 
 
 def checks() -> dict[str, Any]:
