@@ -17,6 +17,7 @@ from credo.config.failure import in_words
 from credo.diagnostics.sbc.ranks import rank
 from credo.diagnostics.sbc.verdict import Calibrated, verdict
 from credo.errors import RunError
+from credo.inference.base import NoListener
 from credo.inference.convergence import scalars_first
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
@@ -26,7 +27,7 @@ COLUMNS = ("replication", "scalar", "rank", "z", "kept", "reason")
 LOG_LIKELIHOOD = "log likelihood"
 
 
-class _Quiet:
+class _Quiet(NoListener):
     """Hears of the blocks of one fit, and lets a signal stop it."""
 
     def __init__(self, check: Callable[[], None]) -> None:

@@ -45,7 +45,7 @@ class Listener(Protocol):
 
 
 class NoListener:
-    """Hears nothing."""
+    """Hears nothing; what is computed for listeners alone, as R-hat between two blocks, is left out."""
 
     def progress(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         """Let the news go."""

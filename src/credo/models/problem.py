@@ -148,7 +148,8 @@ class Problem:
             data[name] = data[name].dims, np.where(gaps, old, values), data[name].attrs
         other = replace(self, data=data, test=None)
         known = [replace(site, value=sites[site.name]) if site.name in sites else site for site in self.sites]
-        other.__dict__.update(sites=tuple(known), names=self.names, unread=self.unread)  # as the shapes have them
+        bound = self.bound.holding({name: data[name] for name in variables})
+        other.__dict__.update(sites=tuple(known), bound=bound, names=self.names, unread=self.unread)
         return other
 
     def dims(self, site: Site) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from credo.inference.base import Listener, Snapshot
+from credo.inference.base import Listener, NoListener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
 from credo.inference.kind import Kind
@@ -182,9 +182,10 @@ class BlockLoop(Loop[ChainState]):
         return self._judged(then, done, _numbers(info, diverged))
 
     def _judged(self, then: ChainState, done: int, numbers: dict[str, float]) -> ChainState:
-        """Look at the draws where it is time, and stop where the rule says so."""
+        """Look at the draws where it is time and someone wants to know, and stop where the rule says so."""
         stop, ended = self.settings.stop, None
-        if done >= then.next_look or done == self.settings.draws:
+        wanted = stop is not None or not isinstance(self.listener, NoListener)
+        if wanted and (done >= then.next_look or done == self.settings.draws):
             numbers |= self.draws.precision(then.blocks)
             growth = _GROWTH if stop is None else _GROWTH_TO_STOP
             then = dataclasses.replace(then, next_look=done * growth)
