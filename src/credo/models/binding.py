@@ -50,7 +50,9 @@ class BoundModel(eqx.Module):
 
     def holding(self, variables: Mapping[str, xr.DataArray]) -> "BoundModel":
         """The program over other values of some of its arrays, of the same shapes."""
-        return BoundModel(self.model, self.arrays | {n: _array(v) for n, v in variables.items()}, self.sizes, self.params)
+        return BoundModel(
+            self.model, self.arrays | {n: _array(v) for n, v in variables.items()}, self.sizes, self.params
+        )
 
     def at(self, latents: Mapping[str, Any]) -> dict[str, Message]:
         """The messages of all sites by name, where the latents have these values in their own space."""
