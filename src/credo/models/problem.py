@@ -40,12 +40,14 @@ class Problem:
         test: the held-out rows, or `None`.
         training: how the model's networks are trained, an `inference.training.base.Training`; `None` for a model
             without any.
+        left_out: the groups of a result that nobody will ask for, and that need not be made.
     """
 
     model: Model
     data: xr.Dataset
     test: xr.Dataset | None = None
     training: Any = None
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def bound(self) -> BoundModel:
