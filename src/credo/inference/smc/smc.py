@@ -97,7 +97,9 @@ class Smc(Named, eqx.Module):
         log_evidence = np.asarray(now.populations.log_evidence, float)
         tree[PEAK] = xr.DataTree(highest)
         tree["temperatures"] = xr.DataTree(_table(now))
-        tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": ("repeat", log_evidence)}))
+        descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
+        repeats = {"log_evidence": log_evidence, "founders": descent}
+        tree["repeats"] = xr.DataTree(xr.Dataset({name: ("repeat", values) for name, values in repeats.items()}))
         evidence.merged(tree, {self.name: of_repeats(log_evidence)})
         clock.lap("evaluation")
         evaluations = int(np.asarray(now.populations.evaluations).sum()) * self.particles
@@ -213,6 +215,4 @@ class SmcLoop(Loop[SmcState]):
 def _table(now: SmcState) -> xr.Dataset:
     """What is recorded of the repeats and their temperatures; NaN where a repeat had ended before."""
     columns = {name: np.array([rung[name] for rung in now.rungs], float).T for name in Rung._fields}
-    dims = ("repeat", "temperature")
-    descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
-    return xr.Dataset({name: (dims, values) for name, values in columns.items()} | {"founders": ("repeat", descent)})
+    return xr.Dataset({name: (("repeat", "temperature"), values) for name, values in columns.items()})
