@@ -1,6 +1,6 @@
 """Problems drawn from the model itself: parameters from the prior, data from the likelihood."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +10,15 @@ from jaxtyping import PRNGKeyArray, Shaped
 from numpyro import handlers
 
 from credo.errors import ConfigError
+from credo.inference.assemble import OF_DATA
 from credo.inference.derive import Fixed, densities
 from credo.inference.kind import Kind
 from credo.models.binding import BoundModel
 from credo.models.messages import WholeCounts
 from credo.models.problem import Problem
+
+UNRANKED = ("log_prior", "posterior_predictive", "start", *OF_DATA)
+"""Groups of a result in which nothing has a rank."""
 
 Values = dict[str, Shaped[np.ndarray, "..."]]
 
@@ -46,7 +50,7 @@ class Simulator:
 
     def __init__(self, problem: Problem) -> None:
         _require_drawable(problem)
-        self._problem = problem
+        self._problem = replace(problem, left_out=UNRANKED)
         self._variables = {name: _variable(problem, name) for name in problem.observations}
         self._latents = tuple(site.name for site in problem.latents)
         self._shown = tuple(s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal)

@@ -48,6 +48,12 @@ class BoundModel(eqx.Module):
         arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
         return BoundModel(self.model, arrays, self.sizes, self.params)
 
+    def holding(self, variables: Mapping[str, xr.DataArray]) -> "BoundModel":
+        """The program over other values of some of its arrays, of the same shapes."""
+        return BoundModel(
+            self.model, self.arrays | {n: _array(v) for n, v in variables.items()}, self.sizes, self.params
+        )
+
     def at(self, latents: Mapping[str, Any]) -> dict[str, Message]:
         """The messages of all sites by name, where the latents have these values in their own space."""
         return messages_at(self, latents)

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
-from credo.inference.convergence import mixing
+from credo.array_stats import array_stats
 
 
 class Ranks(NamedTuple):
@@ -64,5 +66,14 @@ def _steps(draws: Float[np.ndarray, "scalar chain draw"]) -> Int[np.ndarray, "sc
     count = draws[0].size if len(draws) else 0
     if not len(draws) or draws.shape[2] < 2:
         return np.ones(len(draws), int)
-    effective = np.nan_to_num(mixing(draws, ("ess_bulk",))["ess_bulk"], nan=count)
+    effective = np.nan_to_num(array_stats.ess(_scores(draws), method="mean"), nan=count)
     return np.clip(np.ceil(count / np.maximum(effective, 1)), 1, draws.shape[2]).astype(int)
+
+
+def _scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
+    """The normal scores of draws (Blom 1958), whose effective sample size is that of the bulk; of all scalars at once.
+
+    Draws that are not finite count as zero.
+    """
+    flat = np.where(np.isfinite(draws), draws, 0.0).reshape(len(draws), -1)
+    return np.asarray(ndtri((rankdata(flat, axis=1) - 3 / 8) / (flat.shape[1] + 1 / 4)).reshape(draws.shape))

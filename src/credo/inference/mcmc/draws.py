@@ -96,7 +96,8 @@ class Draws:
             group, site = name.split("/", 1)
             joined = Joined(blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
-        groups["start"] = self._beginnings(start)
+        if "start" not in self._problem.left_out:
+            groups["start"] = self._beginnings(start)
         return assemble(self._problem, groups, self._evaluate.missing)
 
     def _beginnings(
