@@ -113,7 +113,9 @@ def test_ties_and_forbidden_regions_are_counted(function, known, infer):
         assert -1 <= x.min() < x.max() <= 1
 
 
-@pytest.mark.parametrize("function", [pytest.param(phases.ball_and_spike, marks=pytest.mark.slow), phases.shell_and_spike])
+@pytest.mark.parametrize(
+    "function", [pytest.param(phases.ball_and_spike, marks=pytest.mark.slow), phases.shell_and_spike]
+)
 def test_a_spike_in_a_ball_is_climbed_and_one_in_a_shell_fails(function, infer):
     """The spike has most of the mass. In the ball all levels are connected; in the shell no line leads to it."""
     known = 26.0 - 0.5 * phases.DIM * np.log(1 + 1 / phases.WIDTH**2) - 0.5 * np.log(2 * np.pi)
