@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from credo.calibration import files
+from credo.calibration import around, files
 from credo.calibration.fits import fits, judge
 from credo.calibration.settings import Settings
 from credo.calibration.simulator import Simulator, require_ranks
@@ -39,10 +39,10 @@ def run(request: Request) -> Outcome:
         prepared = prepare(request)
         settings: Settings = make(request.config, "calibrate", Settings)
         require_ranks(prepared.problem, prepared.parts.inference)
-        Simulator(prepared.problem)
-    prepared = replace(prepared, record=replace(prepared.record, name=f"calibration of {prepared.record.name}"))
+        simulator = _simulator(prepared, settings)
+    prepared = replace(prepared, record=replace(prepared.record, name=_name(prepared, settings)))
     with running(prepared), explained(RunError, "the run ended early, since code that it called"):
-        rows = _ranks(prepared, settings)
+        rows = _ranks(prepared, settings, simulator)
         found = judge(rows)
         files.write_verdict(request.folder, found, prepared.record.provenance)
         place = None if isinstance(prepared.parts.report, NoReport) else _page(prepared, found, rows)
@@ -58,15 +58,28 @@ def run(request: Request) -> Outcome:
     return Outcome(found.status, None, 3 if is_barred else 0)
 
 
-def _ranks(prepared: Prepared, settings: Settings) -> pd.DataFrame:
+def _simulator(prepared: Prepared, settings: Settings) -> Simulator:
+    if settings.around is None:
+        return Simulator(prepared.problem)
+    Simulator(prepared.problem)  # refuses before draws are read
+    draws = around.posterior(settings.around, prepared.problem, prepared.record, settings.replications)
+    return Simulator(prepared.problem, draws)
+
+
+def _name(prepared: Prepared, settings: Settings) -> str:
+    where = "" if settings.around is None else f" around {settings.around}"
+    return f"calibration of {prepared.record.name}{where}"
+
+
+def _ranks(prepared: Prepared, settings: Settings, simulator: Simulator) -> pd.DataFrame:
     """The rows of all replications, those that the folder has included; saved again and again."""
     folder, total = prepared.request.folder, settings.replications
     known = files.ranks(folder)
     known = known[known["replication"] < total]
     parts, done = [known] if len(known) else [], int(known["replication"].nunique())
-    problem, method = prepared.problem, prepared.parts.inference
+    method = prepared.parts.inference
     with Progress() as progress:
-        every = fits(problem, method, prepared.request.config.seed, range(done, total), signals.check)
+        every = fits(simulator, method, prepared.request.config.seed, range(done, total), signals.check)
         for number, rows in enumerate(every, start=done + 1):
             parts.append(rows)
             progress.progress("replications", number, total, {})

@@ -21,6 +21,8 @@ words of one experiment, and:
 
   calibrate.replications=500    how many data sets are drawn and fitted
   calibrate.save=20             replications between two saves
+  calibrate.around=RUN          true values from the posterior of this run
+                                in place of the prior's; type its words besides
 
   credo calibrate experiment=eight_schools inference=nuts inference.draws=250
   credo resume RUN                           goes on with an interrupted one
