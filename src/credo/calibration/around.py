@@ -58,11 +58,12 @@ def posterior(run: str, problem: Problem, record: RunRecord, replications: int) 
 def _require_same(run: str, place: Path, record: RunRecord) -> None:
     """Refuse the run of another model, or of other data."""
     before, now = saved.provenance(place), record.provenance
+    code = before.get("code")
     model: Any = saved.configuration(place).model
     pairs = {
         "model": (_plain(model), _plain(record.config["model"])),
         "data": (before["data_hash"], now["data_hash"]),
-        "code": ((before.get("code") or {}).get("hash"), now["code"]["hash"]),
+        "code": (code and code["hash"], now["code"]["hash"]),
     }
     if differs := [word for word, (theirs, ours) in pairs.items() if theirs != ours]:
         raise ConfigError(
