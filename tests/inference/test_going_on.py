@@ -73,6 +73,26 @@ def test_a_run_taken_up_again_has_the_same_bits(chosen: Inference, problem: Prob
         assert result.status is whole.status
 
 
+LONGER = {"smc": ({"repeats": 2}, {"repeats": 5}), "vi": ({"steps": 2000}, {"steps": 2600})}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", LONGER)
+def test_a_finished_run_made_longer_has_the_bits_of_one_that_was_so_from_the_beginning(
+    word: str, problem: Problem, method: Callable[..., Inference]
+) -> None:
+    known = compose(f"inference={word}").inference
+    few = {name: value for name, value in ({"starts": 2, "draws": 50} | PARTICLES).items() if name in known}
+    short, long = (method(word, **few | more) for more in LONGER[word])
+    key, checkpointer = jax.random.PRNGKey(3), Memory()
+    short.run(problem, key, Cut(), checkpointer)
+    longer = long.run(problem, key, Cut(), Memory(checkpointer.kept))
+    whole = long.run(problem, key, Cut(), Memory())
+    for group in whole.tree.children:
+        xr.testing.assert_identical(longer.tree[group].to_dataset(), whole.tree[group].to_dataset())
+    assert longer.cost.density_evaluations == whole.cost.density_evaluations
+
+
 def test_a_run_is_kept_when_it_is_due(problem: Problem, method: Callable[..., Inference]) -> None:
     """And a run whose process was killed goes on from there."""
     seen: list[int] = []

@@ -83,7 +83,7 @@ def judge(rows: pd.DataFrame) -> Calibrated:
 
 def _rows(number: int, replication: Replication, result: Result, generator: np.random.Generator) -> pd.DataFrame:
     names, truth, draws = _scalars(replication, result)
-    ranks = rank(truth, draws, generator)
+    ranks = rank(truth, draws, generator, result.grouping)
     if (bad := ~np.isfinite(ranks.u)).any():
         return _without_answer(number, f"Draws of {names[int(np.argmax(bad))]} are not finite.")
     columns = (number, names, ranks.u, ranks.z, ranks.kept, None)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Inference(Protocol):
-    """How the unknowns are found (`conf/inference`)."""
+    """How the unknowns are found (`conf/inference`).
+
+    A class attribute `extends` names the setting that `credo extend` raises, where a longer run goes on from the last
+    state of a finished one: `draws`, `repeats` or `steps`.
+    """
 
     def check(self, problem: "Problem") -> None:
         """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""

@@ -96,6 +96,10 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
         )
     if "context" in given and "context" not in taken:
         raise ConfigError(f"data.context: model={model.name} takes no context; set data.context=null, or use model=mdn")
+    if "weights" in given and "weights" not in taken:
+        raise ConfigError(
+            f"data.weights: model={model.name} takes no weights; set data.weights=null, or use model=regression"
+        )
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
     for name, values in arrays.items():

@@ -18,7 +18,7 @@ from credo.inference.mcmc.settings import MOST_SCALARS, Settings
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
 from credo.inference.start import Beginning, not_found
-from credo.inference.variational import paths
+from credo.inference.variational.paths import Beginnings, beginnings
 from credo.models.problem import Problem
 
 _GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
@@ -65,9 +65,10 @@ class BlockLoop(Loop[ChainState]):
         Raises:
             RunError: a chain has none with a finite log density.
         """
-        modes = yield from self._modes()
+        led = yield from self._led()
         self.clock = Clock()
-        states = yield self._start(modes)
+        states = yield self._start(None if led is None else led.points)
+        states = states if led is None else self._shaped(states, led)
         finite, values = jax.tree.map(np.asarray, first_points(self.kernel, states))
         bad = np.flatnonzero(~finite)
         if bad.size:
@@ -131,16 +132,23 @@ class BlockLoop(Loop[ChainState]):
             history=now.history,
         )
 
-    def _modes(self) -> Generator[Call, Any, Any]:
+    def _led(self) -> Generator[Call, Any, Beginnings | None]:
         """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""
         if self.settings.start == "pathfinder":
             key = jax.random.fold_in(self.key, 2)
-            return (yield from paths.points(self.problem, key, self.settings.chains))
+            return (yield from beginnings(self.problem, key, self.settings.chains))
         training = self.problem.training
         if training is None or self.settings.start not in ("auto", "map"):
             return None
         key = jax.random.fold_in(self.key, 1)
-        return (yield from training.modes(self.problem, key, self.settings.chains, self.listener))
+        modes = yield from training.modes(self.problem, key, self.settings.chains, self.listener)
+        return Beginnings(modes)
+
+    def _shaped(self, states: Any, led: Beginnings) -> Any:
+        """With the metric that paths have learned, where all of them have."""
+        if led.z is None or not self.settings.warmup or not np.isfinite(led.z).all():
+            return states
+        return self.kernel.adapt_metric(states, np.asarray(led.z), np.asarray(led.gradients), self.layout)
 
     def _start(self, modes: Any) -> Call:
         settings, bound = self.settings, self.problem.bound

@@ -86,6 +86,10 @@ class Kernel(Named, eqx.Module):
         """Raise `ConfigError` if this kernel needs a likelihood that cannot be computed."""
         problem.require_normalised(f"inference={self.name}")
 
+    def round(self, problem: Problem, thinning: int) -> int:  # noqa: ARG002 - of those that move several walkers in turn
+        """So many neighbouring draws of a chain belong together, one of each of its walkers."""
+        return 1
+
     def windows(self, warmup: int) -> tuple[int, ...]:  # noqa: ARG002 - of those that adapt
         """The draws of the warm-up after which `adapt_metric` is called."""
         return ()

@@ -10,6 +10,7 @@ import numpy as np
 
 from credo import memory
 from credo.errors import ConfigError
+from credo.inference.grouping import Grouping
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.stop import Stop
@@ -110,6 +111,10 @@ class Settings(eqx.Module):
             block=min(self.block, *most),
             in_step=self.in_step,
         )
+
+    def grouping(self, problem: Problem) -> Grouping:
+        """Which draws belong together."""
+        return Grouping(walkers=self.kernel.round(problem, self.thinning))
 
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
