@@ -21,6 +21,7 @@ from credo.models.observations import Observation
 from credo.models.priors import Placeholders
 from credo.models.problem import Problem
 from credo.models.sites import site_of
+from credo.models.twice import observing_twice
 
 UNRANKED = ("log_prior", "posterior_predictive", "start", *OF_DATA)
 """Groups of a result in which nothing has a rank."""
@@ -62,7 +63,7 @@ class Simulator:
         self._require_independent()
         self._base = self._problem
         if posterior is not None:
-            self._base = self._problem.given({name: one.value for name, one in problem.observations.items()})
+            self._base = observing_twice(self._problem)
         self._latents = tuple(site.name for site in problem.latents)
         self._shown = tuple(s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal)
 

@@ -16,7 +16,7 @@ from numpyro import handlers
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.dependence import used
-from credo.models.messages import Again, Message, Understood
+from credo.models.messages import Message, Understood
 from credo.models.priors import Placeholders
 from credo.models.sites import traced
 
@@ -29,19 +29,16 @@ class BoundModel(eqx.Module):
         arrays: the data that it takes, by name.
         sizes: whole numbers that it takes; they are structure.
         params: the names of those `numpyro.param`s that are latents; `None` for all.
-        given: what sites observe beside `arrays`, by site.
     """
 
     model: Model
     arrays: dict[str, Any]
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
     params: tuple[str, ...] | None = eqx.field(static=True, default=None)
-    given: dict[str, Any] = eqx.field(default_factory=dict)
 
     def __call__(self) -> None:
         """Run the program."""
-        understood = Understood(self._run, self.params)
-        (Again(understood, self.given) if self.given else understood)()
+        Understood(self._run, self.params)()
 
     def _run(self) -> None:
         # By its class: a bound method of an equinox module would take a variable called `self` for its own.

@@ -6,13 +6,12 @@ refused by name.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
 import numpyro.distributions as dist
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
@@ -134,24 +133,6 @@ class Understood(Messenger):
             Understood(part, self._params, word) if place in _BODIES[name] else part
             for place, part in enumerate(msg["args"])
         )
-
-
-class Again(Messenger):
-    """Observes other values beside those of observed sites, as sites `NAME_given` of the same distributions.
-
-    Args:
-        fn: the program.
-        values: by site.
-    """
-
-    def __init__(self, fn: Callable[..., Any], values: Mapping[str, Any]) -> None:
-        super().__init__(fn)
-        self._values = values
-
-    def postprocess_message(self, msg: Message) -> None:
-        """Observe once more, within the same plates."""
-        if msg["type"] == "sample" and msg["name"] in self._values:
-            numpyro.sample(f"{msg['name']}_given", msg["fn"], obs=self._values[msg["name"]])
 
 
 class WholeCounts(Messenger):

@@ -136,12 +136,6 @@ class Problem:
         """The names of the program's arrays that have a value per row."""
         return tuple(name for name in self.bound.arrays if self.data[name].dims[:1] == (self.row_dim,))
 
-    def given(self, observed: Mapping[str, np.ndarray]) -> "Problem":
-        """This problem, with what its sites observe once more beside its own observations, as sites `NAME_given`."""
-        other = replace(self)
-        other.__dict__["bound"] = replace(self.bound, given=dict(observed))
-        return other
-
     def observing(self, sites: Mapping[str, np.ndarray], variables: Mapping[str, np.ndarray]) -> "Problem":
         """This problem with other observations, of the same shapes and with the same gaps.
 
