@@ -70,6 +70,7 @@ def test_a_finished_calibration_is_extended_by_replications(finished: Path, tmp_
         (("calibrate.reps=5",), "calibrate.reps: there is no such key"),
         (("inference=map",), "inference=map: calibration ranks true values among posterior draws"),
         (("prior@model.prior.p=flat", "model.prior.p.support=unit_interval"), "model.prior.p: calibration draws p"),
+        (("calibrate.around=nowhere",), "calibrate.around=nowhere: expected a finished run with draws"),
         (("-m", "seed=1,2"), "calibrate: expected what credo takes for one experiment"),
     ],
 )
@@ -81,6 +82,39 @@ def test_what_cannot_be_calibrated_is_refused_in_one_sentence(
     assert told in said.err
     assert len(said.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two chains of 40 draws."""
+    here = tmp_path_factory.mktemp("around")
+    said = credo(*SMALL, "inference.chains=2", "hydra.run.dir=run", cwd=here)
+    assert said.code == 0, said.err
+    return here / "run"
+
+
+@pytest.mark.slow
+def test_a_calibration_around_a_run_takes_its_draws_and_keeps_its_data(run: Path) -> None:
+    words = ("calibrate", *SMALL, "calibrate.around=run", "calibrate.replications=2", "hydra.run.dir=around")
+    said = credo(*words, cwd=run.parent)
+    assert said.code == 0, said.err
+    assert len((run.parent / "around" / "ranks.csv").read_text().splitlines()) == 1 + 2 * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("calibrate.replications=100", "expected a run with at least 1000 effective draws, 10 for each of 100"),
+        ("model.prior.p.concentration0=3", "expected a run of this model and data, but its model is another"),
+        ("data.values=[1,0,1]", "expected a run of this model and data, but its data is another"),
+    ],
+)
+def test_another_run_than_that_of_the_calibration_is_refused(word: str, told: str, run: Path) -> None:
+    said = credo("calibrate", *SMALL, "calibrate.around=run", word, "hydra.run.dir=refused", cwd=run.parent)
+    assert said.code == 2
+    assert told in said.err
+    assert not (run.parent / "refused").exists()
 
 
 def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:

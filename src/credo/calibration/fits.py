@@ -22,7 +22,6 @@ from credo.inference.base import NoListener
 from credo.inference.convergence import scalars_first
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
-from credo.models.problem import Problem
 
 COLUMNS = ("replication", "scalar", "rank", "z", "kept", "reason")
 LOG_LIKELIHOOD = "log likelihood"
@@ -40,12 +39,12 @@ class _Quiet(NoListener):
 
 
 def fits(
-    problem: Problem, method: Any, seed: int, numbers: Sequence[int], check: Callable[[], None]
+    simulator: Simulator, method: Any, seed: int, numbers: Sequence[int], check: Callable[[], None]
 ) -> Iterator[pd.DataFrame]:
     """Fit some replications.
 
     Args:
-        problem: the model, at the inputs of whose data the replications are drawn.
+        simulator: draws the replications.
         method: the inference.
         seed: of the calibration.
         numbers: of the replications; each is the same whichever others are asked for.
@@ -54,7 +53,7 @@ def fits(
     Yields:
         Of each replication in turn the rows of `COLUMNS`; one with a `reason` where it has no answer.
     """
-    simulator, key = Simulator(problem), jax.random.PRNGKey(seed)
+    key = jax.random.PRNGKey(seed)
     for number in numbers:
         data_key, fit_key = _keys(key, number)
         replication = simulator(data_key)

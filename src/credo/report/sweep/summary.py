@@ -25,6 +25,7 @@ SHOWN = (
     "ess_bulk_min",
     "r_hat_max",
     "divergences",
+    "calibration/alarms",
     "seconds/total",
 )
 """Metrics on the terminal and on the page; those that no run has are left out."""
