@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
+    flags.overrides = [messages.formula_in_quotes(word) for word in flags.overrides]
     _refuse_at_odds(flags)
     return flags
 
