@@ -128,13 +128,19 @@ class NestedState(NamedTuple):
     """All repeats between two batches.
 
     - **live** - their live points, with a leading axis [repeat].
-    - **blocks** - what each batch left behind: arrays [repeat, ...] by the names in `Points` and `Batch`.
+    - **blocks** - what the batches left behind, several together where they were read from a checkpoint: arrays
+      [repeat, point, ...] by the names in `Points`, and [repeat, batch] by those in `Batch`.
     - **history** - what the listener heard.
     """
 
     live: Live
     blocks: Sequence[Mapping[str, np.ndarray]] = ()
     history: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def done(self) -> int:
+        """How many batches were made."""
+        return sum(block["remaining"].shape[1] for block in self.blocks)
 
 
 class NestedLoop(Loop[NestedState]):
@@ -177,19 +183,18 @@ class NestedLoop(Loop[NestedState]):
 
     def ahead(self, now: NestedState) -> Call | None:
         """The next batch."""
-        done = len(now.blocks)
-        ended = done > 0 and bool((now.blocks[-1]["remaining"] <= self.method.remaining).all())
-        if ended or done >= self.method.batches:
+        ended = now.done > 0 and bool((now.blocks[-1]["remaining"][:, -1] <= self.method.remaining).all())
+        if ended or now.done >= self.method.batches:
             return None
         return Call(advance, self.method, self.problem.bound, now.live)
 
     def after(self, now: NestedState, answer: tuple[Live, Batch]) -> NestedState:
         """The state after that batch."""
         live, batch = answer
-        left = batch.dead._asdict() | {name: getattr(batch, name) for name in _NUMBERS}
-        block = {name: np.asarray(values) for name, values in left.items()}
+        numbers = {name: np.asarray(getattr(batch, name))[:, None] for name in _NUMBERS}
+        block = {name: np.asarray(values) for name, values in batch.dead._asdict().items()} | numbers
         then = NestedState(live, (*now.blocks, block))
-        remaining, done = float(block["remaining"].max()), len(then.blocks)
+        remaining, done = float(block["remaining"].max()), then.done
         entry = {
             "phase": "nested",
             "done": done,
@@ -207,23 +212,26 @@ class NestedLoop(Loop[NestedState]):
         self.listener.progress("nested", entry["done"], entry["total"], {"remaining": entry["remaining"]})
 
 
-def _joined(now: NestedState, name: str) -> Shaped[np.ndarray, "repeat batch ..."]:
+def _joined(now: NestedState, name: str) -> Shaped[np.ndarray, "repeat each ..."]:
     """One array of all batches."""
-    return np.stack([block[name] for block in now.blocks], axis=1)
+    return np.concatenate([block[name] for block in now.blocks], axis=1)
 
 
 def _points(now: NestedState) -> dict[str, Shaped[np.ndarray, "repeat all ..."]]:
     """All points of each repeat by the names in `Points`, the dead in order and then the live."""
     live = now.live.points._asdict()
-    dead = {name: _joined(now, name) for name in live}
-    flat = {name: a.reshape(len(a), -1, *a.shape[3:]) for name, a in dead.items()}
-    return {name: np.concatenate([flat[name], np.asarray(live[name])], axis=1) for name in live}
+    return {name: np.concatenate([_joined(now, name), np.asarray(live[name])], axis=1) for name in live}
+
+
+def _dead(now: NestedState) -> Float[np.ndarray, "repeat batch dead"]:
+    """The log likelihood of the points of each batch."""
+    flat = _joined(now, "log_likelihood").astype(float)
+    return flat.reshape(len(flat), now.done, -1)
 
 
 def _log_likelihood(now: NestedState) -> Iterator[tuple[volume.Batches, volume.Last]]:
     """Of the dead and of the live points, repeat by repeat."""
-    dead, live = _joined(now, "log_likelihood"), np.asarray(now.live.points.log_likelihood)
-    return zip(dead.astype(float), live.astype(float), strict=True)
+    return zip(_dead(now), np.asarray(now.live.points.log_likelihood, float), strict=True)
 
 
 def _log_weight(now: NestedState) -> Float[np.ndarray, "repeat all"]:
@@ -255,11 +263,13 @@ def _log_evidence(repeats: xr.Dataset) -> tuple[float, float]:
 
 def _table(now: NestedState, log_weight: Float[np.ndarray, "repeat all"]) -> xr.Dataset:
     """What is recorded of each batch."""
-    level = _joined(now, "log_likelihood")[..., -1]
-    repeats, batches, dead = len(level), len(now.blocks), now.blocks[0]["label"].shape[1]
-    share = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))[:, : batches * dead]
-    columns = {name: _joined(now, name) for name in _NUMBERS}
-    columns |= {"log_likelihood": level, "share": share.reshape(repeats, batches, dead).sum(-1)}
-    below = np.arange(1, batches + 1) * math.log1p(-dead / now.live.points.label.shape[1])
-    columns["log_volume"] = np.asarray(now.live.log_share, float)[:, None] + below
+    level = _dead(now)
+    repeats, live = now.live.points.label.shape
+    share = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))[:, :-live]
+    below = np.arange(1, now.done + 1) * math.log1p(-level.shape[2] / live)
+    columns = {name: _joined(now, name) for name in _NUMBERS} | {
+        "log_likelihood": level[..., -1],
+        "log_volume": np.asarray(now.live.log_share, float)[:, None] + below,
+        "share": share.reshape(repeats, now.done, -1).sum(axis=2),
+    }
     return xr.Dataset({name: (("repeat", "batch"), values) for name, values in columns.items()})

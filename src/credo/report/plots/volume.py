@@ -10,10 +10,10 @@ from credo.report.view import Evidence
 OF = of(groups=("levels",))
 TITLE = "Likelihood and evidence by volume"
 CAPTION = (
-    "The share of the prior above a level of the likelihood, from all of it at the left to less and less. Above: the "
-    "level, which should be flat at the right end. Below: the part of the evidence between two levels, a hill that is "
-    "over at the right end. A second hill, or a sudden rise of the level, is a phase transition. One line per repeat, "
-    "which should lie on each other."
+    "From left to right, less and less of the prior is above the level. Upper panel: the level, which should hardly rise "
+    "at the right end. Lower panel: the part of the evidence between two levels, a hill that should be over at the right "
+    "end. A second hill, or a sudden rise of the level, is a phase transition. The lines of the repeats should lie on "
+    "each other."
 )
 HEIGHT, HEAD, FOOT, LEFT, GAP = 90.0, 20.0, 30.0, 44.0, 40.0
 _RANGE = 0.1
@@ -24,10 +24,11 @@ def draw(evidence: Evidence) -> Drawing:
     """Draw both by the log of the volume, one line per repeat."""
     levels = evidence.group("levels").transpose("repeat", "batch")
     volume, level, share = (levels[name].values.astype(float) for name in ("log_volume", "log_likelihood", "share"))
+    nats = -volume
     known = np.isfinite(level)
     if not known.any():
         return Drawing(TITLE, "checks", "The likelihood is finite at no level.")
-    across = (float(volume.max()), min(float(volume.min()), float(volume.max()) - 1))
+    across = (0.0, max(float(nats.max()), 1.0))
     low, high = float(np.quantile(level[known], _RANGE)), float(level[known].max())
     margin = max(0.05 * (high - low), 1e-3)
     sheet = Sheet(2 * (HEAD + HEIGHT) + GAP + FOOT - HEAD)
@@ -38,9 +39,9 @@ def draw(evidence: Evidence) -> Drawing:
         panel.y_axis(3, lines=True)
     for number in range(len(level)):
         color = CHAINS[number % len(CHAINS)]
-        above.line(volume[number], np.where(known[number], level[number], np.nan), color, 1.0, 0.8)
-        below.line(volume[number], share[number], color, 1.0, 0.8)
+        above.line(nats[number], np.where(known[number], level[number], np.nan), color, 1.0, 0.8)
+        below.line(nats[number], share[number], color, 1.0, 0.8)
     above.title("log likelihood at the level", f"{len(level)} repeats")
-    below.title("share of the evidence below the level", "by batch")
-    below.x_axis(6, "log of the share of the prior above the level")
+    below.title("share of the evidence between two levels", "one per batch")
+    below.x_axis(6, "-log X, where X is the share of the prior above the level")
     return Drawing(TITLE, "checks", CAPTION, sheet.finished())
