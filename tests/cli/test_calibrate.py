@@ -4,9 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from console import QUIET, credo
+from credo.cli.flags import with_option
 
 SMALL = (
     "data=coin_flips",
@@ -132,3 +134,36 @@ def test_what_has_no_draws_is_neither_compared_nor_reproduced(finished: Path) ->
     assert said.code == 2
     assert said.err == "credo: six is a calibration, which has no draws to reproduce; type its own command again\n"
     assert not (here / "reproductions").exists()
+
+
+@pytest.mark.parametrize(("word", "option"), [("+calibrate=200", "beside"), ("calibrate=30", "standard")])
+def test_a_number_of_replications_is_an_option_and_a_number(word: str, option: str) -> None:
+    words = with_option(["-m", word, "seed=1"], option)
+    assert words == ["-m", f"+calibrate={option}", f"calibrate.replications={word.partition('=')[2]}", "seed=1"]
+    assert with_option(["+calibrate=beside"], "standard") == ["+calibrate=beside"]
+
+
+@pytest.mark.slow
+def test_a_sweep_with_calibrations_has_their_column_and_each_job_resumes(tmp_path: Path) -> None:
+    words = ("-m", *SMALL, "seed=1,2,3", "+calibrate=3", "sweep.compare=true", "hydra.sweep.dir=sweep")
+    said = credo(*words, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "SBC alarms" in said.out
+    table = pd.read_csv(tmp_path / "sweep" / "sweep.csv")
+    assert table["calibration/replications"].tolist() == [3.0, 3.0, 3.0]
+    assert table["calibration/alarms"].tolist() == [0.0, 0.0, 0.0]
+    assert "calibration/alarms" in pd.read_csv(tmp_path / "sweep" / "comparison.csv")
+    ranks = tmp_path / "sweep" / "0" / "calibration" / "ranks.csv"
+    whole = ranks.read_text()
+    assert len(whole.splitlines()) == 1 + 3 * 2
+    said = credo("extend", "sweep/0", "--draws", "40", "--trust", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert ranks.read_text() != whole, "longer fits have other ranks"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_calibrated_beside_is_refused_before_it_runs(tmp_path: Path) -> None:
+    said = credo(*SMALL[:2], *QUIET, "inference=map", "+calibrate=3", cwd=tmp_path)
+    assert (said.code, len(said.err.splitlines())) == (2, 1)
+    assert "inference=map: calibration ranks true values among posterior draws" in said.err
+    assert not list(tmp_path.iterdir())

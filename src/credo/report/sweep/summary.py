@@ -22,10 +22,10 @@ SHOWN = (
     "log_evidence",
     "log_z",
     "log_density",
+    "calibration/alarms",
     "ess_bulk_min",
     "r_hat_max",
     "divergences",
-    "calibration/alarms",
     "seconds/total",
 )
 """Metrics on the terminal and on the page; those that no run has are left out."""
