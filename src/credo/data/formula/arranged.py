@@ -91,7 +91,7 @@ def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) ->
     rows: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), np.zeros(len(table)))}
     if formula.groups:
         own = [str(one.name) for one in formula.groups[0].factor.components]
-        rows["group"] = ((ROWS,), table[own].astype(str).agg(":".join, axis=1).factorize()[0])
+        rows["group"] = ((ROWS,), table.groupby(own, sort=False, dropna=False).ngroup().to_numpy())
     held = hold_out(make(rows), fraction, seed)
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
 
