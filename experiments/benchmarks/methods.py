@@ -63,7 +63,7 @@ EVIDENCE = {
 """Log p(data), with all constants, where it is known."""
 
 POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD)
-METHODS = ("laplace", "pathfinder", "vi", "smc", "tempering", "mams", "auto", "nuts")
+METHODS = ("laplace", "pathfinder", "vi", "smc", "tempering", "mams", "chees", "ensemble", "auto", "nuts")
 """Those of the table; any other of `conf/inference` can be named."""
 
 
