@@ -47,6 +47,7 @@ METHODS: dict[str, tuple[str, ...]] = {
 SCHOOLS = ("experiment=eight_schools", "report=none")
 SAVES: dict[str, tuple[str, ...]] = {
     "smc": (*SCHOOLS, "inference=smc", "inference.ess=0.97"),
+    "nested": (*SCHOOLS, "inference=nested"),
     "tempering": (*SCHOOLS, "inference=tempering"),
     "vi": (*SCHOOLS, "inference=vi"),
     "auto": (*SCHOOLS, "inference=auto"),

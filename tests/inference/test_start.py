@@ -95,6 +95,22 @@ def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, probl
     assert len(set(starts["loc"])) == len(set(starts["sigma"])) == 6
 
 
+def test_pathfinder_gives_the_first_metric(infer: Infer, own: Callable[..., Problem]) -> None:
+    """Of two latents that are correlated by 0.999; with unit scales a trajectory takes tens of leapfrogs."""
+
+    def ridge(y: Any) -> None:
+        covariance = jnp.array([[1.0, 0.999], [0.999, 1.0]])
+        x = numpyro.sample("x", dist.MultivariateNormal(jnp.zeros(2), covariance))
+        numpyro.sample("y", dist.Normal(x[0], 100.0), obs=y)
+
+    settings = {"chains": 2, "warmup": 9, "draws": 20, "block": 20, "step_size": 0.5}
+    led, jittered = (
+        float(infer(own(ridge, y=0.0), "nuts", start=start, **settings).tree["sample_stats"]["n_steps"].mean())
+        for start in ("pathfinder", "jitter")
+    )
+    assert led < 8 < jittered
+
+
 def test_pathfinder_is_refused_where_discrete_latents_are_moved(method: Any, own: Callable[..., Problem]) -> None:
     def function(y: Any) -> None:
         which = numpyro.sample("which", dist.Bernoulli(0.5))

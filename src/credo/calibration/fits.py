@@ -10,23 +10,24 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import Shaped
+from jax import Array
+from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from credo.calibration.simulator import Replication, Simulator
 from credo.config.failure import in_words
 from credo.diagnostics.sbc.ranks import rank
 from credo.diagnostics.sbc.verdict import Calibrated, verdict
 from credo.errors import RunError
+from credo.inference.base import NoListener
 from credo.inference.convergence import scalars_first
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
-from credo.models.problem import Problem
 
 COLUMNS = ("replication", "scalar", "rank", "z", "kept", "reason")
 LOG_LIKELIHOOD = "log likelihood"
 
 
-class _Quiet:
+class _Quiet(NoListener):
     """Hears of the blocks of one fit, and lets a signal stop it."""
 
     def __init__(self, check: Callable[[], None]) -> None:
@@ -38,12 +39,12 @@ class _Quiet:
 
 
 def fits(
-    problem: Problem, method: Any, seed: int, numbers: Sequence[int], check: Callable[[], None]
+    simulator: Simulator, method: Any, seed: int, numbers: Sequence[int], check: Callable[[], None]
 ) -> Iterator[pd.DataFrame]:
     """Fit some replications.
 
     Args:
-        problem: the model, at the inputs of whose data the replications are drawn.
+        simulator: draws the replications.
         method: the inference.
         seed: of the calibration.
         numbers: of the replications; each is the same whichever others are asked for.
@@ -52,15 +53,22 @@ def fits(
     Yields:
         Of each replication in turn the rows of `COLUMNS`; one with a `reason` where it has no answer.
     """
-    simulator = Simulator(problem)
+    key = jax.random.PRNGKey(seed)
     for number in numbers:
-        data_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number))
+        data_key, fit_key = _keys(key, number)
         replication = simulator(data_key)
         try:
             result = method.run(replication.problem, fit_key, _Quiet(check))
             yield _rows(number, replication, result, np.random.default_rng([seed, number]))
         except (RunError, FloatingPointError) as error:
             yield _without_answer(number, in_words(error))
+
+
+@jax.jit
+def _keys(key: PRNGKeyArray, number: int | Int[Array, ""]) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+    """For the data of a replication, and for its fit."""
+    data_key, fit_key = jax.random.split(jax.random.fold_in(key, number))
+    return data_key, fit_key
 
 
 def judge(rows: pd.DataFrame) -> Calibrated:

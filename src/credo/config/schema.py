@@ -30,6 +30,7 @@ GROUPS = (
     "tracking",
     "report",
     "export",
+    "calibrate",
 )
 """The groups of the configuration, in the order in which the help shows them."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 from credo.config.failure import in_words
 from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
-from credo.diagnostics.base import Diagnostic, Verdict
+from credo.diagnostics.base import Deriving, Diagnostic, Verdict
 from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted, RunError
@@ -106,6 +106,7 @@ def answer(
         evidence.check(problem, method)
     failures = Failures()
     result = derived(problem, method.run(problem, key, listener, checkpointer), key, failures, evidence)
+    result = refined(checks, problem, method, result, key, failures)
     summary = summarise(result)
     verdict = verdicts.judge(checks, result, summary)
     numbers = metrics(result, summary, failures)
@@ -140,6 +141,34 @@ def derived(
         result = add_leave_one_out(result)
     if failures.reasons:
         result.tree.attrs["missing"] = json.dumps({**result.missing, **failures.reasons})
+    return result
+
+
+def refined(
+    checks: Mapping[str, Diagnostic],
+    problem: Problem,
+    method: Inference,
+    result: Result,
+    key: jax.Array,
+    failures: Failures,
+) -> Result:
+    """The result with what the checks derive from it themselves.
+
+    Args:
+        checks: by name.
+        problem: what was asked.
+        method: how it was answered.
+        result: as `derived` left it; its tree gains groups.
+        key: of the run.
+        failures: gets what could not be derived.
+    """
+    for check in checks.values():
+        if isinstance(check, Deriving):
+            with failures(check.derives):
+                try:
+                    result = check.derived(problem, method, result, key)
+                except RunError as error:  # the draws are there all the same
+                    failures.reasons[check.derives] = f"{error}."
     return result
 
 

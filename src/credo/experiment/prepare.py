@@ -81,7 +81,7 @@ def prepare(request: Request) -> Prepared:
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
     _require_exportable(parts, problem, request.choices)
-    verdicts.require_possible(parts.diagnostics, problem)
+    verdicts.require_possible(parts.diagnostics, problem, parts.inference)
     objectives.require_possible(plain.get("objective"), parts, problem)
     if parts.training is not None:
         _refuse_unread(request.overrides)
@@ -89,7 +89,7 @@ def prepare(request: Request) -> Prepared:
     record = _record(request, problem, data, used, code)
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    checkpointer = _checkpointer(parts.checkpoint_every, record, request.start)
+    checkpointer = _checkpointer(parts, record, request.start)
     checkpointer.check()
     if isinstance(request.start, Resumed):
         record = replace(record, start=replace(request.start, times=checkpointer.extensions))
@@ -123,10 +123,11 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     )
 
 
-def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
-    """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
-    asked = provenance.identity(record.config)
-    asked.get("inference", {}).pop("draws", None)
+def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
+    """Who keeps the run's state; what must be the same to go on from it is all but what makes it longer."""
+    asked, extends = provenance.identity(record.config), getattr(parts.inference, "extends", None)
+    for setting in ("draws", extends):
+        asked.get("inference", {}).pop(setting, None)
     identity = {
         "config": asked,
         "data_hash": record.provenance["data_hash"],
@@ -134,7 +135,8 @@ def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed
         "versions": record.provenance["versions"],
         "device": record.provenance["device"],
     }
-    return Checkpoint(record.folder, every, identity, isinstance(start, Resumed) and start.from_checkpoint)
+    resumed = isinstance(start, Resumed) and start.from_checkpoint
+    return Checkpoint(record.folder, parts.checkpoint_every, identity, resumed, extends=extends)
 
 
 def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, str]) -> None:

@@ -113,7 +113,7 @@ def mixing(
     walkers = grouping.walkers
     compute = {
         "mcse_mean": lambda draws: array_stats.mcse(by_round(draws, walkers)),
-        "ess_bulk": array_stats.ess if walkers == 1 else lambda draws: effective(_scores(draws), walkers),
+        "ess_bulk": array_stats.ess if walkers == 1 else lambda draws: effective(scores(draws), walkers),
         "ess_tail": partial(_ess_tail, walkers=walkers),
         "r_hat": partial(_r_hat, together=grouping.chains),
     }
@@ -146,7 +146,7 @@ def effective(draws: Float[np.ndarray, "scalar chain draw"], walkers: int = 1) -
     return np.asarray(draws.var(axis=(1, 2), ddof=1) / np.square(error))
 
 
-def _scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
+def scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
     """The normal scores of the draws' ranks (Vehtari et al. 2021, equation 14)."""
     ranks = rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
     return np.asarray(ndtri((ranks - 0.375) / (draws[0].size + 0.25)))

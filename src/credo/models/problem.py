@@ -40,12 +40,14 @@ class Problem:
         test: the held-out rows, or `None`.
         training: how the model's networks are trained, an `inference.training.base.Training`; `None` for a model
             without any.
+        left_out: the groups of a result that nobody will ask for, and that need not be made.
     """
 
     model: Model
     data: xr.Dataset
     test: xr.Dataset | None = None
     training: Any = None
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def bound(self) -> BoundModel:
@@ -148,7 +150,8 @@ class Problem:
             data[name] = data[name].dims, np.where(gaps, old, values), data[name].attrs
         other = replace(self, data=data, test=None)
         known = [replace(site, value=sites[site.name]) if site.name in sites else site for site in self.sites]
-        other.__dict__.update(sites=tuple(known), names=self.names, unread=self.unread)  # as the shapes have them
+        bound = self.bound.holding({name: data[name] for name in variables})
+        other.__dict__.update(sites=tuple(known), bound=bound, names=self.names, unread=self.unread)
         return other
 
     def dims(self, site: Site) -> tuple[str, ...]:

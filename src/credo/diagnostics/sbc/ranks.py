@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from credo.inference.convergence import mixing
+from credo.inference.convergence import effective, scores
 from credo.inference.grouping import APART, Grouping
 
 
@@ -67,5 +67,6 @@ def _steps(draws: Float[np.ndarray, "scalar chain draw"], grouping: Grouping) ->
     count = draws[0].size if len(draws) else 0
     if not len(draws) or draws.shape[2] < 2:
         return np.ones(len(draws), int)
-    effective = np.nan_to_num(mixing(draws, ("ess_bulk",), grouping)["ess_bulk"], nan=count)
-    return np.clip(np.ceil(count / np.maximum(effective, 1)), 1, draws.shape[2]).astype(int)
+    finite = np.where(np.isfinite(draws), draws, 0.0)
+    independent = np.nan_to_num(effective(scores(finite), grouping.walkers), nan=count)
+    return np.clip(np.ceil(count / np.maximum(independent, 1)), 1, draws.shape[2]).astype(int)

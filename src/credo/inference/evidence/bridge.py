@@ -28,11 +28,9 @@ from credo.inference.density import Values, potential, unconstrain
 from credo.inference.evidence import table
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result
+from credo.inference.unconstrained import AT_ONCE, latent_draws, unconstrained
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
-
-_AT_ONCE = 100
-"""Points whose densities are computed at once."""
 
 _LEAST = 50
 """Draws of all chains in each half, and at least two per latent scalar: with fewer its scale is not known."""
@@ -74,7 +72,7 @@ class Bridge(Named):
         if result.kind is not Kind.CHAINS:
             raise RunError(f"evidence={self.name} takes the draws of Markov chains, which {result.method} has not made")
         clock = Clock()
-        draws = _draws(problem, result)
+        draws = latent_draws(problem, result.tree["posterior"].to_dataset(), f"evidence={self.name}")
         table.merged(result.tree, {self.name: log_evidence(problem, draws, key, result.grouping.walkers)})
         clock.lap("evidence")
         count = math.prod(next(iter(draws.values())).shape[:2])
@@ -111,7 +109,7 @@ def log_evidence(
     Raises:
         RunError: there are too few draws, or a draw lies on the boundary of the space.
     """
-    z = np.asarray(_unconstrained(problem.bound, draws))
+    z = np.asarray(unconstrained(problem.bound, draws))
     chains, count, dim = z.shape
     half, least = count // 2, max(_LEAST, 2 * dim)
     if chains * half < least:
@@ -136,28 +134,6 @@ def log_evidence(
     value = float(first + second) / 2
     spread = max(float(np.hypot(*errors)), abs(float(first - second))) / 2
     return value, math.hypot(spread, float(np.finfo(z.dtype).eps) * abs(value))
-
-
-def _draws(problem: Problem, result: Result) -> dict[str, Float[np.ndarray, "chain draw ..."]]:
-    """Of all continuous latents, by site."""
-    posterior, draws = result.tree["posterior"].to_dataset(), {}
-    for site in problem.latents:
-        if site.discrete:
-            continue
-        variable = problem.names.variable(site.name)
-        if variable not in posterior or posterior[variable].shape[2:] != tuple(site.shape):
-            raise RunError(
-                f"evidence=bridge needs the draws of all latents, but those of {site.name} are not in the result; see "
-                "inference.keep"
-            )
-        draws[site.name] = posterior[variable].to_numpy()
-    return draws
-
-
-@jax.jit
-def _unconstrained(program: BoundModel, draws: Values) -> Float[Array, "chain draw dim"]:
-    """The draws as vectors."""
-    return jax.vmap(jax.vmap(lambda x: ravel_pytree(unconstrain(program, x))[0]))(draws)
 
 
 def _normal(z: Float[np.ndarray, "chain draw dim"]) -> tuple[Float[np.ndarray, "dim"], Float[np.ndarray, "dim dim"]]:
@@ -200,6 +176,6 @@ def _bridged(
         return logsumexp(jnp.nan_to_num(both, nan=-jnp.inf)) - math.log(2) + top + jnp.sum(eta**2) / 2
 
     eta = solve_triangular(scale, (draws - mean).reshape(-1, len(mean)).T, lower=True).T
-    of_normal = lax.map(log_ratio, jax.random.normal(key, eta.shape, eta.dtype), batch_size=_AT_ONCE)
-    of_draws = lax.map(log_ratio, eta, batch_size=_AT_ONCE).reshape(draws.shape[:2])
+    of_normal = lax.map(log_ratio, jax.random.normal(key, eta.shape, eta.dtype), batch_size=AT_ONCE)
+    of_draws = lax.map(log_ratio, eta, batch_size=AT_ONCE).reshape(draws.shape[:2])
     return bridge.ratio(of_normal, of_draws, walkers)

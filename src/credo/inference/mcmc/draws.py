@@ -97,7 +97,8 @@ class Draws:
             group, site = name.split("/", 1)
             joined = Joined(blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
-        groups["start"] = self._beginnings(start)
+        if "start" not in self._problem.left_out:
+            groups["start"] = self._beginnings(start)
         tree = assemble(self._problem, groups, self._evaluate.missing)
         tree["posterior"].attrs |= self._grouping.attributes
         return tree
