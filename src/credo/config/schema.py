@@ -58,6 +58,8 @@ class Credo:
 
     name: str | None = MISSING
     seed: int = MISSING
+    prior_from: str | None = None
+    prior_from_failed: bool = False
     objective: Any = MISSING
     sweep: Sweep = field(default_factory=Sweep)
     data: Any = MISSING

@@ -101,6 +101,8 @@ class Result:
             Those of `tempering` have `rungs` (dim `rung`: `beta`; dim `pair` of neighbours: `exchange`, the mean
             acceptance probability; dim `chain`: `trips`, the states that came from the prior), and a chain as a
             `repeat`.
+            `prior_from` (scalars; where the prior is an earlier posterior): `pareto_k` and `divergence` of the
+            mixture of normal distributions that stands for it.
             `peak` (scalars; see `inference.smc.peak`): `height`, `mass` and `near` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.
