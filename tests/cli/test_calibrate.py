@@ -119,6 +119,14 @@ def test_another_run_than_that_of_the_calibration_is_refused(word: str, told: st
     assert not (run.parent / "refused").exists()
 
 
+@pytest.mark.slow
+def test_replications_on_two_devices_have_the_same_ranks_to_the_bit(finished: Path) -> None:
+    words = ("calibrate.replications=6", "calibrate.save=4", "device.num_devices=2", "hydra.run.dir=two")
+    said = credo("calibrate", *SMALL, "inference.chains=1", *words, cwd=finished.parent)
+    assert said.code == 0, said.err
+    assert (finished.parent / "two" / "ranks.csv").read_text() == (finished / "ranks.csv").read_text()
+
+
 def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:
     said = credo("extend", "six", "--draws", "9", cwd=finished.parent)
     assert said.code == 2
