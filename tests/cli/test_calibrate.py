@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from console import QUIET, credo
+from console import QUIET, credo, credo_process
 from credo.cli.flags import with_option
 
 SMALL = (
@@ -122,7 +122,7 @@ def test_another_run_than_that_of_the_calibration_is_refused(word: str, told: st
 @pytest.mark.slow
 def test_replications_on_two_devices_have_the_same_ranks_to_the_bit(finished: Path) -> None:
     words = ("calibrate.replications=6", "calibrate.save=4", "device.num_devices=2", "hydra.run.dir=two")
-    said = credo("calibrate", *SMALL, "inference.chains=1", *words, cwd=finished.parent)
+    said = credo_process("calibrate", *SMALL, *words, cwd=finished.parent)
     assert said.code == 0, said.err
     assert (finished.parent / "two" / "ranks.csv").read_text() == (finished / "ranks.csv").read_text()
 
