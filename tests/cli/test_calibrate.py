@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from console import QUIET, credo
+from console import QUIET, credo, credo_process
 from credo.cli.flags import with_option
 
 SMALL = (
@@ -117,6 +117,14 @@ def test_another_run_than_that_of_the_calibration_is_refused(word: str, told: st
     assert said.code == 2
     assert told in said.err
     assert not (run.parent / "refused").exists()
+
+
+@pytest.mark.slow
+def test_replications_on_two_devices_have_the_same_ranks_to_the_bit(finished: Path) -> None:
+    words = ("calibrate.replications=6", "calibrate.save=4", "device.num_devices=2", "hydra.run.dir=two")
+    said = credo_process("calibrate", *SMALL, *words, cwd=finished.parent)
+    assert said.code == 0, said.err
+    assert (finished.parent / "two" / "ranks.csv").read_text() == (finished / "ranks.csv").read_text()
 
 
 def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:

@@ -25,6 +25,7 @@ words of one experiment, and:
                                 in place of the prior's; type its words besides
 
   credo calibrate experiment=eight_schools inference=nuts inference.draws=250
+  credo -m inference=nuts,smc +calibrate=200 beside the jobs of a sweep
   credo resume RUN                           goes on with an interrupted one
   credo extend RUN --replications N          adds replications
 """

@@ -202,18 +202,6 @@ def in_quotes(word: str) -> str:
     return next((shlex.quote(f"{key}={text}") for text in [*lists, _quoted(value)] if _reads(key, text)), "")
 
 
-def formula_in_quotes(word: str) -> str:
-    """`model.formula=y ~ x` with the quotes that Hydra needs, where it has none; every other word as it is.
-
-    Example:
-        >>> formula_in_quotes("model.formula=y ~ bs(x, df=5)")
-        'model.formula="y ~ bs(x, df=5)"'
-    """
-    key, _, value = word.partition("=")
-    plain = key.lstrip("+") == "model.formula" and "~" in value and value[:1] not in ("'", '"', "$")
-    return f"{key}={_quoted(value)}" if plain else word
-
-
 def _quoted(value: str) -> str:
     """As a string of Hydra's grammar, in double quotes where it has none itself, for single ones are the shell's."""
     return QuotedString(value, Quote.single if '"' in value else Quote.double).with_quotes()

@@ -1,7 +1,7 @@
 """A table as the arrays of a model with a formula."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from credo.data import columns as kept
 from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
 from credo.data.formula.language import Formula, columns_of, parsed
-from credo.data.formula.response import name_of, response
+from credo.data.formula.response import name_of, response, trials_of
 from credo.data.holdout import hold_out
 from credo.data.table import Reading, require_rows
 from credo.errors import ConfigError
 from credo.models.base import Rows
+
+COLUMNS = "columns"
+"""The attribute that holds the columns of the table, of which the same design can be made again."""
 
 
 def arranged(
@@ -72,7 +75,37 @@ def arranged(
     if test_fraction:
         dataset = dataset.assign_coords(split=(ROWS, split))
     dataset["y"].attrs["column"] = found.name
-    return dataset.assign_attrs(formula=json.dumps(_told(made, found.classes)))
+    return dataset.assign_attrs({"formula": json.dumps(_told(made, found.classes)), COLUMNS: table})
+
+
+def of_rows(
+    table: pd.DataFrame, new: pd.DataFrame, rows: Rows | None, split: Mapping[str, Any], *, new_levels: bool
+) -> tuple[str, dict[str, np.ndarray]]:
+    """The target's name, and the arrays that the formula makes of new rows.
+
+    Args:
+        table: the rows that the design is made of, as `arranged` left them in the attribute `columns`.
+        new: other rows.
+        rows: what the model asks of them.
+        split: `test_fraction` and `split_seed`, as `arranged` had them.
+        new_levels: see `design.Design.arrays`.
+
+    Raises:
+        ConfigError: a column, a cell or a level is not there.
+    """
+    assert rows is not None  # noqa: S101 - for the type checker
+    formula = parsed(rows.formula)
+    trials = [name for name in columns_of(formula.target)[1:] if rows.takes_trials]
+    for name in (*formula.columns, *trials):
+        if name not in new:
+            raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
+    read = Reading(is_text_file=True)
+    held = _split(formula, table, split["test_fraction"], split["split_seed"])
+    made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
+    found = made.arrays(new, read, new_levels=new_levels)
+    if rows.takes_trials:
+        found["trials"] = trials_of(formula.target, new, read)
+    return name_of(formula.target), found or {"rows": np.zeros(len(new))}
 
 
 def _used(formula: Formula, table: pd.DataFrame, weights: str | None) -> list[str]:

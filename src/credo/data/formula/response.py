@@ -95,8 +95,7 @@ def _proportion(target: Call, table: pd.DataFrame, read: Reading) -> dict[str, n
     if len(target.args) != 2 or not isinstance(target.args[0], Variable | QuotedName):
         raise ConfigError(f"model.formula: expected p(successes, trials), but got {written(target)}")
     y = read.numbers(table, written(target.args[0]), "model.formula")
-    of = target.args[1]
-    trials = np.full(len(y), of.value) if isinstance(of, Literal) else read.numbers(table, written(of), "model.formula")
+    trials = trials_of(target, table, read)
     if (wrong := (trials < y) | (trials != np.round(trials)) | (y != np.round(y))).any():
         row = int(wrong.argmax())
         raise ConfigError(
@@ -104,6 +103,14 @@ def _proportion(target: Call, table: pd.DataFrame, read: Reading) -> dict[str, n
             "expected whole numbers, and no more successes than trials; correct the values"
         )
     return {"y": y.astype(int), "trials": trials.astype(int)}
+
+
+def trials_of(target: Call, table: pd.DataFrame, read: Reading) -> np.ndarray:
+    """The number of trials of each row."""
+    of = target.args[1]
+    return (
+        np.full(len(table), of.value) if isinstance(of, Literal) else read.numbers(table, written(of), "model.formula")
+    )
 
 
 def _censored(target: Call, table: pd.DataFrame, read: Reading) -> dict[str, np.ndarray]:

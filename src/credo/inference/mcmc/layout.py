@@ -37,9 +37,11 @@ class Layout(eqx.Module):
 
 
 def _mesh(chains: int) -> jax.sharding.Mesh:
-    """As many devices as share the chains evenly."""
-    size = math.gcd(chains, len(jax.devices()))
-    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
+    """As many devices as share the chains evenly; the one that was chosen, where one was (`calls.spread`)."""
+    chosen = jax.config.jax_default_device
+    devices = jax.devices() if chosen is None else [chosen]
+    size = math.gcd(chains, len(devices))
+    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=devices[:size])
 
 
 def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:

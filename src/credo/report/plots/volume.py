@@ -10,10 +10,10 @@ from credo.report.view import Evidence
 OF = of(groups=("levels",))
 TITLE = "Likelihood and evidence by volume"
 CAPTION = (
-    "From left to right, less and less of the prior is above the level. Upper panel: the level, which should "
-    "hardly rise at the right end. Lower panel: the part of the evidence between two levels, a hill that "
-    "should be over at the right end. A second hill, or a sudden rise of the level, is a phase transition. The "
-    "lines of the repeats should lie on each other."
+    "From left to right, less and less of the prior is above the level. Upper panel: the level, which should hardly "
+    "rise at the right end. Lower panel: the part of the evidence between two levels, a hill that should be over at "
+    "the right end. A second hill, or a sudden rise of the level, is a phase transition. The lines of the repeats "
+    "should lie on each other."
 )
 HEIGHT, HEAD, FOOT, LEFT, GAP = 90.0, 20.0, 30.0, 44.0, 40.0
 _RANGE = 0.1
