@@ -53,6 +53,8 @@ SAVES: dict[str, tuple[str, ...]] = {
     "auto": (*SCHOOLS, "inference=auto"),
     "barker": (*CHAINS, "inference=barker"),
     "mams": (*CHAINS, "inference=mams"),
+    "ensemble": (*CHAINS, "inference=ensemble"),
+    "chees": (*SCHOOLS, "inference=chees", "inference.block=10"),
     "calibrate": ("calibrate", *SCHOOLS, "inference.draws=100", "calibrate.replications=40", "calibrate.save=4"),
 }
 """Those that are killed at one of their saves."""

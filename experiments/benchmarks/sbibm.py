@@ -40,9 +40,11 @@ from credo.models.program import Program
 
 MOONS = ("gaussian_mixture", "two_moons")
 TASKS = ("gaussian_linear", "gaussian_linear_uniform", "bernoulli_glm", *MOONS)
+WIDE = "inference=mh inference.chains=100 inference.draws=100"
 RUNS = {
     **dict.fromkeys(((task, "nuts") for task in TASKS[:3]), "inference=nuts inference.draws=2500"),
-    **{(task, "mh"): f"experiment={task}" for task in MOONS},
+    ("gaussian_mixture", "mh"): f"{WIDE} inference.warmup=20 inference.thinning=100",
+    ("two_moons", "mh"): f"{WIDE} inference.warmup=1 inference.thinning=4000 inference.scale=2 inference.adapt=false",
     **{(task, "tempering"): "inference=tempering inference.rungs=12 inference.draws=1250" for task in MOONS},
     **{(task, "smc"): "inference=smc inference.particles=1250" for task in MOONS},
 }
@@ -135,7 +137,7 @@ def observation(task: str) -> dict[str, np.ndarray]:
 
 
 def composed(words: list[str]) -> Inference:
-    """A method with the settings of its YAML, or of an experiment's, and these words."""
+    """A method with the settings of its YAML and these words."""
     schema.register()
     sources.register()
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

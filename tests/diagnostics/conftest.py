@@ -135,6 +135,13 @@ def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
     )
 
 
+def good_successor() -> Result:
+    """Draws of a model whose prior is an earlier posterior."""
+    result = good_draws()
+    result.tree["prior_from"] = xr.DataTree(xr.Dataset({"pareto_k": 0.1, "divergence": 0.001}))
+    return result
+
+
 def good_point() -> Result:
     return point_result({"mu": 1.0, "beta": [2.0, 3.0]}, {"mu": 0.1, "beta": [0.2, 0.3]})
 

@@ -27,6 +27,7 @@ from .conftest import (
     good_network,
     good_particles,
     good_point,
+    good_successor,
     good_tempering,
 )
 
@@ -44,6 +45,7 @@ def only(result, *groups):
     "result",
     [
         good_draws(),
+        good_successor(),
         good_draws(chains=1),
         good_draws(draws=2),
         good_point(),
@@ -72,6 +74,7 @@ def test_every_check_is_asked_of_some_kind(checks, name):
         put(checks[name], result, summarise(result))
         for result in (
             good_draws(),
+            good_successor(),
             good_point(),
             good_approximation(),
             good_climb(),

@@ -1,11 +1,12 @@
 """What was typed for an experiment: Hydra's flags and the overrides, and what is refused of them."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
 
-from credo.config import messages
+from credo.config import formula_words, messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
@@ -33,8 +34,18 @@ def parse(arguments: Sequence[str]) -> Namespace:
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
+    flags.overrides = formula_words.in_place(flags.overrides)
     _refuse_at_odds(flags)
     return flags
+
+
+def with_option(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments with `+calibrate=200` in two words: Hydra would take the number for an option of the group."""
+    words = []
+    for word in arguments:
+        found = re.fullmatch(r"\+*calibrate=(\d+)", word)
+        words += [word] if found is None else [f"+calibrate={option}", f"calibrate.replications={found[1]}"]
+    return words
 
 
 def only_shows(flags: Namespace) -> bool:

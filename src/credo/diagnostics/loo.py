@@ -26,6 +26,7 @@ from credo.diagnostics.refit import MATCHING, REFIT, Whole, refined
 from credo.diagnostics.summary import labels, moving, scalars, title
 from credo.errors import ConfigError
 from credo.inference.base import Inference
+from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.models.problem import Problem
@@ -242,7 +243,7 @@ def _relative_efficiency(result: Result) -> float:
 
     Of very many scalars some are taken, spread evenly: it is an average.
     """
-    effective = []
+    worth = []
     posterior = group(result, "posterior")
     sampled = [posterior[name].isel(chain=0, draw=0) for name in result.sampled if name in posterior]
     step = 1 + sum(one.size for one in sampled) // MOST
@@ -250,5 +251,5 @@ def _relative_efficiency(result: Result) -> float:
         draws = every[::step]
         if draws.shape[1] == 1 or not np.isfinite(draws).all():
             return 1.0
-        effective.append(array_stats.ess(draws, method="mean", relative=True))
-    return float(np.mean(np.concatenate(effective))) if effective else 1.0
+        worth.append(effective(draws, result.grouping.walkers) / draws[0].size)
+    return float(np.mean(np.concatenate(worth))) if worth else 1.0

@@ -128,6 +128,14 @@ METRICS: Mapping[str, Metric] = {
             unit="in the target's units",
             needs="conditional",
         ),
+        # calibration
+        Metric(
+            "calibration/alarms",
+            "SBC alarms",
+            "scalars whose true values have no uniform ranks among the draws, over replications of +calibrate=200",
+            "lower",
+            kinds=(),
+        ),
         # energies and critics
         Metric("log_z", "log Z", "of the energy, which is no evidence", None, "nats", needs="energy"),
         Metric("log_z_low", "log Z, low", "the lower end of its interval", None, "nats", needs="energy"),

@@ -44,7 +44,8 @@ class Run:
     @property
     def is_calibration(self) -> bool:
         """Whether it calibrates, and so goes on from its ranks."""
-        return bool(self.config.get("calibrate"))
+        settings = self.config.get("calibrate")
+        return bool(settings) and not settings.get("beside")
 
     @property
     def folder_of_code(self) -> Path:

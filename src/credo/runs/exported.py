@@ -81,7 +81,12 @@ class Exported:
 
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
-    """Write the model of a run into its folder, if it is a conditional one; no other is written."""
+    """Write the model of a run into its folder, if it predicts new rows; no other is written."""
+    if problem.model.rows is not None and "posterior" in result.tree.children:
+        from credo.runs import formula_model  # takes time to load
+
+        formula_model.save(folder / saved.MODEL, config, problem, result)
+        return
     if not problem.model.predicts or "network" not in result.tree.children:
         return
     place = folder / saved.MODEL
@@ -158,7 +163,10 @@ def place_of(folder: Path) -> Path:
     """
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
-        raise ConfigError(f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows")
+        raise ConfigError(
+            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, and those of "
+            "model=regression with a formula"
+        )
     return place
 
 

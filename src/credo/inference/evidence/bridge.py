@@ -8,6 +8,7 @@ skewness of the standard normal from which the bridge leads to it.
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,7 @@ class Bridge(Named):
             raise RunError(f"evidence={self.name} takes the draws of Markov chains, which {result.method} has not made")
         clock = Clock()
         draws = latent_draws(problem, result.tree["posterior"].to_dataset(), f"evidence={self.name}")
-        table.merged(result.tree, {self.name: log_evidence(problem, draws, key)})
+        table.merged(result.tree, {self.name: log_evidence(problem, draws, key, result.grouping.walkers)})
         clock.lap("evidence")
         count = math.prod(next(iter(draws.values())).shape[:2])
         evaluations = 4 * count  # both halves, both sides, and the normal's draws
@@ -95,7 +96,7 @@ def require_integrable(problem: Problem, who: str) -> None:
 
 
 def log_evidence(
-    problem: Problem, draws: dict[str, Float[np.ndarray, "chain draw ..."]], key: PRNGKeyArray
+    problem: Problem, draws: dict[str, Float[np.ndarray, "chain draw ..."]], key: PRNGKeyArray, walkers: int = 1
 ) -> tuple[float, float]:
     """Log p(data) in nats, and its standard error.
 
@@ -103,6 +104,7 @@ def log_evidence(
         problem: a model with its data.
         draws: of its posterior, all continuous latents by site, in their own space.
         key: of the draws of the normal distribution.
+        walkers: see `Grouping`.
 
     Raises:
         RunError: there are too few draws, or a draw lies on the boundary of the space.
@@ -123,7 +125,7 @@ def log_evidence(
     one = {name: values[0, 0] for name, values in draws.items()}
     halves = z[:, :half], z[:, half : 2 * half]
     found = [
-        _bridged(problem.bound, one, *_normal(fitted), others, bridge_key)
+        _bridged(problem.bound, one, *_normal(fitted), others, bridge_key, walkers)
         for (fitted, others), bridge_key in zip((halves, halves[::-1]), jax.random.split(key), strict=True)
     ]
     (first, second), errors = np.asarray(found, float).T
@@ -143,7 +145,7 @@ def _normal(z: Float[np.ndarray, "chain draw dim"]) -> tuple[Float[np.ndarray, "
     return flat.mean(axis=0).astype(z.dtype), np.linalg.cholesky(shrunk).astype(z.dtype)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="walkers")
 def _bridged(
     program: BoundModel,
     one: Values,
@@ -151,6 +153,7 @@ def _bridged(
     scale: Float[Array, "dim dim"],
     draws: Float[Array, "chain draw dim"],
     key: PRNGKeyArray,
+    walkers: int,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Log p(data) and its standard error, by a bridge from one normal distribution to the draws.
 
@@ -161,6 +164,7 @@ def _bridged(
         scale: the lower factor of its covariance.
         draws: of the posterior, which have no part in either.
         key: of the normal's draws.
+        walkers: see `Grouping`.
     """
     unravel, energy = ravel_pytree(unconstrain(program, one))[1], potential(program)
     top = jnp.sum(jnp.log(jnp.diag(scale))) + len(mean) / 2 * math.log(2 * math.pi)
@@ -174,4 +178,4 @@ def _bridged(
     eta = solve_triangular(scale, (draws - mean).reshape(-1, len(mean)).T, lower=True).T
     of_normal = lax.map(log_ratio, jax.random.normal(key, eta.shape, eta.dtype), batch_size=AT_ONCE)
     of_draws = lax.map(log_ratio, eta, batch_size=AT_ONCE).reshape(draws.shape[:2])
-    return bridge.ratio(of_normal, of_draws)
+    return bridge.ratio(of_normal, of_draws, walkers)
