@@ -49,7 +49,20 @@ EVIDENCE = {
 """Log p(data), with all constants, where it is known."""
 
 POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD, *sbibm.TASKS)
-METHODS = ("laplace", "pathfinder", "vi", "flow", "smc", "tempering", "mams", "auto", "nuts")
+METHODS = (
+    "laplace",
+    "pathfinder",
+    "vi",
+    "flow",
+    "smc",
+    "nested",
+    "tempering",
+    "mams",
+    "chees",
+    "ensemble",
+    "auto",
+    "nuts",
+)
 """Those of the table; any other of `conf/inference` can be named."""
 
 SETTINGS = {"flow": ["inference=vi", "inference.family=flow"]}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
 
-from credo.config import messages
+from credo.config import formula_words, messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
@@ -34,6 +34,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
+    flags.overrides = formula_words.in_place(flags.overrides)
     _refuse_at_odds(flags)
     return flags
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from credo.cli import saved_run
 from credo.cli.errors import misused
@@ -10,6 +11,9 @@ from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.code import record
+
+NEW_GROUPS = "--new-groups"
+"""A level of a group that the model has not seen gets an effect of its own, drawn as those of the others."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,6 +25,8 @@ def run(arguments: Sequence[str]) -> int:
     from credo.runs import exported
 
     words, trusted = trust.without_flag(arguments)
+    new_groups = NEW_GROUPS in words
+    words = [word for word in words if word != NEW_GROUPS]
     if len(words) != 2 or any(word.startswith("-") for word in words):
         raise misused(
             "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv", arguments
@@ -33,8 +39,26 @@ def run(arguments: Sequence[str]) -> int:
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
     prepare(folder, trusted=trusted)
-    exported.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
+    model = formula_model(folder, trusted=trusted, new_groups=new_groups) or exported.load(folder, trusted=trusted)
+    model(table).to_csv(sys.stdout, index=False)
     return 0
+
+
+def formula_model(folder: Path, *, trusted: bool, new_groups: bool) -> Any:
+    """The run's regression with a formula; `None` where its model is another one.
+
+    Raises:
+        ConfigError: a file is damaged; or groups may be new, and the model has none.
+    """
+    from credo.runs import exported
+    from credo.runs import formula_model as models
+
+    place = exported.place_of(folder)
+    if (place / models.TABLE).exists():
+        return models.load(place, trusted=trusted, new_groups=new_groups)
+    if new_groups:
+        raise ConfigError(f"{NEW_GROUPS}: the run's model has no groups; leave it out")
+    return None
 
 
 def prepare(folder: Path, *, trusted: bool) -> None:

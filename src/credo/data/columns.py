@@ -1,13 +1,13 @@
 """What happens to a file's columns before they become a model's arrays: names, dates, factors, missing cells."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from credo.config.messages import in_quotes
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
 
@@ -99,7 +99,7 @@ def holds_dates(column: pd.Series) -> bool:
 
 def dates_advice(name: str) -> str:
     """What to type where a column holds dates."""
-    return f"make them numbers by {in_quotes(f'data.dates={{{name}: days}}') or f'data.dates.{name}'}"
+    return f"make them numbers by {shlex.quote(f'data.dates={{{name}: days}}')}"
 
 
 def is_factor(column: pd.Series) -> bool:

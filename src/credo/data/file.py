@@ -20,7 +20,7 @@ from credo.errors import ConfigError
 from credo.ranges import Natural, Part, Positive
 
 if TYPE_CHECKING:
-    from credo.models.base import Model
+    from credo.models.base import Model, Rows
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class TableFile(Source, abc.ABC):
         self.require_room(file, file.stat().st_size)
         with reading(file, self.form):
             names = self.names(file)
-        self._require_roles()
+        self._require_roles(ROLES)
         if names is None:
             return
         names = columns.renamed(names, self.rename)
@@ -133,8 +133,10 @@ class TableFile(Source, abc.ABC):
             return self._arranged(entries, model)
 
     def _arranged(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
-        """The entries by their roles."""
-        self._require_roles()
+        """The entries by their roles, or by the model's formula."""
+        if model is not None and model.rows is not None:
+            return self._by_formula(entries, model.rows)
+        self._require_roles((*ROLES, *FITTING))
         if self.target is None:
             return self._by_name(entries, model)
         least = 1 if model is not None and model.takes_one_row else 2
@@ -153,6 +155,27 @@ class TableFile(Source, abc.ABC):
         dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
+    def _by_formula(self, entries: Mapping[str, Any], rows: "Rows") -> xr.Dataset:
+        """The arrays that a formula asks for."""
+        from credo.data.formula.arranged import arranged  # takes time to load
+
+        for key in (*ROLES, "columns"):
+            if value := getattr(self, key):
+                raise ConfigError(
+                    f"data.{key}: {value} is not for a model.formula, which names its columns itself; leave out "
+                    f"data.{key}"
+                )
+        return arranged(
+            columns.dated(as_table(entries), self.dates),
+            rows,
+            target=self.target,
+            weights=self.weights,
+            is_text_file=self.is_text_file,
+            missing=self.missing,
+            test_fraction=self.test_fraction,
+            split_seed=self.split_seed,
+        )
+
     def _by_name(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
         """Every entry, or those of `columns`, under its own name."""
         if model is not None and not model.takes_all and self.columns is None:
@@ -166,15 +189,15 @@ class TableFile(Source, abc.ABC):
         dataset = by_name(taken, is_text_file=self.is_text_file, factors=factors)
         return dataset.assign_attrs(columns.remarks({}, dropped) or {})
 
-    def _require_roles(self) -> None:
-        """Refuse roles without a target, and a choice of columns beside one."""
+    def _require_roles(self, keys: Sequence[str]) -> None:
+        """Refuse roles (these keys) without a target, and a choice of columns beside one."""
         if self.target is not None:
             if self.columns is not None:
                 raise ConfigError(
                     "data.columns: it chooses what a program takes by name, but data.target is set; use data.features"
                 )
             return
-        for key in ("features", "context", "group", "sigma", "weights", *FITTING):
+        for key in keys:
             if value := getattr(self, key):
                 raise ConfigError(
                     f"data.{key}: {value} needs a target, but data.target is null, which gives every column to the "
@@ -182,8 +205,11 @@ class TableFile(Source, abc.ABC):
                 )
 
 
-FITTING = ("standardise", "standardise_target", "test_fraction")
-"""What is done to features and rows, of which a program's own arguments know nothing."""
+ROLES = ("features", "context", "group", "sigma", "standardise", "standardise_target")
+"""What needs a target."""
+
+FITTING = ("weights", "test_fraction")
+"""What needs a target or a formula."""
 
 
 def _require_taken(entries: Mapping[str, Any], model: "Model") -> None:

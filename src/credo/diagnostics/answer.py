@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import pandas as pd
+import xarray as xr
 
 from credo.config.failure import in_words
 from credo.diagnostics import collect
@@ -125,6 +126,9 @@ def derived(
         failures: gets the parts that could not be derived; they are named in `result.missing`, too.
         evidence: the way to log p(data).
     """
+    if problem.earlier is not None:
+        near = {name: problem.earlier.about[name] for name in ("pareto_k", "divergence")}
+        result.tree["prior_from"] = xr.DataTree(xr.Dataset(near))
     for part in (problem.model, problem.training):
         if part is not None:
             with failures(part.derives):

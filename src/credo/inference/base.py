@@ -65,7 +65,8 @@ class Snapshot:
     Attributes:
         arrays: the state, by name.
         numbers: counters and the history so far, as JSON has them.
-        blocks: what is finished, block by block in order; a longer run has the same blocks and more.
+        blocks: what is finished, block by block in order: arrays whose second axis is of draws, along which a
+            checkpointer may join them. A longer run has the same blocks and more.
     """
 
     arrays: "Mapping[str, np.ndarray]"

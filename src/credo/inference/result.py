@@ -90,13 +90,19 @@ class Result:
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
             approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
             independent draws the posterior's are worth, NaN where they are not known.
-            Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each). Those of
-            `smc` have `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that
-            stays effective, `acceptance` and `transitions` of the moves; dim `repeat`: `founders`, the effective number
-            of draws of the prior from which they descend).
+            Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each, and
+            `founders`, the effective number of draws of the prior from which they descend). Those of `smc` have
+            `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that stays
+            effective, `acceptance` and `transitions` of the moves). Those of `nested` have `levels` (dims `repeat,
+            batch`: `log_volume`, the log of the share of the prior above the level of the batch, `log_likelihood` at
+            it, `share` of the evidence in its points, `remaining` of it in the live points and `at_most`, were these
+            as high as the highest; `insertion`, the rank sum of the new points in standard errors, and their `moves`),
+            and the `variance` of each repeat by its volumes, relative to the evidence.
             Those of `tempering` have `rungs` (dim `rung`: `beta`; dim `pair` of neighbours: `exchange`, the mean
             acceptance probability; dim `chain`: `trips`, the states that came from the prior), and a chain as a
             `repeat`.
+            `prior_from` (scalars; where the prior is an earlier posterior): `pareto_k` and `divergence` of the
+            mixture of normal distributions that stands for it.
             `peak` (scalars; see `inference.smc.peak`): `height`, `mass` and `near` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.

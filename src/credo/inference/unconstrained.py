@@ -45,6 +45,12 @@ def unconstrained(program: BoundModel, draws: Values) -> Float[Array, "chain dra
 
 
 @jax.jit
+def by_site(program: BoundModel, draws: Values) -> dict[str, Float[Array, "chain draw ..."]]:
+    """The draws of each latent, unconstrained."""
+    return jax.vmap(jax.vmap(lambda x: unconstrain(program, x)))(draws)
+
+
+@jax.jit
 def log_joint(program: BoundModel, one: Values, z: Float[Array, "draw dim"]) -> Float[Array, "draw"]:
     """Log p(data, z) at each draw.
 

@@ -7,7 +7,7 @@ recompiles. Structure (a family, a flag, a count) is a static field.
 import abc
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
 import numpyro.distributions as dist
@@ -38,6 +38,21 @@ class Found(Protocol):
     def tree(self) -> xr.DataTree:
         """Its groups."""
         ...
+
+
+class Rows(NamedTuple):
+    """How a table's columns become a model's arrays.
+
+    - **formula** - as `y ~ x + (1 | g)`.
+    - **key** - where a sentence says that the target does not fit.
+    - **classes** - whether the target is one of several levels: `none`, `two` or `any`.
+    - **takes_trials** - whether it counts successes among trials.
+    """
+
+    formula: str
+    key: str
+    classes: str = "none"
+    takes_trials: bool = False
 
 
 class Model(eqx.Module):
@@ -109,6 +124,16 @@ class Model(eqx.Module):
     def likelihood_key(self) -> str:
         """Where a message says that its likelihood does not fit the data."""
         return self.key
+
+    @property
+    def mathematics(self) -> str:
+        """The model in mathematics, for the report."""
+        return self.formula
+
+    @property
+    def rows(self) -> Rows | None:
+        """How a table becomes its arrays; `None` where columns have roles."""
+        return None
 
     @property
     def takes_one_row(self) -> bool:

@@ -16,6 +16,7 @@ from numpyro import handlers
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.dependence import used
+from credo.models.earlier import FromEarlier, Mixture
 from credo.models.messages import Message, Understood
 from credo.models.priors import Placeholders
 from credo.models.sites import traced
@@ -29,16 +30,19 @@ class BoundModel(eqx.Module):
         arrays: the data that it takes, by name.
         sizes: whole numbers that it takes; they are structure.
         params: the names of those `numpyro.param`s that are latents; `None` for all.
+        earlier: an earlier posterior in place of the priors.
     """
 
     model: Model
     arrays: dict[str, Any]
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
     params: tuple[str, ...] | None = eqx.field(static=True, default=None)
+    earlier: Mixture | None = None
 
     def __call__(self) -> None:
         """Run the program."""
-        Understood(self._run, self.params)()
+        run = Understood(self._run, self.params)
+        (run if self.earlier is None else FromEarlier(run, self.earlier))()
 
     def _run(self) -> None:
         # By its class: a bound method of an equinox module would take a variable called `self` for its own.

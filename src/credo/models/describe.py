@@ -19,7 +19,7 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
     taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
     given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]
     return {
-        "model": problem.model.formula,
+        "model": problem.model.mathematics,
         "latents": [_site(problem, site) for site in problem.latents if not site.internal],
         "observed": [
             _site(problem, site) | {"measure": "mass" if site.discrete else "density"}

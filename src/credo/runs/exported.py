@@ -81,7 +81,12 @@ class Exported:
 
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
-    """Write the model of a run into its folder, if it is a conditional one; no other is written."""
+    """Write the model of a run into its folder, if it predicts new rows; no other is written."""
+    if problem.model.rows is not None and "posterior" in result.tree.children:
+        from credo.runs import formula_model  # takes time to load
+
+        formula_model.save(folder / saved.MODEL, config, problem, result)
+        return
     if not problem.model.predicts or "network" not in result.tree.children:
         return
     place = folder / saved.MODEL
@@ -91,8 +96,8 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-    chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
-    writing.write(place / "model.yaml", OmegaConf.to_yaml(chosen))
+    plain = OmegaConf.to_container(config.model, resolve=True)
+    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
     names = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
@@ -116,6 +121,7 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     Raises:
         ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
     """
+    from credo.config import schema
     from credo.config.make import make
     from credo.models.base import Model
     from credo.models.predict import Predictive
@@ -125,7 +131,7 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
-    model = make(config, "model", Model)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
     if not model.predicts:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):
@@ -158,7 +164,10 @@ def place_of(folder: Path) -> Path:
     """
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
-        raise ConfigError(f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows")
+        raise ConfigError(
+            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, and those of "
+            "model=regression with a formula"
+        )
     return place
 
 

@@ -98,7 +98,9 @@ class Smc(Named, eqx.Module):
         log_evidence = np.asarray(now.populations.log_evidence, float)
         tree[PEAK] = xr.DataTree(highest)
         tree["temperatures"] = xr.DataTree(_table(now))
-        tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": ("repeat", log_evidence)}))
+        descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
+        repeats = {"log_evidence": log_evidence, "founders": descent}
+        tree["repeats"] = xr.DataTree(xr.Dataset({name: ("repeat", values) for name, values in repeats.items()}))
         evidence.merged(tree, {self.name: of_repeats(log_evidence)})
         clock.lap("evaluation")
         evaluations = int(np.asarray(now.populations.evaluations).sum()) * self.particles
@@ -234,6 +236,4 @@ def _table(now: SmcState) -> xr.Dataset:
     known = np.isfinite(columns["beta"])
     order = np.argsort(~known, axis=1, kind="stable")[:, : known.sum(axis=1).max()]
     columns = {name: np.take_along_axis(values, order, axis=1) for name, values in columns.items()}
-    dims = ("repeat", "temperature")
-    descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
-    return xr.Dataset({name: (dims, values) for name, values in columns.items()} | {"founders": ("repeat", descent)})
+    return xr.Dataset({name: (("repeat", "temperature"), values) for name, values in columns.items()})
