@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs fuzz ray check format sweep ui cases hashes references kills metrics bench benchmark lock wheel pictures clean
+.PHONY: help setup run test proofs fuzz ray check format sweep ui cases hashes references methods kills metrics bench benchmark lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ hashes: setup ## whether the draws are those of the commit BASE, to the bit, int
 
 references: setup ## twelve posteriors against reference draws, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/posteriors.py
+
+methods: setup ## every method on posteriors that are known, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/methods.py
 
 kills: setup ## runs killed twenty times and resumed, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/kills.py

@@ -31,11 +31,10 @@ from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.normal_inverse_gamma import NormalInverseGamma
 from credo.models.problem import Problem
-from credo.models.program import Program
 from credo.models.uniform import Uniform
 
 HERE = Path(__file__).parent
-WAYS = ("bridge", "laplace", "pathfinder", "vi", "smc", "tempering")
+WAYS = ("bridge", "laplace", "pathfinder", "vi", "smc", "nested", "tempering")
 FORMS: dict[str, Any] = judged.EXACT
 Y = FORMS["normal_normal"]["y"]
 POSTERIORS = (judged.NONCENTRED, "nes_logit", "sblrc_blr")
@@ -68,9 +67,7 @@ def problems() -> dict[str, tuple[Problem, float]]:
         FORMS["uniform_likelihood_pareto"]["log_evidence"],
     )
     for name in POSTERIORS:
-        model = Program(f"posteriors:{name}", {})
-        data = judged.references.read(judged.references.folder(name) / "data.json").load(model, 0)
-        found[name] = Problem(model, data), judged.EVIDENCE[name]
+        found[name] = judged.problem_of(name), judged.EVIDENCE[name]
     return found
 
 
@@ -97,7 +94,7 @@ def estimate(problem: Problem, way: str, seed: int) -> tuple[float, float] | str
 
 def main() -> None:
     """Estimate, compare, and write the table."""
-    sys.path.insert(0, str(HERE.parent))  # whose `posteriors.py` has the programs
+    sys.path.append(str(judged.references.ROOT))  # whose `experiments` have the programs
     every = problems()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--only", nargs="*", default=[*every], choices=[*every])

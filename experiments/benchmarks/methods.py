@@ -1,56 +1,42 @@
 """Every way to the posterior on posteriors whose answers are known; writes `methods.md` beside this file.
 
-    make benchmark NAME=methods
+    make methods
     python experiments/benchmarks/methods.py --only nes_logit --methods laplace nuts
 
 Each method has the settings of its YAML, and all standard checks judge it. The reference is that of
-`benchmarks/posteriors.py`: 10,000 draws of posteriordb, or exact answers by quadrature. A verdict is wrong, and the
-exit code 1, where it is "passed" though a mean is off by more than 0.3 posterior standard deviations or a standard
-deviation by more than 30 %, or the log evidence by more than 0.05 nats and three of its stated errors.
+`benchmarks/posteriors.py` (10,000 draws of posteriordb, or exact answers by quadrature) and of `benchmarks/sbibm.py`
+(10,000 draws of sbibm). Accurate means what it means there: every mean within four standard errors of both sides and
+0.1 posterior standard deviations, standard deviations within 10 %, the 5 % and 95 % quantiles within 0.15 standard
+deviations. A verdict is wrong, and the exit code 1, where it is "passed" though a mean is off by more than 0.3
+posterior standard deviations or a standard deviation by more than 30 %, or the log evidence by more than 0.05 nats and
+three of its stated errors. The lines are kept in `methods.csv`, so that a method may be run by itself.
 """
 
 import argparse
 import importlib.metadata
-import importlib.util
 import json
 import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import hydra
 import jax
 import numpy as np
 import pandas as pd
+import posteriors as references  # the benchmark beside this one
+import sbibm  # and this one
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from credo.config import schema, sources
 from credo.diagnostics.answer import Answer, answer
 from credo.errors import CredoError
 from credo.experiment import device
-from credo.experiment.parts import make_inference
 from credo.models.problem import Problem
 from credo.models.program import Program
 
-HERE = Path(__file__).parent
-
-
-def _references() -> Any:
-    """The benchmark `posteriors.py`, by another name than that of its programs."""
-    spec = importlib.util.spec_from_file_location("references", HERE / "posteriors.py")
-    assert spec is not None  # noqa: S101 - the file is beside this one
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["references"] = module
-    assert spec.loader is not None  # noqa: S101
-    spec.loader.exec_module(module)
-    return module
-
-
-references = _references()
+HERE = references.HERE
 CONF = references.ROOT / "conf"
 EXACT = json.loads((references.REFERENCE / "closed_forms.json").read_text())
 CENTRED, NONCENTRED = "eight_schools_centred", "eight_schools_noncentered"
@@ -62,9 +48,25 @@ EVIDENCE = {
 }
 """Log p(data), with all constants, where it is known."""
 
-POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD)
-METHODS = ("laplace", "pathfinder", "vi", "smc", "tempering", "mams", "auto", "nuts")
+POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD, *sbibm.TASKS)
+METHODS = (
+    "laplace",
+    "pathfinder",
+    "vi",
+    "flow",
+    "smc",
+    "nested",
+    "tempering",
+    "mams",
+    "chees",
+    "ensemble",
+    "auto",
+    "nuts",
+)
 """Those of the table; any other of `conf/inference` can be named."""
+
+SETTINGS = {"flow": ["inference=vi", "inference.family=flow"]}
+"""The words of a method that is another with a setting."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,15 @@ class Line:
     method: str
     verdict: str
     why: str = ""
+    accurate: bool = False
     worst_z: float = math.nan
     worst_mean: float = math.nan
-    sd_ratio: tuple[float, float] = (math.nan, math.nan)
+    low: float = math.nan
+    high: float = math.nan
+    c2st: float = math.nan
     pareto_k: float = math.nan
     log_evidence: float = math.nan
     error: float = math.nan
-    raw: float = math.nan
     gradients: float = math.nan
     seconds: float = math.nan
 
@@ -94,8 +98,7 @@ class Line:
     @property
     def passes_wrongly(self) -> bool:
         """Whether the verdict is a false pass."""
-        low, high = self.sd_ratio
-        off = not (self.worst_mean <= 0.3 and low >= 0.7 and high <= 1.3)
+        off = not (self.worst_mean <= 0.3 and self.low >= 0.7 and self.high <= 1.3)
         return self.verdict == "passed" and (off or self.evidence_is_wrong)
 
 
@@ -106,23 +109,21 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=[*METHODS])
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    sys.path.insert(0, str(HERE.parent))
+    sys.path.append(str(references.ROOT))
     device.start("cpu", "float64", None, "~/.cache/credo")
-    lines = []
+    kept = {} if asked.seed else read()
     for name in asked.only:
         for word in asked.methods:
-            lines.append(judge(name, word, asked.seed))
-            print(lines[-1], flush=True)  # noqa: T201 - a script's output
-    if asked.only == [*POSTERIORS]:
-        (HERE / "methods.md").write_text(page(lines, asked.methods))
-    sys.exit(any(line.passes_wrongly for line in lines))
+            line = kept[name, word] = judge(name, word, asked.seed)
+            print(line, flush=True)  # noqa: T201 - a script's output
+            if not asked.seed:
+                write(kept)
+    sys.exit(any(kept[name, word].passes_wrongly for name in asked.only for word in asked.methods))
 
 
 def judge(name: str, word: str, seed: int) -> Line:
     """Put a posterior to a method, and compare it."""
-    data = references.folder(NONCENTRED if name == CENTRED else name) / "data.json"
-    model = Program(f"posteriors:{name}", {})
-    problem = Problem(model, references.read(data).load(model, 0))
+    problem = problem_of(name)
     begin = time.perf_counter()
     try:
         found = answer(problem, method(word), checks(), jax.random.PRNGKey(seed), references.Quiet())
@@ -131,12 +132,18 @@ def judge(name: str, word: str, seed: int) -> Line:
     return compare(name, word, found, time.perf_counter() - begin)
 
 
+def problem_of(name: str) -> Problem:
+    """A posterior by its name."""
+    if name in sbibm.TASKS:
+        return sbibm.problem(name)
+    data = references.folder(NONCENTRED if name == CENTRED else name) / "data.json"
+    model = Program(f"experiments.posteriors:{name}", {})
+    return Problem(model, references.read(data).load(model, 0))
+
+
 def method(word: str) -> Any:
-    """A method with the settings of its YAML."""
-    schema.register()
-    sources.register()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return make_inference(hydra.compose("config", [f"inference={word}"]))
+    """A method of the table."""
+    return sbibm.composed(SETTINGS.get(word, [f"inference={word}"]))
 
 
 def checks() -> dict[str, Any]:
@@ -147,68 +154,115 @@ def checks() -> dict[str, Any]:
 
 def answers(name: str) -> pd.DataFrame:
     """The reference by scalar."""
-    return references.answers(NONCENTRED if name == CENTRED else name)
+    return sbibm.answers(name) if name in sbibm.TASKS else references.answers(NONCENTRED if name == CENTRED else name)
 
 
 def compare(name: str, word: str, found: Answer, seconds: float) -> Line:
     """Hold an answer against the reference."""
     ours, theirs = found.summary.set_index("variable"), answers(name)
-    ours.index = pd.Index([references.stan(label) for label in ours.index])
+    if name not in sbibm.TASKS:
+        ours.index = pd.Index([references.stan(label) for label in ours.index])
     ours = ours.reindex([scalar for scalar in theirs.index if scalar in ours.index])
     theirs = theirs.loc[ours.index]
-    off = (ours["mean"] - theirs["mean"]).abs()
-    ratio = ours["sd"] / theirs["sd"]
-    numbers = found.metrics
-    failed = [check.name for check in found.verdict.checks if check.decides and check.status == found.verdict.status]
+    off, ratio = (ours["mean"] - theirs["mean"]).abs(), ours["sd"] / theirs["sd"]
+    numbers, status = found.metrics, found.verdict.status
+    failed = [check.name for check in found.verdict.checks if check.decides and check.status == status]
     return Line(
         posterior=name,
         method=word,
-        verdict=found.verdict.status,
-        why="" if found.verdict.status == "passed" else ", ".join(failed),
+        verdict=status,
+        why="" if status == "passed" else ", ".join(failed),
+        accurate=not references.wrong(ours, theirs),
         worst_z=float((off / np.hypot(ours["mcse_mean"], theirs["mcse_mean"])).max()),
         worst_mean=float((off / theirs["sd"]).max(skipna=False)),
-        sd_ratio=(float(ratio.min(skipna=False)), float(ratio.max(skipna=False))),
+        low=float(ratio.min(skipna=False)),
+        high=float(ratio.max(skipna=False)),
+        c2st=sbibm.told_apart(name, found.result) if name in sbibm.TASKS else math.nan,
         pareto_k=numbers.get("pareto_k", math.nan),
         log_evidence=numbers.get("log_evidence", math.nan),
         error=numbers.get("log_evidence_error", math.nan),
-        raw=numbers.get("log_evidence_laplace", math.nan),
         gradients=numbers.get("gradients", math.nan),
         seconds=seconds,
     )
 
 
-def page(lines: list[Line], methods: list[str]) -> str:
+def read() -> dict[tuple[str, str], Line]:
+    """The lines of earlier runs."""
+    file = HERE / "methods.csv"
+    if not file.exists():
+        return {}
+    table = pd.read_csv(file, keep_default_na=False, dtype={field.name: field.type for field in fields(Line)})
+    return {(row["posterior"], row["method"]): Line(**row) for row in table.to_dict("records")}
+
+
+def write(kept: dict[tuple[str, str], Line]) -> None:
+    """Keep the lines, and write the table of them."""
+    words = [*dict.fromkeys([*METHODS, *(word for _, word in kept)])]
+    lines = [kept[name, word] for name in POSTERIORS for word in words if (name, word) in kept]
+    pd.DataFrame([asdict(line) for line in lines]).to_csv(HERE / "methods.csv", index=False, na_rep="nan")
+    (HERE / "methods.md").write_text(page(lines, words))
+
+
+def page(lines: list[Line], words: list[str]) -> str:
     """The table in markdown, with date, versions and command."""
     names = ("credo", "numpyro", "jax", "arviz-stats")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     head = (
-        "posterior | method | verdict | worst z of means | mean off by, in sd | sd ratio | Pareto k | log evidence | "
-        "without correction | exact | gradients | seconds"
+        "posterior | method | verdict | accurate | worst z of means | mean off by, in sd | sd ratio | C2ST | "
+        "Pareto k | log evidence | exact | gradients | seconds"
     )
     return "\n".join(
         [
             "# Every way to the posterior",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=methods`, with {', '.join(methods)}.",
+            f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make methods`; seed 0.",
             "Seconds are wall-clock on a shared machine, with compilation. NaN is what a method does not have.",
             "",
+            *summary(lines, words),
+            "",
             f"| {head} |",
-            "| " + "--- | " * 12,
+            "| " + "--- | " * 13,
             *(row(line) for line in lines),
             "",
         ]
     )
 
 
+def summary(lines: list[Line], words: list[str]) -> list[str]:
+    """What the table comes to, by method, and of `auto` against NUTS."""
+    head = "method | posteriors | passed | passed wrongly | accurate | accurate of those passed"
+    table = [f"| {head} |", "| " + "--- | " * 6]
+    for word in words:
+        own = [line for line in lines if line.method == word]
+        passed = [line for line in own if line.verdict == "passed"]
+        wrong, accurate = sum(line.passes_wrongly for line in own), sum(line.accurate for line in own)
+        both = sum(line.accurate for line in passed)
+        table.append(f"| {word} | {len(own)} | {len(passed)} | {wrong} | {accurate} | {both} |")
+    return [*table, "", *climb(lines)]
+
+
+def climb(lines: list[Line]) -> list[str]:
+    """How `auto` compares with NUTS where both were run."""
+    auto, nuts = ({line.posterior: line for line in lines if line.method == word} for word in ("auto", "nuts"))
+    both = [name for name in auto if name in nuts and auto[name].gradients > 0 < nuts[name].gradients]
+    if not both:
+        return []
+    ratio = float(np.median([auto[name].gradients / nuts[name].gradients for name in both]))
+    short = [name for name in both if nuts[name].accurate and not auto[name].accurate]
+    far = [name for name in both if auto[name].verdict == "passed" and auto[name].worst_z > 4]
+    gained = f"Of {len(both)} posteriors, the median of auto's gradients over NUTS's is {ratio:.3f}."
+    missed = f"NUTS is accurate and auto is not on: {', '.join(short) or 'none'}."
+    return [gained, missed, f"auto passes with |z| > 4 on: {', '.join(far) or 'none'}."]
+
+
 def row(line: Line) -> str:
     """A line of the table."""
-    low, high = line.sd_ratio
     exact = EVIDENCE.get(line.posterior, math.nan)
     verdict = f"{line.verdict}{f': {line.why}' if line.why else ''}{' (WRONG)' if line.passes_wrongly else ''}"
     return (
-        f"| {line.posterior} | {line.method} | {verdict} | {line.worst_z:.2f} | {line.worst_mean:.3f} | "
-        f"{low:.2f} to {high:.2f} | {line.pareto_k:.2f} | {line.log_evidence:.4f} ± {line.error:.4f} | "
-        f"{line.raw:.4f} | {exact:.4f} | {line.gradients:,.0f} | {line.seconds:.1f} |"
+        f"| {line.posterior} | {line.method} | {verdict} | {'yes' if line.accurate else 'no'} | {line.worst_z:.2f} | "
+        f"{line.worst_mean:.3f} | {line.low:.2f} to {line.high:.2f} | {line.c2st:.3f} | {line.pareto_k:.2f} | "
+        f"{line.log_evidence:.4f} ± {line.error:.4f} | {exact:.4f} | {line.gradients:,.0f} | {line.seconds:.1f} |"
     )
 
 

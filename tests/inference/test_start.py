@@ -95,6 +95,22 @@ def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, probl
     assert len(set(starts["loc"])) == len(set(starts["sigma"])) == 6
 
 
+def test_pathfinder_gives_the_first_metric(infer: Infer, own: Callable[..., Problem]) -> None:
+    """Of two latents that are correlated by 0.999; with unit scales a trajectory takes tens of leapfrogs."""
+
+    def ridge(y: Any) -> None:
+        covariance = jnp.array([[1.0, 0.999], [0.999, 1.0]])
+        x = numpyro.sample("x", dist.MultivariateNormal(jnp.zeros(2), covariance))
+        numpyro.sample("y", dist.Normal(x[0], 100.0), obs=y)
+
+    settings = {"chains": 2, "warmup": 9, "draws": 20, "block": 20, "step_size": 0.5}
+    led, jittered = (
+        float(infer(own(ridge, y=0.0), "nuts", start=start, **settings).tree["sample_stats"]["n_steps"].mean())
+        for start in ("pathfinder", "jitter")
+    )
+    assert led < 8 < jittered
+
+
 def test_pathfinder_is_refused_where_discrete_latents_are_moved(method: Any, own: Callable[..., Problem]) -> None:
     def function(y: Any) -> None:
         which = numpyro.sample("which", dist.Bernoulli(0.5))
@@ -172,6 +188,20 @@ def test_a_flat_latent_begins_by_jitter_beside_others(infer: Infer, own: Callabl
 def test_where_no_draw_of_the_prior_will_do_chains_begin_by_jitter(infer: Infer, own: Callable[..., Problem]) -> None:
     problem = own(impossible, y=0.0)
     assert (np.abs(first(problem, infer, "nuts", chains=4)["mu"]) < 2).all()
+
+
+@pytest.mark.parametrize(("how", "from_prior"), [("auto", True), ("jitter", None)])
+def test_a_density_without_a_gradient_has_a_start(
+    how: str, from_prior: bool | None, own: Callable[..., Problem]
+) -> None:
+    def halved(y: Any) -> None:
+        mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+        half = jax.lax.while_loop(lambda now: now[0] < 1, lambda now: (now[0] + 1, now[1] / 2), (0, mu))[1]
+        numpyro.sample("y", dist.Normal(half, 1.0), obs=y)
+
+    flag = None if from_prior is None else jnp.asarray(from_prior)
+    start = find(own(halved, y=0.0).bound, jax.random.PRNGKey(0), how, {}, flag)
+    assert np.isfinite(start.z["mu"])
 
 
 def test_an_enumerated_model_begins_by_the_prior(infer: Infer, own: Callable[..., Problem]) -> None:

@@ -1,5 +1,6 @@
 """What was typed for an experiment: Hydra's flags and the overrides, and what is refused of them."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -35,6 +36,15 @@ def parse(arguments: Sequence[str]) -> Namespace:
     messages.refuse_numbers_as_words(flags.overrides)
     _refuse_at_odds(flags)
     return flags
+
+
+def with_option(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments with `+calibrate=200` in two words: Hydra would take the number for an option of the group."""
+    words = []
+    for word in arguments:
+        found = re.fullmatch(r"\+*calibrate=(\d+)", word)
+        words += [word] if found is None else [f"+calibrate={option}", f"calibrate.replications={found[1]}"]
+    return words
 
 
 def only_shows(flags: Namespace) -> bool:

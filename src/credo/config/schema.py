@@ -30,6 +30,7 @@ GROUPS = (
     "tracking",
     "report",
     "export",
+    "calibrate",
 )
 """The groups of the configuration, in the order in which the help shows them."""
 
@@ -57,6 +58,8 @@ class Credo:
 
     name: str | None = MISSING
     seed: int = MISSING
+    prior_from: str | None = None
+    prior_from_failed: bool = False
     objective: Any = MISSING
     sweep: Sweep = field(default_factory=Sweep)
     data: Any = MISSING

@@ -108,8 +108,8 @@ def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that makes it this experiment: all but `NOT_IDENTITY`, and groups that are `none`."""
-    none = [group for group in ("evidence", "calibrate") if not config.get(group)]
+    """The part of a configuration that makes it this experiment: all but `NOT_IDENTITY`, and what is not there."""
+    none = [key for key in ("evidence", "calibrate", "prior_from", "prior_from_failed") if not config.get(key)]
     return _without(config, (*NOT_IDENTITY, *none))
 
 

@@ -120,6 +120,7 @@ class Provenance(TypedDict):
     observed: NotRequired[dict[str, _Observed]]
     draws_hash: NotRequired[str]
     fingerprint: NotRequired[str]
+    prior_from: NotRequired[dict[str, Any]]
 
 
 class _Check(TypedDict):

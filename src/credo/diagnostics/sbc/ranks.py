@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from credo.inference.convergence import mixing
+from credo.inference.convergence import effective, scores
+from credo.inference.grouping import APART, Grouping
 
 
 class Ranks(NamedTuple):
@@ -30,6 +31,7 @@ def rank(
     truth: Shaped[np.ndarray, "scalar"],
     draws: Shaped[np.ndarray, "scalar chain draw"],
     generator: np.random.Generator,
+    grouping: Grouping = APART,
 ) -> Ranks:
     """Rank each true value among the draws of its scalar.
 
@@ -45,9 +47,10 @@ def rank(
         truth: the values from which the data were drawn.
         draws: of the inference, autocorrelated or not.
         generator: of the random part.
+        grouping: which draws belong together.
     """
     draws = np.asarray(draws, float)
-    steps = _steps(draws)
+    steps = _steps(draws, grouping)
     below, ties, kept = np.zeros((3, len(draws)), int)
     for i, (value, step) in enumerate(zip(truth, steps, strict=True)):
         thinned = draws[i, :, ::step]
@@ -59,10 +62,11 @@ def rank(
     return Ranks(np.where(finite, place / (kept + 1), np.nan), np.where(np.isfinite(z), z, np.nan), kept)
 
 
-def _steps(draws: Float[np.ndarray, "scalar chain draw"]) -> Int[np.ndarray, "scalar"]:
+def _steps(draws: Float[np.ndarray, "scalar chain draw"], grouping: Grouping) -> Int[np.ndarray, "scalar"]:
     """Which draws of each chain to keep, so that what is kept is about as many as are effective."""
     count = draws[0].size if len(draws) else 0
     if not len(draws) or draws.shape[2] < 2:
         return np.ones(len(draws), int)
-    effective = np.nan_to_num(mixing(draws, ("ess_bulk",))["ess_bulk"], nan=count)
-    return np.clip(np.ceil(count / np.maximum(effective, 1)), 1, draws.shape[2]).astype(int)
+    finite = np.where(np.isfinite(draws), draws, 0.0)
+    independent = np.nan_to_num(effective(scores(finite), grouping.walkers), nan=count)
+    return np.clip(np.ceil(count / np.maximum(independent, 1)), 1, draws.shape[2]).astype(int)

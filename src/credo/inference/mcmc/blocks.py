@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from credo.inference.base import Listener, Snapshot
+from credo.inference.base import Listener, NoListener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
 from credo.inference.kind import Kind
@@ -18,7 +18,7 @@ from credo.inference.mcmc.settings import MOST_SCALARS, Settings
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
 from credo.inference.start import Beginning, not_found
-from credo.inference.variational import paths
+from credo.inference.variational.paths import Beginnings, beginnings
 from credo.models.problem import Problem
 
 _GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
@@ -53,6 +53,7 @@ class BlockLoop(Loop[ChainState]):
     ) -> None:
         self.settings, self.problem, self.listener = settings, problem, listener
         self.kernel, self.layout, self.key = settings.kernel, settings.layout(problem), keys[0]
+        self.adapt_metric = self.kernel.adapt_metric  # a module makes its bound methods anew whenever it is asked
         self.keys = jax.random.split(keys[0], settings.chains)
         self.windows = self.kernel.windows(settings.warmup)
         self.draws = Draws(settings, problem, keys[1], settings.chains * self.layout.block, spill)
@@ -64,9 +65,10 @@ class BlockLoop(Loop[ChainState]):
         Raises:
             RunError: a chain has none with a finite log density.
         """
-        modes = yield from self._modes()
+        led = yield from self._led()
         self.clock = Clock()
-        states = yield self._start(modes)
+        states = yield self._start(None if led is None else led.points)
+        states = states if led is None else self._shaped(states, led)
         finite, values = jax.tree.map(np.asarray, first_points(self.kernel, states))
         bad = np.flatnonzero(~finite)
         if bad.size:
@@ -130,16 +132,23 @@ class BlockLoop(Loop[ChainState]):
             history=now.history,
         )
 
-    def _modes(self) -> Generator[Call, Any, Any]:
+    def _led(self) -> Generator[Call, Any, Beginnings | None]:
         """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""
         if self.settings.start == "pathfinder":
             key = jax.random.fold_in(self.key, 2)
-            return (yield from paths.points(self.problem, key, self.settings.chains))
+            return (yield from beginnings(self.problem, key, self.settings.chains))
         training = self.problem.training
         if training is None or self.settings.start not in ("auto", "map"):
             return None
         key = jax.random.fold_in(self.key, 1)
-        return (yield from training.modes(self.problem, key, self.settings.chains, self.listener))
+        modes = yield from training.modes(self.problem, key, self.settings.chains, self.listener)
+        return Beginnings(modes)
+
+    def _shaped(self, states: Any, led: Beginnings) -> Any:
+        """With the metric that paths have learned, where all of them have."""
+        if led.z is None or not self.settings.warmup or not np.isfinite(led.z).all():
+            return states
+        return self.kernel.adapt_metric(states, np.asarray(led.z), np.asarray(led.gradients), self.layout)
 
     def _start(self, modes: Any) -> Call:
         settings, bound = self.settings, self.problem.bound
@@ -158,7 +167,7 @@ class BlockLoop(Loop[ChainState]):
         if then.done in self.windows:
             oldest = z.shape[1] // 4
             z, gradients = jax.tree.map(lambda a: a[:, oldest:], (z, gradients))
-            states = self.kernel.adapt_metric(states, z, gradients, self.layout)
+            states = self.adapt_metric(states, z, gradients, self.layout)
         self.clock.lap("warmup")
         then = dataclasses.replace(then, states=states, z=z, gradients=gradients)
         return self._reported(then, "warmup", then.done, _numbers(info))
@@ -174,9 +183,10 @@ class BlockLoop(Loop[ChainState]):
         return self._judged(then, done, _numbers(info, diverged))
 
     def _judged(self, then: ChainState, done: int, numbers: dict[str, float]) -> ChainState:
-        """Look at the draws where it is time, and stop where the rule says so."""
+        """Look at the draws where it is time and someone wants to know, and stop where the rule says so."""
         stop, ended = self.settings.stop, None
-        if done >= then.next_look or done == self.settings.draws:
+        wanted = stop is not None or not isinstance(self.listener, NoListener)
+        if wanted and (done >= then.next_look or done == self.settings.draws):
             numbers |= self.draws.precision(then.blocks)
             growth = _GROWTH if stop is None else _GROWTH_TO_STOP
             then = dataclasses.replace(then, next_look=done * growth)

@@ -13,7 +13,7 @@ place of the geometric mean in the directions in which they differ by more than 
 import abc
 import math
 from collections.abc import Callable
-from typing import Self, override
+from typing import Any, Self, override
 
 import equinox as eqx
 import jax
@@ -115,7 +115,7 @@ class Diagonal(Metric):
     @classmethod
     @override
     def of(cls, shape: Shape) -> Self:
-        return cls(jnp.asarray(shape.scale))
+        return cls(_in_precision(shape.scale))
 
 
 class Dense(Metric):
@@ -160,7 +160,7 @@ class Dense(Metric):
     def of(cls, shape: Shape) -> Self:
         scale, variances, vectors = shape
         covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
-        return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
+        return cls(_in_precision(scale[:, None] * np.linalg.cholesky(covariance)))
 
 
 class LowRank(Metric):
@@ -218,11 +218,17 @@ class LowRank(Metric):
         rank = min(cls.RANK, len(shape.scale))
         u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
         u[:, :directions], s[:directions] = shape.vectors, np.sqrt(shape.variances)
-        return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
+        return cls(*map(_in_precision, (shape.scale, u, s)))
 
 
 Draws = Callable[[np.ndarray], np.ndarray]
 """Which of the draws [chains, draws, ...] are taken."""
+
+Centred = tuple[Float[np.ndarray, "_ dim"], Float[np.ndarray, "_ dim"]]
+"""Draws and gradients [draws, dim], each chain taken from its own mean."""
+
+Fold = dict[Draws, Centred | None]
+"""Half of the draws, by which of them are taken; `None` where these tell nothing."""
 
 KINDS: dict[str, type[Metric]] = {"diagonal": Diagonal, "dense": Dense, "low_rank": LowRank}
 
@@ -251,11 +257,11 @@ def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray
     which = kind(name, z.shape[-1])
     try:
         with np.errstate(all="ignore"):
-            shape = _best(which, z, g) if name == "auto" else _learned(which, z, g)
+            shape = _best(which, z, g) if name == "auto" else _learned(which, shapes.centred(z, g))
             metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
         return None
-    return metric if metric is not None and metric.is_sound() else None
+    return metric if metric is not None and which.is_sound(metric) else None
 
 
 def _best(
@@ -266,50 +272,56 @@ def _best(
     The latter is learned from all draws, or from the later ones alone where the chains have only just arrived.
     """
     options: tuple[tuple[type[Metric], Draws], ...] = ((Diagonal, _all), (which, _all), (which, _later))
-    losses = [_held_out(kind, learn_from, z, g) for kind, learn_from in options]
+    folds = _folds(z, g)
+    losses = [_held_out(kind, learn_from, folds, z.shape) for kind, learn_from in options]
     chosen, learn_from = options[losses.index(min(losses))]
-    return _learned(chosen, learn_from(z), learn_from(g), shapes.noticeable(learn_from(z)))
+    return _learned(chosen, shapes.centred(learn_from(z), learn_from(g)), shapes.noticeable(learn_from(z)))
 
 
-def _held_out(
-    which: type[Metric],
-    learn_from: Draws,
-    z: Float[np.ndarray, "chains draws dim"],
-    g: Float[np.ndarray, "chains draws dim"],
-) -> float:
-    """The Fisher divergence of the later draws of every second chain, learned from the other chains, and vice versa.
-
-    Of one chain, every second draw is held out. Directions cost a part for each latent in as many as there are draws.
-    """
+def _folds(z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]) -> list[Fold]:
+    """Every second chain, and the others; of one chain, every second draw. Each centred, by which draws are taken."""
     halves = [(a[::2], a[1::2]) if len(a) > 1 else (a[:, ::2], a[:, 1::2]) for a in (z, g)]
-    folds = list(zip(*halves, strict=True))
+    return [
+        {taken: shapes.centred(taken(own_z), taken(own_g)) for taken in (_all, _later)}
+        for own_z, own_g in zip(*halves, strict=True)
+    ]
+
+
+def _held_out(which: type[Metric], learn_from: Draws, folds: list[Fold], sizes: tuple[int, ...]) -> float:
+    """The Fisher divergence of the later draws of one fold, learned from the other, and vice versa.
+
+    Directions cost a part for each latent in as many as there are draws.
+
+    Args:
+        which: what is learned.
+        learn_from: which draws it is learned from.
+        folds: both halves.
+        sizes: chains, draws and latents of both.
+    """
+    chains, draws, dim = sizes
     loss = 0.0
     for ours, theirs in (folds, folds[::-1]):
-        shape = _learned_or_none(which, *map(learn_from, ours))
-        draws = shapes.centred(*map(_later, theirs))
-        loss += math.inf if shape is None or draws is None else shape.divergence(*draws)
+        shape, held_out = _learned_or_none(which, ours[learn_from]), theirs[_later]
+        loss += math.inf if shape is None or held_out is None else shape.divergence(*held_out)
     if which is not Diagonal:
-        loss = loss * (1 + z.shape[2] / (z.shape[0] * z.shape[1])) + _LEVEL * z.shape[2]
+        loss = loss * (1 + dim / (chains * draws)) + _LEVEL * dim
     return loss if math.isfinite(loss) else math.inf
 
 
-def _learned_or_none(
-    which: type[Metric], z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]
-) -> Shape | None:
+def _learned_or_none(which: type[Metric], draws: Centred | None) -> Shape | None:
     try:
-        return _learned(which, z, g)
+        return _learned(which, draws)
     except np.linalg.LinAlgError:
         return None
 
 
-def _learned(
-    which: type[Metric],
-    z: Float[np.ndarray, "chains draws dim"],
-    g: Float[np.ndarray, "chains draws dim"],
-    edge: float = math.inf,
-) -> Shape | None:
-    draws = shapes.centred(z, g)
+def _learned(which: type[Metric], draws: Centred | None, edge: float = math.inf) -> Shape | None:
     return None if draws is None else which.learned(*draws, edge)
+
+
+def _in_precision(numbers: Float[np.ndarray, "*shape"]) -> Any:
+    """Numbers of the host in the precision of the run; they are put on the device with the call that takes them."""
+    return numbers.astype(jax.dtypes.canonicalize_dtype(float))
 
 
 def _all(draws: Float[np.ndarray, "chains draws dim"]) -> Float[np.ndarray, "chains draws dim"]:

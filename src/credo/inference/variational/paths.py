@@ -1,7 +1,7 @@
 """Pathfinder as a beginning: of variational fits, and of Markov chains."""
 
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +18,9 @@ from credo.inference.point.optimiser import StartState
 from credo.inference.resumable import resumable
 from credo.inference.variational.path import Path
 from credo.models.problem import Problem
+
+_DRAWS = 100
+"""Draws of each path's distribution, for a metric."""
 
 
 class Paths(eqx.Module):
@@ -49,27 +52,47 @@ class Paths(eqx.Module):
         return OptimiserLoop(self, problem, key, _Silence())
 
 
-def points(problem: Problem, key: PRNGKeyArray, count: int) -> Generator[Call, Any, Values]:
-    """So many points, each a draw of the best normal distribution along a path of its own, by site [point, ...].
+class Beginnings(NamedTuple):
+    """What paths tell chains.
+
+    - **points** - where each begins, by site: a draw of the best normal distribution along a path of its own.
+    - **z** - draws of that distribution, flat.
+    - **gradients** - of its potential there, from which a metric can be learned.
+    """
+
+    points: Values
+    z: Float[Array, "start draws dim"] | None = None
+    gradients: Float[Array, "start draws dim"] | None = None
+
+
+def beginnings(problem: Problem, key: PRNGKeyArray, count: int) -> Generator[Call, Any, Beginnings]:
+    """So many of them.
 
     Raises:
         RunError: no path begins where the log density is finite.
     """
     path_key, draw_key = jax.random.split(key)
     found = yield from resumable(Paths(count).loop(problem, path_key), NO_CHECKPOINTER)
-    drawn: Values = yield Call(_drawn, found.states, jax.random.split(draw_key, count))
+    drawn: Beginnings = yield Call(_drawn, found.states, jax.random.split(draw_key, count))
     return drawn
 
 
 @jax.jit
-def _drawn(states: StartState, keys: Shaped[Array, "start ..."]) -> Values:
-    """A draw of each; where a path has no distribution, its end."""
+def _drawn(states: StartState, keys: Shaped[Array, "start ..."]) -> Beginnings:
+    """Of each path; where it has no distribution, it begins at its end, and its draws are no numbers."""
 
-    def one(state: StartState, key: PRNGKeyArray) -> Values:
-        flat, unravel = ravel_pytree(state.z)
-        drawn = state.optimiser.best.draw(jax.random.normal(key, flat.shape, flat.dtype))[0]
-        point: Values = unravel(jnp.where(jnp.isfinite(state.optimiser.elbo), drawn, flat))
-        return point
+    def one(state: StartState, key: PRNGKeyArray) -> Beginnings:
+        (flat, unravel), normal = ravel_pytree(state.z), state.optimiser.best
+        is_found = jnp.isfinite(state.optimiser.elbo)
+        drawn = normal.draw(jax.random.normal(key, flat.shape, flat.dtype))[0]
+        noise = jax.random.normal(jax.random.fold_in(key, 1), (_DRAWS, flat.size), flat.dtype)
+        z = jax.vmap(lambda noise: normal.draw(noise)[0])(noise)
+        gradients = jax.vmap(normal.precision)(z - normal.mean)
+        return Beginnings(
+            unravel(jnp.where(is_found, drawn, flat)),
+            jnp.where(is_found, z, jnp.nan),
+            jnp.where(is_found, gradients, 0),
+        )
 
     return jax.vmap(one)(states, keys)
 

@@ -1,4 +1,4 @@
-"""Has the ELBO stopped rising? Two windows of its course are compared, by their noise.
+"""Has the ELBO stopped rising? Two windows of its course are compared, by the order of their values.
 
 The step size is lowered once it has, as the iterates then move about an optimum at a distance that is in proportion to
 the step size, and their average is what is kept: Dhaka, Catalina, Andersen, Magnusson, Huggins and Vehtari (2020),
@@ -20,8 +20,8 @@ _LEAST = 4
 
 _ERRORS = 2.0
 """Standard errors by which a later window must be higher to count as higher. Where nothing rises, a comparison of the
-shortest windows says that it does in 4.6 % of cases (Student's t with 6 degrees of freedom), which costs some steps
-more; a rise by four errors is missed as often."""
+shortest windows says that it does in 2 of 70 cases, 2.9 %, and one of long windows in 2.3 %, which costs some steps
+more."""
 
 
 class Stage(NamedTuple):
@@ -59,10 +59,11 @@ def stage(course: Sequence[float], tolerance: float) -> Stage:
 
 
 def has_stopped(course: Sequence[float], tolerance: float) -> bool:
-    """Whether the last window is not higher than the one before it, as far as their spread can tell.
+    """Whether the last window is not higher than the one before it, as far as their order can tell.
 
-    A rise within a window counts as spread, so that a steep course may be said to have stopped; the next stage goes on
-    with it.
+    In how many pairs of looks is the later one higher? That is known where nothing rises, whatever the noise (Mann and
+    Whitney 1947, "On a test of whether one of two random variables is stochastically larger than the other", Annals of
+    Mathematical Statistics 18). No rise is too steep to be seen: it is not taken for noise.
 
     Example:
         >>> has_stopped([-2.51, -2.48, -2.52, -2.47, -2.0, -2.01, -1.99, -1.98], 0.01)
@@ -78,5 +79,6 @@ def has_stopped(course: Sequence[float], tolerance: float) -> bool:
     if len(course) < 2 * window or not np.isfinite(course[-2 * window :]).all():
         return False
     before, after = np.asarray(course[-2 * window : -window], float), np.asarray(course[-window:], float)
-    error = math.sqrt((before.var(ddof=1) + after.var(ddof=1)) / window)
-    return not after.mean() - before.mean() > max(_ERRORS * error, tolerance)
+    higher = float(np.mean((after[:, None] > before) + (after[:, None] == before) / 2))
+    error = math.sqrt((2 * window + 1) / 12) / window
+    return not (higher - 0.5 > _ERRORS * error and after.mean() - before.mean() > tolerance)

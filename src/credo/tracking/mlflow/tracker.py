@@ -3,7 +3,8 @@
 `start` refuses a store that cannot be used; that a server is away is no reason. From then on the answer comes first:
 whatever MLflow does, the run goes on. Its folder keeps the records that MLflow does not take, until it does or until
 `credo sync` (see `credo.tracking.outbox`). A run in a local file is recorded once it has lasted for `PATIENCE`, or is
-over: loading MLflow takes longer than a small model, and the verdict need not wait.
+over: loading MLflow takes longer than a small model, and neither the verdict nor the prompt need wait for it (see
+`credo.tracking.mlflow.worker`).
 """
 
 import logging
@@ -23,8 +24,8 @@ from credo.tracking import outbox
 from credo.tracking.base import Tracker
 from credo.tracking.mlflow import delivery as deliveries
 from credo.tracking.mlflow import entities, parent, store, system
-from credo.tracking.mlflow.delivery import MlflowDelivery
 from credo.tracking.mlflow.names import parameters
+from credo.tracking.mlflow.worker import WorkerDelivery
 from credo.tracking.outbox import Head, Journal
 
 PAUSE = 1.0
@@ -65,7 +66,7 @@ class MlflowTracker(Tracker):
     artifacts: bool
     register: str | None = None
     system_metrics: bool = False
-    _delivery: MlflowDelivery | None = field(default=None, init=False, repr=False)
+    _delivery: WorkerDelivery | None = field(default=None, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
     _next_try: float = field(default=0.0, init=False, repr=False)
     _sampler: system.Sampler | None = field(default=None, init=False, repr=False)
@@ -84,9 +85,11 @@ class MlflowTracker(Tracker):
         if self.system_metrics:
             system.require_psutil()
         self._step = record.start.times if isinstance(record.start, Resumed) else 0
-        self._delivery = MlflowDelivery(self._journal(record, where))
+        self._delivery = WorkerDelivery(self._journal(record, where))
         if store.is_usable_file(where, self.experiment):
             self._next_try = time.monotonic() + PATIENCE
+            if self.register is None and not self.system_metrics:  # which load MLflow here
+                self._delivery.begin()
         else:
             self._begin(self._delivery, where)
         if self.system_metrics:
@@ -127,7 +130,7 @@ class MlflowTracker(Tracker):
         journal.add("dataset", dataset=entities.dataset(record))
         return journal
 
-    def _begin(self, delivery: MlflowDelivery, where: store.Store) -> None:
+    def _begin(self, delivery: WorkerDelivery, where: store.Store) -> None:
         began = time.monotonic()
         try:
             delivery.deliver()
@@ -152,7 +155,7 @@ class MlflowTracker(Tracker):
         running = {f"{section}/{name}": float(number) for name, number in numbers.items()}
         self._delivery.journal.add("log", metrics=running, step=int(done), time=entities.now())
         self._add_measured(self._delivery.journal)
-        if time.monotonic() >= self._next_try:
+        if time.monotonic() >= self._next_try and self._delivery.is_ready:
             self._try(self._delivery)
 
     def finish(
@@ -186,7 +189,7 @@ class MlflowTracker(Tracker):
             journal.add("files")
         self._end(self._delivery, status)
 
-    def _end(self, delivery: MlflowDelivery, status: str) -> None:
+    def _end(self, delivery: WorkerDelivery, status: str) -> None:
         if self._sampler is not None:
             self._sampler.stop()
         self._add_measured(delivery.journal)
@@ -247,7 +250,7 @@ class MlflowTracker(Tracker):
             message = "tracking.register=%s: the run left no model that can be exported, and no version was registered"
             log.warning(message, name)
 
-    def _try(self, delivery: MlflowDelivery) -> None:
+    def _try(self, delivery: WorkerDelivery) -> None:
         began = time.monotonic()
         delivered = delivery.attempt()
         self._next_try = time.monotonic() + (PAUSE if delivered else _pause_after_failure(began))
