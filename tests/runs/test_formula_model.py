@@ -116,3 +116,11 @@ def test_counts_of_trials_need_the_trials_of_new_rows(table, tmp_path):
     np.testing.assert_allclose(found["k_mean"], [5, 20], rtol=1e-5)
     with pytest.raises(ConfigError, match="the table has no column 'n'"):
         load(tmp_path)(pd.DataFrame({"k": [10, 40]}))
+
+
+def test_classes_without_order_have_the_softmax_of_their_predictors(table, tmp_path):
+    draws = {"intercept_at_mean": np.tile([0.2, -0.3], (DRAWS, 1)), "beta": np.tile([[0.1, 0.0]], (DRAWS, 1, 1))}
+    saved(table, tmp_path, "grade ~ age", draws, "categorical")
+    found = load(tmp_path)(pd.DataFrame({"age": [table["age"].mean() + 10]}))
+    odds = np.exp([0, 1.2, -0.3])
+    np.testing.assert_allclose(found.iloc[0], odds / odds.sum(), rtol=1e-4)
