@@ -100,3 +100,9 @@ def _presets():
 def test_another_word_for_missing_cells_is_refused_early(tmp_path, word):
     with pytest.raises(ConfigError, match=rf"data\.missing: expected one of refuse, drop, but got '{word}'"):
         Csv(path=str(tmp_path / "file"), **_presets() | {"missing": word}).precheck()
+
+
+def test_words_that_are_no_mapping_are_refused_early(tmp_path):
+    for key, form in (("rename", "{old: new}"), ("dates", "{column: days}")):
+        with pytest.raises(ConfigError, match=rf"data\.{key}: expected names and words, as in 'data\.{key}={form}'"):
+            Csv(path=str(tmp_path / "file"), **_presets() | {key: "age"}).precheck()

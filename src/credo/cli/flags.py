@@ -34,7 +34,6 @@ def parse(arguments: Sequence[str]) -> Namespace:
         advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
         raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
-    flags.overrides = formula_words.in_place(flags.overrides)
     _refuse_at_odds(flags)
     return flags
 
@@ -70,4 +69,4 @@ def overrides_first(arguments: Sequence[str], overrides: Sequence[str]) -> list[
     flags = list(arguments)
     for word in overrides:
         flags.remove(word)
-    return [*overrides, *flags]
+    return [*formula_words.in_place(overrides), *flags]

@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from credo.cli import experiment, flags, job
-from credo.config import launch, messages, paths
+from credo.config import formula_words, launch, messages, paths
 
 CONF = str(paths.built_in() / "conf")
 
@@ -38,7 +38,14 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     conf = str(Path(typed.config_path or CONF).absolute())
     try:
-        launch.run(typed.overrides, task, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
+        launch.run(
+            formula_words.in_place(typed.overrides),
+            task,
+            typed.multirun,
+            conf,
+            typed.config_name or "config",
+            typed.config_dir,
+        )
     except OSError as error:  # Hydra makes the folders
         if error.filename is None:
             raise

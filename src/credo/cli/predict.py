@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from credo.cli import saved_run
 from credo.cli.errors import misused
@@ -39,26 +38,8 @@ def run(arguments: Sequence[str]) -> int:
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
     prepare(folder, trusted=trusted)
-    model = formula_model(folder, trusted=trusted, new_groups=new_groups) or exported.load(folder, trusted=trusted)
-    model(table).to_csv(sys.stdout, index=False)
+    exported.load(folder, trusted=trusted, new_groups=new_groups)(table).to_csv(sys.stdout, index=False)
     return 0
-
-
-def formula_model(folder: Path, *, trusted: bool, new_groups: bool) -> Any:
-    """The run's regression with a formula; `None` where its model is another one.
-
-    Raises:
-        ConfigError: a file is damaged; or groups may be new, and the model has none.
-    """
-    from credo.runs import exported
-    from credo.runs import formula_model as models
-
-    place = exported.place_of(folder)
-    if (place / models.TABLE).exists():
-        return models.load(place, trusted=trusted, new_groups=new_groups)
-    if new_groups:
-        raise ConfigError(f"{NEW_GROUPS}: the run's model has no groups; leave it out")
-    return None
 
 
 def prepare(folder: Path, *, trusted: bool) -> None:

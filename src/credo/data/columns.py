@@ -1,6 +1,7 @@
 """What happens to a file's columns before they become a model's arrays: names, dates, factors, missing cells."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,14 @@ MISSING = ("refuse", "drop")
 """What becomes of rows with a missing cell."""
 
 
-def renamed(names: Iterable[str], new: Mapping[str, str]) -> list[str]:
+def require_words(words: Any, key: str, form: str) -> None:
+    """Raise `ConfigError` where a setting is neither `None` nor names with words."""
+    if words is not None and not (isinstance(words, Mapping) and all(isinstance(one, str) for one in words.values())):
+        typed = shlex.quote(f"{key}={form}")
+        raise ConfigError(f"{key}: expected names and words, as in {typed}, but got {words}")
+
+
+def renamed(names: Iterable[str], new: Mapping[str, str] | None) -> list[str]:
     """The columns' names, some of them replaced.
 
     Example:
@@ -28,11 +36,11 @@ def renamed(names: Iterable[str], new: Mapping[str, str]) -> list[str]:
     Raises:
         ConfigError: there is no such column, or two would have one name.
     """
-    old = list(names)
+    old, new = list(names), {str(name): word for name, word in (new or {}).items()}
     for name in new:
         if name not in old:
             raise ConfigError(f"data.rename: the data has no column {name!r}; {nearest(name, old)}")
-    found = [str(new.get(name, name)) for name in old]
+    found = [new.get(name, name) for name in old]
     if new and (twice := [name for name in found if found.count(name) > 1]):
         raise ConfigError(f"data.rename: two columns would be called {twice[0]!r}; give them different names")
     return found
@@ -52,7 +60,7 @@ def chosen[T](entries: Mapping[str, T], columns: Sequence[str] | None) -> Mappin
     return {name: entries[name] for name in columns}
 
 
-def dated(table: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
+def dated(table: pd.DataFrame, units: Mapping[str, str] | None) -> pd.DataFrame:
     """The table with dates as numbers: so many units since 1970 began, by UTC where a time has no zone.
 
     Args:
@@ -63,7 +71,7 @@ def dated(table: pd.DataFrame, units: Mapping[str, str]) -> pd.DataFrame:
         ConfigError: there is no such column or unit, or a value is no date.
     """
     made = {}
-    for name, unit in units.items():
+    for name, unit in (units or {}).items():
         if name not in table:
             raise ConfigError(f"data.dates.{name}: the data has no column {name!r}; {nearest(name, table.columns)}")
         if unit not in UNITS:
@@ -99,7 +107,8 @@ def holds_dates(column: pd.Series) -> bool:
 
 def dates_advice(name: str) -> str:
     """What to type where a column holds dates."""
-    return f"make them numbers by {shlex.quote(f'data.dates={{{name}: days}}')}"
+    escaped = re.sub(r"([(){}\[\]:=,\\])", r"\\\1", name)
+    return f"make them numbers by {shlex.quote(f'data.dates={{{escaped}: days}}')}"
 
 
 def is_factor(column: pd.Series) -> bool:

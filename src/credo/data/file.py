@@ -45,8 +45,8 @@ class TableFile(Source, abc.ABC):
         weights: a column with the rows' weights, or `None`.
         columns: where `target` is `None`, the columns that the model gets, or `None` for all; text among those named
             becomes codes 0, 1, ... of its levels, which are the coordinate `COLUMN_level`.
-        rename: old name -> new name of columns, which all other settings and formulas use.
-        dates: column -> unit, one of `columns.UNITS`: dates become so many of them since 1970 began.
+        rename: old name -> new name of columns, which all other settings and formulas use; or `None`.
+        dates: column -> unit, one of `columns.UNITS`: dates become so many of them since 1970 began; or `None`.
         missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out.
     """
 
@@ -69,8 +69,8 @@ class TableFile(Source, abc.ABC):
     max_gb: Positive = field(default=2.0, kw_only=True)
     weights: str | None = field(default=None, kw_only=True)
     columns: Sequence[str] | None = field(default=None, kw_only=True)
-    rename: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    dates: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    rename: Mapping[str, str] | None = field(default=None, kw_only=True)
+    dates: Mapping[str, str] | None = field(default=None, kw_only=True)
     missing: str = field(default="refuse", kw_only=True)
 
     @abc.abstractmethod
@@ -94,6 +94,8 @@ class TableFile(Source, abc.ABC):
         """Look whether the file is there, and in its head for the columns (see `base.Early`)."""
         if self.missing not in columns.MISSING:
             raise ConfigError(f"data.missing: expected one of {', '.join(columns.MISSING)}, but got {self.missing!r}")
+        for key, form in (("rename", "{old: new}"), ("dates", "{column: days}")):
+            columns.require_words(getattr(self, key), f"data.{key}", form)
         file = existing(self.path)
         self.require_room(file, file.stat().st_size)
         with reading(file, self.form):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from credo.inference.result import Result
     from credo.models.predict import Predictive, Predictor
     from credo.models.problem import Problem
+    from credo.runs.formula_model import FormulaModel
 
 FILES = ("weights.npz", "model.yaml", "learned.npz", "columns.json")
 """What a run leaves in `model/`."""
@@ -41,6 +42,11 @@ class Exported:
     features: tuple[str, ...]
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The columns that a table must have, and what they hold."""
+        return dict.fromkeys((*self.features, *self.contexts), "double")
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Mean, standard deviation and quantiles of each target for each row, in the target's own units.
@@ -108,15 +114,16 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
 
 def is_exported(folder: Path) -> bool:
     """Whether a run left a model in its folder."""
-    return (folder / saved.MODEL / "weights.npz").exists()
+    return any((folder / saved.MODEL / name).exists() for name in ("weights.npz", saved.TABLE))
 
 
-def load(folder: Path, *, trusted: bool = False) -> Exported:
+def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "Exported | FormulaModel":
     """The model of a run, from its folder or from the folder `model` alone.
 
     Args:
         folder: of either.
         trusted: whether what it names may run, whoever wrote it.
+        new_groups: whether a level that a group did not have gets an effect of its own.
 
     Raises:
         ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
@@ -127,6 +134,12 @@ def load(folder: Path, *, trusted: bool = False) -> Exported:
     from credo.models.predict import Predictive
 
     place = place_of(folder)
+    if (place / saved.TABLE).exists():
+        from credo.runs import formula_model  # takes time to load
+
+        return formula_model.load(place, trusted=trusted, new_groups=new_groups)
+    if new_groups:
+        raise ConfigError("--new-groups: the run's model has no groups; leave it out")
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")

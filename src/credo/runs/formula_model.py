@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo import writing
 from credo.data import columns
-from credo.data.formula.arranged import COLUMNS, arranged, of_rows
+from credo.data.formula.arranged import COLUMNS, arranged, needed, of_rows
 from credo.errors import ConfigError
+from credo.models.base import Rows
 from credo.runs import files, saved, signature, trust
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from credo.models.problem import Problem
     from credo.models.regression import Regression
 
-TABLE = "table.parquet"
 MOST = 1000
 """Draws that are kept."""
 
@@ -55,7 +55,7 @@ def save(place: Path, config: DictConfig, problem: "Problem", result: "Result") 
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
     with writing.replacing(place / "draws.npz") as scratch, scratch.open("wb") as file:
         np.savez(file, allow_pickle=False, **{name: values[chosen] for name, values in flat.items()})
-    with writing.replacing(place / TABLE) as scratch:
+    with writing.replacing(place / saved.TABLE) as scratch:
         problem.data.attrs[COLUMNS].to_parquet(scratch, index=False)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     kept = {name: plain["data"].get(name) for name in _Data.__annotations__}
@@ -93,7 +93,7 @@ class FormulaModel:
 
         table = table.set_axis(columns.renamed(table.columns, self._renamed(table)), axis=1)
         table = columns.dated(table, {n: unit for n, unit in self.data["dates"].items() if n in table})
-        name, arrays = of_rows(self.table, table, self.model.rows, self._split, new_levels=self.new_groups)
+        name, arrays = of_rows(self.table, table, self._rows, self._split, new_levels=self.new_groups)
         found = predicted(self.model, self.draws, arrays, jax.random.PRNGKey(0))
         if found.classes is not None and self.model.known is not None:
             labels = [f"{name}[{level}]" for level in self.model.known.classes]
@@ -102,9 +102,23 @@ class FormulaModel:
         made |= {f"{name}_q{round(100 * p)}": found.quantiles[:, i] for i, p in enumerate(PROBABILITIES)}
         return pd.DataFrame(made, index=table.index)
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The columns that a table must have, and what they hold."""
+        old = {new: name for name, new in self.data["rename"].items()}
+        kinds = {name: self.table[name].dtype.kind for name in needed(self._rows)}
+        words = {"b": "boolean", "i": "long", "f": "double"}
+        return {old.get(name, name): words.get(kind, "string") for name, kind in kinds.items()}
+
     def _renamed(self, table: pd.DataFrame) -> dict[str, str]:
         """The new names of those columns that are there under their old ones."""
         return {old: new for old, new in self.data["rename"].items() if old in table}
+
+    @property
+    def _rows(self) -> Rows:
+        rows = self.model.rows
+        assert rows is not None  # noqa: S101 - for the type checker
+        return rows
 
     @property
     def _split(self) -> dict[str, Any]:
@@ -121,14 +135,14 @@ def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaMode
     from credo.config.make import make
     from credo.models.base import Model
 
-    for name in ("model.yaml", "draws.npz", TABLE):
+    for name in ("model.yaml", "draws.npz", saved.TABLE):
         signature.require_whole(place / name, place.parent, saved.ANEW)
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     draws = files.arrays(place / "draws.npz", saved.ANEW)
-    with files.reading(place / TABLE, saved.ANEW):
-        table = pd.read_parquet(place / TABLE)
+    with files.reading(place / saved.TABLE, saved.ANEW):
+        table = pd.read_parquet(place / saved.TABLE)
     model = make(config, "model", Model, without=schema.BESIDE["model"])
     if model.rows is None:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model has no formula)", saved.ANEW)

@@ -78,8 +78,14 @@ def arranged(
     return dataset.assign_attrs({"formula": json.dumps(_told(made, found.classes)), COLUMNS: table})
 
 
+def needed(rows: Rows) -> tuple[str, ...]:
+    """The columns that new rows must have."""
+    formula = parsed(rows.formula)
+    return (*formula.columns, *(name for name in columns_of(formula.target)[1:] if rows.takes_trials))
+
+
 def of_rows(
-    table: pd.DataFrame, new: pd.DataFrame, rows: Rows | None, split: Mapping[str, Any], *, new_levels: bool
+    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Mapping[str, Any], *, new_levels: bool
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The target's name, and the arrays that the formula makes of new rows.
 
@@ -93,12 +99,10 @@ def of_rows(
     Raises:
         ConfigError: a column, a cell or a level is not there.
     """
-    assert rows is not None  # noqa: S101 - for the type checker
-    formula = parsed(rows.formula)
-    trials = [name for name in columns_of(formula.target)[1:] if rows.takes_trials]
-    for name in (*formula.columns, *trials):
+    for name in needed(rows):
         if name not in new:
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
+    formula = parsed(rows.formula)
     read = Reading(is_text_file=True)
     held = _split(formula, table, split["test_fraction"], split["split_seed"])
     made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
