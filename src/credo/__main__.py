@@ -1,5 +1,6 @@
 """The console command. It hears signals from here on, since what else it imports takes a second."""
 
+import atexit
 import os
 import sys
 
@@ -11,6 +12,8 @@ def main() -> None:
     """Run the command, and exit with its code."""
     _open_streams()
     signals.leaving()
+    ended: list[int] = []
+    atexit.register(_leave, ended)  # the first of all, which is called last
     try:
         from credo.cli import main as cli
 
@@ -26,7 +29,19 @@ def main() -> None:
         sys.stderr.write(f"credo: {sentence}\n")
         code = ConfigError.exit_code
     signals.leaving(code)
+    ended.append(code)
     sys.exit(code)
+
+
+def _leave(ended: list[int]) -> None:
+    """End the process of a command that is over; for Python to take down JAX and what it made takes a second."""
+    if ended and "jax" in sys.modules:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):  # Python says so itself
+            return
+        os._exit(ended[0])
 
 
 def _open_streams() -> None:

@@ -1,5 +1,6 @@
 """One experiment from the configuration that Hydra composed, alone or as a job of a sweep."""
 
+import gc
 import sys
 import traceback
 from pathlib import Path
@@ -93,4 +94,6 @@ def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -
             hydra=cast("DictConfig", HydraConfig.instance().cfg),
             on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
         )
-        return runner.of(config)(request)
+        run = runner.of(config)
+        gc.enable()  # all is loaded (see `hydra_app.run`)
+        return run(request)

@@ -1,5 +1,6 @@
 """`credo KEY=VALUE ...` and `credo -m KEY=VALUE,VALUE ...`: Hydra composes one experiment, or a sweep of them."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ def run(arguments: Sequence[str]) -> int:
         hydra.main(config_path=CONF, config_name="config", version_base="1.3")(task)()
         return 0
     conf = str(Path(typed.config_path or CONF).absolute())
+    if not typed.multirun:
+        gc.disable()  # until all is loaded: looking for garbage in it takes a twentieth of a small run
     try:
         launch.run(
             formula_words.in_place(typed.overrides),
@@ -54,4 +57,6 @@ def run(arguments: Sequence[str]) -> int:
         if (sentence := messages.no_plugin(error, typed.overrides)) is None:
             raise
         raise sentence from error
+    finally:
+        gc.enable()
     return next((code for code in codes if code), 0)
