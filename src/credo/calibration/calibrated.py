@@ -61,7 +61,8 @@ def _ranks(prepared: Prepared, settings: Settings, simulator: Simulator, folder:
             parts.append(rows)
             progress.progress("replications", number, total, {})
             if number % settings.save == 0 or number == total:
-                files.write_ranks(folder, pd.concat(parts, ignore_index=True))
+                parts = [pd.concat(parts, ignore_index=True)]
+                files.write_ranks(folder, parts[0])
     return files.ranks(folder)
 
 
