@@ -58,8 +58,6 @@ class Credo:
 
     name: str | None = MISSING
     seed: int = MISSING
-    prior_from: str | None = None
-    prior_from_failed: bool = False
     objective: Any = MISSING
     sweep: Sweep = field(default_factory=Sweep)
     data: Any = MISSING
@@ -122,6 +120,7 @@ SECTIONS: dict[str, type] = {"device": Device, "diagnostics": Diagnostics}
 """The groups whose options name no class."""
 
 BESIDE: dict[str, dict[str, Any]] = {
+    "model": {"prior_from": (str | None, None), "prior_from_failed": (bool, False)},
     "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }

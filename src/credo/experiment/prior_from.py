@@ -1,4 +1,4 @@
-"""`prior_from=RUN`: the posterior of an earlier run is the prior of this one. Nothing of the run's code is run."""
+"""`model.prior_from=RUN`: the posterior of an earlier run is the prior of this one. None of its code is run."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from credo.models.problem import Problem
 
-KEY = "prior_from"
+KEY = "model.prior_from"
 
 FEWEST = 20
 """Draws per latent scalar, and a hundred at least."""
@@ -34,9 +34,9 @@ def problem_of(parts: Parts, config: DictConfig, free: Collection[str] = ()) -> 
     from credo.data.dataset import fingerprint
 
     problem, data = parts.problem(config.seed, free)
-    if (word := config.get(KEY)) is None:
+    if (word := config.model.get("prior_from")) is None:
         return problem, data
-    return given(problem, fingerprint(data), word, failed=bool(config.get(f"{KEY}_failed"))), data
+    return given(problem, fingerprint(data), word, failed=bool(config.model.get("prior_from_failed"))), data
 
 
 def given(problem: "Problem", data_hash: str, word: str, *, failed: bool) -> "Problem":

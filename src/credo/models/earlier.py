@@ -143,7 +143,7 @@ class FromEarlier(Messenger):
 
     def postprocess_message(self, msg: Message) -> None:
         """Remember the value, on which the next latents depend."""
-        if msg["name"] in self._before and msg["type"] == "sample":
+        if msg["type"] == "sample" and msg["name"] in self._before:
             self._before[msg["name"]] = jnp.ravel(dist.biject_to(msg["fn"].support).inv(msg["value"]))
 
 

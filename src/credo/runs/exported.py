@@ -102,8 +102,8 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-    chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
-    writing.write(place / "model.yaml", OmegaConf.to_yaml(chosen))
+    plain = OmegaConf.to_container(config.model, resolve=True)
+    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
     names = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
@@ -128,6 +128,7 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     Raises:
         ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
     """
+    from credo.config import schema
     from credo.config.make import make
     from credo.models.base import Model
     from credo.models.predict import Predictive
@@ -143,7 +144,7 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
-    model = make(config, "model", Model)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
     if not model.predicts:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):

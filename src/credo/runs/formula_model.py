@@ -131,6 +131,7 @@ def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaMode
     Raises:
         ConfigError: a file is damaged, or the model names code and is a stranger's.
     """
+    from credo.config import schema
     from credo.config.make import make
     from credo.models.base import Model
 
@@ -142,7 +143,7 @@ def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaMode
     draws = files.arrays(place / "draws.npz", saved.ANEW)
     with files.reading(place / saved.TABLE, saved.ANEW):
         table = pd.read_parquet(place / saved.TABLE)
-    model = make(config, "model", Model)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
     if model.rows is None:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model has no formula)", saved.ANEW)
     plain: Any = OmegaConf.to_container(config)
