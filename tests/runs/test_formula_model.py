@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from credo.config import schema
 from credo.config.make import make
 from credo.data.formula.arranged import arranged
 from credo.errors import ConfigError
@@ -39,7 +40,7 @@ def saved(table, folder, formula, draws, family="gaussian", *data):
     """A model whose latents have these draws, written into a folder."""
     words = ("data=csv", "data.path=t.csv", *data, "model=regression", f"model.family={family}")
     config = compose(*words, f'model.formula="{formula}"')
-    model = make(config, "model", Model)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
     dataset = arranged(table, model.rows)
     problem = Problem(model.fitted(dataset), dataset)
     variables = {

@@ -93,17 +93,22 @@ class Model(eqx.Module):
     def __check_init__(self) -> None:
         """Refuse a prior that the model does not read, or that allows what its latent cannot be."""
         for latent, prior in self.prior.items():
-            if latent not in self.supports:
-                raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.supports)}")
+            if latent not in self.accepted:
+                raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.accepted)}")
             if not isinstance(prior, dist.Distribution):
                 raise ConfigError(
                     f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
                 )
-            if not any(within(prior.support, support) for support in self.supports[latent]):
+            if not any(within(prior.support, support) for support in self.accepted[latent]):
                 raise ConfigError(
-                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.supports[latent]))}, but the "
+                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.accepted[latent]))}, but the "
                     f"prior allows {describe(prior.support)}; choose another prior"
                 )
+
+    @property
+    def accepted(self) -> Mapping[str, tuple[Any, ...]]:
+        """The priors that it may be given, with their supports; by default those that it reads."""
+        return self.supports
 
     @property
     def name(self) -> str:

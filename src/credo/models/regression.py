@@ -48,7 +48,7 @@ class Regression(Model):
         known: what it took from the training rows, once it is `fitted`.
     """
 
-    supports_of_all: ClassVar[dict[str, Any]] = {
+    supports: ClassVar[dict[str, Any]] = {
         "intercept": (constraints.real,),
         "beta": (constraints.real,),
         "sigma": (constraints.positive,),
@@ -84,9 +84,9 @@ class Regression(Model):
             )
 
     @property
-    def supports(self) -> Mapping[str, tuple[Any, ...]]:  # type: ignore[override]
-        """Of the general priors; with a formula, of those of its terms, too."""
-        return self.supports_of_all if self.formula is None else Supports(self.supports_of_all)
+    def accepted(self) -> Mapping[str, tuple[Any, ...]]:
+        """The supports of general priors; with a formula, of those of its terms, too."""
+        return self.supports if self.formula is None else Supports(self.supports)
 
     @property
     def mathematics(self) -> str:
@@ -139,7 +139,7 @@ class Regression(Model):
         scales = self._family.scales and self._link == "identity"
         known = units(train, scales=scales, centres=self.family != "ordinal")
         made = dataclasses.replace(self, known=known)
-        keys = {*self.supports_of_all, *(key_of(name) for name, _ in known.terms)}
+        keys = {*self.supports, *(key_of(name) for name, _ in known.terms)}
         keys |= {f"sd_{key_of(group.name)}" for group in known.groups}
         for latent in self.prior:
             if latent not in keys:
