@@ -238,7 +238,7 @@ def test_a_run_that_fails_lets_the_others_finish(tmp_path: Path) -> None:
 def test_a_sweep_with_a_misspelt_word_runs_nothing(tmp_path: Path) -> None:
     said = credo("-m", *COINS, "inference=map,nust", cwd=tmp_path)
     assert said.code == 2
-    assert "credo: inference=nust: there is no such option; did you mean 'nuts'?\n" in said.err
+    assert "credo: inference=nust: there is no such option; did you mean 'nuts' or 'nested'?\n" in said.err
     assert not list(tmp_path.glob("multirun/*/*/*/verdict.json"))
 
 

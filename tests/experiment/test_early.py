@@ -56,7 +56,7 @@ def run(*words: str, cwd: Path, **environment: str) -> Said:
         (("data=csv", "data.path=table.csv", "data.target=z"), "data.target: the data has no column 'z'", ""),
         (("data=parquet", "data.path=table.parquet", "data.target=z"), "data.target: the data has no column 'z'", ""),
         (("data=diabetes", "tracking=mlflow", "tracking.uri=sqlite://"), "tracking.uri=sqlite://: expected a", ""),
-        (("data=diabetes", "model.family=gamma"), "model.family: expected one of gaussian", "jax numpyro"),
+        (("data=diabetes", "model.family=gama"), "model.family: expected one of gaussian", "jax numpyro"),
         (("data=diabetes", "model.prior.beta.scale=-1"), "model.prior.beta.scale: expected a", "jax numpyro"),
         (("data=diabetes", "prior@model.prior.sigma=gaussian"), "model.prior.sigma: sigma must be", "jax numpyro"),
     ],
