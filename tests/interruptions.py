@@ -9,7 +9,7 @@ from credo.inference.base import Snapshot
 
 
 class Memory:
-    """A checkpointer as a file would be one: everything is copied, numbers by way of JSON."""
+    """A checkpointer as a file would be one: everything is copied, numbers by way of JSON, all blocks in one."""
 
     def __init__(self, kept: Snapshot | None = None, due: bool = False) -> None:
         self.kept, self.due, self.saved = kept, due, 0
@@ -25,8 +25,9 @@ class Memory:
 
     def save(self, kept: Snapshot) -> None:
         arrays = {name: np.array(value) for name, value in kept.arrays.items()}
-        blocks = [{name: np.array(value) for name, value in block.items()} for block in kept.blocks]
-        self.kept = Snapshot(arrays, json.loads(json.dumps(kept.numbers)), blocks)
+        first = kept.blocks[0] if kept.blocks else {}
+        together = {name: np.concatenate([block[name] for block in kept.blocks], 1) for name in first}
+        self.kept = Snapshot(arrays, json.loads(json.dumps(kept.numbers)), [together] if kept.blocks else [])
         self.saved += 1
 
     def done(self, kept: Snapshot) -> None:

@@ -45,7 +45,7 @@ def test_every_first_line_composes_instantiates_and_names_its_file(file: Path) -
         assert f"model={model}" in line or model not in words("model")
         assert any(one.startswith(f"model.prior.{latent}.") for one in line)
     else:
-        assert any(one.endswith(f"={word(file)}") and one.startswith(group(file)) for one in line)
+        assert any(one.endswith(f"={word(file)}") and one.lstrip("+").startswith(group(file)) for one in line)
 
 
 @pytest.mark.parametrize("file", CHECKS, ids=lambda file: file.stem)

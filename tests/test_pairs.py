@@ -181,7 +181,7 @@ def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, 
     found = infer(problem, chosen, parts(data, model).diagnostics, jax.random.PRNGKey(0), listener)
     assert found.verdict.status in {"passed", "failed", "not checked"}
     names = [name for name in found.metrics if not name.startswith("posterior/")]
-    objective.require_possible(names, chosen, problem)
+    objective.require_possible(names, replace(parts(data, model), inference=chosen), problem)
     return dict(found.metrics)
 
 

@@ -34,7 +34,7 @@ from credo.models.problem import Problem
 from credo.models.uniform import Uniform
 
 HERE = Path(__file__).parent
-WAYS = ("bridge", "laplace", "pathfinder", "vi", "smc", "tempering")
+WAYS = ("bridge", "laplace", "pathfinder", "vi", "smc", "nested", "tempering")
 FORMS: dict[str, Any] = judged.EXACT
 Y = FORMS["normal_normal"]["y"]
 POSTERIORS = (judged.NONCENTRED, "nes_logit", "sblrc_blr")

@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BIN = Path(sys.executable).parent
-SECONDS = 600
+SECONDS = 1800
 
 QUIET = "tracking=none report=none"
 CHAINS = "inference.chains=2 inference.warmup=100 inference.draws=100"

@@ -47,11 +47,14 @@ METHODS: dict[str, tuple[str, ...]] = {
 SCHOOLS = ("experiment=eight_schools", "report=none")
 SAVES: dict[str, tuple[str, ...]] = {
     "smc": (*SCHOOLS, "inference=smc", "inference.ess=0.97"),
+    "nested": (*SCHOOLS, "inference=nested"),
     "tempering": (*SCHOOLS, "inference=tempering"),
     "vi": (*SCHOOLS, "inference=vi"),
     "auto": (*SCHOOLS, "inference=auto"),
     "barker": (*CHAINS, "inference=barker"),
     "mams": (*CHAINS, "inference=mams"),
+    "ensemble": (*CHAINS, "inference=ensemble"),
+    "chees": (*SCHOOLS, "inference=chees", "inference.block=10"),
     "calibrate": ("calibrate", *SCHOOLS, "inference.draws=100", "calibrate.replications=40", "calibrate.save=4"),
 }
 """Those that are killed at one of their saves."""

@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-import hydra
 import jax
 import numpy as np
 import pandas as pd
@@ -31,11 +30,9 @@ import sbibm  # and this one
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from credo.config import schema, sources
 from credo.diagnostics.answer import Answer, answer
 from credo.errors import CredoError
 from credo.experiment import device
-from credo.experiment.parts import make_inference
 from credo.models.problem import Problem
 from credo.models.program import Program
 
@@ -51,9 +48,21 @@ EVIDENCE = {
 }
 """Log p(data), with all constants, where it is known."""
 
-TASKS = tuple(sbibm.METHODS)
-POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD, *TASKS)
-METHODS = ("laplace", "pathfinder", "vi", "flow", "smc", "tempering", "mams", "auto", "nuts")
+POSTERIORS = (CENTRED, *references.FOLDERS, *references.HARD, *sbibm.TASKS)
+METHODS = (
+    "laplace",
+    "pathfinder",
+    "vi",
+    "flow",
+    "smc",
+    "nested",
+    "tempering",
+    "mams",
+    "chees",
+    "ensemble",
+    "auto",
+    "nuts",
+)
 """Those of the table; any other of `conf/inference` can be named."""
 
 SETTINGS = {"flow": ["inference=vi", "inference.family=flow"]}
@@ -125,7 +134,7 @@ def judge(name: str, word: str, seed: int) -> Line:
 
 def problem_of(name: str) -> Problem:
     """A posterior by its name."""
-    if name in TASKS:
+    if name in sbibm.TASKS:
         return sbibm.problem(name)
     data = references.folder(NONCENTRED if name == CENTRED else name) / "data.json"
     model = Program(f"experiments.posteriors:{name}", {})
@@ -134,15 +143,7 @@ def problem_of(name: str) -> Problem:
 
 def method(word: str) -> Any:
     """A method of the table."""
-    return composed(SETTINGS.get(word, [f"inference={word}"]))
-
-
-def composed(words: list[str]) -> Any:
-    """A method with the settings of its YAML and these words."""
-    schema.register()
-    sources.register()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return make_inference(hydra.compose("config", words))
+    return sbibm.composed(SETTINGS.get(word, [f"inference={word}"]))
 
 
 def checks() -> dict[str, Any]:
@@ -153,13 +154,13 @@ def checks() -> dict[str, Any]:
 
 def answers(name: str) -> pd.DataFrame:
     """The reference by scalar."""
-    return sbibm.answers(name) if name in TASKS else references.answers(NONCENTRED if name == CENTRED else name)
+    return sbibm.answers(name) if name in sbibm.TASKS else references.answers(NONCENTRED if name == CENTRED else name)
 
 
 def compare(name: str, word: str, found: Answer, seconds: float) -> Line:
     """Hold an answer against the reference."""
     ours, theirs = found.summary.set_index("variable"), answers(name)
-    if name not in TASKS:
+    if name not in sbibm.TASKS:
         ours.index = pd.Index([references.stan(label) for label in ours.index])
     ours = ours.reindex([scalar for scalar in theirs.index if scalar in ours.index])
     theirs = theirs.loc[ours.index]
@@ -176,7 +177,7 @@ def compare(name: str, word: str, found: Answer, seconds: float) -> Line:
         worst_mean=float((off / theirs["sd"]).max(skipna=False)),
         low=float(ratio.min(skipna=False)),
         high=float(ratio.max(skipna=False)),
-        c2st=sbibm.told_apart(name, found.result) if name in TASKS else math.nan,
+        c2st=sbibm.told_apart(name, found.result) if name in sbibm.TASKS else math.nan,
         pareto_k=numbers.get("pareto_k", math.nan),
         log_evidence=numbers.get("log_evidence", math.nan),
         error=numbers.get("log_evidence_error", math.nan),

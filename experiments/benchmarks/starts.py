@@ -54,7 +54,7 @@ def main() -> None:
 def one(name: str, start: str, seed: int) -> tuple[judged.Line, float, float]:
     """One run of NUTS: its line, and the gradients of warm-up and draws."""
     words = ["inference=nuts", f"inference.start={start}"]
-    problem, method = judged.problem_of(name), judged.composed(words)
+    problem, method = judged.problem_of(name), judged.sbibm.composed(words)
     try:
         method.check(problem)
         found = answer(problem, method, judged.checks(), jax.random.PRNGKey(seed), judged.references.Quiet())

@@ -1,7 +1,9 @@
 """Replications and their fits."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import xarray as xr
 from credo.calibration.fits import LOG_LIKELIHOOD, fits, judge
 from credo.calibration.simulator import Simulator
 from credo.errors import ConfigError, RunError
+from credo.inference.density import log_joint
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
 from credo.models.bernoulli import Bernoulli
@@ -51,7 +54,7 @@ class Conjugate:
 
 
 def rows(method, numbers=range(400), prior=None):
-    return pd.concat(fits(problem(prior), method, 0, list(numbers), lambda: None), ignore_index=True)
+    return pd.concat(fits(Simulator(problem(prior)), method, 0, list(numbers), lambda: None), ignore_index=True)
 
 
 def test_a_replication_has_data_of_its_truth():
@@ -91,3 +94,44 @@ def test_a_replication_without_an_answer_is_counted():
 def test_a_flat_prior_is_refused_by_its_key():
     with pytest.raises(ConfigError, match=r"model\.prior\.p: calibration draws p from its prior"):
         Simulator(problem(flat("unit_interval")))
+
+
+def test_a_distribution_that_depends_on_what_was_observed_is_refused():
+    class Persistent(Bernoulli):
+        def __call__(self, y):
+            p = numpyro.sample("p", self.prior["p"])
+            with numpyro.plate("obs", len(y)):
+                numpyro.sample("y", dist.Bernoulli(0.5 * p + 0.5 * jnp.roll(y, 1)), obs=y)
+
+    with pytest.raises(ConfigError, match="its site y depends on the observed values themselves"):
+        Simulator(Problem(Persistent({"p": dist.Beta(2.0, 2.0)}), FLIPS))
+
+
+def posterior(seed=0):
+    """Exact draws given the observed flips, five ones and five zeros."""
+    return {"p": np.asarray(jax.random.beta(jax.random.PRNGKey(seed), 7.0, 7.0, (4000,)))}
+
+
+def test_a_replication_around_data_keeps_them_beside_the_simulated():
+    one = Simulator(problem(), {"p": np.full(3, 0.25)})(jax.random.PRNGKey(0))
+    assert one.truth["p"] == 0.25
+    y = one.problem.data["y"].to_numpy()
+    ones = y.sum() + 5
+    expected = ones * np.log(0.3) + (20 - ones) * np.log(0.7)
+    prior = dist.Beta(2.0, 2.0).log_prob(0.3)
+    assert log_joint(one.problem.bound, {"p": 0.3}) == pytest.approx(float(prior) + expected, rel=1e-4)
+    ones = y.sum() + 5
+    assert one.log_likelihood == pytest.approx(ones * np.log(0.25) + (20 - ones) * np.log(0.75), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_around_data_a_method_of_all_observations_is_calibrated_and_one_that_forgets_some_is_not():
+    # Its rate of false alarms is 1 %, and this seed raises none.
+    def judged(method):
+        simulator = Simulator(problem(), posterior())
+        found = pd.concat(fits(simulator, method, 0, range(300), lambda: None), ignore_index=True)
+        return judge(found[found["scalar"] == "p"])
+
+    right = judged(Conjugate(a=7.0, b=7.0))
+    assert right.status == "calibrated", right.sentence
+    assert judged(Conjugate(a=7.0)).status == "not calibrated"

@@ -4,9 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from console import QUIET, credo
+from console import QUIET, credo, credo_process
+from credo.cli.flags import with_option
 
 SMALL = (
     "data=coin_flips",
@@ -70,6 +72,7 @@ def test_a_finished_calibration_is_extended_by_replications(finished: Path, tmp_
         (("calibrate.reps=5",), "calibrate.reps: there is no such key"),
         (("inference=map",), "inference=map: calibration ranks true values among posterior draws"),
         (("prior@model.prior.p=flat", "model.prior.p.support=unit_interval"), "model.prior.p: calibration draws p"),
+        (("calibrate.around=nowhere",), "calibrate.around=nowhere: expected a finished run with draws"),
         (("-m", "seed=1,2"), "calibrate: expected what credo takes for one experiment"),
     ],
 )
@@ -81,6 +84,47 @@ def test_what_cannot_be_calibrated_is_refused_in_one_sentence(
     assert told in said.err
     assert len(said.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two chains of 40 draws."""
+    here = tmp_path_factory.mktemp("around")
+    said = credo(*SMALL, "inference.chains=2", "hydra.run.dir=run", cwd=here)
+    assert said.code == 0, said.err
+    return here / "run"
+
+
+@pytest.mark.slow
+def test_a_calibration_around_a_run_takes_its_draws_and_keeps_its_data(run: Path) -> None:
+    words = ("calibrate", *SMALL, "calibrate.around=run", "calibrate.replications=2", "hydra.run.dir=around")
+    said = credo(*words, cwd=run.parent)
+    assert said.code == 0, said.err
+    assert len((run.parent / "around" / "ranks.csv").read_text().splitlines()) == 1 + 2 * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("calibrate.replications=100", "expected a run with at least 1000 effective draws, 10 for each of 100"),
+        ("model.prior.p.concentration0=3", "expected a run of this model and data, but its model is another"),
+        ("data.values=[1,0,1]", "expected a run of this model and data, but its data is another"),
+    ],
+)
+def test_another_run_than_that_of_the_calibration_is_refused(word: str, told: str, run: Path) -> None:
+    said = credo("calibrate", *SMALL, "calibrate.around=run", word, "hydra.run.dir=refused", cwd=run.parent)
+    assert said.code == 2
+    assert told in said.err
+    assert not (run.parent / "refused").exists()
+
+
+@pytest.mark.slow
+def test_replications_on_two_devices_have_the_same_ranks_to_the_bit(finished: Path) -> None:
+    words = ("calibrate.replications=6", "calibrate.save=4", "device.num_devices=2", "hydra.run.dir=two")
+    said = credo_process("calibrate", *SMALL, *words, cwd=finished.parent)
+    assert said.code == 0, said.err
+    assert (finished.parent / "two" / "ranks.csv").read_text() == (finished / "ranks.csv").read_text()
 
 
 def test_draws_are_not_added_to_a_calibration(finished: Path) -> None:
@@ -98,3 +142,36 @@ def test_what_has_no_draws_is_neither_compared_nor_reproduced(finished: Path) ->
     assert said.code == 2
     assert said.err == "credo: six is a calibration, which has no draws to reproduce; type its own command again\n"
     assert not (here / "reproductions").exists()
+
+
+@pytest.mark.parametrize(("word", "option"), [("+calibrate=200", "beside"), ("calibrate=30", "standard")])
+def test_a_number_of_replications_is_an_option_and_a_number(word: str, option: str) -> None:
+    words = with_option(["-m", word, "seed=1"], option)
+    assert words == ["-m", f"+calibrate={option}", f"calibrate.replications={word.partition('=')[2]}", "seed=1"]
+    assert with_option(["+calibrate=beside"], "standard") == ["+calibrate=beside"]
+
+
+@pytest.mark.slow
+def test_a_sweep_with_calibrations_has_their_column_and_each_job_resumes(tmp_path: Path) -> None:
+    words = ("-m", *SMALL, "seed=1,2,3", "+calibrate=3", "sweep.compare=true", "hydra.sweep.dir=sweep")
+    said = credo(*words, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "SBC alarms" in said.out
+    table = pd.read_csv(tmp_path / "sweep" / "sweep.csv")
+    assert table["calibration/replications"].tolist() == [3.0, 3.0, 3.0]
+    assert table["calibration/alarms"].tolist() == [0.0, 0.0, 0.0]
+    assert "calibration/alarms" in pd.read_csv(tmp_path / "sweep" / "comparison.csv")
+    ranks = tmp_path / "sweep" / "0" / "calibration" / "ranks.csv"
+    whole = ranks.read_text()
+    assert len(whole.splitlines()) == 1 + 3 * 2
+    said = credo("extend", "sweep/0", "--draws", "40", "--trust", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert ranks.read_text() != whole, "longer fits have other ranks"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_calibrated_beside_is_refused_before_it_runs(tmp_path: Path) -> None:
+    said = credo(*SMALL[:2], *QUIET, "inference=map", "+calibrate=3", cwd=tmp_path)
+    assert (said.code, len(said.err.splitlines())) == (2, 1)
+    assert "inference=map: calibration ranks true values among posterior draws" in said.err
+    assert not list(tmp_path.iterdir())

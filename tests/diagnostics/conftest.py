@@ -135,6 +135,13 @@ def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
     )
 
 
+def good_successor() -> Result:
+    """Draws of a model whose prior is an earlier posterior."""
+    result = good_draws()
+    result.tree["prior_from"] = xr.DataTree(xr.Dataset({"pareto_k": 0.1, "divergence": 0.001}))
+    return result
+
+
 def good_point() -> Result:
     return point_result({"mu": 1.0, "beta": [2.0, 3.0]}, {"mu": 0.1, "beta": [0.2, 0.3]})
 
@@ -167,8 +174,33 @@ def good_particles(repeats: int = 4) -> Result:
     result = replace(good_draws(chains=repeats), kind=Kind.WEIGHTED, method="smc")
     steps = {"beta": [0.3, 1.0], "effective": [0.6, 0.7], "acceptance": [0.8, 0.8]}
     table = {name: (("repeat", "temperature"), [values] * repeats) for name, values in steps.items()}
-    result.tree["temperatures"] = xr.DataTree(xr.Dataset({**table, "founders": ("repeat", [200.0] * repeats)}))
-    return with_evidence(result, "smc", repeats)
+    result.tree["temperatures"] = xr.DataTree(xr.Dataset(table))
+    return with_founders(with_evidence(result, "smc", repeats))
+
+
+def good_nested(repeats: int = 4) -> Result:
+    """Live points at the highest likelihood, about which there is nothing to complain."""
+    result = replace(good_draws(chains=repeats), kind=Kind.WEIGHTED, method="nested")
+    volumes, batches = np.linspace(-0.7, -14.0, 20), np.arange(20)
+    columns = {
+        "log_volume": volumes,
+        "log_likelihood": -np.exp(volumes / 2),
+        "share": np.exp(-0.5 * ((batches - 6) / 2) ** 2) / 5,
+        "remaining": np.linspace(1, 1e-3, 20),
+        "at_most": np.linspace(1, 2e-3, 20),
+        "moves": np.full(20, 5.0),
+    }
+    table = {name: (("repeat", "batch"), np.tile(values, (repeats, 1))) for name, values in columns.items()}
+    table["insertion"] = (("repeat", "batch"), np.random.default_rng(0).normal(size=(repeats, 20)))
+    result.tree["levels"] = xr.DataTree(xr.Dataset(table))
+    return with_founders(with_evidence(result, "nested", repeats))
+
+
+def with_founders(result: Result) -> Result:
+    """With many draws of the prior from which each repeat descends."""
+    repeats = result.tree["repeats"]["log_evidence"]
+    result.tree["repeats"]["founders"] = xr.full_like(repeats, 200.0)
+    return result
 
 
 def good_tempering() -> Result:

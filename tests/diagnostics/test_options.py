@@ -23,9 +23,11 @@ from .conftest import (
     good_draws,
     good_energy,
     good_mixture,
+    good_nested,
     good_network,
     good_particles,
     good_point,
+    good_successor,
     good_tempering,
 )
 
@@ -43,6 +45,7 @@ def only(result, *groups):
     "result",
     [
         good_draws(),
+        good_successor(),
         good_draws(chains=1),
         good_draws(draws=2),
         good_point(),
@@ -51,6 +54,8 @@ def only(result, *groups):
         good_mixture(),
         good_particles(),
         good_particles(repeats=1),
+        good_nested(),
+        good_nested(repeats=1),
         good_tempering(),
         good_network(),
         good_energy(),
@@ -69,11 +74,13 @@ def test_every_check_is_asked_of_some_kind(checks, name):
         put(checks[name], result, summarise(result))
         for result in (
             good_draws(),
+            good_successor(),
             good_point(),
             good_approximation(),
             good_climb(),
             good_mixture(),
             good_particles(),
+            good_nested(),
             good_tempering(),
             good_network(),
             good_energy(),

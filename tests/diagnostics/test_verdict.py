@@ -104,7 +104,8 @@ def test_independent_draws_pass(checks):
     asked_of_evidence = {"evidence", "founders", "ladder", "mutation", "peak", "repeats"}
     asked_of_ladders = {"climb", "exchange", "round_trips"}
     others = asked_of_points | asked_of_approximations | asked_of_networks | asked_of_energies
-    others |= asked_of_evidence | asked_of_ladders
+    asked_of_live_points = {"insertion", "remaining"}
+    others |= asked_of_evidence | asked_of_ladders | asked_of_live_points | {"prior_from"}
     assert set(answers) == set(checks) - others
 
 

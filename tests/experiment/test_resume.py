@@ -17,6 +17,8 @@ from console import QUIET, credo, credo_process, start
 FAST = ("report=none", "inference.checkpoint.every=0.05")
 SHORT = ("data=coin_flips", "model=bernoulli", "inference=nuts", "inference.warmup=50", "inference.block=25")
 
+PARTICLES = (*SHORT[:2], *QUIET, "inference=smc", "inference.particles=50", "inference.mutation=random_walk")
+
 
 @pytest.fixture
 def programs(pytestconfig: pytest.Config) -> str:
@@ -90,6 +92,44 @@ def test_a_finished_run_is_made_longer(tmp_path: Path) -> None:
     assert ("ess_bulk_min", 2) in metrics(tmp_path, "run")
 
 
+@pytest.mark.slow
+def test_repeats_are_added_to_finished_particles(tmp_path: Path) -> None:
+    """As if there had been so many from the beginning."""
+    assert credo(*PARTICLES, "inference.repeats=2", "hydra.run.dir=run", cwd=tmp_path).code == 0
+    assert credo("extend", "run", "--repeats", 2, cwd=tmp_path).code == 0
+    assert credo(*PARTICLES, "inference.repeats=4", "hydra.run.dir=whole", cwd=tmp_path).code == 0
+    assert_same_draws(tmp_path / "run", tmp_path / "whole")
+    with xr.open_datatree(tmp_path / "run" / "posterior.nc", engine="netcdf4") as tree:
+        assert tree["posterior"].sizes["chain"] == 4
+    said = credo("extend", "run", "--draws", 10, cwd=tmp_path)
+    assert said.code == 2
+    assert said.err == (
+        "credo: --draws: run is a run of inference=smc; credo extend run --repeats 8 adds repeats to it\n"
+    )
+    said = credo("resume", "run", cwd=tmp_path)
+    assert said.err == "credo: run is finished; credo extend run --repeats 8 adds repeats to it\n"
+
+
+@pytest.mark.slow
+def test_nothing_is_added_to_what_has_no_state_to_go_on_from(tmp_path: Path) -> None:
+    assert credo(*SHORT[:2], *QUIET, "inference=laplace", "hydra.run.dir=run", cwd=tmp_path).code == 0
+    said = credo("extend", "run", "--draws", 10, cwd=tmp_path)
+    assert said.err == "credo: run is a run of inference=laplace, which has no draws to add to\n"
+    assert credo("resume", "run", cwd=tmp_path).err == "credo: run is finished; begin a new run of the same\n"
+
+
+@pytest.mark.slow
+def test_steps_are_added_to_a_fit_that_had_not_ended(tmp_path: Path) -> None:
+    words = (*SHORT[:2], *QUIET, "inference=vi", "inference.starts=2", "inference.family=meanfield")
+    assert credo(*words, "inference.steps=2000", "hydra.run.dir=run", cwd=tmp_path).code == 0
+    assert credo("extend", "run", "--steps", 8000, cwd=tmp_path).code == 0
+    assert credo(*words, "inference.steps=10000", "hydra.run.dir=whole", cwd=tmp_path).code == 0
+    assert_same_draws(tmp_path / "run", tmp_path / "whole")
+    said = credo("extend", "run", "--steps", 8000, cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.startswith("credo: --steps: the fits of run have ended before their 10000 steps")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
@@ -111,6 +151,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("extend draws", "extend: expected a run and a number of draws, as in "),
         ("extend draws --draws 0", "extend: expected a run and a number of draws, as in "),
         ("extend point --draws 10", "point is a point estimate (map), which has no draws to add to"),
+        (
+            "extend draws --repeats 4",
+            "--repeats: draws is a run of inference=nuts; credo extend draws --draws 1000 adds",
+        ),
+        ("extend draws --chains 4", "extend: expected a run and a number of draws, as in "),
     ],
 )
 def test_what_cannot_go_on_is_one_sentence(words: str, said: str, finished: Path) -> None:

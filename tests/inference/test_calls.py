@@ -13,7 +13,7 @@ import xarray as xr
 
 from credo.errors import RunError
 from credo.inference.base import NO_CHECKPOINTER, Inference, Listener
-from credo.inference.calls import Call, Shareable, alone, batched
+from credo.inference.calls import Call, Shareable, alone, batched, spread
 from credo.inference.clock import Clock
 from credo.inference.result import Result
 from credo.inference.training.likelihood import Likelihood
@@ -151,3 +151,17 @@ def test_an_error_of_the_program_goes_through_the_run() -> None:
     with pytest.raises(ValueError, match="no number"):
         alone(calls())
     assert kept
+
+
+def test_runs_on_devices_of_their_own_are_those_that_they_are_alone_and_one_may_fail() -> None:
+    def steps(count: int) -> Any:
+        total = 0.0
+        for step in range(count):
+            total += float((yield Call(jax.jit(lambda x: x + 1.0), float(step))))
+        if count == 2:
+            raise RunError("two is too few")
+        return total
+
+    first, second, third = spread([steps(3), steps(2), steps(1)], jax.devices()[:1] * 3)
+    assert (first, third) == (6.0, 1.0)
+    assert str(second) == "two is too few"

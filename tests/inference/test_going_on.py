@@ -37,7 +37,7 @@ QUICK = ("nuts", "mh", "exchange", "map", "laplace", "smc")
 def chosen(request: pytest.FixtureRequest, problem: Problem, method: Callable[..., Inference]) -> Inference:
     """A method of few steps and many blocks."""
     known = compose(f"inference={request.param}").inference
-    if "rungs" in known:
+    if not isinstance(known.get("rungs", 0), int):
         return ladder(request.param)
     made = method(request.param, **{key: value for key, value in (CHAINS | POINTS | PARTICLES).items() if key in known})
     try:
@@ -71,6 +71,26 @@ def test_a_run_taken_up_again_has_the_same_bits(chosen: Inference, problem: Prob
         assert again.heard == listener.heard
         assert result.cost.density_evaluations == whole.cost.density_evaluations
         assert result.status is whole.status
+
+
+LONGER = {"smc": ({"repeats": 2}, {"repeats": 5}), "vi": ({"steps": 2000}, {"steps": 2600})}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", LONGER)
+def test_a_finished_run_made_longer_has_the_bits_of_one_that_was_so_from_the_beginning(
+    word: str, problem: Problem, method: Callable[..., Inference]
+) -> None:
+    known = compose(f"inference={word}").inference
+    few = {name: value for name, value in ({"starts": 2, "draws": 50} | PARTICLES).items() if name in known}
+    short, long = (method(word, **few | more) for more in LONGER[word])
+    key, checkpointer = jax.random.PRNGKey(3), Memory()
+    short.run(problem, key, Cut(), checkpointer)
+    longer = long.run(problem, key, Cut(), Memory(checkpointer.kept))
+    whole = long.run(problem, key, Cut(), Memory())
+    for group in whole.tree.children:
+        xr.testing.assert_identical(longer.tree[group].to_dataset(), whole.tree[group].to_dataset())
+    assert longer.cost.density_evaluations == whole.cost.density_evaluations
 
 
 def test_a_run_is_kept_when_it_is_due(problem: Problem, method: Callable[..., Inference]) -> None:

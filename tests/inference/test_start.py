@@ -190,6 +190,21 @@ def test_where_no_draw_of_the_prior_will_do_chains_begin_by_jitter(infer: Infer,
     assert (np.abs(first(problem, infer, "nuts", chains=4)["mu"]) < 2).all()
 
 
+@pytest.mark.parametrize(("how", "from_prior"), [("auto", True), ("jitter", None)])
+def test_a_density_without_a_gradient_has_a_start(
+    how: str, from_prior: bool | None, own: Callable[..., Problem]
+) -> None:
+    def halved(y: Any) -> None:
+        mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+        half = jax.lax.while_loop(lambda now: now[0] < 1, lambda now: (now[0] + 1, now[1] / 2), (0, mu))[1]
+        numpyro.sample("y", dist.Normal(half, 1.0), obs=y)
+
+    flag = None if from_prior is None else jnp.asarray(from_prior)
+    bound = own(halved, y=0.0).bound
+    start = jax.eval_shape(lambda key: find(bound, key, how, {}, flag), jax.random.PRNGKey(0))  # raised while traced
+    assert start.z["mu"].shape == ()
+
+
 def test_an_enumerated_model_begins_by_the_prior(infer: Infer, own: Callable[..., Problem]) -> None:
     def mixture(y: Any) -> None:
         far = numpyro.sample("far", dist.Normal(1000.0, 1.0))

@@ -170,7 +170,17 @@ def test_a_mode_is_exact(name: str, word: str, reference: Read, infer: Callable[
 
 # 155 comparisons: with new seeds, a false alarm once in 100 times.
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS])
-@pytest.mark.parametrize("word", ["nuts", "mh", "barker", "mams"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "nuts",
+        "mh",
+        "barker",
+        "mams",
+        pytest.param("ensemble", marks=pytest.mark.slow),
+        pytest.param("chees", marks=pytest.mark.slow),
+    ],
+)
 def test_draws_have_the_exact_law(
     name: str, word: str, reference: Read, infer: Callable[..., Result], z_score: Callable[..., np.ndarray]
 ) -> None:

@@ -1,6 +1,7 @@
-"""Problems drawn from the model itself: parameters from the prior, data from the likelihood."""
+"""Problems drawn from the model itself: parameters from the prior or a posterior, data from the likelihood."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,20 @@ from jaxtyping import PRNGKeyArray, Shaped
 from numpyro import handlers
 
 from credo.errors import ConfigError
+from credo.inference.assemble import OF_DATA
 from credo.inference.derive import Fixed, densities
 from credo.inference.kind import Kind
 from credo.models.binding import BoundModel
-from credo.models.messages import WholeCounts
+from credo.models.dependence import independent
+from credo.models.messages import Message, WholeCounts
+from credo.models.observations import Observation
+from credo.models.priors import Placeholders
 from credo.models.problem import Problem
+from credo.models.sites import site_of
+from credo.models.twice import observing_twice
+
+UNRANKED = ("log_prior", "posterior_predictive", "start", *OF_DATA)
+"""Groups of a result in which nothing has a rank."""
 
 Values = dict[str, Shaped[np.ndarray, "..."]]
 
@@ -39,28 +49,64 @@ class Simulator:
 
     Args:
         problem: whose model draws, at the inputs of whose data.
+        posterior: latents [draw, ...] by site, of which true values are taken in place of the prior's; then the
+            observed data stay beside the simulated.
 
     Raises:
         ConfigError: the model cannot draw its parameters or its data; the sentence says what to do.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, posterior: Values | None = None) -> None:
         _require_drawable(problem)
-        self._problem = problem
+        self._problem, self._posterior = replace(problem, left_out=UNRANKED), posterior
         self._variables = {name: _variable(problem, name) for name in problem.observations}
+        self._require_independent()
+        self._base = self._problem
+        if posterior is not None:
+            self._base = observing_twice(self._problem)
         self._latents = tuple(site.name for site in problem.latents)
         self._shown = tuple(s.name for s in problem.sites if s.kind in ("latent", "deterministic") and not s.internal)
 
     def __call__(self, key: PRNGKeyArray) -> Replication:
         """The replication of a key."""
         problem = self._problem
-        values = jax.tree.map(np.asarray, _draw(tuple(site.name for site in problem.sites), problem.bound, key))
+        names = tuple(site.name for site in problem.sites)
+        values = jax.tree.map(np.asarray, _draw(names, problem.bound, key, self._chosen(key)))
         observed = {variable: values[site] for site, variable in self._variables.items()}
-        replica = problem.observing({site: values[site] for site in self._variables}, observed)
+        replica = self._base.observing({site: values[site] for site in self._variables}, observed)
         latents = {name: values[name] for name in self._latents}
         return Replication(
             replica, {name: values[name] for name in self._shown}, float(_log_likelihood(replica.bound, latents))
         )
+
+    def _require_independent(self) -> None:
+        """Raise `ConfigError` where a site depends on what was observed: it would not be that of the simulated data."""
+        bound, observations = self._problem.bound, self._problem.observations
+
+        def outcome(arrays: dict[str, Any]) -> dict[str, Any]:
+            given = replace(bound, arrays=bound.arrays | arrays)
+            with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
+                given()
+            return {site.name: _seen(messages[site.name], observations) for site in self._problem.sites}
+
+        try:
+            alone = independent(outcome, {name: bound.arrays[name] for name in self._variables.values()})
+        except Exception:  # noqa: BLE001 - a program may do with numbers what cannot be traced
+            return
+        if depending := [name for name, is_alone in alone.items() if not is_alone]:
+            raise ConfigError(
+                f"{self._problem.model.key}: calibration draws data from the model, but its site {depending[0]} "
+                "depends on the observed values themselves; choose a model whose sites depend on latents and inputs "
+                "alone"
+            )
+
+    def _chosen(self, key: PRNGKeyArray) -> Values:
+        """The latents that are taken of the posterior; none where all are drawn from the prior."""
+        if self._posterior is None:
+            return {}
+        count = len(next(iter(self._posterior.values())))
+        draw = int(jax.random.randint(jax.random.fold_in(key, 1), (), 0, count))
+        return {name: values[draw] for name, values in self._posterior.items()}
 
 
 def require_ranks(problem: Problem, method: Any) -> None:
@@ -72,9 +118,17 @@ def require_ranks(problem: Problem, method: Any) -> None:
         )
 
 
+def _seen(message: Message, observations: Mapping[str, Observation]) -> Any:
+    """The value of a deterministic site; of others the density of what was observed, or of what is drawn."""
+    if site_of(message).kind == "deterministic":
+        return message["value"]
+    one = observations.get(message["name"])
+    return message["fn"].log_prob(message["value"] if one is None else one.value)
+
+
 @partial(jax.jit, static_argnums=0)
-def _draw(names: tuple[str, ...], bound: BoundModel, key: PRNGKeyArray) -> dict[str, Any]:
-    free = handlers.uncondition(handlers.seed(bound, key))
+def _draw(names: tuple[str, ...], bound: BoundModel, key: PRNGKeyArray, chosen: dict[str, Any]) -> dict[str, Any]:
+    free = handlers.substitute(handlers.uncondition(handlers.seed(bound, key)), data=chosen)
     messages = handlers.trace(WholeCounts(free)).get_trace()
     return {name: messages[name]["value"] for name in names if name in messages}
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from credo.cli import hydra_app
+from credo.cli import flags, hydra_app
 from credo.cli.errors import misused
 from credo.config import loading, paths
 
@@ -21,8 +21,11 @@ words of one experiment, and:
 
   calibrate.replications=500    how many data sets are drawn and fitted
   calibrate.save=20             replications between two saves
+  calibrate.around=RUN          true values from the posterior of this run
+                                in place of the prior's; type its words besides
 
   credo calibrate experiment=eight_schools inference=nuts inference.draws=250
+  credo -m inference=nuts,smc +calibrate=200 beside the jobs of a sweep
   credo resume RUN                           goes on with an interrupted one
   credo extend RUN --replications N          adds replications
 """
@@ -40,5 +43,6 @@ def run(arguments: Sequence[str]) -> int:
     if {"-m", "--multirun"} & set(arguments):
         raise misused(USAGE, arguments)
     loading.make_importable(Path.cwd(), paths.built_in())
-    typed = any(word.lstrip("+").startswith("calibrate=") for word in arguments)
-    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *arguments])
+    words = flags.with_option(arguments, "standard")
+    typed = any(word.lstrip("+").startswith("calibrate=") for word in words)
+    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *words])

@@ -1,11 +1,11 @@
-"""`credo extend RUN --draws N`: add draws to a finished run, or `--replications N` to a finished calibration."""
+"""`credo extend RUN --draws N`: add draws, repeats of `smc`, steps of `vi`, or replications to a finished run."""
 
 import re
 from collections.abc import Sequence
 
 from credo.cli import saved_run
 from credo.cli.errors import misused
-from credo.experiment import resume
+from credo.experiment import longer, resume
 from credo.runs import trust
 from credo.runs.record import Resumed
 
@@ -18,16 +18,17 @@ def run(arguments: Sequence[str]) -> int:
     """Extend the run; returns the exit code.
 
     Raises:
-        ConfigError: there is no such run, it is not finished, or has no draws.
+        ConfigError: there is no such run, it is not finished, or has nothing to add to.
     """
     typed, trusted = trust.without_flag(arguments)
     words = [part for word in typed for part in word.split("=", 1)]
-    if len(words) != 3 or words[1] not in ("--draws", "--replications") or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
+    if len(words) != 3 or not _is_flag(words[1]) or not re.fullmatch(r"[1-9]\d{0,8}", words[2]):
         raise misused(USAGE, arguments)
     folder = resume.folder(words[0])
     with resume.held(folder):
-        if words[1] == "--replications":
-            more = resume.calibrated(folder, words[0], int(words[2]), trusted=trusted)
-            return saved_run.run(more, Resumed(from_checkpoint=False)).exit_code
-        longer = resume.extended(folder, words[0], int(words[2]), trusted=trusted)
-        return saved_run.run(longer, Resumed()).exit_code
+        more = resume.extended(folder, words[0], words[1].removeprefix("--"), int(words[2]), trusted=trusted)
+        return saved_run.run(more, Resumed(from_checkpoint=not more.is_calibration)).exit_code
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("--") and word.removeprefix("--") in longer.EXAMPLES

@@ -1,11 +1,12 @@
 """What was typed for an experiment: Hydra's flags and the overrides, and what is refused of them."""
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
 
-from credo.config import messages
+from credo.config import formula_words, messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
@@ -37,6 +38,15 @@ def parse(arguments: Sequence[str]) -> Namespace:
     return flags
 
 
+def with_option(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments with `+calibrate=200` in two words: Hydra would take the number for an option of the group."""
+    words = []
+    for word in arguments:
+        found = re.fullmatch(r"\+*calibrate=(\d+)", word)
+        words += [word] if found is None else [f"+calibrate={option}", f"calibrate.replications={found[1]}"]
+    return words
+
+
 def only_shows(flags: Namespace) -> bool:
     """Whether something is shown and nothing is run."""
     return bool(flags.cfg or flags.info or flags.hydra_help or flags.shell_completion)
@@ -59,4 +69,4 @@ def overrides_first(arguments: Sequence[str], overrides: Sequence[str]) -> list[
     flags = list(arguments)
     for word in overrides:
         flags.remove(word)
-    return [*overrides, *flags]
+    return [*formula_words.in_place(overrides), *flags]

@@ -23,7 +23,7 @@ Choose a word per group, and set any value by its key:
   credo calibrate KEY=VALUE ...             does the method find what the model hides? (SBC)
   credo init FOLDER                         a folder of your own that runs at once
   credo resume RUN                          go on with a run that was interrupted
-  credo extend RUN --draws N                add draws to a finished run
+  credo extend RUN --draws N                add draws to a finished run (smc: --repeats N; vi: --steps N)
   credo compare RUN RUN ... | SWEEP         which of several runs to believe, and which predicts best
   credo reproduce RUN                       the same run once more: is the answer the same to the bit?
   credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder

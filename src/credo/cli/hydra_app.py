@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from credo.cli import experiment, flags, job
-from credo.config import launch, messages, paths
+from credo.config import formula_words, launch, messages, paths
 
 CONF = str(paths.built_in() / "conf")
 
@@ -20,6 +20,7 @@ CONF = str(paths.built_in() / "conf")
 def run(arguments: Sequence[str]) -> int:
     """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
+    arguments = flags.with_option(arguments, "beside")
     typed = flags.parse(arguments)
     codes: list[int] = []
 
@@ -40,7 +41,14 @@ def run(arguments: Sequence[str]) -> int:
     if not typed.multirun:
         gc.disable()  # until all is loaded: looking for garbage in it takes a twentieth of a small run
     try:
-        launch.run(typed.overrides, task, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
+        launch.run(
+            formula_words.in_place(typed.overrides),
+            task,
+            typed.multirun,
+            conf,
+            typed.config_name or "config",
+            typed.config_dir,
+        )
     except OSError as error:  # Hydra makes the folders
         if error.filename is None:
             raise

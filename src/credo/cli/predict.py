@@ -11,6 +11,9 @@ from credo.experiment import resume
 from credo.runs import trust
 from credo.runs.code import record
 
+NEW_GROUPS = "--new-groups"
+"""A level of a group that the model has not seen gets an effect of its own, drawn as those of the others."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Predict; returns the exit code.
@@ -21,6 +24,8 @@ def run(arguments: Sequence[str]) -> int:
     from credo.runs import exported
 
     words, trusted = trust.without_flag(arguments)
+    new_groups = NEW_GROUPS in words
+    words = [word for word in words if word != NEW_GROUPS]
     if len(words) != 2 or any(word.startswith("-") for word in words):
         raise misused(
             "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv", arguments
@@ -33,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
     prepare(folder, trusted=trusted)
-    exported.load(folder, trusted=trusted)(table).to_csv(sys.stdout, index=False)
+    exported.load(folder, trusted=trusted, new_groups=new_groups)(table).to_csv(sys.stdout, index=False)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What a configuration asks for: an experiment, or a calibration where it has `calibrate`."""
+"""What a configuration asks for: an experiment, a calibration, or both."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 def of(config: DictConfig) -> "Callable[[Request], Outcome]":
     """The function that runs it."""
-    if config.get("calibrate"):
+    if (settings := config.get("calibrate")) and settings.get("beside"):
+        from credo.calibration.beside import run as run_with_calibration
+
+        return run_with_calibration
+    if settings:
         from credo.calibration.run import run as calibrate
 
         return calibrate

@@ -3,7 +3,7 @@
 import copy
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pkgutil import resolve_name
 from typing import Any, cast
 
@@ -17,14 +17,14 @@ from credo.config.messages import needed, no_such_key
 from credo.errors import ConfigError
 
 
-def make(config: DictConfig, key: str, contract: type, without: str = "") -> Any:
+def make(config: DictConfig, key: str, contract: type, without: Collection[str] = ()) -> Any:
     """Make a part.
 
     Args:
         config: the composed configuration.
         key: where the part stands.
         contract: what the part must be.
-        without: a key beside its settings that is not the part's own.
+        without: keys beside its settings that are not the part's own.
 
     Raises:
         ConfigError: the part refuses its settings, or there is none; the sentence names the key as it was typed.
@@ -44,12 +44,12 @@ def _as_typed(sentence: str, config: DictConfig, key: str) -> str:
     return sentence
 
 
-def _made(config: DictConfig, key: str, contract: type, without: str) -> Any:
+def _made(config: DictConfig, key: str, contract: type, without: Collection[str]) -> Any:
     node = OmegaConf.select(config, key)
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise _no_part(key, node, contract)
     own = cast("dict[str, Any]", OmegaConf.to_container(node, resolve=True, enum_to_str=True))
-    numbers.require_all(key, {name: value for name, value in own.items() if name != without})
+    numbers.require_all(key, {name: value for name, value in own.items() if name not in without})
     node = copy.deepcopy(node)  # which keeps its parents, whose names stand in errors
     OmegaConf.set_struct(node, False)
     _prepare(node, without)
@@ -72,12 +72,12 @@ def _located(target: str) -> Any:
         return None
 
 
-def _prepare(node: Any, without: str) -> None:
+def _prepare(node: Any, without: Collection[str]) -> None:
     """Call the parts by the names under which Python imports them, and take away what stands beside their settings."""
     if isinstance(node, DictConfig) and "_target_" in node:
-        if without in node:
-            OmegaConf.set_struct(node, False)
-            node.pop(without)
+        OmegaConf.set_struct(node, False)
+        for name in without:
+            node.pop(name, None)
         target = loading.importable(str(node["_target_"]))
         is_part = hasattr(_located(target), "whole")  # of another, whose settings stand beside its own
         node["_target_"] = f"{target}.assemble" if is_part else target

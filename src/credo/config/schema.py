@@ -30,6 +30,7 @@ GROUPS = (
     "tracking",
     "report",
     "export",
+    "calibrate",
 )
 """The groups of the configuration, in the order in which the help shows them."""
 
@@ -119,6 +120,7 @@ SECTIONS: dict[str, type] = {"device": Device, "diagnostics": Diagnostics}
 """The groups whose options name no class."""
 
 BESIDE: dict[str, dict[str, Any]] = {
+    "model": {"prior_from": (str | None, None), "prior_from_failed": (bool, False)},
     "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }

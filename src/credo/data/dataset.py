@@ -72,8 +72,13 @@ def numeric(values: Any, what: str) -> np.ndarray:
     )
 
 
-def require_finite(values: np.ndarray, what: str) -> None:
+def require_finite(values: np.ndarray, what: str, otherwise: str = "") -> None:
     """Refuse missing (NaN) and infinite values.
+
+    Args:
+        values: with rows first.
+        what: the beginning of the sentence.
+        otherwise: its end, where values are missing.
 
     Raises:
         ConfigError: there are some; the sentence tells how many, and the first row.
@@ -86,7 +91,8 @@ def require_finite(values: np.ndarray, what: str) -> None:
             where = f", first in row {np.argwhere(bad)[0, 0] + 1}" if values.ndim else ""
             number, pronoun = ("1", "it") if count == 1 else (str(count), "them")
             plural = "" if count == 1 else "s"
-            raise ConfigError(f"data: {what} has {number} {word} value{plural}{where}; {advice} {pronoun}")
+            more = otherwise if word == "missing" else ""
+            raise ConfigError(f"data: {what} has {number} {word} value{plural}{where}; {advice} {pronoun}{more}")
 
 
 def require_writable(names: Iterable[str], what: str) -> None:

@@ -10,12 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from credo.data import whole
+from credo.data.columns import as_factor, dates_advice, holds_dates, is_factor
 from credo.data.dataset import ROWS, make
 from credo.data.numerals import advice
+from credo.data.table import is_numeric
 from credo.errors import ConfigError
 
 
-def by_name(entries: Mapping[str, Any], *, is_text_file: bool = False) -> xr.Dataset:
+def by_name(entries: Mapping[str, Any], *, is_text_file: bool = False, factors: bool = False) -> xr.Dataset:
     """Every entry under its own name: scalars 0-d, arrays with the rows `obs` where they have the commonest length.
 
     Other dims are called `NAME_dim_I`. Variables with rows come first.
@@ -23,10 +25,14 @@ def by_name(entries: Mapping[str, Any], *, is_text_file: bool = False) -> xr.Dat
     Args:
         entries: by name.
         is_text_file: whether the configuration says how numbers are written in the file.
+        factors: whether text becomes codes 0, 1, ... of its levels, which are the coordinate `NAME_level`.
 
     Raises:
         ConfigError: a name cannot be an argument's, or a value is text, null, ragged, empty or not finite.
     """
+    levels: dict[str, list[str]] = {}
+    if factors:
+        entries, levels = _coded(entries)
     values = {name: _array(name, value, is_text_file) for name, value in entries.items()}
     lengths = Counter(array.shape[0] for array in values.values() if array.ndim)
     rows = lengths.most_common(1)[0][0] if lengths and ROWS not in values else None
@@ -37,7 +43,24 @@ def by_name(entries: Mapping[str, Any], *, is_text_file: bool = False) -> xr.Dat
             with_rows[name] = ([ROWS, *dims[1:]], array)
         else:
             others[name] = (dims, array)
-    return make(with_rows | others)
+    return make(with_rows | others, {f"{name}_level": own for name, own in levels.items()})
+
+
+def _coded(entries: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The entries with codes in place of words, and the levels of these; dates and odd numbers stay as they are."""
+    found, levels = dict(entries), {}
+    for name, value in entries.items():
+        column = value if isinstance(value, pd.Series) else pd.Series(value) if np.ndim(value) == 1 else pd.Series()
+        if not is_factor(column) or column.dtype == bool or is_numeric(column) or advice(column, is_text_file=True):
+            continue
+        if holds_dates(column):
+            raise ConfigError(f"data.columns: column {name!r} holds dates; {dates_advice(name)}")
+        factor = as_factor(column)
+        if factor.isna().any():
+            row = int(factor.isna().to_numpy().argmax()) + 1
+            raise ConfigError(f"data: column {name!r} has a missing value in row {row}; type data.missing=drop")
+        found[name], levels[name] = factor.cat.codes.astype(int), list(factor.cat.categories)
+    return found, levels
 
 
 def _array(name: str, value: Any, is_text_file: bool) -> np.ndarray:
@@ -59,7 +82,9 @@ def _array(name: str, value: Any, is_text_file: bool) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         values = list(np.asarray(value, dtype=object).flat)
         wrong = next((item for item in values if not isinstance(item, int | float)), value)
-        do = advice(pd.Series(values), is_text_file=is_text_file) or "remove it, or code it as numbers"
+        do = advice(pd.Series(values), is_text_file=is_text_file) or (
+            "remove it, or code it as numbers; among the columns that data.columns names, text is a factor"
+        )
         raise ConfigError(f"data.path: {name!r} holds {_short(wrong)}, but expected numbers; {do}")
     return array
 

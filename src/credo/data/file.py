@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import xarray as xr
 
+from credo.data import columns
 from credo.data.base import Source
 from credo.data.dataset import require_writable
 from credo.data.entries import as_table, by_name
@@ -19,7 +20,7 @@ from credo.errors import ConfigError
 from credo.ranges import Natural, Part, Positive
 
 if TYPE_CHECKING:
-    from credo.models.base import Model
+    from credo.models.base import Model, Rows
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class TableFile(Source, abc.ABC):
         test_fraction: the share of the rows that is held out.
         split_seed: the seed that chooses them.
         max_gb: how many gigabytes the file's values may take in memory.
+        weights: a column with the rows' weights, or `None`.
+        columns: where `target` is `None`, the columns that the model gets, or `None` for all; text among those named
+            becomes codes 0, 1, ... of its levels, which are the coordinate `COLUMN_level`.
+        rename: old name -> new name of columns, which all other settings and formulas use; or `None`.
+        dates: column -> unit, one of `columns.UNITS`: dates become so many of them since 1970 began; or `None`.
+        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out.
     """
 
     form: ClassVar[str]
@@ -60,6 +67,11 @@ class TableFile(Source, abc.ABC):
     test_fraction: Part
     split_seed: Natural
     max_gb: Positive = field(default=2.0, kw_only=True)
+    weights: str | None = field(default=None, kw_only=True)
+    columns: Sequence[str] | None = field(default=None, kw_only=True)
+    rename: Mapping[str, str] | None = field(default=None, kw_only=True)
+    dates: Mapping[str, str] | None = field(default=None, kw_only=True)
+    missing: str = field(default="refuse", kw_only=True)
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:
@@ -80,14 +92,20 @@ class TableFile(Source, abc.ABC):
 
     def precheck(self) -> None:
         """Look whether the file is there, and in its head for the columns (see `base.Early`)."""
+        if self.missing not in columns.MISSING:
+            raise ConfigError(f"data.missing: expected one of {', '.join(columns.MISSING)}, but got {self.missing!r}")
+        for key, form in (("rename", "{old: new}"), ("dates", "{column: days}")):
+            columns.require_words(getattr(self, key), f"data.{key}", form)
         file = existing(self.path)
         self.require_room(file, file.stat().st_size)
         with reading(file, self.form):
             names = self.names(file)
-        if self.target is None:
-            self._require_no_roles()
-        elif names is not None:
-            given = roles(_targets(self.target), self.context, self.group, self.sigma)
+        self._require_roles(ROLES)
+        if names is None:
+            return
+        names = columns.renamed(names, self.rename)
+        if self.target is not None:
+            given = roles(_targets(self.target), self.context, self.group, self.sigma, self.weights)
             require_distinct(names, given | keys("data.features", self.features))
 
     def require_room(self, path: Path, size: int) -> None:
@@ -111,36 +129,99 @@ class TableFile(Source, abc.ABC):
         file = existing(self.path)
         self.require_room(file, file.stat().st_size)
         with reading(file, self.form):
-            entries = self.read(file)
-            require_writable(entries, f"data.path: {file} has the name")
+            read = self.read(file)
+            require_writable(read, f"data.path: {file} has the name")
+            entries = dict(zip(columns.renamed(read, self.rename), read.values(), strict=True))
             return self._arranged(entries, model)
 
     def _arranged(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
-        """The entries by their roles."""
+        """The entries by their roles, or by the model's formula."""
+        if model is not None and model.rows is not None:
+            return self._by_formula(entries, model.rows)
+        self._require_roles((*ROLES, *FITTING))
         if self.target is None:
-            self._require_no_roles()
-            return by_name(entries, is_text_file=self.is_text_file)
+            return self._by_name(entries, model)
         least = 1 if model is not None and model.takes_one_row else 2
         dataset = from_table(
-            as_table(entries),
+            columns.dated(as_table(entries), self.dates),
             target=_targets(self.target),
             features=self.features,
             context=self.context,
             group=self.group,
             sigma=self.sigma,
+            weights=self.weights,
             is_text_file=self.is_text_file,
             least=least,
+            missing=self.missing,
         )
         dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
-    def _require_no_roles(self) -> None:
-        for key in ("features", "context", "group", "sigma", "standardise", "standardise_target", "test_fraction"):
+    def _by_formula(self, entries: Mapping[str, Any], rows: "Rows") -> xr.Dataset:
+        """The arrays that a formula asks for."""
+        from credo.data.formula.arranged import arranged  # takes time to load
+
+        for key in (*ROLES, "columns"):
+            if value := getattr(self, key):
+                raise ConfigError(
+                    f"data.{key}: {value} is not for a model.formula, which names its columns itself; leave out "
+                    f"data.{key}"
+                )
+        return arranged(
+            columns.dated(as_table(entries), self.dates),
+            rows,
+            target=self.target,
+            weights=self.weights,
+            is_text_file=self.is_text_file,
+            missing=self.missing,
+            test_fraction=self.test_fraction,
+            split_seed=self.split_seed,
+        )
+
+    def _by_name(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
+        """Every entry, or those of `columns`, under its own name."""
+        if model is not None and not model.takes_all and self.columns is None:
+            _require_taken(entries, model)
+        taken = columns.chosen(entries, self.columns)
+        dropped = ""
+        if self.dates or self.missing == "drop":
+            table, dropped = columns.complete(columns.dated(as_table(taken), self.dates), list(taken), self.missing)
+            taken = {str(name): column.reset_index(drop=True) for name, column in table.items()}
+        factors = self.columns is not None
+        dataset = by_name(taken, is_text_file=self.is_text_file, factors=factors)
+        return dataset.assign_attrs(columns.remarks({}, dropped) or {})
+
+    def _require_roles(self, keys: Sequence[str]) -> None:
+        """Refuse roles (these keys) without a target, and a choice of columns beside one."""
+        if self.target is not None:
+            if self.columns is not None:
+                raise ConfigError(
+                    "data.columns: it chooses what a program takes by name, but data.target is set; use data.features"
+                )
+            return
+        for key in keys:
             if value := getattr(self, key):
                 raise ConfigError(
                     f"data.{key}: {value} needs a target, but data.target is null, which gives every column to the "
                     f"model under its own name; set data.target, or leave out data.{key}"
                 )
+
+
+ROLES = ("features", "context", "group", "sigma", "standardise", "standardise_target")
+"""What needs a target."""
+
+FITTING = ("weights", "test_fraction")
+"""What needs a target or a formula."""
+
+
+def _require_taken(entries: Mapping[str, Any], model: "Model") -> None:
+    """Refuse a table without a named target for a model that predicts one."""
+    required, _ = model.arguments()
+    if "x" in required and "x" not in entries:
+        raise ConfigError(
+            f"data.target: model={model.name} predicts a column of the table, but none is named; type "
+            f"data.target=COLUMN, where COLUMN is one of {', '.join(map(repr, list(entries)[:12]))}"
+        )
 
 
 def _targets(target: Any) -> str | list[str]:

@@ -1,16 +1,16 @@
 """A table's columns as the variables of a model, by the roles that the configuration gives them."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from credo.config.nearest import nearest
+from credo.data import columns as kept
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
 from credo.data.numerals import advice
@@ -28,14 +28,17 @@ def from_table(
     context: Sequence[str] | None = None,
     group: str | None = None,
     sigma: str | None = None,
+    weights: str | None = None,
     is_text_file: bool = False,
     least: int = 2,
+    missing: str | None = None,
 ) -> xr.Dataset:
-    """`y`, `x` [obs, feature], `context` [obs, context_feature], `group` [obs] and `sigma` [obs], as far as asked for.
+    """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
     One target gives `y` [obs], a list of them `y` [obs, target]. The columns' names are the coordinates `target`,
     `feature` and `context_feature`; a group is the place of its label in the coordinate `group_name`. `features=None`
-    takes all numeric columns that have no other role; the attribute `left_out` tells of the others what they hold.
+    takes all numeric columns that have no other role; the attribute `left_out` tells of the others what they hold, and
+    `dropped` in words of the rows that had missing cells.
 
     Args:
         table: the columns by name.
@@ -44,44 +47,57 @@ def from_table(
         context: those of the context.
         group: that of the group labels.
         sigma: that of the standard errors.
+        weights: that of the rows' weights.
         is_text_file: whether the configuration says how numbers are written in the file.
         least: how many rows are needed.
+        missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
             several targets have one column of standard errors.
     """
-    given = roles(target, context, group, sigma)
+    given = roles(target, context, group, sigma, weights)
     require_distinct(table.columns, given)
-    if len(table) < least:
-        rows = "1 row" if len(table) == 1 else "no rows"
-        raise ConfigError(f"data: the table has {rows}, but expected at least {least}; check the file")
+    require_rows(table, least)
     inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
     require_distinct(table.columns, given | keys("data.features", inputs))
+    used = {*given.values(), *inputs}
+    others = [name for name in table.columns if name not in used] if features is None else []
+    left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
+    table, dropped = kept.complete(table, [*given.values(), *inputs], missing)
+    require_rows(table, least)
+    read = Reading(is_text_file, missing is not None)
 
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
     if isinstance(target, str):
-        variables["y"] = ((ROWS,), _numbers(table, target, "data.target", is_text_file))
+        variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
     for name, dim, columns in (
         ("y", "target", several),
         ("x", "feature", inputs),
         ("context", "context_feature", context),
     ):
         if columns:
-            values = _columns(table, columns, _KEYS[name], is_text_file)
+            values = _columns(table, columns, _KEYS[name], read)
             variables[name] = ((ROWS, dim), values if name == "y" else values.astype(float))
             coords[dim] = list(columns)
     if group is not None:
-        codes, coords["group_name"] = _labels(table, group)
+        codes, coords["group_name"] = _labels(table, group, read)
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
-        variables["sigma"] = ((ROWS,), _standard_errors(table, sigma, target, is_text_file))
-    used = {*given.values(), *inputs}
-    others = [name for name in table.columns if name not in used] if features is None else []
-    left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
-    return make(variables, coords, {"left_out": json.dumps(left_out)} if left_out else None)
+        _require_one_target(sigma, target)
+        variables["sigma"] = ((ROWS,), read.positive(table, sigma, "data.sigma", "a standard error"))
+    if weights is not None:
+        variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
+    return make(variables, coords, kept.remarks(left_out, dropped))
+
+
+def require_rows(table: pd.DataFrame, least: int) -> None:
+    """Raise `ConfigError` where there are fewer rows than are needed."""
+    if len(table) < least:
+        rows = "1 row" if len(table) == 1 else "no rows"
+        raise ConfigError(f"data: the table has {rows}, but expected at least {least}; check the file")
 
 
 _KEYS = {"y": "data.target", "x": "data.features", "context": "data.context"}
@@ -89,10 +105,14 @@ _KEYS = {"y": "data.target", "x": "data.features", "context": "data.context"}
 
 
 def roles(
-    target: str | Sequence[str], context: Sequence[str] | None, group: str | None, sigma: str | None
+    target: str | Sequence[str],
+    context: Sequence[str] | None,
+    group: str | None,
+    sigma: str | None,
+    weights: str | None = None,
 ) -> dict[str, str]:
     """Configuration key -> column, of all roles but the features'."""
-    named = {"target": target, "context": context, "group": group, "sigma": sigma}
+    named = {"target": target, "context": context, "group": group, "sigma": sigma, "weights": weights}
     return {key: name for role, names in named.items() for key, name in keys(f"data.{role}", names).items()}
 
 
@@ -123,7 +143,7 @@ def _numeric_columns(table: pd.DataFrame, taken: set[str], is_text_file: bool) -
 
     One of numbers that are written in another way must not be left out as text.
     """
-    names = [name for name in table.columns if name not in taken and _is_numeric(table[name])]
+    names = [name for name in table.columns if name not in taken and is_numeric(table[name])]
     if unnamed := [name for name in names if not name or name.startswith("Unnamed: ")]:
         raise ConfigError(
             f"data.features: column {table.columns.get_loc(unnamed[0]) + 1} of the file has no name (row numbers?); "
@@ -149,7 +169,8 @@ def short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _is_numeric(column: pd.Series) -> bool:
+def is_numeric(column: pd.Series) -> bool:
+    """Whether a column holds numbers, or mostly numbers."""
     if pd.api.types.is_numeric_dtype(column):
         return True
     return bool(2 * _parsed(column).notna().sum() > column.notna().sum())
@@ -164,42 +185,76 @@ def _parsed(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column, errors="coerce")
 
 
-def _numbers(table: pd.DataFrame, name: str, key: str, is_text_file: bool) -> np.ndarray:
-    """The column as finite numbers [obs]; the configuration's `key` asked for it."""
-    column, parsed = table[name], _parsed(table[name])
-    wrong = (parsed.isna() & column.notna()).to_numpy()
-    if wrong.any():
-        row = int(wrong.argmax())
-        do = advice(column, is_text_file=is_text_file) or "correct the value or use other columns"
-        raise ConfigError(
-            f"{key}: column {name!r} holds {short(column.iloc[row])} in row {row + 1}, but expected a number; {do}"
-        )
-    if (lost := whole.first_lost_of(column, parsed)) is not None:
-        raise ConfigError(
-            f"{key}: column {name!r} holds {short(column.iloc[lost])} in row {lost + 1}, a whole number that a float64 "
-            f"does not hold exactly; {whole.ADVICE}"
-        )
-    has_missing = bool(parsed.isna().any())
-    values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
-    array = numeric(values, f"column {name!r}")
-    require_finite(array, f"column {name!r}")
-    return array
+class Reading(NamedTuple):
+    """How columns are read as numbers, and what a sentence may advise.
+
+    - **is_text_file** - whether the configuration says how numbers are written in the file.
+    - **may_drop** - whether `data.missing=drop` is a key of this source.
+    """
+
+    is_text_file: bool
+    may_drop: bool = False
+
+    def numbers(self, table: pd.DataFrame, name: str, key: str, otherwise: str = "") -> np.ndarray:
+        """The column as finite numbers [obs]; the configuration's `key` asked for it.
+
+        Raises:
+            ConfigError: a cell is none; `otherwise` ends the sentence where it is a word.
+        """
+        column, parsed = table[name], _parsed(table[name])
+        wrong = (parsed.isna() & column.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            do = advice(column, is_text_file=self.is_text_file) or f"correct the value or {otherwise or OTHERS}"
+            raise ConfigError(
+                f"{key}: column {name!r} holds {short(column.iloc[row])} in row {table.index[row] + 1}, but expected a "
+                f"number; {do}"
+            )
+        if (lost := whole.first_lost_of(column, parsed)) is not None:
+            raise ConfigError(
+                f"{key}: column {name!r} holds {short(column.iloc[lost])} in row {table.index[lost] + 1}, a whole "
+                f"number that a float64 does not hold exactly; {whole.ADVICE}"
+            )
+        has_missing = bool(parsed.isna().any())
+        values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
+        array = numeric(values, f"column {name!r}")
+        self.require_finite(array, name)
+        return array
+
+    def positive(self, table: pd.DataFrame, name: str, key: str, what: str) -> np.ndarray:
+        """The column as finite numbers [obs] above 0, each of them `what`."""
+        values = self.numbers(table, name, key)
+        if (wrong := values <= 0).any():
+            row = int(wrong.argmax())
+            raise ConfigError(
+                f"{key}: column {name!r} holds {values[row]} in row {table.index[row] + 1}, but expected {what} above "
+                "0; correct the value or use another column"
+            )
+        return values.astype(float)
+
+    def require_finite(self, values: np.ndarray, name: str) -> None:
+        """Refuse missing and infinite values of a column."""
+        require_finite(values, f"column {name!r}", ", or type data.missing=drop" if self.may_drop else "")
 
 
-def _columns(table: pd.DataFrame, names: Sequence[str], key: str, is_text_file: bool) -> np.ndarray:
+OTHERS = "use other columns"
+
+
+def _columns(table: pd.DataFrame, names: Sequence[str], key: str, read: Reading) -> np.ndarray:
     """The columns as finite numbers [obs, column]."""
     known = table[list(names)]
     if known.dtypes.isin([np.dtype(float), np.dtype(int)]).all():
         values = np.ascontiguousarray(known.to_numpy())  # a hundred thousand columns one by one take minutes
         if values.size and (np.abs(values) <= whole.EXACT).all():
             return values
-    return np.stack([_numbers(table, name, key, is_text_file) for name in names], axis=1)
+    words = OTHERS if key == "data.target" else f"{OTHERS}; in a model.formula text is a factor"
+    return np.stack([read.numbers(table, name, key, words) for name in names], axis=1)
 
 
-def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
+def _labels(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
-    require_finite(np.where(column.isna(), np.nan, 0.0), f"column {name!r}")
+    read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
     if column.dtype == object and not all(isinstance(value, str | int | float | Decimal | date) for value in column):
         raise ConfigError(
             f"data.group: column {name!r} holds lists or objects, but expected labels; use another column"
@@ -210,17 +265,9 @@ def _labels(table: pd.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     return codes, names
 
 
-def _standard_errors(table: pd.DataFrame, name: str, target: str | Sequence[str], is_text_file: bool) -> np.ndarray:
+def _require_one_target(sigma: str, target: str | Sequence[str]) -> None:
     if not isinstance(target, str):
         raise ConfigError(
-            f"data.sigma: column {name!r} holds the standard errors of one target, but data.target is a list; name one "
-            "target, or leave out data.sigma"
+            f"data.sigma: column {sigma!r} holds the standard errors of one target, but data.target is a list; name "
+            "one target, or leave out data.sigma"
         )
-    values = _numbers(table, name, "data.sigma", is_text_file)
-    if (wrong := values <= 0).any():
-        row = int(wrong.argmax())
-        raise ConfigError(
-            f"data.sigma: column {name!r} holds {values[row]} in row {row + 1}, but expected a standard error above 0; "
-            "correct the value or use another column"
-        )
-    return values.astype(float)

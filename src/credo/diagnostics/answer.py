@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import jax
 import pandas as pd
+import xarray as xr
 
 from credo.config.failure import in_words
 from credo.diagnostics import collect
 from credo.diagnostics import verdict as verdicts
-from credo.diagnostics.base import Diagnostic, Verdict
+from credo.diagnostics.base import Deriving, Diagnostic, Verdict
 from credo.diagnostics.loo import add_leave_one_out
 from credo.diagnostics.summary import summarise
 from credo.errors import CredoError, Interrupted, RunError
@@ -106,6 +107,7 @@ def answer(
         evidence.check(problem, method)
     failures = Failures()
     result = derived(problem, method.run(problem, key, listener, checkpointer), key, failures, evidence)
+    result = refined(checks, problem, method, result, key, failures)
     summary = summarise(result)
     verdict = verdicts.judge(checks, result, summary)
     numbers = metrics(result, summary, failures)
@@ -124,6 +126,9 @@ def derived(
         failures: gets the parts that could not be derived; they are named in `result.missing`, too.
         evidence: the way to log p(data).
     """
+    if problem.earlier is not None:
+        near = {name: problem.earlier.about[name] for name in ("pareto_k", "divergence")}
+        result.tree["prior_from"] = xr.DataTree(xr.Dataset(near))
     for part in (problem.model, problem.training):
         if part is not None:
             with failures(part.derives):
@@ -140,6 +145,34 @@ def derived(
         result = add_leave_one_out(result)
     if failures.reasons:
         result.tree.attrs["missing"] = json.dumps({**result.missing, **failures.reasons})
+    return result
+
+
+def refined(
+    checks: Mapping[str, Diagnostic],
+    problem: Problem,
+    method: Inference,
+    result: Result,
+    key: jax.Array,
+    failures: Failures,
+) -> Result:
+    """The result with what the checks derive from it themselves.
+
+    Args:
+        checks: by name.
+        problem: what was asked.
+        method: how it was answered.
+        result: as `derived` left it; its tree gains groups.
+        key: of the run.
+        failures: gets what could not be derived.
+    """
+    for check in checks.values():
+        if isinstance(check, Deriving):
+            with failures(check.derives):
+                try:
+                    result = check.derived(problem, method, result, key)
+                except RunError as error:  # the draws are there all the same
+                    failures.reasons[check.derives] = f"{error}."
     return result
 
 

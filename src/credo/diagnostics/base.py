@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import jax
     import pandas as pd
 
+    from credo.inference.base import Inference
     from credo.inference.result import Result
     from credo.models.problem import Problem
 
@@ -61,6 +63,24 @@ class Particular(Protocol):
 
     def check(self, problem: "Problem") -> None:
         """Raise `ConfigError`, whose sentence begins with the setting, where a part is not there."""
+        ...
+
+
+@runtime_checkable
+class Deriving(Protocol):
+    """A check that derives something of its own from the draws, for which it takes the problem and the method.
+
+    A class attribute `derives` says what, in words.
+    """
+
+    derives: str
+
+    def require(self, problem: "Problem", method: "Inference") -> None:
+        """Raise `ConfigError`, whose sentence begins with the setting, where it cannot be derived."""
+        ...
+
+    def derived(self, problem: "Problem", method: "Inference", result: "Result", key: "jax.Array") -> "Result":
+        """The result with what was derived."""
         ...
 
 

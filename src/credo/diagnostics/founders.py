@@ -26,16 +26,16 @@ class Founders:
 
     threshold: Positive
 
-    of: ClassVar[Of] = of(groups=("temperatures/founders",))
+    of: ClassVar[Of] = of(groups=("repeats/founders",))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge particles."""
-        least = float(group(result, "temperatures")["founders"].min(skipna=False))
+        least = float(group(result, "repeats")["founders"].min(skipna=False))
         seen = f"The particles of a repeat descend from at least {least:.3g} draws of the prior, effectively."
         if least >= self.threshold:
             return Check("founders", "passed", least, self.threshold, seen)
         advice = (
             f"{seen} A few particles found what the others missed, and log p(data) may be far off. Raise "
-            "inference.particles, or inference.ess."
+            "inference.particles."
         )
         return Check("founders", "failed", least, self.threshold, advice)

@@ -9,23 +9,28 @@ left out by itself.
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 from scipy.special import logsumexp
 
 from credo.array_stats import array_stats
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
+from credo.diagnostics.refit import MATCHING, REFIT, Whole, refined
 from credo.diagnostics.summary import labels, moving, scalars, title
+from credo.errors import ConfigError
+from credo.inference.base import Inference
+from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
-from credo.ranges import Finite
+from credo.models.problem import Problem
+from credo.ranges import Finite, Natural
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,36 @@ class Loo:
     Attributes:
         threshold: the largest k that passes; with fewer than 2200 draws the bar is 1 - 1 / log10(draws), which is
             lower.
+        refit: answer observations with a larger k by moment matching, and then by refits without them.
+        refit_max: how many refits at most.
     """
 
     threshold: Finite
+    refit: bool = False
+    refit_max: Natural = 20
 
     of: ClassVar[Of] = of(Kind.CHAINS)
+    derives: ClassVar[str] = "leave-one-out by refits"
+
+    def require(self, problem: Problem, method: Inference) -> None:
+        """Refuse to refit what has no observations that can be left out of chains."""
+        if self.refit:
+            require_refits(problem, method)
+
+    def derived(self, problem: Problem, method: Inference, result: Result, key: PRNGKeyArray) -> Result:
+        """The result with better answers in the group `loo`, where refits are asked for."""
+        rows = leave_one_out(result) if self.refit and result.kind is Kind.CHAINS else pd.DataFrame()
+        if len(rows) < 2:
+            return result
+        whole, r_eff = Whole(problem, method, result), _relative_efficiency(result)
+        found, cost, why = refined(whole, rows, self._bar(result), r_eff, self.refit_max, key)
+        result.tree[GROUP] = xr.DataTree(_grouped(found).assign_attrs(why=why))
+        return replace(result, cost=result.cost + cost)
+
+    def _bar(self, result: Result) -> float:
+        """The largest Pareto k that passes."""
+        sizes = group(result, "log_likelihood").sizes
+        return min(self.threshold, 1 - 1 / math.log10(max(2, sizes["chain"] * sizes["draw"])))
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of a model with data."""
@@ -52,18 +82,54 @@ class Loo:
             return None  # without its only observation, the posterior is the prior
         if left_out.empty:
             return not_checked("loo", self.threshold, "There is no finite log likelihood of observations.")
-        sizes = group(result, "log_likelihood").sizes
-        threshold = min(self.threshold, 1 - 1 / math.log10(max(2, sizes["chain"] * sizes["draw"])))
+        threshold = self._bar(result)
         largest = float(left_out["pareto_k"].max())
         high = left_out["pareto_k"][~(left_out["pareto_k"] <= threshold)].sort_values(ascending=False)
         if high.empty:
-            seen = f"The predictive score rests on all {len(left_out)} observations without trouble."
-            return Check("loo", "passed", largest, threshold, seen)
+            seen = f"The predictive score rests on all {len(left_out)} observations without trouble"
+            return Check("loo", "passed", largest, threshold, f"{seen}{_how(left_out)}.")
         advice = (
             f"elpd_loo is not reliable: {len(high)} of {len(left_out)} observations change the posterior much when "
-            f"left out ({some(high.index)}). Look at them, and compare models by held-out data."
+            f"left out ({some(high.index)}){_how(left_out)}. {_what_to_do(result)}"
         )
         return Check("loo", "note", largest, threshold, advice)
+
+
+def _how(left_out: pd.DataFrame) -> str:
+    """How many observations were answered otherwise than by reweighting: `; 3 rows: 2 by moment matching, ...`."""
+    counts = left_out["by"].value_counts() if "by" in left_out else {}
+    words = [f"{counts[way]} by {way}" for way in (MATCHING, REFIT) if way in counts]
+    total = sum(int(counts[way]) for way in (MATCHING, REFIT) if way in counts)
+    return f"; {total} row{'s' if total > 1 else ''}: {', '.join(words)}" if words else ""
+
+
+def _what_to_do(result: Result) -> str:
+    why = group(result, GROUP).attrs.get("why")
+    if why is None:
+        return "Set diagnostics.checks.loo.refit=true, or compare models by held-out data."
+    return f"They were not answered by a refit ({why}). Look at them, or compare models by held-out data."
+
+
+def require_refits(problem: Problem, method: Inference) -> None:
+    """Raise `ConfigError`, whose sentence begins with `refit`, where no observation can be left out by a refit."""
+    kind = getattr(method, "kind", lambda _: Kind.CHAINS)(problem)
+    kept = getattr(method, "keep", None)
+    discrete = [one.name for one in problem.latents if one.discrete]
+    lost = [one.name for one in problem.latents if kept is not None and one.name not in kept]
+    rows = sum(one.value.size for one in problem.observations.values())
+    why = ""
+    if kind is not Kind.CHAINS or problem.training is not None:
+        why = "leave-one-out takes the draws of Markov chains, which this method does not make; use inference=nuts"
+    elif rows < 2:
+        why = f"the model has {rows or 'no'} observation{'' if rows == 1 else 's'}, and leaves none out; use other data"
+    elif discrete:
+        why = f"the density without a row is not known where discrete latents ({', '.join(discrete)}) are drawn"
+    elif any(not site.normalised for site in problem.named("observed")):
+        why = "the likelihood is known up to a factor alone"
+    elif lost:
+        why = f"the draws of {', '.join(lost)} are not kept; add them to inference.keep"
+    if why:
+        raise ConfigError(f"refit: {why}, or set it to false")
 
 
 def loo_metrics(result: Result) -> dict[str, float]:
@@ -93,23 +159,27 @@ GROUP = "loo"
 def add_leave_one_out(result: Result) -> Result:
     """The result with the group `loo`, if it has draws: dim `observation`; empty where nothing can be left out."""
     if result.kind is Kind.CHAINS:
-        rows = _leave_one_out(result)
-        columns = {str(name): ("observation", column.to_numpy()) for name, column in rows.items()}
-        result.tree[GROUP] = xr.DataTree(xr.Dataset(columns, coords={"observation": rows.index.to_numpy()}))
+        result.tree[GROUP] = xr.DataTree(_grouped(_leave_one_out(result)))
     return result
+
+
+def _grouped(rows: pd.DataFrame) -> xr.Dataset:
+    columns = {str(name): ("observation", column.to_numpy()) for name, column in rows.items()}
+    return xr.Dataset(columns, coords={"observation": rows.index.to_numpy()})
 
 
 def leave_one_out(result: Result) -> pd.DataFrame:
     """Leave every observation out once, which takes about 2 ms each, unless the result has the group `loo`.
 
     Returns:
-        One row per observation, by its label (`observation`): `site`, `elpd`, `p` and `pareto_k`; empty where a log
-        likelihood is not finite.
+        One row per observation, by its label (`observation`): `site`, `elpd`, `p` and `pareto_k`, and `by`, how it was
+        answered, where refits were asked for; empty where a log likelihood is not finite.
     """
     if GROUP not in result.tree.children:
         return _leave_one_out(result)
     found = result.tree[GROUP].to_dataset()
-    return found.to_dataframe()[["site", "elpd", "p", "pareto_k"]] if found.data_vars else pd.DataFrame()
+    names = [name for name in ("site", "elpd", "p", "pareto_k", "by") if name in found]
+    return found.to_dataframe()[names] if names else pd.DataFrame()
 
 
 def _leave_one_out(result: Result) -> pd.DataFrame:
@@ -173,7 +243,7 @@ def _relative_efficiency(result: Result) -> float:
 
     Of very many scalars some are taken, spread evenly: it is an average.
     """
-    effective = []
+    worth = []
     posterior = group(result, "posterior")
     sampled = [posterior[name].isel(chain=0, draw=0) for name in result.sampled if name in posterior]
     step = 1 + sum(one.size for one in sampled) // MOST
@@ -181,5 +251,5 @@ def _relative_efficiency(result: Result) -> float:
         draws = every[::step]
         if draws.shape[1] == 1 or not np.isfinite(draws).all():
             return 1.0
-        effective.append(array_stats.ess(draws, method="mean", relative=True))
-    return float(np.mean(np.concatenate(effective))) if effective else 1.0
+        worth.append(effective(draws, result.grouping.walkers) / draws[0].size)
+    return float(np.mean(np.concatenate(worth))) if worth else 1.0

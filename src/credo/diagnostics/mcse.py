@@ -11,15 +11,21 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
+from scipy.stats import beta
 
 from credo.array_stats import array_stats
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, unless_short
 from credo.diagnostics.summary import heavy, pieces
+from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
+
+_ONE_SD = (0.1586553, 0.8413447)
+"""The quantiles of a normal distribution at one standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,24 @@ def _of_quantiles(result: Result, rows: pd.DataFrame) -> pd.Series:
         rows: of the summary, by scalar.
     """
     errors: dict[str, float] = {}
+    walkers = result.grouping.walkers
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
             for i in np.flatnonzero(np.isin(names, rows.index)):
                 own = draws[i].astype(float)
-                found = [float(array_stats.mcse(own, method="quantile", prob=prob)) for prob in (0.05, 0.5, 0.95)]
+                found = [_of_quantile(own, prob, walkers) for prob in (0.05, 0.5, 0.95)]
                 errors[names[i]] = max(found)
     return pd.Series(errors, dtype=float) / (rows["q95"] - rows["q5"])
+
+
+def _of_quantile(draws: Float[np.ndarray, "chain draw"], prob: float, walkers: int) -> float:
+    """Half of the distance between the quantiles that an error of one standard deviation leads to.
+
+    ArviZ has it for chains. The draws of several walkers are as many as their indicators below the quantile are worth.
+    """
+    if walkers == 1:
+        return float(array_stats.mcse(draws, method="quantile", prob=prob))
+    worth = float(effective((draws <= np.quantile(draws, prob)).astype(float)[None], walkers)[0])
+    shares = beta.ppf(_ONE_SD, worth * prob + 1, worth * (1 - prob) + 1)
+    low, high = np.quantile(draws, shares) if np.isfinite(shares).all() else (np.nan, np.nan)
+    return float(high - low) / 2

@@ -72,6 +72,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("repeats", "repeats", "independent populations", kinds=_WEIGHTED),
         Metric("exchange_rate", "exchange rate", "between neighbouring temperatures", "higher", digits=2, kinds=()),
         Metric("inverse_temperature", "inverse temperature", "1 at the posterior", digits=4, kinds=()),
+        Metric("remaining", "evidence left", "in the live points", "lower", digits=3, kinds=()),
         # p(data)
         Metric("log_evidence", "log evidence", "log p(data)", "higher", "nats", kinds=_DRAWS, needs="evidence"),
         Metric("log_evidence_error", "its standard error", "", "lower", "nats", kinds=_DRAWS, needs="evidence"),
@@ -126,6 +127,14 @@ METRICS: Mapping[str, Metric] = {
             "the mean width of the central interval",
             unit="in the target's units",
             needs="conditional",
+        ),
+        # calibration
+        Metric(
+            "calibration/alarms",
+            "SBC alarms",
+            "scalars whose true values have no uniform ranks among the draws, over replications of +calibrate=200",
+            "lower",
+            kinds=(),
         ),
         # energies and critics
         Metric("log_z", "log Z", "of the energy, which is no evidence", None, "nats", needs="energy"),

@@ -42,11 +42,12 @@ class Stuck:
         """Judge draws."""
         posterior = group(result, "posterior")
         sampled = [posterior[name] for name in result.sampled if name in posterior]
-        if not sampled or posterior.sizes["draw"] < 2:
+        apart = result.grouping.walkers
+        if not sampled or posterior.sizes["draw"] <= apart:
             return not_checked("stuck", self.threshold, "There are not two draws of anything that is sampled.")
         continuous = [variable for variable in sampled if variable.dtype.kind == "f"]
         discrete = [variable for variable in sampled if variable.dtype.kind != "f"]
-        rates = pd.DataFrame(dict(row for variable in continuous for row in _rates(variable))).T
+        rates = pd.DataFrame(dict(row for variable in continuous for row in _rates(variable, apart))).T
         others = {name: float(p) for v in group(result, "conditional").data_vars.values() for name, p in _by_label(v)}
         return self._judge_continuous(rates) or self._judge_discrete(rates, discrete, others)
 
@@ -90,12 +91,12 @@ class Stuck:
         return Check("stuck", "passed", worst, self.threshold, "Every chain moves.")
 
 
-def _rates(variable: xr.DataArray) -> Iterator[tuple[str, Float[np.ndarray, "chain"]]]:
-    """Per scalar, the fraction of transitions that changed it; NaN is no change."""
+def _rates(variable: xr.DataArray, apart: int) -> Iterator[tuple[str, Float[np.ndarray, "chain"]]]:
+    """Per scalar, the fraction of transitions, from a draw to one so many later, that changed it; NaN is no change."""
     rows = []
     for names, draws in pieces(variable):
         with np.errstate(invalid="ignore"):
-            moved = (np.abs(np.diff(draws, axis=-1)) > 0).mean(axis=-1)
+            moved = (np.abs(draws[..., apart:] - draws[..., :-apart]) > 0).mean(axis=-1)
         rows += list(zip(names, moved, constant(draws), strict=True))
     nothing_moves = all(still for _, _, still in rows)
     for label, rate, still in rows:

@@ -112,7 +112,7 @@ def _worth(result: Result, draws: Shaped[np.ndarray, "scalar chain draw"], momen
             return _independent(result, draws, moments)
         case Kind.WEIGHTED:
             return _repeated(draws)
-    return mixing(draws)
+    return mixing(draws, grouping=result.grouping)
 
 
 def _repeated(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Columns:

@@ -8,24 +8,27 @@ from typing import Any, get_args
 import pandas as pd
 
 from credo.diagnostics.answers import not_checked
-from credo.diagnostics.base import Check, CheckStatus, Diagnostic, Particular, Verdict, put
+from credo.diagnostics.base import Check, CheckStatus, Deriving, Diagnostic, Particular, Verdict, put
 from credo.errors import ConfigError
+from credo.inference.base import Inference
 from credo.inference.result import Result
 from credo.models.problem import Problem
 
 
-def require_possible(checks: Mapping[str, Diagnostic], problem: Problem) -> None:
-    """Ask those checks that name parts of the model whether they are there.
+def require_possible(checks: Mapping[str, Diagnostic], problem: Problem, method: Inference) -> None:
+    """Ask those checks that name parts of the model, or derive something of their own, whether they can.
 
     Raises:
         ConfigError: names the check's key.
     """
     for name, check in checks.items():
-        if isinstance(check, Particular):
-            try:
+        try:
+            if isinstance(check, Particular):
                 check.check(problem)
-            except ConfigError as error:
-                raise ConfigError(f"diagnostics.checks.{name}.{error}") from error
+            if isinstance(check, Deriving):
+                check.require(problem, method)
+        except ConfigError as error:
+            raise ConfigError(f"diagnostics.checks.{name}.{error}") from error
 
 
 def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFrame) -> Verdict:

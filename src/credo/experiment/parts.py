@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from credo.config import schema
 from credo.config.make import make
 from credo.data.base import Source
 from credo.diagnostics.base import Diagnostic
@@ -74,7 +75,7 @@ def build(config: DictConfig) -> Parts:
         model=make_model(config),
         training=make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
-        evidence=make(config, "evidence", Evidence, without="checkpoint") if config.get("evidence") else None,
+        evidence=make(config, "evidence", Evidence, without=("checkpoint",)) if config.get("evidence") else None,
         checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
         diagnostics={
             name: make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks
@@ -96,14 +97,14 @@ def make_model(config: DictConfig) -> Any:
     """Make the model of a configuration alone."""
     from credo.models.base import Model  # takes time to load
 
-    return make(config, "model", Model)
+    return make(config, "model", Model, without=schema.BESIDE["model"])
 
 
 def make_inference(config: DictConfig) -> Inference:
     """Make the method of a configuration alone."""
     if OmegaConf.select(config, "inference.placement") is not None:
         sys.stderr.write("inference.placement is now called inference.chain_method; the next release refuses it\n")
-    method: Inference = make(config, "inference", Inference, without="checkpoint")
+    method: Inference = make(config, "inference", Inference, without=schema.BESIDE["inference"])
     return method
 
 

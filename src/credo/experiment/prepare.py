@@ -14,7 +14,7 @@ from credo.config.messages import refuse
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.errors import ConfigError
-from credo.experiment import device
+from credo.experiment import device, prior_from
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
 from credo.experiment.request import Request
@@ -76,12 +76,12 @@ def prepare(request: Request) -> Prepared:
     if request.expected is not None:
         codes.require_recorded(request.expected, code.record())
     free = _free(request)
-    problem, data = parts.problem(config.seed, free)
+    problem, data = prior_from.problem_of(parts, config, free)
     parts.inference.check(problem)
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
     _require_exportable(parts, problem, request.choices)
-    verdicts.require_possible(parts.diagnostics, problem)
+    verdicts.require_possible(parts.diagnostics, problem, parts.inference)
     objectives.require_possible(plain.get("objective"), parts, problem)
     if parts.training is not None:
         _refuse_unread(request.overrides)
@@ -89,7 +89,7 @@ def prepare(request: Request) -> Prepared:
     record = _record(request, problem, data, used, code)
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
-    checkpointer = _checkpointer(parts.checkpoint_every, record, request.start)
+    checkpointer = _checkpointer(parts, record, request.start)
     checkpointer.check()
     if isinstance(request.start, Resumed):
         record = replace(record, start=replace(request.start, times=checkpointer.extensions))
@@ -104,8 +104,10 @@ def place(request: Request) -> tuple[str, tuple[str, ...]]:
 def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code) -> RunRecord:
     config, choices, sweep = request.config, request.choices, request.sweep
     data_hash, made_of = dataset.fingerprint(data), code.record()
+    earlier = {} if problem.earlier is None else {"prior_from": dict(problem.earlier.about)}
     plain = masked(cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True)))
-    fingerprint = provenance.fingerprint(plain, data_hash, made_of["hash"])
+    seen = data_hash if not earlier else f"{data_hash} after {earlier['prior_from']['draws_hash']}"
+    fingerprint = provenance.fingerprint(plain, seen, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
     together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
@@ -116,17 +118,20 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
         overrides=masked(request.overrides),
         folder=request.folder,
         start_folder=request.start_folder,
-        provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint} | together,
+        provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint}
+        | earlier
+        | together,
         description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
     )
 
 
-def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
-    """Who keeps the run's state; what must be the same to go on from it is all but the number of draws."""
-    asked = provenance.identity(record.config)
-    asked.get("inference", {}).pop("draws", None)
+def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Checkpoint:
+    """Who keeps the run's state; what must be the same to go on from it is all but what makes it longer."""
+    asked, extends = provenance.identity(record.config), getattr(parts.inference, "extends", None)
+    for setting in ("draws", extends):
+        asked.get("inference", {}).pop(setting, None)
     identity = {
         "config": asked,
         "data_hash": record.provenance["data_hash"],
@@ -134,11 +139,14 @@ def _checkpointer(every: float | None, record: RunRecord, start: Fresh | Resumed
         "versions": record.provenance["versions"],
         "device": record.provenance["device"],
     }
-    return Checkpoint(record.folder, every, identity, isinstance(start, Resumed) and start.from_checkpoint)
+    if "prior_from" in record.provenance:
+        identity["prior_from"] = record.provenance["prior_from"]["draws_hash"]
+    resumed = isinstance(start, Resumed) and start.from_checkpoint
+    return Checkpoint(record.folder, parts.checkpoint_every, identity, resumed, extends=extends)
 
 
 def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, str]) -> None:
-    if parts.exporter is not None and not problem.model.predicts:
+    if parts.exporter is not None and not problem.model.predicts and problem.model.rows is None:
         raise ConfigError(
             f"export={choices.get('export')}: expected a model that predicts new rows, as model=mdn does, but "
             f"model={choices['model']} does not; choose such a model, or export=none"

@@ -12,6 +12,9 @@ from credo.inference.base import Listener
 from credo.runs.job import Membership
 from credo.runs.record import FRESH, Fresh, Resumed
 
+Further = Callable[[], Mapping[str, float]]
+"""What makes further numbers of a run, by name."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -30,6 +33,8 @@ class Request:
         expected: the record of the code that has to run.
         hydra: Hydra's own part of the configuration, to be kept; `None` where the folder has it.
         on_accepted: called once the run is accepted and has its folder.
+        beside: given the prepared experiment, refuses what it cannot do, and gives what makes further numbers once
+            there is an answer.
         is_own: whether the configuration is the user's own, or trusted; a stranger's is not signed.
     """
 
@@ -45,4 +50,5 @@ class Request:
     expected: Mapping[str, Any] | None = None
     hydra: DictConfig | None = None
     on_accepted: Callable[[], None] = lambda: None
+    beside: Callable[[Any], Further] = lambda _: dict
     is_own: bool = True

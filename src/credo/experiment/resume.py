@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths
 from credo.errors import ConfigError
+from credo.experiment import longer
 from credo.runs import files, lock, saved, signature, snapshot, trust
 from credo.runs.code import record
 
@@ -43,7 +44,8 @@ class Run:
     @property
     def is_calibration(self) -> bool:
         """Whether it calibrates, and so goes on from its ranks."""
-        return bool(self.config.get("calibrate"))
+        settings = self.config.get("calibrate")
+        return bool(settings) and not settings.get("beside")
 
     @property
     def folder_of_code(self) -> Path:
@@ -65,56 +67,53 @@ def interrupted(place: Path, name: str, *, trusted: bool) -> Run:
     run = read(place, trusted=trusted)
     if run.is_calibration:
         if (place / saved.VERDICT).exists():
-            raise ConfigError(f"{name} is finished; credo extend {name} --replications 500 adds replications to it")
+            raise ConfigError(f"{name} is finished; {longer.command(name, 'replications')}")
         return run
-    if snapshot.head_of(run.folder)["finished"]:
-        raise ConfigError(f"{name} is finished; credo extend {name} --draws 1000 adds draws to it")
+    head = snapshot.head_of(run.folder)
+    if head["finished"]:
+        setting = longer.setting(run.config, head)
+        advice = "begin a new run of the same" if setting is None else longer.command(name, setting)
+        raise ConfigError(f"{name} is finished; {advice}")
     return run
 
 
-def extended(place: Path, name: str, draws: int, *, trusted: bool) -> Run:
-    """The finished run, with more draws in its configuration.
+def extended(place: Path, name: str, setting: str, count: int, *, trusted: bool) -> Run:
+    """The finished run, with more of something in its configuration.
 
     Args:
         place: its folder.
         name: what was typed for it.
-        draws: to add.
+        setting: what to add to, of `longer.EXAMPLES`.
+        count: how much to add.
         trusted: whether the user trusts whoever wrote the folder.
 
     Raises:
-        ConfigError: there is no such run, it is not finished, or has no draws.
+        ConfigError: there is no such run, it is not finished, or it has nothing of the kind.
     """
     run = read(place, trusted=trusted)
     if run.is_calibration:
-        raise ConfigError(f"--draws: {name} is a calibration; credo extend {name} --replications 500 adds to it")
+        return _calibrated(run, name, setting, count)
     head = snapshot.head_of(run.folder)
     if not head["finished"]:
         raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
-    warmup, done = run.config.inference.get("warmup"), head["numbers"].get("done")
-    if "draws" not in run.config.inference or done is None or not isinstance(warmup, int):
-        raise ConfigError(f"{name} is a point estimate ({run.choices['inference']}), which has no draws to add to")
-    run.config.inference.draws = done - warmup + draws
+    word, own = run.choices["inference"], longer.setting(run.config, head)
+    if own is None:
+        is_point = "optimiser" in run.config.inference and "draws" not in run.config.inference
+        kind = f"point estimate ({word}), which" if is_point else f"run of inference={word}, which"
+        raise ConfigError(f"{name} is a {kind} has no draws to add to")
+    if setting != own:
+        raise ConfigError(f"--{setting}: {name} is a run of inference={word}; {longer.command(name, own)}")
+    longer.lengthen(run.config, head, name, setting, count)
     return run
 
 
-def calibrated(place: Path, name: str, replications: int, *, trusted: bool) -> Run:
-    """The finished calibration, with more replications in its configuration.
-
-    Args:
-        place: its folder.
-        name: what was typed for it.
-        replications: to add.
-        trusted: whether the user trusts whoever wrote the folder.
-
-    Raises:
-        ConfigError: there is no such calibration, or it is not finished.
-    """
-    run = read(place, trusted=trusted)
-    if not run.is_calibration:
-        raise ConfigError(f"--replications: {name} is no calibration; credo extend {name} --draws 1000 adds draws")
-    if not (place / saved.VERDICT).exists():
+def _calibrated(run: Run, name: str, setting: str, count: int) -> Run:
+    """The finished calibration, with more replications in its configuration."""
+    if setting != "replications":
+        raise ConfigError(f"--{setting}: {name} is a calibration; {longer.command(name, 'replications')}")
+    if not (run.folder / saved.VERDICT).exists():
         raise ConfigError(f"{name} is not finished; credo resume {name} continues it")
-    run.config.calibrate.replications += replications
+    run.config.calibrate.replications += count
     return run
 
 

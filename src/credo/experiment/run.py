@@ -24,6 +24,7 @@ def run(request: Request) -> Outcome:
     """
     with explained(ConfigError, "the run cannot begin, since code that it calls"):
         prepared = prepare(request)
+        further = request.beside(prepared)
     if (answered := earlier.outcome(prepared)) is not None:
         return answered
     folder, failures = request.folder, Failures()
@@ -31,6 +32,7 @@ def run(request: Request) -> Outcome:
         result = steps.infer(prepared)
         files.write_draws(folder, result)
         answer = steps.judge(prepared, result, failures)
+        answer = replace(answer, metrics={**answer.metrics, **further()})
         files.write_numbers(prepared.record, answer.result, answer.metrics, failures)
         steps.export(prepared, answer, failures)
         page = steps.report(prepared, answer, failures)

@@ -57,12 +57,13 @@ def infer(prepared: Prepared) -> Result:
 def judge(prepared: Prepared, result: Result, failures: Failures) -> Answer:
     """Derive what follows from the draws, judge it and show it; draws and verdict are written at once."""
     folder, before = prepared.request.folder, {loo.GROUP, *result.tree.children}  # loo.csv has the former
-    evidence = prepared.parts.evidence
-    result = answers.derived(prepared.problem, result, _key(prepared), failures, evidence)
+    parts = prepared.parts
+    result = answers.derived(prepared.problem, result, _key(prepared), failures, parts.evidence)
+    result = answers.refined(parts.diagnostics, prepared.problem, parts.inference, result, _key(prepared), failures)
     if failures.reasons or not before >= set(result.tree.children):
         files.write_draws(folder, result)
     summary = summarise(result)
-    verdict = verdicts.judge(prepared.parts.diagnostics, result, summary)
+    verdict = verdicts.judge(parts.diagnostics, result, summary)
     files.write_verdict(folder, summary, verdict)
     if prepared.request.sweep is None:
         terminal.show_answer(prepared.record, result, summary, verdict)

@@ -17,6 +17,9 @@ Groups = dict[str, dict[str, np.ndarray]]
 BY_BLOCK = ("posterior_count", "posterior_mean", "posterior_variance")
 """Groups whose arrays have a value per block of draws."""
 
+OF_DATA = ("observed_data", "constant_data", "truth")
+"""Groups of what was given: what the sites observed, all other data, and the truth of synthetic data."""
+
 
 def assemble(
     problem: Problem, groups: Mapping[str, Mapping[str, np.ndarray | Joined]], missing: Mapping[str, str] | None = None
@@ -32,18 +35,21 @@ def assemble(
     tree = {
         group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test, group)
         for group, arrays in groups.items()
-        if arrays
+        if arrays and group not in problem.left_out
     }
-    names = {str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
-    observed, as_given = _observed(problem, sites)
-    beside = {
-        "observed_data": observed,
-        "constant_data": _as_given(problem, names - as_given),
-        "truth": _as_given(problem, set(map(str, problem.data.data_vars)) - names),
-    }
-    tree |= {group: dataset for group, dataset in beside.items() if dataset.data_vars}
+    if not set(OF_DATA) <= set(problem.left_out):
+        tree |= {group: dataset for group, dataset in _of_data(problem, sites).items() if dataset.data_vars}
     told_missing = {"missing": json.dumps(missing)} if missing else {}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=told_missing), **tree})
+
+
+def _of_data(problem: Problem, sites: Mapping[str, Site]) -> dict[str, xr.Dataset]:
+    names = {str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"}
+    observed, as_given = _observed(problem, sites)
+    given = _as_given(problem, names - as_given)
+    return dict(
+        zip(OF_DATA, (observed, given, _as_given(problem, set(map(str, problem.data.data_vars)) - names)), strict=True)
+    )
 
 
 def _as_given(problem: Problem, names: set[str]) -> xr.Dataset:

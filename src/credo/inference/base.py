@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Inference(Protocol):
-    """How the unknowns are found (`conf/inference`)."""
+    """How the unknowns are found (`conf/inference`).
+
+    A class attribute `extends` names the setting that `credo extend` raises, where a longer run goes on from the last
+    state of a finished one: `draws`, `repeats` or `steps`.
+    """
 
     def check(self, problem: "Problem") -> None:
         """Raise `ConfigError` if this method cannot do this problem, naming one that can. Compiles nothing."""
@@ -61,7 +65,8 @@ class Snapshot:
     Attributes:
         arrays: the state, by name.
         numbers: counters and the history so far, as JSON has them.
-        blocks: what is finished, block by block in order; a longer run has the same blocks and more.
+        blocks: what is finished, block by block in order: arrays whose second axis is of draws, along which a
+            checkpointer may join them. A longer run has the same blocks and more.
     """
 
     arrays: "Mapping[str, np.ndarray]"

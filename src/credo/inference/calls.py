@@ -2,7 +2,8 @@
 
 A method is written as a generator, its `Calls`, which yields one, is sent what it returns, and ends with the `Result`.
 `alone` makes the calls as they come. `batched` has many runs wait for each other: calls of the same program whose
-arguments have the same structure are stacked and made by one program, `jax.vmap` of it over the runs.
+arguments have the same structure are stacked and made by one program, `jax.vmap` of it over the runs. `spread` has each
+of many runs on a device of its own.
 """
 
 from collections.abc import Generator, Sequence
@@ -109,6 +110,28 @@ def batched(runs: Sequence[Calls]) -> list[Result | Exception]:
             program = programs.setdefault(kind, _Program(len(numbers)))
             for number, answer in zip(numbers, program([calls[number] for number in numbers]), strict=True):
                 send(number, answer)
+    return [ended[number] for number in range(len(runs))]
+
+
+def spread(runs: Sequence[Calls], devices: Sequence[jax.Device]) -> list[Result | Exception]:
+    """Make the calls of many runs, each on a device of its own: one computes while the host looks at another.
+
+    Returns:
+        For each run its result, or what it raised.
+    """
+    ended: dict[int, Result | Exception] = {}
+    answers: dict[int, Any] = dict.fromkeys(range(len(runs)))
+    while answers:
+        for number, answer in list(answers.items()):
+            try:
+                with jax.default_device(devices[number]):
+                    answers[number] = runs[number].send(answer)()
+                continue
+            except StopIteration as end:
+                ended[number] = end.value
+            except Exception as error:  # noqa: BLE001 - it is raised again where that run is asked for
+                ended[number] = error
+            del answers[number]
     return [ended[number] for number in range(len(runs))]
 
 

@@ -8,11 +8,15 @@ constant to be the number of its draws.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from credo.array_stats import array_stats
+from credo.inference.grouping import APART, Grouping
 
 """ArviZ's statistics of plain arrays, which have no annotations."""
 
@@ -23,7 +27,10 @@ ROUNDING = 4
 
 
 def running(
-    blocks: Sequence[Mapping[str, np.ndarray]], most: int | None = 64, wanted: Iterable[str] = ("r_hat", "ess_bulk")
+    blocks: Sequence[Mapping[str, np.ndarray]],
+    most: int | None = 64,
+    wanted: Iterable[str] = ("r_hat", "ess_bulk"),
+    grouping: Grouping = APART,
 ) -> dict[str, float]:
     """Return the worst of some statistics of the draws so far.
 
@@ -39,15 +46,16 @@ def running(
         most: about how many scalars to look at, spread evenly and at least one of each variable, so that a large model
             is not slowed down; `None` for all.
         wanted: `r_hat`, `ess_bulk`, `ess_tail`, `mcse` (in posterior standard deviations).
+        grouping: which draws belong together.
 
     Returns:
-        `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws, or where
-        nothing moves.
+        `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `mcse_max`, as wanted; empty before there are four draws of every
+        walker, or where nothing moves.
     """
-    draws = _moving(blocks, most)
+    draws = _moving(blocks, most, FEWEST_DRAWS * grouping.walkers)
     if not len(draws):
         return {}
-    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted))
+    statistics = mixing(draws, tuple("mcse_mean" if name == "mcse" else name for name in wanted), grouping)
     if "mcse_mean" in statistics:
         statistics["mcse"] = statistics.pop("mcse_mean") / draws.std(axis=(1, 2), ddof=1)
     return {
@@ -57,8 +65,10 @@ def running(
     }
 
 
-def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> Float[np.ndarray, "scalar chain draw"]:
-    """The draws of about so many scalars that are not constant; none before there are four."""
+def _moving(
+    blocks: Sequence[Mapping[str, np.ndarray]], most: int | None, fewest: int
+) -> Float[np.ndarray, "scalar chain draw"]:
+    """The draws of about so many scalars that are not constant; none before there are so few."""
     sizes = {name: int(np.prod(array.shape[2:])) for name, array in blocks[0].items()}
     step = 1 if most is None else -(-sum(sizes.values()) // most)
 
@@ -67,7 +77,7 @@ def _moving(blocks: Sequence[Mapping[str, np.ndarray]], most: int | None) -> Flo
         return np.concatenate([np.array(scalars_first(block[name])[::step]) for block in blocks], axis=2)
 
     few = [chosen(name) for name in sizes if sizes[name]]
-    moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= FEWEST_DRAWS]
+    moved = [draws[~constant(draws)].astype(float) for draws in few if draws.shape[2] >= fewest]
     return np.concatenate(moved) if any(len(draws) for draws in moved) else np.empty((0, 1, 1))
 
 
@@ -88,6 +98,7 @@ def constant(draws: Shaped[np.ndarray, "*scalar chain draw"]) -> Bool[np.ndarray
 def mixing(
     draws: Shaped[np.ndarray, "scalar chain draw"],
     wanted: tuple[str, ...] = ("mcse_mean", "ess_bulk", "ess_tail", "r_hat"),
+    grouping: Grouping = APART,
 ) -> dict[str, Float[np.ndarray, "scalar"]]:
     """What the draws are worth, [scalar, chain, draw] -> [scalar]; NaN where they are constant or not finite.
 
@@ -99,11 +110,12 @@ def mixing(
         >>> mixing(np.ones((1, 4, 1000)), ("r_hat",))
         {'r_hat': array([nan])}
     """
+    walkers = grouping.walkers
     compute = {
-        "mcse_mean": array_stats.mcse,
-        "ess_bulk": array_stats.ess,
-        "ess_tail": _ess_tail,
-        "r_hat": array_stats.rhat,
+        "mcse_mean": lambda draws: array_stats.mcse(by_round(draws, walkers)),
+        "ess_bulk": array_stats.ess if walkers == 1 else lambda draws: effective(scores(draws), walkers),
+        "ess_tail": partial(_ess_tail, walkers=walkers),
+        "r_hat": partial(_r_hat, together=grouping.chains),
     }
     good = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
     numbers = {name: np.full(len(draws), np.nan) for name in wanted}
@@ -113,12 +125,49 @@ def mixing(
     return numbers
 
 
-def _ess_tail(draws: Shaped[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar"]:
+def by_round(draws: Float[np.ndarray, "scalar chain draw"], walkers: int) -> Float[np.ndarray, "scalar chain round"]:
+    """The means of so many neighbouring draws, one of each walker; draws of a last, incomplete round are left out.
+
+    Walkers of an ensemble move by each other, each in its turn. Neighbouring draws are those of different walkers, and
+    the autocorrelation of draws shows nothing at most of its lags; that of the means has all of it (Goodman & Weare
+    2010, section 3).
+    """
+    if walkers == 1:
+        return draws
+    rounds = draws.shape[-1] // walkers
+    return draws[..., : rounds * walkers].reshape(*draws.shape[:-1], rounds, walkers).mean(axis=-1)
+
+
+def effective(draws: Float[np.ndarray, "scalar chain draw"], walkers: int = 1) -> Float[np.ndarray, "scalar"]:
+    """How many independent draws have a mean that is as precise."""
+    if walkers == 1:
+        return np.asarray(array_stats.ess(draws, method="mean"))
+    error = array_stats.mcse(by_round(draws, walkers))
+    return np.asarray(draws.var(axis=(1, 2), ddof=1) / np.square(error))
+
+
+def scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
+    """The normal scores of the draws' ranks (Vehtari et al. 2021, equation 14)."""
+    ranks = rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
+    return np.asarray(ndtri((ranks - 0.375) / (draws[0].size + 0.25)))
+
+
+def _r_hat(draws: Float[np.ndarray, "scalar chain draw"], together: int) -> Float[np.ndarray, "scalar"]:
+    """R-hat of chains; where so many neighbours began at one point, the nested one of Margossian et al. (2024)."""
+    if together == 1:
+        return np.asarray(array_stats.rhat(draws))
+    return np.asarray(array_stats.rhat_nested(draws, superchain_ids=np.arange(draws.shape[1]) // together))
+
+
+def _ess_tail(draws: Shaped[np.ndarray, "scalar chain draw"], walkers: int) -> Float[np.ndarray, "scalar"]:
     """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
     tails = []
     for probability in TAILS:
-        ess = array_stats.ess(draws, method="quantile", prob=probability)
         quantile = np.quantile(draws, probability, axis=(1, 2), keepdims=True)
+        if walkers == 1:
+            ess = array_stats.ess(draws, method="quantile", prob=probability)
+        else:
+            ess = effective((draws <= quantile).astype(float), walkers)
         tails.append(np.where(constant(draws <= quantile), np.nan, ess))
     return np.fmin(*tails)
 

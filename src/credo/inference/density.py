@@ -171,17 +171,22 @@ class ScaledLikelihood(Messenger):
             msg["scale"] = self.factor if msg["scale"] is None else msg["scale"] * self.factor
 
 
-def require_density(problem: Problem, method: str) -> None:
+def require_density(problem: Problem, method: str, *, gradient: bool = True) -> None:
     """Raise `ConfigError` if the log density or its gradient cannot be had; nothing is compiled.
 
     It is asked of a user's own models, and where discrete latents are summed out.
+
+    Args:
+        problem: the model and its data.
+        method: which asks for it.
+        gradient: whether the method needs the gradient.
     """
     discrete = [site.name for site in problem.latents if site.discrete]
     key = problem.model.key
-    if not discrete and not problem.model.is_users:
+    if not discrete and not (gradient and problem.model.is_users):
         return
     try:
-        jax.eval_shape(_value_and_gradient, problem.bound)
+        jax.eval_shape(partial(_somewhere, gradient=gradient), problem.bound)
     except ConfigError:
         raise
     except Exception as error:
@@ -197,13 +202,13 @@ def require_density(problem: Problem, method: str) -> None:
         ) from error
 
 
-def _value_and_gradient(program: Program) -> Any:
-    """The potential and its gradient somewhere, to be traced."""
+def _somewhere(program: Program, *, gradient: bool) -> Any:
+    """The potential somewhere, with its gradient, to be traced."""
     messages = structure(program, _any_key())
     _require_plates(messages)
     free = {n: m for n, m in messages.items() if m["type"] == "sample" and not m["is_observed"]}
     z = {n: biject_to(m["fn"].support).inv(m["value"]) for n, m in free.items() if not m["fn"].support.is_discrete}
-    return jax.value_and_grad(potential(program))(z)
+    return (jax.value_and_grad if gradient else lambda energy: energy)(potential(program))(z)
 
 
 def _require_plates(messages: dict[str, dict[str, Any]]) -> None:

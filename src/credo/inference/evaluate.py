@@ -40,10 +40,12 @@ class Evaluation:
     def __init__(self, problem: Problem, key: PRNGKeyArray, temperature: int = 1, most: int = 1000) -> None:
         self._problem, self._key = problem, key
         self.missing: dict[str, str] = {}
+        self._left_out = tuple(part for part in PARTS if part in problem.left_out)
         self._fixed = Fixed(
             temperature,
             tuple(site.name for site in problem.named("deterministic")),
             tuple(site.name for site in problem.latents if site.discrete),
+            self._left_out,
         )
         scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
         self._most = min(most, max(_LEAST_BATCH, _BATCH_SCALARS // max(3 * scalars, 1)))
@@ -96,7 +98,7 @@ class Evaluation:
         for part, why in (failures or dict.fromkeys(_LARGE, in_words(error))).items():
             if part != "log_likelihood_test" or self._problem.bound_test is not None:
                 self.missing[part] = f"{_WORDS[part]} left out: {why}."
-        self._fixed = self._fixed._replace(left_out=tuple(self.missing))
+        self._fixed = self._fixed._replace(left_out=(*self.missing, *self._left_out))
 
     def _leave_discrete_out(self, draw: Values, why: str) -> None:
         """Leave out the discrete latents and what depends on them."""
@@ -104,7 +106,7 @@ class Evaluation:
         fixed = independent(
             lambda key, draw: densities(self._fixed, self._problem.bound, draw, key), jax.random.PRNGKey(0), draw
         )
-        lost = {group for group in ("log_prior", "log_likelihood") if not all(fixed[group].values())}
+        lost = {group for group in ("log_prior", "log_likelihood") if not all(fixed.get(group, {}).values())}
         lost |= {"posterior_predictive"} if self._problem.observations else set()
         lost |= {"log_likelihood_test"} if self._problem.bound_test is not None else set()
         reason = f"{names} cannot be recovered ({why}). What depends on them is left out."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import xarray as xr
 
+from credo.inference.grouping import Grouping
 from credo.inference.kind import Kind
 
 
@@ -58,7 +59,8 @@ class Result:
 
     Attributes:
         tree: groups, each with dims `chain, draw, ...` unless said otherwise:
-            `posterior`: latents in constrained space, deterministic sites, recovered discrete latents.
+            `posterior`: latents in constrained space, deterministic sites, recovered discrete latents; attrs
+            `walkers_together` and `chains_together` (see `Grouping`), where they are above one.
             `sample_stats` (MCMC): `diverging`, `energy`, `lp`, `n_steps`, `tree_depth`, `reached_max_treedepth`,
             `acceptance_rate`, `step_size`; a sampler writes those that it has.
             `log_likelihood`: per observed site and observation. `log_prior`: per latent site, summed over its dims.
@@ -88,13 +90,19 @@ class Result:
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
             approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
             independent draws the posterior's are worth, NaN where they are not known.
-            Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each). Those of
-            `smc` have `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that
-            stays effective, `acceptance` and `transitions` of the moves; dim `repeat`: `founders`, the effective number
-            of draws of the prior from which they descend).
+            Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each, and
+            `founders`, the effective number of draws of the prior from which they descend). Those of `smc` have
+            `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that stays
+            effective, `acceptance` and `transitions` of the moves). Those of `nested` have `levels` (dims `repeat,
+            batch`: `log_volume`, the log of the share of the prior above the level of the batch, `log_likelihood` at
+            it, `share` of the evidence in its points, `remaining` of it in the live points and `at_most`, were these
+            as high as the highest; `insertion`, the rank sum of the new points in standard errors, and their `moves`),
+            and the `variance` of each repeat by its volumes, relative to the evidence.
             Those of `tempering` have `rungs` (dim `rung`: `beta`; dim `pair` of neighbours: `exchange`, the mean
             acceptance probability; dim `chain`: `trips`, the states that came from the prior), and a chain as a
             `repeat`.
+            `prior_from` (scalars; where the prior is an earlier posterior): `pareto_k` and `divergence` of the
+            mixture of normal distributions that stands for it.
             `peak` (scalars; see `inference.smc.peak`): `height`, `mass` and `near` of the highest peak.
             `evidence` (no chain and draw; dim `way`): `log_evidence` of the data and `log_evidence_error`.
         status: how the inference ended.
@@ -126,6 +134,11 @@ class Result:
         """Whether there is a group of this name, or a variable in a group, as in `curve/density`."""
         group, _, variable = name.partition("/")
         return group in self.tree.children and (not variable or variable in self.tree[group].data_vars)
+
+    @property
+    def grouping(self) -> Grouping:
+        """Which draws belong together."""
+        return Grouping.of(self.tree["posterior"].attrs if self.has("posterior") else {})
 
     @property
     def missing(self) -> Mapping[str, str]:

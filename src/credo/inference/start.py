@@ -1,6 +1,6 @@
 """Where chains and optimisers begin, and what to say where no beginning is found."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -103,7 +103,8 @@ def _continuous(
     strategy = strategies.get(how, init_to_uniform)
     if _has_params(program):
         strategy = partial(_near_initial, strategy if how == "values" else strategy(), frozenset(values))
-    z: Values = initialize_model(key, traced, init_strategy=strategy).param_info.z
+    sloped = _has_gradient(potential(program), jax.eval_shape(lambda: _drawn(program, key)))
+    z: Values = initialize_model(key, traced, init_strategy=strategy, validate_grad=sloped).param_info.z
     return climbed(program, z) if how == "map" else z
 
 
@@ -113,8 +114,8 @@ def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values
     A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
     or gradient of none of them is finite, there is the jitter.
     """
-    energy = jax.value_and_grad(potential(program))
     shapes, centres = jax.eval_shape(lambda: _drawn(program, key)), _centres(program, key)
+    energy = _height_and_slope(potential(program), shapes)
 
     def attempt(carry: Any) -> Any:
         i, key, best, lowest = carry
@@ -136,6 +137,21 @@ def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values
     nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     best: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
     return best
+
+
+def _height_and_slope(energy: Callable[[Values], Array], shapes: Values) -> Callable[[Values], tuple[Array, Values]]:
+    """A potential with its gradient; without one, where it cannot be differentiated, as `mh` and `ensemble` allow."""
+    return jax.value_and_grad(energy) if _has_gradient(energy, shapes) else lambda z: (energy(z), {})
+
+
+def _has_gradient(energy: Callable[[Values], Array], shapes: Values) -> bool:
+    """Whether a potential can be differentiated; nothing is compiled."""
+    jax.eval_shape(energy, shapes)
+    try:
+        jax.eval_shape(jax.grad(energy), shapes)
+    except Exception:  # noqa: BLE001 - of a user's own code, which may raise anything
+        return False
+    return True
 
 
 def _jittered(key: PRNGKeyArray, shapes: Values) -> tuple[jax.Array, Values]:
@@ -269,7 +285,7 @@ def _look(program: BoundModel, discrete: Values, z: Values) -> tuple[Values, Val
     messages = handlers.trace(handlers.substitute(handlers.seed(free, jax.random.PRNGKey(0)), data=x)).get_trace()
     sites = {name: message for name, message in messages.items() if message["type"] == "sample"}
     densities = {name: jnp.sum(message["fn"].log_prob(message["value"])) for name, message in sites.items()}
-    gradient = jax.grad(potential(free))(z) if z else {}
+    gradient = _height_and_slope(potential(free), z)(z)[1] if z else {}
     return {name: message["value"] for name, message in sites.items()}, densities, gradient
 
 

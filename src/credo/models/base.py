@@ -7,7 +7,7 @@ recompiles. Structure (a family, a flag, a count) is a static field.
 import abc
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
 import numpyro.distributions as dist
@@ -38,6 +38,21 @@ class Found(Protocol):
     def tree(self) -> xr.DataTree:
         """Its groups."""
         ...
+
+
+class Rows(NamedTuple):
+    """How a table's columns become a model's arrays.
+
+    - **formula** - as `y ~ x + (1 | g)`.
+    - **key** - where a sentence says that the target does not fit.
+    - **classes** - whether the target is one of several levels: `none`, `two` or `any`.
+    - **takes_trials** - whether it counts successes among trials.
+    """
+
+    formula: str
+    key: str
+    classes: str = "none"
+    takes_trials: bool = False
 
 
 class Model(eqx.Module):
@@ -78,17 +93,22 @@ class Model(eqx.Module):
     def __check_init__(self) -> None:
         """Refuse a prior that the model does not read, or that allows what its latent cannot be."""
         for latent, prior in self.prior.items():
-            if latent not in self.supports:
-                raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.supports)}")
+            if latent not in self.accepted:
+                raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.accepted)}")
             if not isinstance(prior, dist.Distribution):
                 raise ConfigError(
                     f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
                 )
-            if not any(within(prior.support, support) for support in self.supports[latent]):
+            if not any(within(prior.support, support) for support in self.accepted[latent]):
                 raise ConfigError(
-                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.supports[latent]))}, but the "
+                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.accepted[latent]))}, but the "
                     f"prior allows {describe(prior.support)}; choose another prior"
                 )
+
+    @property
+    def accepted(self) -> Mapping[str, tuple[Any, ...]]:
+        """The priors that it may be given, with their supports; by default those that it reads."""
+        return self.supports
 
     @property
     def name(self) -> str:
@@ -109,6 +129,16 @@ class Model(eqx.Module):
     def likelihood_key(self) -> str:
         """Where a message says that its likelihood does not fit the data."""
         return self.key
+
+    @property
+    def mathematics(self) -> str:
+        """The model in mathematics, for the report."""
+        return self.formula
+
+    @property
+    def rows(self) -> Rows | None:
+        """How a table becomes its arrays; `None` where columns have roles."""
+        return None
 
     @property
     def takes_one_row(self) -> bool:

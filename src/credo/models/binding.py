@@ -1,6 +1,7 @@
 """A model bound to its data: a program without arguments."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +16,7 @@ from numpyro import handlers
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.dependence import used
+from credo.models.earlier import FromEarlier, Mixture
 from credo.models.messages import Message, Understood
 from credo.models.priors import Placeholders
 from credo.models.sites import traced
@@ -28,16 +30,19 @@ class BoundModel(eqx.Module):
         arrays: the data that it takes, by name.
         sizes: whole numbers that it takes; they are structure.
         params: the names of those `numpyro.param`s that are latents; `None` for all.
+        earlier: an earlier posterior in place of the priors.
     """
 
     model: Model
     arrays: dict[str, Any]
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
     params: tuple[str, ...] | None = eqx.field(static=True, default=None)
+    earlier: Mixture | None = None
 
     def __call__(self) -> None:
         """Run the program."""
-        Understood(self._run, self.params)()
+        run = Understood(self._run, self.params)
+        (run if self.earlier is None else FromEarlier(run, self.earlier))()
 
     def _run(self) -> None:
         # By its class: a bound method of an equinox module would take a variable called `self` for its own.
@@ -46,13 +51,11 @@ class BoundModel(eqx.Module):
     def of_rows(self, rows: Int[Array | np.ndarray, "row"], names: tuple[str, ...]) -> "BoundModel":
         """The program over some rows, by number, of the arrays that have a value per row."""
         arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
-        return BoundModel(self.model, arrays, self.sizes, self.params)
+        return replace(self, arrays=arrays)
 
     def holding(self, variables: Mapping[str, xr.DataArray]) -> "BoundModel":
         """The program over other values of some of its arrays, of the same shapes."""
-        return BoundModel(
-            self.model, self.arrays | {n: _array(v) for n, v in variables.items()}, self.sizes, self.params
-        )
+        return replace(self, arrays=self.arrays | {name: _array(values) for name, values in variables.items()})
 
     def at(self, latents: Mapping[str, Any]) -> dict[str, Message]:
         """The messages of all sites by name, where the latents have these values in their own space."""
@@ -94,12 +97,16 @@ def bind(model: Model, data: xr.Dataset) -> BoundModel:
         )
     if "context" in given and "context" not in taken:
         raise ConfigError(f"data.context: model={model.name} takes no context; set data.context=null, or use model=mdn")
+    if "weights" in given and "weights" not in taken:
+        raise ConfigError(
+            f"data.weights: model={model.name} takes no weights; set data.weights=null, or use model=regression"
+        )
     whole = {n: int(v.item()) for n, v in taken.items() if v.ndim == 0 and v.dtype.kind in "iu"}
     arrays = {n: _array(v) for n, v in taken.items() if n not in whole}
     for name, values in arrays.items():
         _require_in_range(name, values)
     program = BoundModel(model, arrays, tuple(sorted({**whole, **counts}.items())))
-    return BoundModel(program.model, program.arrays, program.sizes, _latent_params(program))
+    return replace(program, params=_latent_params(program))
 
 
 def _latent_params(program: BoundModel) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
         `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same
         of the observed sites, and whether their `measure` is a `mass` or a `density`. `data`: dims with sizes,
         variables, number of held-out rows, hash, the variables that the model does not take, and in words the columns
-        of a table that are in none.
+        of a table that are in none, and the rows that are left out.
     """
     taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
     given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]
     return {
-        "model": problem.model.formula,
+        "model": problem.model.mathematics,
         "latents": [_site(problem, site) for site in problem.latents if not site.internal],
         "observed": [
             _site(problem, site) | {"measure": "mass" if site.discrete else "density"}
@@ -31,6 +31,7 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
             "unused": [name for name in given if name not in taken],
             "test_rows": 0 if problem.test is None else int(problem.test.sizes[problem.row_dim]),
             "left_out": _left_out(problem),
+            "dropped": problem.data.attrs.get("dropped", ""),
             "hash": data_hash,
         },
     }

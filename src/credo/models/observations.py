@@ -1,6 +1,7 @@
 """What a program observes: the values of its own observed sites, however it computes them, and which of them count."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -73,7 +74,7 @@ def unread(program: BoundModel) -> tuple[str, ...]:
     """
 
     def outcome(arrays: dict[str, Any]) -> list[Any]:
-        bound = BoundModel(program.model, arrays, program.sizes, program.params)
+        bound = replace(program, arrays=arrays)
         with handlers.trace() as messages, Placeholders(), handlers.seed(rng_seed=jax.random.PRNGKey(0)):
             bound()
         of_interest = [message for message in messages.values() if message["type"] in {"sample", "deterministic"}]

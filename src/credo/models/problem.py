@@ -14,6 +14,7 @@ from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.binding import BoundModel, bind, is_given
+from credo.models.earlier import Earlier
 from credo.models.names import Names, require_storable
 from credo.models.observations import Observation, check_support, observe, unread
 from credo.models.sites import Site, trace
@@ -40,17 +41,22 @@ class Problem:
         test: the held-out rows, or `None`.
         training: how the model's networks are trained, an `inference.training.base.Training`; `None` for a model
             without any.
+        left_out: the groups of a result that nobody will ask for, and that need not be made.
+        earlier: an earlier run whose posterior is the prior.
     """
 
     model: Model
     data: xr.Dataset
     test: xr.Dataset | None = None
     training: Any = None
+    left_out: tuple[str, ...] = ()
+    earlier: Earlier | None = None
 
     @cached_property
     def bound(self) -> BoundModel:
         """The program over the training rows. Raises `ConfigError` where the data does not fit the model."""
-        return bind(self.model, self.data)
+        bound = bind(self.model, self.data)
+        return bound if self.earlier is None else replace(bound, earlier=self.earlier.mixture)
 
     @cached_property
     def bound_test(self) -> BoundModel | None:

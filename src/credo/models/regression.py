@@ -1,19 +1,26 @@
-"""Generalised linear regression, with indicators that include or leave out each coefficient if asked."""
+"""Generalised linear regression, of columns by their roles or by a formula."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpyro
-import numpyro.distributions as dist
+import xarray as xr
 from jax import Array
 from jaxtyping import Float, Shaped
 from numpyro.distributions import constraints
 
+from credo.config.nearest import nearest
 from credo.errors import ConfigError
-from credo.models.base import Model
-
-FAMILIES = ("gaussian", "bernoulli", "poisson", "student_t")
+from credo.models.base import Model, Rows
+from credo.models.effects import Grouping, added
+from credo.models.families import FAMILIES, Family
+from credo.models.priors_of_terms import Supports, key_of, lines
+from credo.models.scaled import Censored, Sorted, Stacked, scaled
+from credo.models.units import Units, units
+from credo.ranges import Positive
 
 
 class Regression(Model):
@@ -25,42 +32,273 @@ class Regression(Model):
     A Bernoulli prior at `prior.inclusion` makes the regression spike and slab (Mitchell & Beauchamp 1988): coefficient
     j counts only where its indicator is 1.
 
+    With a `design`, the columns of x are those of a formula, centred where there is an intercept, and groups have
+    effects. Its priors of `intercept`, `beta`, `sigma` and `sd` are in units of the data (see `units`) where
+    `autoscale` is true: that of beta_j is multiplied by sd(y) / sd(x_j), where sd(y) is 1 of families whose target has
+    a link. A prior at a term's own key (`age`, `sd_hospital`) stands as it is.
+
     Attributes:
-        family: `gaussian`, `bernoulli`, `poisson` or `student_t`.
+        family: one of `families.FAMILIES`.
+        formula: in the words of Bambi, as `y ~ age*sex + (1 + age | hospital)`; `None` takes x as it is.
+        link: one that the family allows; `None` for its first.
+        autoscale: whether general priors are in units of the data.
+        centred: whether the effects of groups themselves are sampled, rather than their standardised values.
+        correlated: whether the effects of one group have correlations, with an LKJ prior.
+        lkj: its concentration; 1 is uniform.
+        known: what it took from the training rows, once it is `fitted`.
     """
 
-    formula: ClassVar[str] = (
-        "y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))\nintercept, beta_j, sigma, df ~ prior"
-    )
     supports: ClassVar[dict[str, Any]] = {
         "intercept": (constraints.real,),
         "beta": (constraints.real,),
         "sigma": (constraints.positive,),
         "df": (constraints.positive,),
         "inclusion": (constraints.boolean,),
+        "concentration": (constraints.positive,),
+        "shape": (constraints.positive,),
+        "gate": (constraints.unit_interval,),
+        "cutpoints": (constraints.real,),
+        "sd": (constraints.positive,),
     }
 
     family: str = eqx.field(static=True)
+    formula: str | None = eqx.field(static=True, default=None, kw_only=True)  # type: ignore[assignment,misc]
+    link: str | None = eqx.field(static=True, default=None)
+    autoscale: bool = eqx.field(static=True, default=True)
+    centred: bool = eqx.field(static=True, default=False)
+    correlated: bool = eqx.field(static=True, default=True)
+    lkj: Positive = 1.0
+    known: Units | None = None
 
     def __check_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {self.family!r}")
+        if self.link is not None and self.link not in self._family.links:
+            raise ConfigError(
+                f"link: family={self.family} takes one of {', '.join(self._family.links)}, but got {self.link!r}"
+            )
+        if self.formula is None and (self._family.takes_trials or self._family.classes == "any"):
+            raise ConfigError(
+                f"family: {self.family} needs a model.formula, as in "
+                + ("'p(successes, trials) ~ x'" if self._family.takes_trials else "'class ~ x'")
+            )
+
+    @property
+    def accepted(self) -> Mapping[str, tuple[Any, ...]]:
+        """The supports of general priors; with a formula, of those of its terms, too."""
+        return self.supports if self.formula is None else Supports(self.supports)
+
+    @property
+    def mathematics(self) -> str:
+        """With a formula, it and the priors that became of the general ones."""
+        if self.formula is None:
+            return (
+                "y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))\n"
+                "intercept, beta_j, sigma, df ~ prior"
+            )
+        return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *self._told()])
+
+    @property
+    def rows(self) -> Rows | None:
+        """What the formula asks of a table."""
+        if self.formula is None:
+            return None
+        return Rows(self.formula, self.likelihood_key, self._family.classes, self._family.takes_trials)
 
     @property
     def likelihood_key(self) -> str:
         """The family."""
         return f"model.family={self.family}"
 
-    def __call__(self, y: Shaped[Array, "obs"], x: Shaped[Array, "obs feature"]) -> None:  # type: ignore[override]
-        """Observe y given x."""
-        n, p = x.shape
+    @property
+    def _family(self) -> Family:
+        return FAMILIES[self.family]
+
+    @property
+    def _link(self) -> str:
+        return self.link or self._family.links[0]
+
+    def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Without a formula x is needed; with one, what it makes."""
+        if self.formula is None:
+            return frozenset({"y", "x"}), frozenset({"weights"})
+        return frozenset({"y"}), frozenset({"*"})
+
+    def fitted(self, train: xr.Dataset) -> "Regression":
+        """This model with the scales of the training rows.
+
+        Raises:
+            ConfigError: the data was not made by the formula, or a prior is of no term.
+        """
+        if self.formula is None:
+            return self
+        if "formula" not in train.attrs:
+            raise ConfigError(
+                "model.formula: expected a table with named columns, as data=csv or data=parquet reads it"
+            )
+        scales = self._family.scales and self._link == "identity"
+        known = units(train, scales=scales, centres=self.family != "ordinal")
+        made = dataclasses.replace(self, known=known)
+        keys = {*self.supports, *(key_of(name) for name, _ in known.terms)}
+        keys |= {f"sd_{key_of(group.name)}" for group in known.groups}
+        for latent in self.prior:
+            if latent not in keys:
+                raise ConfigError(
+                    f"model.prior.{latent}: the model reads no such prior; {nearest(latent, sorted(keys))}"
+                )
+        if known.groups and self.family == "categorical":
+            raise ConfigError(
+                "model.formula: family=categorical takes no effects of groups yet; use family=ordinal, or leave out "
+                f"(... | {known.groups[0].name})"
+            )
+        if "status" in train and self._family.log_survival is None:
+            names = ", ".join(name for name, one in FAMILIES.items() if one.log_survival is not None)
+            raise ConfigError(f"model.family={self.family}: it takes no censored target; use one of {names}")
+        return made
+
+    def __call__(  # type: ignore[override]
+        self,
+        y: Shaped[Array, "obs"],
+        x: Shaped[Array, "obs feature"] | None = None,
+        weights: Float[Array, "obs"] | None = None,
+        **rows: Any,
+    ) -> None:
+        """Observe y given x, and what else a formula makes of a table."""
+        eta = self._plain(x) if self.known is None else self._predictor(len(y), x, rows)
+        numbers = {name: self._own(name) for name in self._family.parameters}
+        numbers |= {"trials": rows["trials"]} if "trials" in rows else {}
+        likelihood = self._family.likelihood(eta, self._link, numbers)
+        if "status" in rows:
+            likelihood = Censored(likelihood, rows["status"], self._family.log_survival)
+        with numpyro.plate("obs", len(y)):
+            if weights is None:
+                numpyro.sample("y", likelihood, obs=y)
+            else:
+                with numpyro.handlers.scale(scale=weights):
+                    numpyro.sample("y", likelihood, obs=y)
+
+    def _plain(self, x: Any) -> Float[Array, "..."]:
+        """The linear predictor of columns as they are."""
+        p = x.shape[1]
         intercept = numpyro.sample("intercept", self.prior["intercept"])
         with numpyro.plate("feature", p):
             beta = numpyro.sample("beta", self.prior["beta"])
-        inclusion = self._inclusion(p)
-        likelihood = self._likelihood()
-        with numpyro.plate("obs", n):
-            numpyro.sample("y", likelihood(intercept + _linear(x, beta, inclusion)), obs=y)
+        return intercept + _linear(x, beta, self._inclusion(p))
+
+    def _predictor(self, n: int, x: Any, rows: Mapping[str, Any]) -> Float[Array, "..."]:
+        """The linear predictor of a formula, [obs] or [obs, contrast]."""
+        known = self._known
+        several = len(known.classes) - 1 if self.family == "categorical" else 0
+        eta = jnp.zeros((n, several) if several else n)
+        centred = shift = jnp.zeros(())
+        if known.intercept:
+            centred = self._intercept(several)
+            eta = eta + centred
+        if x is not None:
+            beta = self._beta(several)
+            eta = eta + _linear(x - known.centre, beta, None if several else self._inclusion(x.shape[1]))
+            shift = jnp.dot(known.centre, beta)
+        if known.intercept:
+            self._show_intercept(centred - shift, several)
+        if "offset" in rows:
+            eta = eta + (rows["offset"][:, None] if several else rows["offset"])
+        for group in known.groups:
+            eta = eta + self._added(group, rows)
+        return eta
+
+    def _intercept(self, several: int) -> Any:
+        """That where all predictors are at their means."""
+        known = self._known
+        prior = self.prior["intercept"]
+        prior = scaled(prior, known.location, known.spread) if self.autoscale else prior
+        if not several:
+            return numpyro.sample("intercept_at_mean", prior)
+        with numpyro.plate("contrast", several):
+            return numpyro.sample("intercept_at_mean", prior)
+
+    def _show_intercept(self, value: Any, several: int) -> None:
+        if not several:
+            numpyro.deterministic("intercept", value)
+            return
+        with numpyro.plate("contrast", several):
+            numpyro.deterministic("intercept", value)
+
+    def _beta(self, several: int) -> Any:
+        """The coefficients [feature] or [feature, contrast]."""
+        count, prior = len(self._known.deviations), self.prior_of_beta(several)
+        if not several:
+            with numpyro.plate("feature", count):
+                return numpyro.sample("beta", prior)
+        with numpyro.plate("feature", count, dim=-2), numpyro.plate("contrast", several, dim=-1):
+            return numpyro.sample("beta", prior)
+
+    def prior_of_beta(self, several: int = 0) -> Any:
+        """The prior of all coefficients [feature] or [feature, contrast], by term where one has its own."""
+        known, parts, begin = self._known, [], 0
+        for name, count in known.terms:
+            own, shape = self.prior.get(key_of(name)), (count, several) if several else (count,)
+            unit = known.spread / known.deviations[begin : begin + count]
+            unit = jnp.broadcast_to(unit[:, None] if several else unit, shape)
+            as_it_is = own is not None or not self.autoscale
+            prior = self.prior["beta"] if own is None else own
+            parts.append(prior.expand(shape) if as_it_is else scaled(prior, 0.0, unit))
+            begin += count
+        return parts[0] if len(parts) == 1 else Stacked(parts, -2 if several else -1)
+
+    def prior_of_sd(self, group: Grouping) -> Any:
+        """The prior of the deviations [effect] of a group, or of the only one."""
+        known, own = self._known, self.prior.get(f"sd_{key_of(group.name)}")
+        unit = known.spread / known.by[group.name]
+        if own is None and self.autoscale:
+            return scaled(self.prior["sd"], 0.0, unit[0] if group.one else unit)
+        return self.prior["sd"] if own is None else own
+
+    def _added(self, group: Grouping, rows: Mapping[str, Any]) -> Float[Array, "obs"]:
+        by = rows.get(f"by[{group.name}]")
+        lkj = self.lkj if self.correlated else None
+        return added(group, self.prior_of_sd(group), lkj, rows[f"group[{group.name}]"], by, centred=self.centred)
+
+    def _own(self, name: str) -> Any:
+        """A parameter of the family."""
+        prior = self.prior[name]
+        if self.known is None:
+            return numpyro.sample(name, prior)
+        if name == "cutpoints":
+            return numpyro.sample(name, Sorted(prior, len(self.known.classes) - 1))
+        return numpyro.sample(name, self.prior_of_sigma() if name == "sigma" else prior)
+
+    def prior_of_sigma(self) -> Any:
+        """The prior of the target's own scale."""
+        is_scaled = self.autoscale and self._family.scales
+        return scaled(self.prior["sigma"], 0.0, self._known.spread) if is_scaled else self.prior["sigma"]
+
+    def _told(self) -> list[str]:
+        """What the priors became, line by line."""
+        if self.known is None:
+            return []
+        known, names, priors = self.known, list[str](), list[tuple[Any, int]]()
+        if known.intercept:
+            prior = self.prior["intercept"]
+            names.append("intercept at the means of the predictors")
+            priors.append((scaled(prior, known.location, known.spread) if self.autoscale else prior, 0))
+        if known.terms:
+            beta = self.prior_of_beta()
+            parts = beta.parts if isinstance(beta, Stacked) else (beta,)
+            for (name, count), part in zip(known.terms, parts, strict=True):
+                names += [f"beta of {name}" + (f" [{j}]" if count > 1 else "") for j in range(count)]
+                priors += [(part, j) for j in range(count)]
+        for group in known.groups:
+            names += [f"sd of {effect} by {group.name}" for effect in group.effects]
+            priors += [(self.prior_of_sd(group), j) for j in range(len(group.effects))]
+        for name in self._family.parameters:
+            names.append(name)
+            priors.append((self.prior_of_sigma() if name == "sigma" else self.prior[name], 0))
+        return list(lines(names, priors))
+
+    @property
+    def _known(self) -> Units:
+        assert self.known is not None  # noqa: S101 - for the type checker
+        return self.known
 
     def _inclusion(self, p: int) -> Shaped[Array, "..."] | None:
         """The indicators [feature], or [..., 1, feature] while NumPyro enumerates them: one site each."""
@@ -72,17 +310,6 @@ class Regression(Model):
         with numpyro.plate("feature", p):
             numpyro.deterministic("inclusion", inclusion)
         return inclusion
-
-    def _likelihood(self) -> Any:
-        if self.family == "bernoulli":
-            return lambda mean: dist.BernoulliLogits(mean)
-        if self.family == "poisson":
-            return lambda mean: dist.Poisson(jnp.exp(mean))
-        sigma = numpyro.sample("sigma", self.prior["sigma"])
-        if self.family == "gaussian":
-            return lambda mean: dist.Normal(mean, sigma)
-        df = numpyro.sample("df", self.prior["df"])
-        return lambda mean: dist.StudentT(df, mean, sigma)
 
 
 def _linear(

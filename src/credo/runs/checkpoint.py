@@ -40,6 +40,7 @@ class Checkpoint:
         identity: what must be the same for the run to be resumed: plain containers.
         resumed: whether to take up what is there.
         extensions: how many times the run was made longer after its end.
+        extends: the setting of the method by which the run is made longer; `None` where it cannot be.
     """
 
     run: Path
@@ -47,6 +48,7 @@ class Checkpoint:
     identity: Mapping[str, Any]
     resumed: bool = False
     extensions: int = 0
+    extends: str | None = None
     _saved: float = field(default_factory=time.monotonic, init=False)
     _files: dict[str, str] = field(default_factory=dict, init=False)  # files and folders, in order, with checksums
     _written: int = field(default=0, init=False)  # how many blocks are in them
@@ -175,6 +177,7 @@ class Checkpoint:
             "checksums": dict(checksums),
             "finished": finished,
             "extensions": self.extensions,
+            "extends": self.extends,
         }
         arrays = {**snapshot.arrays, "head": np.array(json.dumps(head, default=str))}
         arrays["checksum"] = np.array(checksum_of(arrays))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from credo.inference.result import Result
     from credo.models.predict import Predictive, Predictor
     from credo.models.problem import Problem
+    from credo.runs.formula_model import FormulaModel
 
 FILES = ("weights.npz", "model.yaml", "learned.npz", "columns.json")
 """What a run leaves in `model/`."""
@@ -41,6 +42,11 @@ class Exported:
     features: tuple[str, ...]
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The columns that a table must have, and what they hold."""
+        return dict.fromkeys((*self.features, *self.contexts), "double")
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Mean, standard deviation and quantiles of each target for each row, in the target's own units.
@@ -81,7 +87,12 @@ class Exported:
 
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
-    """Write the model of a run into its folder, if it is a conditional one; no other is written."""
+    """Write the model of a run into its folder, if it predicts new rows; no other is written."""
+    if problem.model.rows is not None and "posterior" in result.tree.children:
+        from credo.runs import formula_model  # takes time to load
+
+        formula_model.save(folder / saved.MODEL, config, problem, result)
+        return
     if not problem.model.predicts or "network" not in result.tree.children:
         return
     place = folder / saved.MODEL
@@ -91,8 +102,8 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-    chosen = OmegaConf.create({"model": OmegaConf.to_container(config.model, resolve=True)})
-    writing.write(place / "model.yaml", OmegaConf.to_yaml(chosen))
+    plain = OmegaConf.to_container(config.model, resolve=True)
+    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
     names = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
@@ -103,29 +114,37 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
 
 def is_exported(folder: Path) -> bool:
     """Whether a run left a model in its folder."""
-    return (folder / saved.MODEL / "weights.npz").exists()
+    return any((folder / saved.MODEL / name).exists() for name in ("weights.npz", saved.TABLE))
 
 
-def load(folder: Path, *, trusted: bool = False) -> Exported:
+def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "Exported | FormulaModel":
     """The model of a run, from its folder or from the folder `model` alone.
 
     Args:
         folder: of either.
         trusted: whether what it names may run, whoever wrote it.
+        new_groups: whether a level that a group did not have gets an effect of its own.
 
     Raises:
         ConfigError: the folder is no run's, its model cannot predict, or it names code and is a stranger's.
     """
+    from credo.config import schema
     from credo.config.make import make
     from credo.models.base import Model
     from credo.models.predict import Predictive
 
     place = place_of(folder)
+    if (place / saved.TABLE).exists():
+        from credo.runs import formula_model  # takes time to load
+
+        return formula_model.load(place, trusted=trusted, new_groups=new_groups)
+    if new_groups:
+        raise ConfigError("--new-groups: the run's model has no groups; leave it out")
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
-    model = make(config, "model", Model)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
     if not model.predicts:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):
@@ -158,7 +177,10 @@ def place_of(folder: Path) -> Path:
     """
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
-        raise ConfigError(f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows")
+        raise ConfigError(
+            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, and those of "
+            "model=regression with a formula"
+        )
     return place
 
 

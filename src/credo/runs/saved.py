@@ -25,6 +25,9 @@ PROVENANCE, METRICS, VERDICT, SUMMARY = "provenance.json", "metrics.json", "verd
 DRAWS, LEFT_OUT = "posterior.nc", "loo.csv"
 MODEL = signature.MODEL
 
+TABLE = "table.parquet"
+"""In the folder of a model with a formula, the columns of the table that it needs."""
+
 AGAIN = "its other files can still be read, and credo reproduce computes all of them again"
 AGAIN_WITHOUT = "the files of its answer can still be read; begin a new run of the same"
 ANEW = "the other files of the run can still be read; begin a new run of the same"
@@ -120,6 +123,7 @@ class Provenance(TypedDict):
     observed: NotRequired[dict[str, _Observed]]
     draws_hash: NotRequired[str]
     fingerprint: NotRequired[str]
+    prior_from: NotRequired[dict[str, Any]]
 
 
 class _Check(TypedDict):

@@ -52,6 +52,7 @@ class Head(TypedDict):
         checksums: SHA-256 by file; a spilled block has one of all its files.
         finished: whether the results are written.
         extensions: how many times the run was made longer after its end.
+        extends: the setting by which it is made longer; null where it cannot be.
     """
 
     version: NotRequired[int]
@@ -61,6 +62,7 @@ class Head(TypedDict):
     checksums: NotRequired[dict[str, str]]
     finished: bool
     extensions: int
+    extends: NotRequired[str | None]
 
 
 class Spilled(Mapping[str, np.ndarray]):

@@ -79,7 +79,7 @@ def _batch(configs: Sequence[DictConfig], ready: "Sequence[Prepared | None]") ->
 def _prepared(config: DictConfig) -> "Prepared | None":
     """The method of a configuration and its problem, if it gains by company."""
     from credo.config.messages import refuse
-    from credo.experiment import device
+    from credo.experiment import device, prior_from
     from credo.experiment.parts import build, make_inference
     from credo.inference.calls import Shareable
 
@@ -89,7 +89,7 @@ def _prepared(config: DictConfig) -> "Prepared | None":
         method = make_inference(config)
         if not isinstance(method, Shareable) or not method.in_step:
             return None
-        problem, _ = build(config).problem(config.seed)
+        problem, _ = prior_from.problem_of(build(config), config)
         method.check(problem)
         return (method, problem) if method.gains_by_batching(problem) else None
     except Exception:  # noqa: BLE001 - it is said when the job is run

@@ -72,7 +72,7 @@ def test_a_flat_draw_has_all_scalars():
     assert flat(problem.bound, jax.random.PRNGKey(0)).shape == (2,)
 
 
-@pytest.mark.parametrize("word", ["smc", "tempering"])
+@pytest.mark.parametrize("word", ["smc", "tempering", "nested"])
 @pytest.mark.parametrize(
     ("problem", "sentence"),
     [

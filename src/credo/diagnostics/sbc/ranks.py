@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
-from credo.array_stats import array_stats
+from credo.inference.convergence import effective, scores
+from credo.inference.grouping import APART, Grouping
 
 
 class Ranks(NamedTuple):
@@ -32,6 +31,7 @@ def rank(
     truth: Shaped[np.ndarray, "scalar"],
     draws: Shaped[np.ndarray, "scalar chain draw"],
     generator: np.random.Generator,
+    grouping: Grouping = APART,
 ) -> Ranks:
     """Rank each true value among the draws of its scalar.
 
@@ -47,9 +47,10 @@ def rank(
         truth: the values from which the data were drawn.
         draws: of the inference, autocorrelated or not.
         generator: of the random part.
+        grouping: which draws belong together.
     """
     draws = np.asarray(draws, float)
-    steps = _steps(draws)
+    steps = _steps(draws, grouping)
     below, ties, kept = np.zeros((3, len(draws)), int)
     for i, (value, step) in enumerate(zip(truth, steps, strict=True)):
         thinned = draws[i, :, ::step]
@@ -61,19 +62,11 @@ def rank(
     return Ranks(np.where(finite, place / (kept + 1), np.nan), np.where(np.isfinite(z), z, np.nan), kept)
 
 
-def _steps(draws: Float[np.ndarray, "scalar chain draw"]) -> Int[np.ndarray, "scalar"]:
+def _steps(draws: Float[np.ndarray, "scalar chain draw"], grouping: Grouping) -> Int[np.ndarray, "scalar"]:
     """Which draws of each chain to keep, so that what is kept is about as many as are effective."""
     count = draws[0].size if len(draws) else 0
     if not len(draws) or draws.shape[2] < 2:
         return np.ones(len(draws), int)
-    effective = np.nan_to_num(array_stats.ess(_scores(draws), method="mean"), nan=count)
-    return np.clip(np.ceil(count / np.maximum(effective, 1)), 1, draws.shape[2]).astype(int)
-
-
-def _scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
-    """The normal scores of draws (Blom 1958), whose effective sample size is that of the bulk; of all scalars at once.
-
-    Draws that are not finite count as zero.
-    """
-    flat = np.where(np.isfinite(draws), draws, 0.0).reshape(len(draws), -1)
-    return np.asarray(ndtri((rankdata(flat, axis=1) - 3 / 8) / (flat.shape[1] + 1 / 4)).reshape(draws.shape))
+    finite = np.where(np.isfinite(draws), draws, 0.0)
+    independent = np.nan_to_num(effective(scores(finite), grouping.walkers), nan=count)
+    return np.clip(np.ceil(count / np.maximum(independent, 1)), 1, draws.shape[2]).astype(int)

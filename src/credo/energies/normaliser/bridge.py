@@ -68,7 +68,7 @@ def _compiled(
     return ratio(of_density, of_energy)
 
 
-def ratio(of_density: Float[Array, "draw"], of_energy: Float[Array, "..."]) -> Bridge:
+def ratio(of_density: Float[Array, "draw"], of_energy: Float[Array, "..."], walkers: int = 1) -> Bridge:
     """Log Z_p / Z_g by the optimal bridge.
 
     Example:
@@ -81,10 +81,11 @@ def ratio(of_density: Float[Array, "draw"], of_energy: Float[Array, "..."]) -> B
     Args:
         of_density: l = log of p's unnormalised density over g's, at independent draws of g.
         of_energy: The same at draws of p, [chain, draw], or at independent ones, [draw].
+        walkers: Of which neighbouring draws are (see `correlation_time`).
     """
     l_g = jnp.nan_to_num(of_density, nan=-jnp.inf, neginf=-jnp.inf)
     l_p = of_energy if of_energy.ndim == 2 else of_energy[:, None]
-    times = correlation_time(l_p)
+    times = correlation_time(l_p, walkers)
     n_g, n_p = len(l_g), l_p.size / times
     s_g, s_p = n_g / (n_g + n_p), n_p / (n_g + n_p)
     m = jnp.log(s_p / s_g)
@@ -105,16 +106,27 @@ def ratio(of_density: Float[Array, "draw"], of_energy: Float[Array, "..."]) -> B
     low, high = lax.fori_loop(0, _HALVINGS, halved, (least.min() - log(n_g), most.max()))
     c = 0.5 * (low + high)
     g, p = sides(c)
-    spread = g.var() / jnp.square(g.mean()) / n_g + correlation_time(p) * p.var() / jnp.square(p.mean()) / p.size
+    spread = (
+        g.var() / jnp.square(g.mean()) / n_g + correlation_time(p, walkers) * p.var() / jnp.square(p.mean()) / p.size
+    )
     return Bridge(c, jnp.sqrt(spread))
 
 
-def correlation_time(values: Float[Array, "chain draw"]) -> Float[Array, ""]:
+def correlation_time(values: Float[Array, "chain draw"], walkers: int = 1) -> Float[Array, ""]:
     """The integrated autocorrelation time of values, 1 where the draws are independent.
 
     The autocorrelations of all chains about the common mean, summed while those of neighbouring lags together are
     positive (Geyer 1992).
+
+    Args:
+        values: At each draw.
+        walkers: Where so many neighbouring draws are those of different walkers of an ensemble, their means are asked.
     """
+    if walkers > 1:
+        rounds = values.shape[1] // walkers
+        means = values[:, : rounds * walkers].reshape(len(values), rounds, walkers).mean(2)
+        share = walkers * means.var() / jnp.where(values.var() > 0, values.var(), 1.0)
+        return jnp.maximum(share * correlation_time(means), 1.0)
     draws = values.shape[1]
     if draws < 4:
         return jnp.ones((), values.dtype)

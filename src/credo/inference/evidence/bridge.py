@@ -8,6 +8,7 @@ skewness of the standard normal from which the bridge leads to it.
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +28,9 @@ from credo.inference.density import Values, potential, unconstrain
 from credo.inference.evidence import table
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result
+from credo.inference.unconstrained import AT_ONCE, latent_draws, unconstrained
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
-
-_AT_ONCE = 100
-"""Points whose densities are computed at once."""
 
 _LEAST = 50
 """Draws of all chains in each half, and at least two per latent scalar: with fewer its scale is not known."""
@@ -73,8 +72,8 @@ class Bridge(Named):
         if result.kind is not Kind.CHAINS:
             raise RunError(f"evidence={self.name} takes the draws of Markov chains, which {result.method} has not made")
         clock = Clock()
-        draws = _draws(problem, result)
-        table.merged(result.tree, {self.name: log_evidence(problem, draws, key)})
+        draws = latent_draws(problem, result.tree["posterior"].to_dataset(), f"evidence={self.name}")
+        table.merged(result.tree, {self.name: log_evidence(problem, draws, key, result.grouping.walkers)})
         clock.lap("evidence")
         count = math.prod(next(iter(draws.values())).shape[:2])
         evaluations = 4 * count  # both halves, both sides, and the normal's draws
@@ -97,7 +96,7 @@ def require_integrable(problem: Problem, who: str) -> None:
 
 
 def log_evidence(
-    problem: Problem, draws: dict[str, Float[np.ndarray, "chain draw ..."]], key: PRNGKeyArray
+    problem: Problem, draws: dict[str, Float[np.ndarray, "chain draw ..."]], key: PRNGKeyArray, walkers: int = 1
 ) -> tuple[float, float]:
     """Log p(data) in nats, and its standard error.
 
@@ -105,11 +104,12 @@ def log_evidence(
         problem: a model with its data.
         draws: of its posterior, all continuous latents by site, in their own space.
         key: of the draws of the normal distribution.
+        walkers: see `Grouping`.
 
     Raises:
         RunError: there are too few draws, or a draw lies on the boundary of the space.
     """
-    z = np.asarray(_unconstrained(problem.bound, draws))
+    z = np.asarray(unconstrained(problem.bound, draws))
     chains, count, dim = z.shape
     half, least = count // 2, max(_LEAST, 2 * dim)
     if chains * half < least:
@@ -125,7 +125,7 @@ def log_evidence(
     one = {name: values[0, 0] for name, values in draws.items()}
     halves = z[:, :half], z[:, half : 2 * half]
     found = [
-        _bridged(problem.bound, one, *_normal(fitted), others, bridge_key)
+        _bridged(problem.bound, one, *_normal(fitted), others, bridge_key, walkers)
         for (fitted, others), bridge_key in zip((halves, halves[::-1]), jax.random.split(key), strict=True)
     ]
     (first, second), errors = np.asarray(found, float).T
@@ -134,28 +134,6 @@ def log_evidence(
     value = float(first + second) / 2
     spread = max(float(np.hypot(*errors)), abs(float(first - second))) / 2
     return value, math.hypot(spread, float(np.finfo(z.dtype).eps) * abs(value))
-
-
-def _draws(problem: Problem, result: Result) -> dict[str, Float[np.ndarray, "chain draw ..."]]:
-    """Of all continuous latents, by site."""
-    posterior, draws = result.tree["posterior"].to_dataset(), {}
-    for site in problem.latents:
-        if site.discrete:
-            continue
-        variable = problem.names.variable(site.name)
-        if variable not in posterior or posterior[variable].shape[2:] != tuple(site.shape):
-            raise RunError(
-                f"evidence=bridge needs the draws of all latents, but those of {site.name} are not in the result; see "
-                "inference.keep"
-            )
-        draws[site.name] = posterior[variable].to_numpy()
-    return draws
-
-
-@jax.jit
-def _unconstrained(program: BoundModel, draws: Values) -> Float[Array, "chain draw dim"]:
-    """The draws as vectors."""
-    return jax.vmap(jax.vmap(lambda x: ravel_pytree(unconstrain(program, x))[0]))(draws)
 
 
 def _normal(z: Float[np.ndarray, "chain draw dim"]) -> tuple[Float[np.ndarray, "dim"], Float[np.ndarray, "dim dim"]]:
@@ -167,7 +145,7 @@ def _normal(z: Float[np.ndarray, "chain draw dim"]) -> tuple[Float[np.ndarray, "
     return flat.mean(axis=0).astype(z.dtype), np.linalg.cholesky(shrunk).astype(z.dtype)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="walkers")
 def _bridged(
     program: BoundModel,
     one: Values,
@@ -175,6 +153,7 @@ def _bridged(
     scale: Float[Array, "dim dim"],
     draws: Float[Array, "chain draw dim"],
     key: PRNGKeyArray,
+    walkers: int,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Log p(data) and its standard error, by a bridge from one normal distribution to the draws.
 
@@ -185,6 +164,7 @@ def _bridged(
         scale: the lower factor of its covariance.
         draws: of the posterior, which have no part in either.
         key: of the normal's draws.
+        walkers: see `Grouping`.
     """
     unravel, energy = ravel_pytree(unconstrain(program, one))[1], potential(program)
     top = jnp.sum(jnp.log(jnp.diag(scale))) + len(mean) / 2 * math.log(2 * math.pi)
@@ -196,6 +176,6 @@ def _bridged(
         return logsumexp(jnp.nan_to_num(both, nan=-jnp.inf)) - math.log(2) + top + jnp.sum(eta**2) / 2
 
     eta = solve_triangular(scale, (draws - mean).reshape(-1, len(mean)).T, lower=True).T
-    of_normal = lax.map(log_ratio, jax.random.normal(key, eta.shape, eta.dtype), batch_size=_AT_ONCE)
-    of_draws = lax.map(log_ratio, eta, batch_size=_AT_ONCE).reshape(draws.shape[:2])
-    return bridge.ratio(of_normal, of_draws)
+    of_normal = lax.map(log_ratio, jax.random.normal(key, eta.shape, eta.dtype), batch_size=AT_ONCE)
+    of_draws = lax.map(log_ratio, eta, batch_size=AT_ONCE).reshape(draws.shape[:2])
+    return bridge.ratio(of_normal, of_draws, walkers)

@@ -53,6 +53,7 @@ class BlockLoop(Loop[ChainState]):
     ) -> None:
         self.settings, self.problem, self.listener = settings, problem, listener
         self.kernel, self.layout, self.key = settings.kernel, settings.layout(problem), keys[0]
+        self.adapt_metric = self.kernel.adapt_metric  # a module makes its bound methods anew whenever it is asked
         self.keys = jax.random.split(keys[0], settings.chains)
         self.windows = self.kernel.windows(settings.warmup)
         self.draws = Draws(settings, problem, keys[1], settings.chains * self.layout.block, spill)
@@ -166,7 +167,7 @@ class BlockLoop(Loop[ChainState]):
         if then.done in self.windows:
             oldest = z.shape[1] // 4
             z, gradients = jax.tree.map(lambda a: a[:, oldest:], (z, gradients))
-            states = self.kernel.adapt_metric(states, z, gradients, self.layout)
+            states = self.adapt_metric(states, z, gradients, self.layout)
         self.clock.lap("warmup")
         then = dataclasses.replace(then, states=states, z=z, gradients=gradients)
         return self._reported(then, "warmup", then.done, _numbers(info))

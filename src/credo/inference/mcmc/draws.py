@@ -52,6 +52,7 @@ class Draws:
         self, settings: Settings, problem: Problem, key: PRNGKeyArray, most: int, spill: Callable[[Block], Block]
     ) -> None:
         self._settings, self._problem, self._spill = settings, problem, spill
+        self._grouping = settings.grouping(problem)
         self._evaluate = Evaluation(problem, key, most=most)
 
     def block(
@@ -83,9 +84,9 @@ class Draws:
         """How precise the chains are by now: `r_hat_max`, `ess_bulk_min`, and what the rule of `stop` needs."""
         stop = self._settings.stop
         if stop is None:
-            return running([Group(block, "posterior") for block in blocks])
+            return running([Group(block, "posterior") for block in blocks], grouping=self._grouping)
         judged = [Group(block, "posterior", stop.variables) for block in blocks]
-        return running(judged, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)))
+        return running(judged, None, dict.fromkeys(("r_hat", "ess_bulk", *stop.targets)), self._grouping)
 
     def tree(self, blocks: Sequence[Block], start: Mapping[str, Shaped[np.ndarray, "chain ..."]]) -> xr.DataTree:
         """All blocks as one tree; and where the chains began, by latent, unconstrained."""
@@ -96,8 +97,11 @@ class Draws:
             group, site = name.split("/", 1)
             joined = Joined(blocks, name)
             groups.setdefault(group, {})[site] = joined if joined.nbytes > MOST_BYTES else joined.whole()
-        groups["start"] = self._beginnings(start)
-        return assemble(self._problem, groups, self._evaluate.missing)
+        if "start" not in self._problem.left_out:
+            groups["start"] = self._beginnings(start)
+        tree = assemble(self._problem, groups, self._evaluate.missing)
+        tree["posterior"].attrs |= self._grouping.attributes
+        return tree
 
     def _beginnings(
         self, start: Mapping[str, Shaped[np.ndarray, "chain ..."]]

@@ -40,6 +40,8 @@ class Kernel(Named, eqx.Module):
     uses_gradients: ClassVar[bool] = True
     moves_discrete: ClassVar[bool] = False
     """Whether it moves discrete latents; else they are summed out."""
+    learns_across: ClassVar[bool] = False
+    """Whether chains learn from each other at every step of the warm-up, for which they run in step."""
     whole: ClassVar[str] = "credo.inference.mcmc.mcmc.Mcmc"
     """The method that this is a part of: a configuration has the settings of both side by side."""
 
@@ -85,6 +87,14 @@ class Kernel(Named, eqx.Module):
     def require_likelihood(self, problem: Problem) -> None:
         """Raise `ConfigError` if this kernel needs a likelihood that cannot be computed."""
         problem.require_normalised(f"inference={self.name}")
+
+    def round(self, problem: Problem, thinning: int) -> int:  # noqa: ARG002 - of those that move several walkers in turn
+        """So many neighbouring draws of a chain belong together, one of each of its walkers."""
+        return 1
+
+    def together(self, chains: int) -> int:  # noqa: ARG002 - of those whose chains are many and short
+        """So many neighbouring chains begin at one point."""
+        return 1
 
     def windows(self, warmup: int) -> tuple[int, ...]:  # noqa: ARG002 - of those that adapt
         """The draws of the warm-up after which `adapt_metric` is called."""

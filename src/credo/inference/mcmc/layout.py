@@ -1,6 +1,7 @@
 """How chains run: spread over the devices, and those of one device one after another or vectorised."""
 
 import math
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import AxisType, PartitionSpec
-from jaxtyping import Int
+from jaxtyping import Float, Int, Shaped
 
 from credo.models.binding import BoundModel
+
+_IN_STEP = "in_step"
+"""The axis of the chains of one device."""
 
 
 class Layout(eqx.Module):
@@ -33,9 +37,11 @@ class Layout(eqx.Module):
 
 
 def _mesh(chains: int) -> jax.sharding.Mesh:
-    """As many devices as share the chains evenly."""
-    size = math.gcd(chains, len(jax.devices()))
-    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=jax.devices()[:size])
+    """As many devices as share the chains evenly; the one that was chosen, where one was (`calls.spread`)."""
+    chosen = jax.config.jax_default_device
+    devices = jax.devices() if chosen is None else [chosen]
+    size = math.gcd(chains, len(devices))
+    return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=devices[:size])
 
 
 def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
@@ -90,9 +96,29 @@ def _in_turn(one: Any, inputs: Any, count: Any) -> Any:
 def _in_step(one: Any, inputs: Any, *, alone: bool) -> Any:
     """Like `jax.vmap`; a chain that is alone on its device runs twice, as for a batch of one other code is made."""
     if not alone:
-        return jax.vmap(one)(inputs)
-    twice = jax.vmap(one)(jax.tree.map(lambda a: jnp.concatenate([a, a]), inputs))
+        return jax.vmap(one, axis_name=_IN_STEP)(inputs)
+    twice = jax.vmap(one, axis_name=_IN_STEP)(jax.tree.map(lambda a: jnp.concatenate([a, a]), inputs))
     return jax.tree.map(lambda a: a[:1], twice)
+
+
+def mean_of_chains(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The mean over all chains, in the program of one of them, which runs in step with the others."""
+    return lax.pmean(values, _axes())
+
+
+def same_of_chains(value: Shaped[Array, ""]) -> Shaped[Array, ""]:
+    """A number that is the same of all chains, as one: a loop of so many steps waits for nobody."""
+    return lax.pmax(value, _axes())
+
+
+def _axes() -> tuple[str, ...]:
+    """The axes along which chains run in step here."""
+    found = []
+    for name in (_IN_STEP, "chains"):
+        with suppress(NameError):  # there is no such axis
+            lax.axis_size(name)
+            found.append(name)
+    return tuple(found)
 
 
 def _length(inputs: Any) -> int:

@@ -22,6 +22,7 @@ class Mcmc(Settings):
     """A Markov chain Monte Carlo method."""
 
     gives_evidence: ClassVar[bool] = False
+    extends: ClassVar[str] = "draws"
 
     def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - for those that train
         """What its answer is made of."""

@@ -13,7 +13,7 @@ place of the geometric mean in the directions in which they differ by more than 
 import abc
 import math
 from collections.abc import Callable
-from typing import Self, override
+from typing import Any, Self, override
 
 import equinox as eqx
 import jax
@@ -115,7 +115,7 @@ class Diagonal(Metric):
     @classmethod
     @override
     def of(cls, shape: Shape) -> Self:
-        return cls(jnp.asarray(shape.scale))
+        return cls(_in_precision(shape.scale))
 
 
 class Dense(Metric):
@@ -160,7 +160,7 @@ class Dense(Metric):
     def of(cls, shape: Shape) -> Self:
         scale, variances, vectors = shape
         covariance = np.eye(len(scale)) + (vectors * (variances - 1.0)) @ vectors.T
-        return cls(jnp.asarray(scale[:, None] * np.linalg.cholesky(covariance)))
+        return cls(_in_precision(scale[:, None] * np.linalg.cholesky(covariance)))
 
 
 class LowRank(Metric):
@@ -218,14 +218,14 @@ class LowRank(Metric):
         rank = min(cls.RANK, len(shape.scale))
         u, s = np.zeros((len(shape.scale), rank)), np.ones(rank)
         u[:, :directions], s[:directions] = shape.vectors, np.sqrt(shape.variances)
-        return cls(jnp.asarray(shape.scale), jnp.asarray(u), jnp.asarray(s))
+        return cls(*map(_in_precision, (shape.scale, u, s)))
 
 
 Draws = Callable[[np.ndarray], np.ndarray]
 """Which of the draws [chains, draws, ...] are taken."""
 
-Centred = tuple[Float[np.ndarray, "draws dim"], Float[np.ndarray, "draws dim"]]
-"""Draws and gradients, each chain taken from its own mean."""
+Centred = tuple[Float[np.ndarray, "_ dim"], Float[np.ndarray, "_ dim"]]
+"""Draws and gradients [draws, dim], each chain taken from its own mean."""
 
 Fold = dict[Draws, Centred | None]
 """Half of the draws, by which of them are taken; `None` where these tell nothing."""
@@ -261,7 +261,7 @@ def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray
             metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
         return None
-    return metric if metric is not None and metric.is_sound() else None
+    return metric if metric is not None and which.is_sound(metric) else None
 
 
 def _best(
@@ -317,6 +317,11 @@ def _learned_or_none(which: type[Metric], draws: Centred | None) -> Shape | None
 
 def _learned(which: type[Metric], draws: Centred | None, edge: float = math.inf) -> Shape | None:
     return None if draws is None else which.learned(*draws, edge)
+
+
+def _in_precision(numbers: Float[np.ndarray, "*shape"]) -> Any:
+    """Numbers of the host in the precision of the run; they are put on the device with the call that takes them."""
+    return numbers.astype(jax.dtypes.canonicalize_dtype(float))
 
 
 def _all(draws: Float[np.ndarray, "chains draws dim"]) -> Float[np.ndarray, "chains draws dim"]:

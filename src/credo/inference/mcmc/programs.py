@@ -41,13 +41,16 @@ def start(
     """
 
     def one(program: BoundModel, own: Any) -> Any:
-        key, mode, from_prior = own
-        start_key, chain_key = jax.random.split(key)
+        key, first_key, mode, from_prior = own
+        start_key, chain_key = jax.random.split(first_key)[0], jax.random.split(key)[1]
         first = _first(kernel, beginning, program, start_key, mode, from_prior)
         return kernel.init(program, first, chain_key, layout.warmup)
 
-    every_second = None if layout.chains == 1 else jnp.arange(layout.chains) % 2 == 1
-    return over_chains(layout, one, program, chains, (keys, modes, every_second))
+    size = kernel.together(layout.chains)
+    group = jnp.arange(layout.chains) // size
+    first_keys, modes = (keys, modes) if size == 1 else jax.tree.map(lambda a: a[group * size], (keys, modes))
+    every_second = None if layout.chains == 1 else group % 2 == 1
+    return over_chains(layout, one, program, chains, (keys, first_keys, modes, every_second))
 
 
 def _first(

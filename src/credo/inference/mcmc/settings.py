@@ -10,6 +10,7 @@ import numpy as np
 
 from credo import memory
 from credo.errors import ConfigError
+from credo.inference.grouping import Grouping
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.stop import Stop
@@ -111,11 +112,17 @@ class Settings(eqx.Module):
             in_step=self.in_step,
         )
 
+    def grouping(self, problem: Problem) -> Grouping:
+        """Which draws belong together."""
+        return Grouping(self.kernel.round(problem, self.thinning), self.kernel.together(self.chains))
+
     def check(self, problem: Problem) -> None:
         """Raise `ConfigError` if this method cannot do this problem."""
         problem.check()
         problem.require_priors(self.name)
         self.kernel.check(problem)
+        if self.kernel.learns_across:
+            self._require_company()
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
@@ -125,6 +132,19 @@ class Settings(eqx.Module):
         memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         self._require_known(problem)
+
+    def _require_company(self) -> None:
+        """Raise `ConfigError` unless chains run in step and can learn from each other."""
+        if not self.in_step:
+            raise ConfigError(
+                f"inference.chain_method: inference={self.name} moves all chains in step, expected vectorized, but got "
+                f"{self.placement or self.chain_method}; leave it out, or use inference=nuts"
+            )
+        if self.chains == 1 and self.warmup:
+            raise ConfigError(
+                f"inference.chains: inference={self.name} learns from how far chains are from each other, expected at "
+                "least 2, but got 1; raise it, or use inference=nuts"
+            )
 
     def _require_paths(self, problem: Problem) -> None:
         """Raise `ConfigError` unless there is a density in continuous latents alone, of which there is a gradient."""

@@ -7,6 +7,7 @@ trajectories do not cross that turn when most directions have turned; the covari
 """
 
 import math
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -87,6 +88,7 @@ def centred(
     return (z, g) if len(z) >= _LEAST_DRAWS and z.any() else None
 
 
+@cache
 def limits(dtype: Any) -> tuple[float, float]:
     """The least and the largest scale whose square, and that of one over it, are numbers of a type."""
     least = float(np.finfo(dtype).tiny) ** 0.4

@@ -23,7 +23,7 @@ WORDS = ("hmc", "random_walk")
 _TARGET = {"hmc": 0.8, "random_walk": 0.25}
 """The acceptance rates to which the step size is steered."""
 
-_REMEMBERED = 0.02
+REMEMBERED = 0.02
 """The correlation with where it began, beyond chance, below which a scalar has forgotten that."""
 
 _LONGEST = 64
@@ -72,11 +72,11 @@ def mutate(
         most: transitions.
         key: for all of them.
     """
-    count, dim = start.z.shape
-    chance = math.sqrt(2 * math.log(dim + 1) / count)  # the largest of so many correlations of what is independent
+    bound = REMEMBERED + chance(*start.z.shape)
+    before = _looked_at(start)
 
     def goes_on(now: Mutated) -> Bool[Array, ""]:
-        return (now.transitions < most) & (_memory(start, now) > _REMEMBERED + chance)
+        return (now.transitions < most) & (memory(before, _looked_at(now)) > bound)
 
     def move(now: Mutated) -> Mutated:
         return transition(kernel, program, beta, root, now, jax.random.fold_in(key, now.transitions))
@@ -109,11 +109,15 @@ def transition(
     )
 
 
-def _memory(before: Mutated, now: Mutated) -> Float[Array, ""]:
-    """The largest correlation over the particles of a scalar, or of the log likelihood's rank, with what it was."""
-    a, b = _looked_at(before), _looked_at(now)
-    scale = jnp.sqrt(jnp.sum(a**2, 0) * jnp.sum(b**2, 0))
-    return jnp.max(jnp.where(scale > 0, jnp.sum(a * b, 0) / scale, 1.0))
+def chance(count: int, dim: int) -> float:
+    """The largest correlation over particles of their scalars and ranks with others, by chance."""
+    return math.sqrt(2 * math.log(dim + 1) / count)
+
+
+def memory(before: Float[Array, "particle scalar"], now: Float[Array, "particle scalar"]) -> Float[Array, ""]:
+    """The largest correlation over the particles of a scalar with what it was; both are centred."""
+    scale = jnp.sqrt(jnp.sum(before**2, 0) * jnp.sum(now**2, 0))
+    return jnp.max(jnp.where(scale > 0, jnp.sum(before * now, 0) / scale, 1.0))
 
 
 def _looked_at(particles: Mutated) -> Float[Array, "particle scalar"]:

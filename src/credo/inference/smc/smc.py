@@ -49,6 +49,7 @@ class Smc(Named, eqx.Module):
     """
 
     gives_evidence: ClassVar[bool] = True
+    extends: ClassVar[str] = "repeats"
 
     particles: Several = eqx.field(static=True)
     repeats: Count = eqx.field(static=True)
@@ -97,7 +98,9 @@ class Smc(Named, eqx.Module):
         log_evidence = np.asarray(now.populations.log_evidence, float)
         tree[PEAK] = xr.DataTree(highest)
         tree["temperatures"] = xr.DataTree(_table(now))
-        tree["repeats"] = xr.DataTree(xr.Dataset({"log_evidence": ("repeat", log_evidence)}))
+        descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
+        repeats = {"log_evidence": log_evidence, "founders": descent}
+        tree["repeats"] = xr.DataTree(xr.Dataset({name: ("repeat", values) for name, values in repeats.items()}))
         evidence.merged(tree, {self.name: of_repeats(log_evidence)})
         clock.lap("evaluation")
         evaluations = int(np.asarray(now.populations.evaluations).sum()) * self.particles
@@ -127,6 +130,14 @@ class SmcState(NamedTuple):
     rungs: Sequence[Mapping[str, Sequence[float]]] = ()
     history: tuple[Mapping[str, Any], ...] = ()
 
+    def joined(self, others: "SmcState") -> "SmcState":
+        """With repeats that begin now."""
+        populations = jax.tree.map(lambda *both: np.concatenate(both), self.populations, others.populations)
+        new = len(others.betas)
+        nothing = {name: [0 if name == "transitions" else np.nan] * new for name in Rung._fields}
+        rungs = [{name: [*values, *nothing[name]] for name, values in rung.items()} for rung in self.rungs]
+        return self._replace(populations=populations, rungs=tuple(rungs))
+
     @property
     def betas(self) -> Float[np.ndarray, "repeat"]:
         """The inverse temperatures."""
@@ -145,7 +156,7 @@ class SmcLoop(Loop[SmcState]):
 
     def __init__(self, method: Smc, problem: Problem, key: PRNGKeyArray, listener: Listener) -> None:
         self.method, self.problem, self.listener = method, problem, listener
-        self._begin = Call(start, method, problem.bound, jax.random.split(key, method.repeats))
+        self._keys = jax.random.split(key, method.repeats)
 
     def begin(self) -> Generator[Call, Any, SmcState]:
         """Draws of the prior.
@@ -153,22 +164,31 @@ class SmcLoop(Loop[SmcState]):
         Raises:
             RunError: in a repeat the data has no finite likelihood at any of them.
         """
-        now = SmcState((yield self._begin))
-        known = np.isfinite(np.asarray(now.populations.densities.log_likelihood)).any(axis=1)
+        return self._begun((yield self._start(0)))
+
+    def _start(self, first: int) -> Call:
+        """The call that begins the repeats from a number on."""
+        return Call(start, self.method, self.problem.bound, self._keys[first:])
+
+    def _begun(self, populations: Population) -> SmcState:
+        known = np.isfinite(np.asarray(populations.densities.log_likelihood)).any(axis=1)
         if not known.all():
             raise RunError(
                 f"inference.particles={self.method.particles}: the log likelihood is finite at none of the draws of "
                 "the prior; check that the prior allows the data, or raise it"
             )
-        return now
+        return SmcState(populations)
 
     def restored(self, snapshot: Snapshot) -> SmcState:
-        """The state of a snapshot, reported anew."""
+        """The state of a snapshot, reported anew; repeats that it has not are at the prior."""
         numbers = snapshot.numbers
         for entry in numbers["history"]:
             self._report(entry)
-        populations = unpacked(snapshot.arrays, jax.eval_shape(self._begin))
-        return SmcState(populations, tuple(numbers["rungs"]), tuple(numbers["history"]))
+        repeats = len(snapshot.arrays["state/0"])
+        shape = jax.eval_shape(self._start(0))
+        kept = jax.tree.map(lambda a: jax.ShapeDtypeStruct((repeats, *a.shape[1:]), a.dtype), shape)
+        now = SmcState(unpacked(snapshot.arrays, kept), tuple(numbers["rungs"]), tuple(numbers["history"]))
+        return now if repeats == self.method.repeats else now.joined(self._begun(self._start(repeats)()))
 
     def ahead(self, now: SmcState) -> Call | None:
         """The next temperature."""
@@ -211,8 +231,9 @@ class SmcLoop(Loop[SmcState]):
 
 
 def _table(now: SmcState) -> xr.Dataset:
-    """What is recorded of the repeats and their temperatures; NaN where a repeat had ended before."""
+    """What is recorded of the repeats and their temperatures, each from its first on; NaN where it had ended before."""
     columns = {name: np.array([rung[name] for rung in now.rungs], float).T for name in Rung._fields}
-    dims = ("repeat", "temperature")
-    descent = np.asarray(jax.vmap(founders)(now.populations.ancestor))
-    return xr.Dataset({name: (dims, values) for name, values in columns.items()} | {"founders": ("repeat", descent)})
+    known = np.isfinite(columns["beta"])
+    order = np.argsort(~known, axis=1, kind="stable")[:, : known.sum(axis=1).max()]
+    columns = {name: np.take_along_axis(values, order, axis=1) for name, values in columns.items()}
+    return xr.Dataset({name: (("repeat", "temperature"), values) for name, values in columns.items()})

@@ -58,6 +58,7 @@ class Tempering(Named, eqx.Module):
     """
 
     gives_evidence: ClassVar[bool] = True
+    extends: ClassVar[str] = "draws"
     statistics: ClassVar[tuple[str, ...]] = ("lp",)
 
     chains: Count = eqx.field(static=True)
@@ -142,7 +143,7 @@ class TemperingState(NamedTuple):
     - **start** - where the replicas at the posterior began.
     - **done** - blocks.
     - **warm_trips** - by chain, the trips of the warm-up.
-    - **blocks** - what was seen in the blocks that are kept.
+    - **blocks** - what was seen in the blocks that are kept: arrays whose second axis is of draws.
     - **history** - what the listener heard.
     """
 
@@ -218,7 +219,7 @@ class TemperingLoop(Loop[TemperingState]):
                     replicas=adapted(replicas, learned, jnp.asarray(ladder)), learned=forgotten(learned)
                 )
         else:
-            block = {name: np.asarray(values) for name, values in seen._asdict().items()}
+            block = {name: np.moveaxis(np.asarray(values), 0, 1) for name, values in seen._asdict().items()}
             then = then._replace(blocks=(*now.blocks, block))
         sampling = then.done > self.warm
         done = then.done - self.warm if sampling else then.done
@@ -249,7 +250,8 @@ class TemperingLoop(Loop[TemperingState]):
 
 def _kept(now: TemperingState, draws: int) -> tuple[Any, Any, Any, Any]:
     """Draws, log densities [chain, draw], mean exchange rates [pair], and the bridges [draw, pair, chain]."""
-    z, lp, exchange, bridge = (np.concatenate([block[name] for block in now.blocks])[:draws] for name in Seen._fields)
+    joined = (np.concatenate([block[name] for block in now.blocks], axis=1)[:, :draws] for name in Seen._fields)
+    z, lp, exchange, bridge = (np.ascontiguousarray(np.moveaxis(values, 1, 0)) for values in joined)
     return np.moveaxis(z, 0, 1), lp.T, exchange.mean(0), bridge.astype(float)
 
 

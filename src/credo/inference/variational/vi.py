@@ -5,7 +5,7 @@ begins at what Pathfinder finds, whose standard deviations are the unit of its s
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -48,6 +48,8 @@ class Vi(Mixture):
         elbo_draws: from which the gradient of every step is estimated.
         batch_size: rows per step; `None` for all.
     """
+
+    extends: ClassVar[str] = "steps"
 
     family: str = eqx.field(static=True)
     steps: Count = eqx.field(static=True)

@@ -134,7 +134,7 @@ def read(folder: Path, *, follow: bool = True) -> Run:
         return read(Path(job.reason), follow=False)
     config = cast("dict[str, Any]", OmegaConf.to_container(saved.configuration(folder)))
     choices = saved.choices(folder)
-    if config.get("calibrate"):
+    if (settings := config.get("calibrate")) and not settings.get("beside"):
         return Run(folder, config, choices, "a calibration")
     if not all((folder / file).exists() for file in FILES):
         state = "not finished" if job is None or job.state == "FINISHED" else job.state

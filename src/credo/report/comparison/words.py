@@ -106,7 +106,8 @@ def _runs(comparison: Comparison) -> tuple[Column, ...]:
         columns.append(Column("runs", tuple(Cell(str(len(line.runs))) for line in lines)))
     columns.append(Column("verdict", tuple(map(_verdict, lines)), is_text=True))
     moves = "how much the answer moves when the priors are scaled a little, coloured where it is noted"
-    return _known([*columns, Column("prior sensitivity", tuple(map(_sensitivity, lines)), moves)])
+    sensitivity = Column("prior sensitivity", tuple(map(_sensitivity, lines)), moves)
+    return _known([*columns, _metric(comparison, metrics.find("calibration/alarms")), sensitivity])
 
 
 def _leave_one_out(comparison: Comparison) -> tuple[Column, ...]:

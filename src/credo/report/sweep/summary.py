@@ -22,6 +22,7 @@ SHOWN = (
     "log_evidence",
     "log_z",
     "log_density",
+    "calibration/alarms",
     "ess_bulk_min",
     "r_hat_max",
     "divergences",

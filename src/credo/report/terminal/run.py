@@ -99,9 +99,10 @@ def show_job(record: RunRecord, result: Result, verdict: Verdict, console: Conso
 
 
 def left_out_of(record: RunRecord) -> str:
-    """The columns of a table that are in no variable; empty where there are none."""
-    columns = record.description.get("data", {}).get("left_out")
-    return f"left out: {columns}" if columns else ""
+    """The columns of a table that are in no variable, and the rows with missing cells; empty where there are none."""
+    data = record.description.get("data", {})
+    found = ", ".join(filter(None, (data.get("left_out"), data.get("dropped"))))
+    return f"left out: {found}" if found else ""
 
 
 @cache

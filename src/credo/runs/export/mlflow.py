@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from credo.runs import saved, trust
 from credo.runs.exported import Exported
+from credo.runs.formula_model import FormulaModel
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Mlflow:
     An MLflow model that names code of the user's own says in its `MLmodel` that this may run.
     """
 
-    def write(self, model: Exported, source: Path, place: Path) -> str:
+    def write(self, model: Exported | FormulaModel, source: Path, place: Path) -> str:
         """Write the folder; returns how to serve it."""
         settings = OmegaConf.to_container(saved.model(source))
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
@@ -27,7 +28,7 @@ class Mlflow:
             from mlflow.models import ModelSignature
             from mlflow.types import ColSpec, Schema
 
-            inputs = Schema([ColSpec("double", name) for name in (*model.features, *model.contexts)])
+            inputs = Schema([ColSpec(kind, name) for name, kind in model.inputs.items()])
             mlflow.pyfunc.save_model(
                 str(place),
                 python_model=str(Path(__file__).with_name("pyfunc.py")),

@@ -50,11 +50,13 @@ class HamiltonianState(NamedTuple):
     - **inner** - NumPyro's, of y = T^-1 z.
     - **metric** - T.
     - **average** - of dual averaging.
+    - **length** - of trajectories, where that is learned, too.
     """
 
     inner: HMCState
     metric: Metric
     average: Any
+    length: Any = None
 
 
 class HamiltonianInfo(NamedTuple):
@@ -126,15 +128,19 @@ class Hamiltonian(Kernel):
         # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
         kernel, _ = self._started(potential(program), state.metric, state.inner.z, jax.random.PRNGKey(0))
         inner = kernel.sample(state.inner, (), {})
-        average = _average_goes_on(self.target_accept - inner.accept_prob, state.average)
+        state = self.tuned(state, inner, inner.accept_prob, warmup)
+        return state, self.reported(state)
+
+    def tuned(self, state: HamiltonianState, inner: HMCState, rate: Float[Array, ""], warmup: int) -> HamiltonianState:
+        """The state after a trajectory, during warm-up with another step size by the acceptance rate."""
+        average = _average_goes_on(self.target_accept - rate, state.average)
         log_step = jnp.where(inner.i < warmup, average[0], average[1])
         step = jnp.clip(jnp.exp(log_step), self.least_step, 1 / _LEAST_STEP)
         adapting = inner.i <= warmup
         average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
         adapt = inner.adapt_state
         adapt = adapt._replace(step_size=jnp.where(adapting, step, adapt.step_size))
-        state = HamiltonianState(inner._replace(adapt_state=adapt), state.metric, average)
-        return state, self.reported(state)
+        return state._replace(inner=inner._replace(adapt_state=adapt), average=average)
 
     def _started(self, energy: Any, metric: Metric, y: Values, key: PRNGKeyArray) -> tuple[HMC, HMCState]:
         """NumPyro's kernel in coordinates y = T^-1 z, and its first state."""
@@ -221,7 +227,7 @@ def _in_metric(layout: Layout, metric: Metric, chains: int, states: HamiltonianS
         gradient = transformed(state.metric.push, state.inner.z_grad)
         inner = state.inner._replace(z=transformed(metric.backward, z), z_grad=transformed(metric.pull, gradient))
         average = _average_begins(jnp.log(10.0) + jnp.log(inner.adapt_state.step_size))
-        return HamiltonianState(inner, metric, average)
+        return state._replace(inner=inner, metric=metric, average=average)
 
     moved: HamiltonianState = over_chains(layout, one, metric, chains, states)
     return moved

@@ -1,0 +1,82 @@
+"""What a regression with a formula takes from its training rows: where predictors and target lie, and how far apart.
+
+Gelman, A., Jakulin, A., Pittau, M. G. and Su, Y.-S. (2008). A weakly informative default prior distribution for
+logistic and other regression models. Annals of Applied Statistics; the rule is also that of rstanarm and Bambi.
+"""
+
+import json
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import Array
+from jaxtyping import Float
+
+from credo.models.effects import Grouping
+
+
+class Units(eqx.Module):
+    """The scales of the training rows, and the axes of the model.
+
+    Attributes:
+        location: the mean of the target, or 0.
+        spread: its standard deviation, or 1.
+        centre: the means of the predictors, or 0 where there is no intercept.
+        deviations: their standard deviations.
+        by: the same of the columns that the effects of each group multiply.
+        intercept: whether there is one.
+        terms: each term's key and its number of columns.
+        groups: the axes of the groups' effects.
+        classes: the levels of the target.
+    """
+
+    location: Float[Array, ""]
+    spread: Float[Array, ""]
+    centre: Float[Array, "feature"]
+    deviations: Float[Array, "feature"]
+    by: Mapping[str, Float[Array, "effect"]]
+    intercept: bool = eqx.field(static=True)
+    terms: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    groups: tuple[Grouping, ...] = eqx.field(static=True)
+    classes: tuple[str, ...] = eqx.field(static=True)
+
+
+def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
+    """Look at the training rows.
+
+    Args:
+        train: as `data.formula.arranged` made them.
+        scales: whether the target's own mean and deviation count.
+        centres: whether there may be an intercept, so that predictors are centred.
+    """
+    told = json.loads(train.attrs["formula"])
+    intercept = bool(told["intercept"]) and centres
+    groups = tuple(Grouping(name, dim, size, tuple(effects)) for name, dim, size, effects in told["groups"])
+    y = train["y"].to_numpy().astype(float)
+    x = train["x"].to_numpy() if "x" in train else np.zeros((len(y), 0))
+    by = {one.name: _deviations(train, one) for one in groups}
+    return Units(
+        location=jnp.asarray(y.mean() if scales else 0.0),
+        spread=_positive(y.std()) if scales else jnp.asarray(1.0),
+        centre=jnp.asarray(x.mean(0) if intercept else np.zeros(x.shape[1])),
+        deviations=_positive(x.std(0)),
+        by=by,
+        intercept=intercept,
+        terms=tuple((str(name), int(count)) for name, count in told["terms"]),
+        groups=groups,
+        classes=tuple(told["classes"]),
+    )
+
+
+def _deviations(train: xr.Dataset, group: Grouping) -> Float[Array, "effect"]:
+    """Those of the columns of a group's effects; 1 of an intercept."""
+    if group.one:
+        return jnp.ones(1)
+    return _positive(train[f"by[{group.name}]"].to_numpy().std(0))
+
+
+def _positive(values: Float[np.ndarray | np.floating, "..."]) -> Float[Array, "..."]:
+    """The deviations, 1 where there is none."""
+    return jnp.asarray(np.where(values > 0, values, 1.0))

@@ -1,0 +1,158 @@
+"""A regression with a formula, of a finished run, to predict with: saved beside the run, and loaded.
+
+`model/model.yaml` has the model's settings, `model/table.parquet` the columns that the formula needs, of which the same
+design is made again, and `model/draws.npz` at most 1,000 draws of the latents, evenly spaced.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from credo import writing
+from credo.data import columns
+from credo.data.formula.arranged import COLUMNS, arranged, needed, of_rows
+from credo.errors import ConfigError
+from credo.models.base import Rows
+from credo.runs import files, saved, signature, trust
+
+if TYPE_CHECKING:
+    from credo.inference.result import Result
+    from credo.models.problem import Problem
+    from credo.models.regression import Regression
+
+MOST = 1000
+"""Draws that are kept."""
+
+
+class _Data(TypedDict):
+    """What is done to the columns of a file before a formula reads them."""
+
+    rename: dict[str, str]
+    dates: dict[str, str]
+    test_fraction: float
+    split_seed: int
+
+
+def save(place: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
+    """Write the model into its folder.
+
+    Args:
+        place: the folder.
+        config: of the run.
+        problem: with the table that its data was made of.
+        result: the draws.
+    """
+    place.mkdir(exist_ok=True)
+    posterior = result.tree["posterior"]
+    latents = {site.name: posterior[problem.names.variable(site.name)].to_numpy() for site in problem.latents}
+    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in latents.items()}
+    count = len(next(iter(flat.values())))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
+    with writing.replacing(place / "draws.npz") as scratch, scratch.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{name: values[chosen] for name, values in flat.items()})
+    with writing.replacing(place / saved.TABLE) as scratch:
+        problem.data.attrs[COLUMNS].to_parquet(scratch, index=False)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    kept = {name: plain["data"].get(name) for name in _Data.__annotations__}
+    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain["model"], "data": kept}))
+
+
+@dataclass(frozen=True)
+class FormulaModel:
+    """A regression that predicts the rows of a table.
+
+    Attributes:
+        model: fitted.
+        draws: of its latents.
+        table: the rows that it was made of.
+        data: what is done to a file's columns first.
+        new_groups: whether a level of a group that is new gets an effect of its own.
+    """
+
+    model: "Regression"
+    draws: Mapping[str, np.ndarray]
+    table: pd.DataFrame
+    data: Mapping[str, Any]
+    new_groups: bool = False
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Mean, standard deviation and quantiles of the target for each row, or the probability of each class.
+
+        Raises:
+            ConfigError: a column or a cell is missing, or a level is one that the model has not seen.
+        """
+        import jax
+
+        from credo.models.predict import PROBABILITIES
+        from credo.models.rows_predicted import predicted
+
+        table = table.set_axis(columns.renamed(table.columns, self._renamed(table)), axis=1)
+        table = columns.dated(table, {n: unit for n, unit in self.data["dates"].items() if n in table})
+        name, arrays = of_rows(self.table, table, self._rows, self._split, new_levels=self.new_groups)
+        found = predicted(self.model, self.draws, arrays, jax.random.PRNGKey(0))
+        if found.classes is not None and self.model.known is not None:
+            labels = [f"{name}[{level}]" for level in self.model.known.classes]
+            return pd.DataFrame(dict(zip(labels, found.classes.T, strict=True)), index=table.index)
+        made = {f"{name}_mean": found.mean, f"{name}_sd": found.sd}
+        made |= {f"{name}_q{round(100 * p)}": found.quantiles[:, i] for i, p in enumerate(PROBABILITIES)}
+        return pd.DataFrame(made, index=table.index)
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The columns that a table must have, and what they hold."""
+        old = {new: name for name, new in self.data["rename"].items()}
+        kinds = {name: self.table[name].dtype.kind for name in needed(self._rows)}
+        words = {"b": "boolean", "i": "long", "f": "double"}
+        return {old.get(name, name): words.get(kind, "string") for name, kind in kinds.items()}
+
+    def _renamed(self, table: pd.DataFrame) -> dict[str, str]:
+        """The new names of those columns that are there under their old ones."""
+        return {old: new for old, new in self.data["rename"].items() if old in table}
+
+    @property
+    def _rows(self) -> Rows:
+        rows = self.model.rows
+        assert rows is not None  # noqa: S101 - for the type checker
+        return rows
+
+    @property
+    def _split(self) -> dict[str, Any]:
+        return {name: self.data[name] for name in ("test_fraction", "split_seed")}
+
+
+def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaModel:
+    """Read the model from its folder.
+
+    Raises:
+        ConfigError: a file is damaged, or the model names code and is a stranger's.
+    """
+    from credo.config import schema
+    from credo.config.make import make
+    from credo.models.base import Model
+
+    for name in ("model.yaml", "draws.npz", saved.TABLE):
+        signature.require_whole(place / name, place.parent, saved.ANEW)
+    config = saved.model(place)
+    if not trusted and not signature.is_own(place.parent):
+        config = trust.require_harmless(config, place / "model.yaml")
+    draws = files.arrays(place / "draws.npz", saved.ANEW)
+    with files.reading(place / saved.TABLE, saved.ANEW):
+        table = pd.read_parquet(place / saved.TABLE)
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
+    if model.rows is None:
+        raise files.DamagedError(place / "model.yaml", "is damaged (its model has no formula)", saved.ANEW)
+    plain: Any = OmegaConf.to_container(config)
+    data = _Data(rename={}, dates={}, test_fraction=0.0, split_seed=0) | {
+        name: value for name, value in (plain.get("data") or {}).items() if value is not None
+    }
+    if set(data) != set(_Data.__annotations__):
+        raise ConfigError(f"{place / 'model.yaml'}: expected the settings {', '.join(_Data.__annotations__)} of data")
+    split: dict[str, Any] = {name: data[name] for name in ("test_fraction", "split_seed")}
+    whole = arranged(table, model.rows, is_text_file=True, **split)
+    train = whole if "split" not in whole.coords else whole.isel(obs=(whole["split"] == "train").to_numpy())
+    return FormulaModel(model.fitted(train), draws, table, data, new_groups)

@@ -1,0 +1,187 @@
+"""Regressions by formula: the density of the same model written by hand, the names of results, priors by term."""
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+from numpyro.infer.util import log_density
+
+from credo.data.formula.arranged import arranged
+from credo.errors import ConfigError
+from credo.models.problem import Problem
+from credo.models.regression import Regression
+
+PRIORS = {
+    "intercept": dist.Normal(0.0, 10.0),
+    "beta": dist.Normal(0.0, 2.5),
+    "sigma": dist.HalfNormal(5.0),
+    "df": dist.Gamma(2.0, 0.1),
+    "concentration": dist.HalfCauchy(1.0),
+    "shape": dist.HalfCauchy(1.0),
+    "gate": dist.Beta(1.0, 1.0),
+    "cutpoints": dist.Normal(0.0, 2.5),
+    "sd": dist.HalfNormal(2.5),
+}
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    rows = 40
+    return pd.DataFrame(
+        {
+            "y": rng.normal(3, 2, rows),
+            "age": rng.normal(50, 10, rows),
+            "sex": np.where(np.arange(rows) % 3, "m", "f"),
+            "ward": np.array(["a", "b", "c", "d"])[np.arange(rows) % 4],
+            "count": rng.poisson(3, rows),
+            "grade": np.array(["good", "fair", "poor"])[rng.integers(0, 3, rows)],
+            "w": rng.uniform(1, 2, rows),
+            "status": np.where(np.arange(rows) % 4, "none", "right"),
+        }
+    )
+
+
+def problem(table, formula, family="gaussian", priors=(), weights=None, **settings) -> Problem:
+    model = Regression(PRIORS | dict(priors), family, formula=formula, **settings)
+    data = arranged(table, model.rows, weights=weights)
+    return Problem(model.fitted(data), data)
+
+
+def density(one: Problem, values) -> float:
+    return float(log_density(one.bound, (), {}, {name: jnp.asarray(value) for name, value in values.items()})[0])
+
+
+def test_the_density_is_that_of_the_model_written_by_hand(table):
+    y, age = table["y"].to_numpy(), table["age"].to_numpy()
+    male, ward = (table["sex"] == "m").to_numpy(float), np.arange(40) % 4
+    spread = y.std()
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(y.mean(), 10 * spread))
+        b = numpyro.sample("beta", dist.Normal(0.0, 2.5 * spread / jnp.array([age.std(), male.std()])).to_event(1))
+        sd = numpyro.sample("sd[ward]", dist.HalfNormal(2.5 * spread))
+        z = numpyro.sample("z[ward]", dist.Normal(jnp.zeros(4), 1.0).to_event(1))
+        sigma = numpyro.sample("sigma", dist.HalfNormal(5.0 * spread))
+        mean = a + b[0] * (age - age.mean()) + b[1] * (male - male.mean()) + sd * z[ward]
+        numpyro.sample("y", dist.Normal(mean, sigma), obs=y)
+
+    values = {
+        "intercept_at_mean": 2.5,
+        "beta": np.array([0.05, -0.7]),
+        "sd[ward]": 0.6,
+        "z[ward]": np.array([0.1, -1.0, 0.5, 2.0]),
+        "sigma": 1.5,
+    }
+    hand = float(log_density(by_hand, (), {}, {name: jnp.asarray(one) for name, one in values.items()})[0])
+    np.testing.assert_allclose(density(problem(table, "y ~ age + sex + (1 | ward)"), values), hand, rtol=1e-5)
+
+
+def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table):
+    sd, root = np.array([0.5, 0.02]), np.array([[1.0, 0.0], [0.6, 0.8]])
+    effect = np.random.default_rng(0).normal(size=(4, 2)) * sd
+    common = {"intercept_at_mean": 2.0, "beta": [0.1], "sigma": 1.0, "sd[ward]": sd, "cholesky[ward]": root}
+    centred = problem(table, "y ~ age + (1 + age | ward)", centred=True)
+    other = problem(table, "y ~ age + (1 + age | ward)")
+    scale = sd[:, None] * root
+    z = np.linalg.solve(scale, effect.T).T
+    jacobian = 4 * np.log(np.linalg.det(scale))
+    first = density(centred, common | {"effect[ward]": effect})
+    second = density(other, common | {"z[ward]": z})
+    np.testing.assert_allclose(first, second - jacobian, rtol=1e-5)
+
+
+def test_results_have_the_names_of_terms_and_levels(table):
+    one = problem(table, "y ~ age*sex + (1 + age | ward)")
+    dims = {site.name: one.dims(site) for site in one.sites}
+    assert dims["beta"] == ("feature",)
+    assert one.data["feature"].values.tolist() == ["age", "sex[m]", "age:sex[m]"]
+    assert dims["sd[ward]"] == ("ward_effect",)
+    assert dims["effect[ward]"] == ("ward", "ward_effect")
+    assert one.data["ward"].values.tolist() == ["a", "b", "c", "d"]
+    one.check()
+
+
+def test_the_intercept_is_that_of_uncentred_predictors(table):
+    one = problem(table, "y ~ age")
+    found = one.bound.at({"intercept_at_mean": jnp.array(3.0), "beta": jnp.array([0.1]), "sigma": jnp.array(1.0)})
+    np.testing.assert_allclose(found["intercept"]["value"], 3 - 0.1 * table["age"].mean(), rtol=1e-5)
+
+
+def test_general_priors_are_in_units_of_the_data_and_those_of_terms_are_not(table):
+    one = problem(table, "y ~ age + sex", priors={"age": dist.Normal(0.5, 0.1)})
+    told = one.model.mathematics
+    assert "beta of age ~ Normal(0.5, 0.1)" in told
+    assert f"beta of sex ~ Normal(0, {2.5 * table['y'].std(ddof=0) / (table['sex'] == 'm').std(ddof=0):.3g})" in told
+    assert f"intercept at the means of the predictors ~ Normal({table['y'].mean():.3g}, " in told
+    plain = problem(table, "y ~ age", autoscale=False).model.mathematics
+    assert "beta of age ~ Normal(0, 2.5)" in plain
+    assert "sigma ~ HalfNormal(5)" in plain
+
+
+def test_a_prior_of_a_group_stands_at_its_own_key(table):
+    one = problem(table, "y ~ 1 + (1 | ward)", priors={"sd_ward": dist.HalfCauchy(0.3)})
+    assert "sd of Intercept by ward ~ HalfCauchy(0.3)" in one.model.mathematics
+
+
+def test_a_prior_of_no_term_is_refused(table):
+    with pytest.raises(ConfigError, match=r"model\.prior\.agee: the model reads no such prior; did you mean 'age'"):
+        problem(table, "y ~ age", priors={"agee": dist.Normal()})
+
+
+def test_weights_multiply_the_log_likelihood_of_rows(table):
+    values = {"intercept_at_mean": 2.0, "beta": [0.1], "sigma": 1.0}
+    plain, weighted = problem(table, "y ~ age"), problem(table, "y ~ age", weights="w")
+    log_likelihood = plain.bound.at({name: jnp.asarray(one) for name, one in values.items()})["y"]
+    each = log_likelihood["fn"].log_prob(table["y"].to_numpy())
+    more = float((each * (table["w"].to_numpy() - 1)).sum())
+    np.testing.assert_allclose(density(weighted, values) - density(plain, values), more, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "shapes"),
+    [
+        ("grade ~ age", "categorical", {"beta": (1, 2), "intercept_at_mean": (2,)}),
+        ("grade ~ age", "ordinal", {"beta": (1,), "cutpoints": (2,)}),
+        ("count ~ age + offset(w)", "zero_inflated_negative_binomial", {"beta": (1,), "gate": (), "concentration": ()}),
+        ("censored(w, status) ~ age", "weibull", {"beta": (1,), "shape": ()}),
+        ("y ~ 0 + sex", "student_t", {"beta": (2,), "df": ()}),
+        ("count ~ 1 + (0 + age | ward)", "poisson", {"sd[ward]": (1,), "intercept_at_mean": ()}),
+    ],
+)
+def test_every_shape_of_model_can_be_traced(table, formula, family, shapes):
+    one = problem(table, formula, family)
+    one.check()
+    found = {site.name: site.shape for site in one.latents}
+    assert shapes.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "sentence"),
+    [
+        ("censored(w, status) ~ age", "poisson", "model.family=poisson: it takes no censored target; use one of"),
+        ("grade ~ age + (1 | ward)", "categorical", "family=categorical takes no effects of groups yet"),
+        ("grade ~ age", "bernoulli", "model.family=bernoulli has two classes, but 'grade' has 3"),
+    ],
+)
+def test_refusals(table, formula, family, sentence):
+    with pytest.raises(ConfigError) as refused:
+        problem(table, formula, family)
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"family": "gausian"}, "family: expected one of gaussian, "),
+        ({"family": "poisson", "link": "probit"}, "link: family=poisson takes one of log, identity, softplus, but got"),
+        ({"family": "categorical"}, "family: categorical needs a model.formula, as in 'class ~ x'"),
+        ({"family": "binomial"}, "family: binomial needs a model.formula, as in 'p(successes, trials) ~ x'"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, sentence):
+    with pytest.raises(ConfigError) as refused:
+        Regression(PRIORS, **settings)
+    assert sentence in str(refused.value)

@@ -1,0 +1,127 @@
+"""A regression with a formula, saved and loaded: what it says of new rows, against sums by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from credo.config import schema
+from credo.config.make import make
+from credo.data.formula.arranged import arranged
+from credo.errors import ConfigError
+from credo.models.base import Model
+from credo.models.problem import Problem
+from credo.runs import formula_model
+from registry import compose
+
+DRAWS = 40
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = 30
+    return pd.DataFrame(
+        {
+            "y": rng.normal(3, 2, rows),
+            "age": rng.normal(50, 10, rows),
+            "sex": np.where(np.arange(rows) % 3, "m", "f"),
+            "ward": np.array(["a", "b", "c"])[np.arange(rows) % 3],
+            "n": 20,
+            "k": rng.integers(0, 20, rows),
+            "grade": np.array(["poor", "fair", "good"])[np.arange(rows) % 3],
+        }
+    )
+
+
+def saved(table, folder, formula, draws, family="gaussian", *data):
+    """A model whose latents have these draws, written into a folder."""
+    words = ("data=csv", "data.path=t.csv", *data, "model=regression", f"model.family={family}")
+    config = compose(*words, f'model.formula="{formula}"')
+    model = make(config, "model", Model, without=schema.BESIDE["model"])
+    dataset = arranged(table, model.rows)
+    problem = Problem(model.fitted(dataset), dataset)
+    variables = {
+        name: (("chain", "draw", *[f"{name}_{i}" for i in range(np.ndim(values) - 1)]), np.asarray(values)[None])
+        for name, values in draws.items()
+    }
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables)})
+    formula_model.save(folder / "model", config, problem, SimpleNamespace(tree=tree))
+
+
+def load(folder, **keys):
+    return formula_model.load(folder / "model", trusted=True, **keys)
+
+
+@pytest.fixture(scope="module")
+def gaussian(table, tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("run"), np.random.default_rng(0)
+    draws = {
+        "intercept_at_mean": rng.normal(3, 0.1, DRAWS),
+        "beta": rng.normal([0.1, -1.0], 0.05, (DRAWS, 2)),
+        "sd[ward]": np.full(DRAWS, 2.0),
+        "z[ward]": rng.normal(size=(DRAWS, 3)),
+        "sigma": np.full(DRAWS, 0.5),
+    }
+    saved(table, folder, "y ~ age + sex + (1 | ward)", draws, "gaussian", "data.rename={Age: age}")
+    return folder, draws
+
+
+def test_means_and_deviations_are_those_of_the_draws(table, gaussian):
+    folder, draws = gaussian
+    new = pd.DataFrame({"Age": [40, 60], "sex": ["m", "f"], "ward": ["b", "c"], "other": [None, None]})
+    found = load(folder)(new)
+    male = (table["sex"] == "m").mean()
+    x = np.array([[40, 1 - male], [60, -male]]) - [table["age"].mean(), 0]
+    each = draws["intercept_at_mean"] + x @ draws["beta"].T + 2.0 * draws["z[ward]"][:, [1, 2]].T
+    assert list(found) == ["y_mean", "y_sd", "y_q5", "y_q25", "y_q50", "y_q75", "y_q95"]
+    np.testing.assert_allclose(found["y_mean"], each.mean(1), rtol=1e-4)
+    np.testing.assert_allclose(found["y_sd"], np.sqrt(0.25 + each.var(1)), rtol=1e-3)
+    np.testing.assert_allclose(found["y_q50"], np.median(each, 1), atol=0.4)
+
+
+def test_a_new_level_of_a_group_is_refused_or_drawn_as_the_others(table, gaussian):
+    folder, _ = gaussian
+    new = pd.DataFrame({"age": [40], "sex": ["m"], "ward": ["z"]})
+    with pytest.raises(ConfigError, match=r"column 'ward' has the level 'z' in row 1, .*; --new-groups gives it"):
+        load(folder)(new)
+    found = load(folder, new_groups=True)(new)
+    assert 1.5 < found["y_sd"][0] < 2.7  # sqrt(0.5^2 + 2^2) = 2.06, by 40 draws
+
+
+def test_what_a_new_table_lacks_is_named(gaussian):
+    folder, _ = gaussian
+    with pytest.raises(ConfigError, match="the table has no column 'ward', which the formula"):
+        load(folder)(pd.DataFrame({"age": [40], "sex": ["m"]}))
+    with pytest.raises(ConfigError, match="column 'age' has 1 missing value, first in row 2"):
+        load(folder)(pd.DataFrame({"age": [40, None], "sex": ["m", "f"], "ward": ["a", "a"]}))
+    with pytest.raises(ConfigError, match="'sex' has the level 'x' in row 1, which the model has not seen"):
+        load(folder)(pd.DataFrame({"age": [40], "sex": ["x"], "ward": ["a"]}))
+
+
+def test_classes_have_probabilities_under_their_own_names(table, tmp_path):
+    draws = {"beta": np.full((DRAWS, 1), 0.1), "cutpoints": np.tile([4.0, 6.0], (DRAWS, 1))}
+    saved(table, tmp_path, "grade ~ age", draws, "ordinal")
+    found = load(tmp_path)(pd.DataFrame({"age": [50.0]}))
+    assert list(found) == ["grade[fair]", "grade[good]", "grade[poor]"]
+    below = 1 / (1 + np.exp(-(np.array([4.0, 6.0]) - 5.0)))
+    np.testing.assert_allclose(found.iloc[0], np.diff([0, *below, 1]), rtol=1e-4)
+
+
+def test_counts_of_trials_need_the_trials_of_new_rows(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS)}
+    saved(table, tmp_path, "p(k, n) ~ 1", draws, "binomial")
+    found = load(tmp_path)(pd.DataFrame({"n": [10, 40]}))
+    np.testing.assert_allclose(found["k_mean"], [5, 20], rtol=1e-5)
+    with pytest.raises(ConfigError, match="the table has no column 'n'"):
+        load(tmp_path)(pd.DataFrame({"k": [10, 40]}))
+
+
+def test_classes_without_order_have_the_softmax_of_their_predictors(table, tmp_path):
+    draws = {"intercept_at_mean": np.tile([0.2, -0.3], (DRAWS, 1)), "beta": np.tile([[0.1, 0.0]], (DRAWS, 1, 1))}
+    saved(table, tmp_path, "grade ~ age", draws, "categorical")
+    found = load(tmp_path)(pd.DataFrame({"age": [table["age"].mean() + 10]}))
+    odds = np.exp([0, 1.2, -0.3])
+    np.testing.assert_allclose(found.iloc[0], odds / odds.sum(), rtol=1e-4)
