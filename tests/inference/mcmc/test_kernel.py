@@ -77,6 +77,26 @@ def test_it_is_the_same_as_settings_around_a_kernel(normal: Problem, quiet: List
     assert np.array_equal(*draws)
 
 
+class Traced(PlainWalk):
+    """Counts how often its code is read."""
+
+    read: ClassVar[list[str]] = []
+
+    def init(self, program: BoundModel, start: Start, key: Array, warmup: int) -> WalkState:
+        self.read.append("init")
+        return super().init(program, start, key, warmup)
+
+    def step(self, program: BoundModel, state: WalkState, warmup: int) -> tuple[WalkState, WalkInfo]:
+        self.read.append("step")
+        return super().step(program, state, warmup)
+
+
+def test_its_code_is_traced_once(normal: Problem, quiet: Listener) -> None:
+    """For the warm-up, the draws and the steps in between: tracing takes longer than a small run."""
+    Traced.assemble(**SETTINGS, scale=0.5).run(normal, jax.random.PRNGKey(0), quiet)
+    assert sorted(Traced.read) == ["init", "step"]
+
+
 @pytest.fixture(scope="module")
 def normal() -> Problem:
     from credo.models.program import Program

@@ -82,6 +82,7 @@ def _in_turn(one: Any, inputs: Any, count: Any) -> Any:
     It would take a loop over one input apart and compile it differently, so that the draws of a chain that is alone on
     its device had other last bits.
     """
+    one = jax.jit(one, inline=True)  # which is traced once, for the room and for the loop
     first = jax.tree.map(lambda a: a[0], inputs)
     room = jax.tree.map(lambda a: jnp.zeros((_length(inputs), *a.shape), a.dtype), jax.eval_shape(one, first))
 

@@ -4,6 +4,7 @@ The model, the data and the kernel's numbers are arguments of both, so another p
 same shape reuses them.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -87,6 +88,7 @@ def advance(
     """
 
     def one(program: BoundModel, state: Any, count: jax.Array) -> Any:
+        @partial(jax.jit, inline=True)  # which is traced once, for the room and for the loop
         def step(state: Any) -> Any:
             return kernel.step(program, state, layout.warmup)
 
