@@ -410,6 +410,7 @@ class OneRow:
     """A model that takes a single row, as an energy of a lattice does."""
 
     takes_one_row = True
+    rows = None
 
 
 def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
