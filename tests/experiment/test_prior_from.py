@@ -16,6 +16,7 @@ from console import QUIET, credo
 from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
 from credo.experiment import prior_from
+from credo.experiment.parts import build
 from credo.inference.evidence.bridge import Bridge
 from credo.inference.evidence.table import found
 from credo.models.bernoulli import Bernoulli
@@ -23,6 +24,7 @@ from credo.models.gaussian import Gaussian
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
 from credo.runs import saved
+from registry import compose
 
 ONES = np.array([1, 1, 1, 0, 1, 0, 1])
 LATER = np.array([0, 1, 1, 0])
@@ -156,6 +158,32 @@ def test_normal_batches_of_two_days_are_those_of_both_together(
     evidence = Bridge().derived(problem, result, jax.random.PRNGKey(1))
     log_p, standard_error = found(evidence.tree)["bridge"]
     assert abs(log_p - (log_evidence(both) - log_evidence(one))) < 4 * np.hypot(standard_error, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("data=diabetes", "model=regression", "data.standardise=true"),
+            "data.standardise centres or scales",
+        ),
+        (
+            ("data=csv", "data.path=a.csv", "model=regression", "model.formula='y ~ x'"),
+            "model.formula centres or scales",
+        ),
+        (("data=inline", "data.values=[1,0]", "model=bernoulli", "model.prior.p.concentration1=3"), "model.prior.p is"),
+    ],
+)
+def test_what_would_be_another_latent_or_a_prior_without_effect_is_refused(
+    words: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("y,x\n" + "".join(f"{i * 0.3 + i % 3},{i % 4}\n" for i in range(12)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(saved, "exists", lambda _: True)
+    monkeypatch.setattr(saved, "configuration", lambda _: compose("model=bernoulli"))
+    config = compose(*words, "model.prior_from=here")
+    with pytest.raises(ConfigError, match=rf"^model\.prior_from=here: {told}"):
+        prior_from.problem_of(build(config), config)
 
 
 @pytest.mark.slow

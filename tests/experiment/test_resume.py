@@ -114,7 +114,7 @@ def test_repeats_are_added_to_finished_particles(tmp_path: Path) -> None:
 def test_nothing_is_added_to_what_has_no_state_to_go_on_from(tmp_path: Path) -> None:
     assert credo(*SHORT[:2], *QUIET, "inference=laplace", "hydra.run.dir=run", cwd=tmp_path).code == 0
     said = credo("extend", "run", "--draws", 10, cwd=tmp_path)
-    assert said.err == "credo: run is a run of inference=laplace, which has no draws to add to\n"
+    assert said.err == "credo: run is a run of inference=laplace, which cannot be made longer; begin a new run\n"
     assert credo("resume", "run", cwd=tmp_path).err == "credo: run is finished; begin a new run of the same\n"
 
 

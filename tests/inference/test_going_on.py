@@ -6,6 +6,7 @@ import jax
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
+from hydra.utils import get_class
 
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
@@ -74,6 +75,11 @@ def test_a_run_taken_up_again_has_the_same_bits(chosen: Inference, problem: Prob
 
 
 LONGER = {"smc": ({"repeats": 2}, {"repeats": 5}), "vi": ({"steps": 2000}, {"steps": 2600})}
+
+
+def test_what_can_be_made_longer_beside_chains_is_held_to_it_here() -> None:
+    classes = {word: get_class(compose(f"inference={word}").inference._target_) for word in words("inference")}
+    assert {word for word, part in classes.items() if hasattr(part, "extends")} == set(LONGER)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from credo.errors import ConfigError
 from credo.experiment import resume
@@ -36,7 +36,35 @@ def problem_of(parts: Parts, config: DictConfig, free: Collection[str] = ()) -> 
     problem, data = parts.problem(config.seed, free)
     if (word := config.model.get("prior_from")) is None:
         return problem, data
+    _require_one_meaning(problem, config, word)
     return given(problem, fingerprint(data), word, failed=bool(config.model.get("prior_from_failed"))), data
+
+
+def _require_one_meaning(problem: "Problem", config: DictConfig, word: str) -> None:
+    """Raise `ConfigError` where a latent is another thing for other data, or a prior is typed that would not count."""
+    own = [f"data.{key}" for key in ("standardise", "standardise_target") if config.data.get(key)]
+    if problem.model.rows is not None:
+        own = ["model.formula"]
+    if own:
+        raise ConfigError(
+            f"{KEY}={word}: {own[0]} centres or scales each table by itself, so that a latent of that run is another "
+            f"than one of this; {'write the model as a program' if problem.model.rows else f'set {own[0]}=false'}"
+        )
+    place = resume.folder(word)
+    theirs = saved.configuration(place).get("model") if saved.exists(place) else None
+    if theirs is None or theirs.get("_target_") != config.model.get("_target_"):
+        return
+    ours, before = config.model.get("prior") or {}, theirs.get("prior") or {}
+    for latent in ours:
+        if latent in before and _plain(ours[latent]) != _plain(before[latent]):
+            raise ConfigError(
+                f"{KEY}={word}: model.prior.{latent} is another than in that run, whose posterior takes the place of "
+                "all priors; leave it out"
+            )
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(OmegaConf.create(node), resolve=False, enum_to_str=True)
 
 
 def given(problem: "Problem", data_hash: str, word: str, *, failed: bool) -> "Problem":

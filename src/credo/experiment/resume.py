@@ -99,8 +99,9 @@ def extended(place: Path, name: str, setting: str, count: int, *, trusted: bool)
     word, own = run.choices["inference"], longer.setting(run.config, head)
     if own is None:
         is_point = "optimiser" in run.config.inference and "draws" not in run.config.inference
-        kind = f"point estimate ({word}), which" if is_point else f"run of inference={word}, which"
-        raise ConfigError(f"{name} is a {kind} has no draws to add to")
+        if is_point:
+            raise ConfigError(f"{name} is a point estimate ({word}), which has no draws to add to")
+        raise ConfigError(f"{name} is a run of inference={word}, which cannot be made longer; begin a new run")
     if setting != own:
         raise ConfigError(f"--{setting}: {name} is a run of inference={word}; {longer.command(name, own)}")
     longer.lengthen(run.config, head, name, setting, count)

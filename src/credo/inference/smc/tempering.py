@@ -58,7 +58,6 @@ class Tempering(Named, eqx.Module):
     """
 
     gives_evidence: ClassVar[bool] = True
-    extends: ClassVar[str] = "draws"
     statistics: ClassVar[tuple[str, ...]] = ("lp",)
 
     chains: Count = eqx.field(static=True)
