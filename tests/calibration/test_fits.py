@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from credo.calibration.calibrated import metrics
 from credo.calibration.fits import LOG_LIKELIHOOD, fits, judge
 from credo.calibration.simulator import Simulator
+from credo.diagnostics.sbc.verdict import verdict
 from credo.errors import ConfigError, RunError
 from credo.inference.density import log_joint
 from credo.inference.kind import Kind
@@ -135,3 +137,10 @@ def test_around_data_a_method_of_all_observations_is_calibrated_and_one_that_for
     right = judged(Conjugate(a=7.0, b=7.0))
     assert right.status == "calibrated", right.sentence
     assert judged(Conjugate(a=7.0)).status == "not calibrated"
+
+
+@pytest.mark.parametrize(("replications", "alarms"), [(50, None), (400, 0.0)])
+def test_too_few_replications_do_not_count_as_no_alarm(replications: int, alarms: float | None) -> None:
+    draws = np.random.default_rng(1)
+    found = verdict(["a"], draws.uniform(size=(replications, 1)), draws.normal(size=(replications, 1)), 0)
+    assert metrics(found).get("calibration/alarms") == alarms

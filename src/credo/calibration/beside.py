@@ -1,5 +1,6 @@
 """`+calibrate=200`: an experiment with the calibration of its model and its method beside, whose numbers it records."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from credo.experiment.request import Request
 from credo.experiment.run import run as run_experiment
 from credo.runs.folder import remove
 from credo.runs.record import Resumed
+
+log = logging.getLogger(__name__)
 
 FOLDER = "calibration"
 """Of a run, where the files of its calibration are."""
@@ -33,6 +36,8 @@ def _beside(prepared: Prepared) -> Callable[[], Mapping[str, float]]:
     def numbers() -> Mapping[str, float]:
         _make(folder, prepared.record.start)
         found, _ = calibrated.calibrate(prepared, settings, simulator, folder)
+        if found.status != "calibrated":
+            log.warning("+calibrate: %s", found.sentence)
         return calibrated.metrics(found)
 
     return numbers

@@ -72,8 +72,9 @@ def metrics(found: Calibrated) -> dict[str, float]:
     if not found.replications:
         return counts
     table: Any = found.table
+    if found.status != "too few replications":  # of which no alarm says nothing
+        counts["calibration/alarms"] = float((table["alarms"] != "").sum())
     return counts | {
-        "calibration/alarms": float((table["alarms"] != "").sum()),
         "calibration/alarm_rate": ALARMS,
         "calibration/bias_max": float(table["bias"].abs().max()),
         "calibration/spread_min": float(table["spread"].min()),
