@@ -13,7 +13,7 @@ from credo.data.formula.arranged import arranged
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.problem import Problem
-from credo.runs import formula_model
+from credo.runs import exported, formula_model
 from registry import compose
 
 DRAWS = 40
@@ -125,3 +125,15 @@ def test_classes_without_order_have_the_softmax_of_their_predictors(table, tmp_p
     found = load(tmp_path)(pd.DataFrame({"age": [table["age"].mean() + 10]}))
     odds = np.exp([0, 1.2, -0.3])
     np.testing.assert_allclose(found.iloc[0], odds / odds.sum(), rtol=1e-4)
+
+
+def test_a_column_that_was_text_is_text_in_a_new_file_that_holds_numbers_alone(table, tmp_path):
+    table = table.assign(ward=np.array(["01", "02", "A1"])[np.arange(len(table)) % 3])
+    effects = {"sd[ward]": np.ones(DRAWS), "z[ward]": np.tile([1.0, 3.0, 5.0], (DRAWS, 1))}
+    draws = {"intercept_at_mean": np.zeros(DRAWS), **effects, "sigma": np.ones(DRAWS)}
+    saved(table, tmp_path, "y ~ (1 | ward)", draws, "gaussian", "data.rename={Ward: ward}")
+    model = load(tmp_path)
+    for name in ("ward", "Ward"):
+        (tmp_path / "new.csv").write_text(f"{name}\n01\n02\n")
+        found = model(exported.rows(tmp_path, tmp_path / "new.csv", model.texts))
+        np.testing.assert_allclose(found["y_mean"], [1, 3], rtol=1e-5)

@@ -110,6 +110,12 @@ class FormulaModel:
         words = {"b": "boolean", "i": "long", "f": "double"}
         return {old.get(name, name): words.get(kind, "string") for name, kind in kinds.items()}
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that were text, under their old names and their new ones."""
+        texts = [name for name in needed(self._rows) if self.table[name].dtype.kind not in "biuf"]
+        return (*texts, *(old for old, new in self.data["rename"].items() if new in texts))
+
     def _renamed(self, table: pd.DataFrame) -> dict[str, str]:
         """The new names of those columns that are there under their old ones."""
         return {old: new for old, new in self.data["rename"].items() if old in table}
