@@ -177,6 +177,8 @@ def place_of(folder: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
+    if not folder.is_dir():
+        raise ConfigError(f"there is no run {folder}; give the folder of a run, or its MLflow id")
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
