@@ -137,3 +137,11 @@ def test_a_column_that_was_text_is_text_in_a_new_file_that_holds_numbers_alone(t
         (tmp_path / "new.csv").write_text(f"{name}\n01\n02\n")
         found = model(exported.rows(tmp_path, tmp_path / "new.csv", model.texts))
         np.testing.assert_allclose(found["y_mean"], [1, 3], rtol=1e-5)
+
+
+def test_a_date_is_text_to_who_asks_what_the_model_takes(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "beta": np.ones((DRAWS, 1)), "sigma": np.ones(DRAWS)}
+    saved(table.assign(day=table["age"]), tmp_path, "y ~ day", draws, "gaussian", "data.dates={day: days}")
+    model = load(tmp_path)
+    assert model.inputs == {"day": "string"}
+    assert list(model(pd.DataFrame({"day": ["2024-01-05"]})))[0] == "y_mean"

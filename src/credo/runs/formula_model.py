@@ -108,6 +108,7 @@ class FormulaModel:
         old = {new: name for name, new in self.data["rename"].items()}
         kinds = {name: self.table[name].dtype.kind for name in needed(self._rows)}
         words = {"b": "boolean", "i": "long", "f": "double"}
+        kinds |= dict.fromkeys(kinds.keys() & self.data["dates"], "O")  # numbers in the table, words in a file
         return {old.get(name, name): words.get(kind, "string") for name, kind in kinds.items()}
 
     @property
