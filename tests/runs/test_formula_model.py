@@ -103,9 +103,9 @@ def test_what_a_new_table_lacks_is_named(gaussian):
 
 def test_classes_have_probabilities_under_their_own_names(table, tmp_path):
     draws = {"beta": np.full((DRAWS, 1), 0.1), "cutpoints": np.tile([4.0, 6.0], (DRAWS, 1))}
-    saved(table, tmp_path, "grade ~ age", draws, "ordinal")
+    saved(table.assign(grade=np.arange(len(table)) % 3 + 1), tmp_path, "grade ~ age", draws, "ordinal")
     found = load(tmp_path)(pd.DataFrame({"age": [50.0]}))
-    assert list(found) == ["grade[fair]", "grade[good]", "grade[poor]"]
+    assert list(found) == ["grade[1]", "grade[2]", "grade[3]"]
     below = 1 / (1 + np.exp(-(np.array([4.0, 6.0]) - 5.0)))
     np.testing.assert_allclose(found.iloc[0], np.diff([0, *below, 1]), rtol=1e-4)
 
