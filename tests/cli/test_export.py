@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from console import Said, credo
+from credo.cli import predict
 from credo.errors import ConfigError
 from credo.runs import exported
 
@@ -81,6 +82,7 @@ def test_an_mlflow_model(folder: Path) -> None:
     import mlflow.pyfunc
 
     said = credo("export", "run", "served", cwd=folder)
+    assert said.err.startswith("FAILED the verdict of the run failed (")
     assert (said.code, "mlflow models serve" in said.out) == (0, True)
     rows = pd.read_csv(folder / "rows.csv").head(5)
     served = mlflow.pyfunc.load_model(str(folder / "served")).predict(rows[["a", "b", "c"]])
@@ -117,6 +119,19 @@ def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> Non
 def test_only_networks_predict(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
         exported.load(tmp_path)
+
+
+@pytest.mark.parametrize(("status", "told"), [("failed", True), ("passed", False)])
+def test_a_failed_verdict_is_told_where_the_model_is_used(
+    status: str, told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.npz").touch()
+    check = {"name": "r_hat", "status": status, "value": 1.2, "threshold": 1.01, "advice": "Draw more."}
+    (tmp_path / "verdict.json").write_text(json.dumps({"status": status, "checks": [check]}))
+    predict.tell_failed(tmp_path)
+    sentence = "FAILED the verdict of the run failed (r_hat); do not rely on its predictions yet\n"
+    assert capsys.readouterr().err == (sentence if told else "")
 
 
 def test_a_folder_that_is_not_there_is_no_run(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import hydra
 
 from credo.cli.errors import misused
-from credo.cli.predict import prepare
+from credo.cli.predict import prepare, tell_failed
 from credo.config import loading, messages, paths
 from credo.errors import ConfigError
 from credo.experiment import parts, resume
@@ -32,7 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     folder = resume.folder(words[0])
     exporter = _exporter(overrides)
     prepare(folder, trusted=trusted)
-    if advice := exports.write(exporter, folder, Path(words[1]), trusted=trusted):
+    advice = exports.write(exporter, folder, Path(words[1]), trusted=trusted)
+    tell_failed(folder)
+    if advice:
         sys.stdout.write(f"{advice}\n")
     return 0
 

@@ -8,7 +8,7 @@ from credo.cli import saved_run
 from credo.cli.errors import misused
 from credo.errors import ConfigError
 from credo.experiment import resume
-from credo.runs import trust
+from credo.runs import saved, trust
 from credo.runs.code import record
 
 NEW_GROUPS = "--new-groups"
@@ -40,7 +40,9 @@ def run(arguments: Sequence[str]) -> int:
         table = exported.rows(folder, file, model.texts)
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
-    model(table).to_csv(sys.stdout, index=False)
+    made = model(table)
+    tell_failed(folder)
+    made.to_csv(sys.stdout, index=False)
     return 0
 
 
@@ -56,3 +58,13 @@ def prepare(folder: Path, *, trusted: bool) -> None:
     saved_run.make_code_importable(folder, trusted=trusted)
     if changed := record.changed(record.of_run(folder), Path.cwd()):
         sys.stderr.write(f"OTHER CODE {', '.join(changed)} changed since the run; the present code is used\n")
+
+
+def tell_failed(folder: Path) -> None:
+    """Say on stderr that the verdict of a run failed, whose model was used nevertheless."""
+    from credo.runs import exported
+
+    own = exported.place_of(folder).parent
+    if (own / saved.VERDICT).exists() and (verdict := saved.verdict(own)).status == "failed":
+        names = ", ".join(sorted(check.name for check in verdict.checks if check.status == "failed"))
+        sys.stderr.write(f"FAILED the verdict of the run failed ({names}); do not rely on its predictions yet\n")
