@@ -119,6 +119,11 @@ def test_only_networks_predict(tmp_path: Path) -> None:
         exported.load(tmp_path)
 
 
+def test_a_folder_that_is_not_there_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^there is no run .*/r; give the folder of a run, or its MLflow id$"):
+        exported.load(tmp_path / "r")
+
+
 @pytest.mark.parametrize("verb", [("predict", "other", "rows.csv"), ("export", "other", "new")])
 def test_a_run_that_cannot_predict_is_refused_before_anything_is_said_of_its_code(
     verb: tuple[str, ...], folder: Path

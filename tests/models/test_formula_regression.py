@@ -40,6 +40,7 @@ def table() -> pd.DataFrame:
             "grade": np.array(["good", "fair", "poor"])[rng.integers(0, 3, rows)],
             "w": rng.uniform(1, 2, rows),
             "status": np.where(np.arange(rows) % 4, "none", "right"),
+            "rank": np.arange(rows) % 3 + 1,
         }
     )
 
@@ -144,7 +145,7 @@ def test_weights_multiply_the_log_likelihood_of_rows(table):
     ("formula", "family", "shapes"),
     [
         ("grade ~ age", "categorical", {"beta": (1, 2), "intercept_at_mean": (2,)}),
-        ("grade ~ age", "ordinal", {"beta": (1,), "cutpoints": (2,)}),
+        ("rank ~ age", "ordinal", {"beta": (1,), "cutpoints": (2,)}),
         ("count ~ age + offset(w)", "zero_inflated_negative_binomial", {"beta": (1,), "gate": (), "concentration": ()}),
         ("censored(w, status) ~ age", "weibull", {"beta": (1,), "shape": ()}),
         ("y ~ 0 + sex", "student_t", {"beta": (2,), "df": ()}),
@@ -163,6 +164,15 @@ def test_every_shape_of_model_can_be_traced(table, formula, family, shapes):
     [
         ("censored(w, status) ~ age", "poisson", "model.family=poisson: it takes no censored target; use one of"),
         ("grade ~ age + (1 | ward)", "categorical", "family=categorical takes no effects of groups yet"),
+        ("grade ~ age", "ordinal", "model.family=ordinal: the target 'grade' holds text ("),
+        (
+            "y ~ y",
+            "gaussian",
+            "model.formula: the target 'y' is among its own predictors or groups; leave it out right",
+        ),
+        ("y ~ age + (1 | y)", "gaussian", "model.formula: the target 'y' is among its own predictors or groups"),
+        ("log(w) ~ log(w)", "gaussian", "model.formula: the target 'w' is among its own predictors or groups"),
+        ("censored(w, status) ~ w", "weibull", "model.formula: the target 'w' is among its own predictors or groups"),
         ("grade ~ age", "bernoulli", "model.family=bernoulli has two classes, but 'grade' has 3"),
     ],
 )

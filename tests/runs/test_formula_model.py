@@ -13,7 +13,7 @@ from credo.data.formula.arranged import arranged
 from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.problem import Problem
-from credo.runs import formula_model
+from credo.runs import exported, formula_model
 from registry import compose
 
 DRAWS = 40
@@ -103,9 +103,9 @@ def test_what_a_new_table_lacks_is_named(gaussian):
 
 def test_classes_have_probabilities_under_their_own_names(table, tmp_path):
     draws = {"beta": np.full((DRAWS, 1), 0.1), "cutpoints": np.tile([4.0, 6.0], (DRAWS, 1))}
-    saved(table, tmp_path, "grade ~ age", draws, "ordinal")
+    saved(table.assign(grade=np.arange(len(table)) % 3 + 1), tmp_path, "grade ~ age", draws, "ordinal")
     found = load(tmp_path)(pd.DataFrame({"age": [50.0]}))
-    assert list(found) == ["grade[fair]", "grade[good]", "grade[poor]"]
+    assert list(found) == ["grade[1]", "grade[2]", "grade[3]"]
     below = 1 / (1 + np.exp(-(np.array([4.0, 6.0]) - 5.0)))
     np.testing.assert_allclose(found.iloc[0], np.diff([0, *below, 1]), rtol=1e-4)
 
@@ -125,3 +125,23 @@ def test_classes_without_order_have_the_softmax_of_their_predictors(table, tmp_p
     found = load(tmp_path)(pd.DataFrame({"age": [table["age"].mean() + 10]}))
     odds = np.exp([0, 1.2, -0.3])
     np.testing.assert_allclose(found.iloc[0], odds / odds.sum(), rtol=1e-4)
+
+
+def test_a_column_that_was_text_is_text_in_a_new_file_that_holds_numbers_alone(table, tmp_path):
+    table = table.assign(ward=np.array(["01", "02", "A1"])[np.arange(len(table)) % 3])
+    effects = {"sd[ward]": np.ones(DRAWS), "z[ward]": np.tile([1.0, 3.0, 5.0], (DRAWS, 1))}
+    draws = {"intercept_at_mean": np.zeros(DRAWS), **effects, "sigma": np.ones(DRAWS)}
+    saved(table, tmp_path, "y ~ (1 | ward)", draws, "gaussian", "data.rename={Ward: ward}")
+    model = load(tmp_path)
+    for name in ("ward", "Ward"):
+        (tmp_path / "new.csv").write_text(f"{name}\n01\n02\n")
+        found = model(exported.rows(tmp_path, tmp_path / "new.csv", model.texts))
+        np.testing.assert_allclose(found["y_mean"], [1, 3], rtol=1e-5)
+
+
+def test_a_date_is_text_to_who_asks_what_the_model_takes(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "beta": np.ones((DRAWS, 1)), "sigma": np.ones(DRAWS)}
+    saved(table.assign(day=table["age"]), tmp_path, "y ~ day", draws, "gaussian", "data.dates={day: days}")
+    model = load(tmp_path)
+    assert model.inputs == {"day": "string"}
+    assert list(model(pd.DataFrame({"day": ["2024-01-05"]})))[0] == "y_mean"

@@ -33,12 +33,14 @@ def run(arguments: Sequence[str]) -> int:
     from credo.data.places import existing
 
     folder = resume.folder(words[0])
+    prepare(folder, trusted=trusted)
     try:
-        table = exported.rows(folder, existing(words[1]))
+        file = existing(words[1])
+        model = exported.load(folder, trusted=trusted, new_groups=new_groups)
+        table = exported.rows(folder, file, model.texts)
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
-    prepare(folder, trusted=trusted)
-    exported.load(folder, trusted=trusted, new_groups=new_groups)(table).to_csv(sys.stdout, index=False)
+    model(table).to_csv(sys.stdout, index=False)
     return 0
 
 

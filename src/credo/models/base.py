@@ -45,7 +45,7 @@ class Rows(NamedTuple):
 
     - **formula** - as `y ~ x + (1 | g)`.
     - **key** - where a sentence says that the target does not fit.
-    - **classes** - whether the target is one of several levels: `none`, `two` or `any`.
+    - **classes** - whether the target is one of several levels: `none`, `two`, `any` or `ordered`.
     - **takes_trials** - whether it counts successes among trials.
     """
 

@@ -77,7 +77,7 @@ class Regression(Model):
             raise ConfigError(
                 f"link: family={self.family} takes one of {', '.join(self._family.links)}, but got {self.link!r}"
             )
-        if self.formula is None and (self._family.takes_trials or self._family.classes == "any"):
+        if self.formula is None and (self._family.takes_trials or self._family.classes in ("any", "ordered")):
             raise ConfigError(
                 f"family: {self.family} needs a model.formula, as in "
                 + ("'p(successes, trials) ~ x'" if self._family.takes_trials else "'class ~ x'")

@@ -5,9 +5,10 @@ standardisation), `model/weights.npz` the draws of its weights, `model/columns.j
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ class Exported:
     features: tuple[str, ...]
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
+    texts: ClassVar[tuple[str, ...]] = ()
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -175,6 +177,8 @@ def place_of(folder: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
+    if not folder.is_dir():
+        raise ConfigError(f"there is no run {folder}; give the folder of a run, or its MLflow id")
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
@@ -184,8 +188,13 @@ def place_of(folder: Path) -> Path:
     return place
 
 
-def rows(folder: Path, file: Path) -> pd.DataFrame:
+def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
     """The rows of a CSV file whose separator and numbers are written as in the run's own, where that is one, too.
+
+    Args:
+        folder: of the run.
+        file: with the rows.
+        texts: the columns whose values are read as they are spelt, whatever they look like.
 
     Raises:
         ConfigError: it is no CSV file.
@@ -200,7 +209,7 @@ def rows(folder: Path, file: Path) -> pd.DataFrame:
         twice = names.T[0].dropna().loc[lambda row: row.duplicated()]  # pandas would rename the second
         if not twice.empty:
             raise ConfigError(f"data.path: there are two columns {twice.iloc[0]!r} in {file}; rename one")
-        return pd.read_csv(file, skipinitialspace=True, compression=None, **written)
+        return pd.read_csv(file, skipinitialspace=True, compression=None, dtype=dict.fromkeys(texts, str), **written)
 
 
 _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}

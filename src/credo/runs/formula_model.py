@@ -108,7 +108,14 @@ class FormulaModel:
         old = {new: name for name, new in self.data["rename"].items()}
         kinds = {name: self.table[name].dtype.kind for name in needed(self._rows)}
         words = {"b": "boolean", "i": "long", "f": "double"}
+        kinds |= dict.fromkeys(kinds.keys() & self.data["dates"], "O")  # numbers in the table, words in a file
         return {old.get(name, name): words.get(kind, "string") for name, kind in kinds.items()}
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that were text, under their old names and their new ones."""
+        texts = [name for name in needed(self._rows) if self.table[name].dtype.kind not in "biuf"]
+        return (*texts, *(old for old, new in self.data["rename"].items() if new in texts))
 
     def _renamed(self, table: pd.DataFrame) -> dict[str, str]:
         """The new names of those columns that are there under their old ones."""

@@ -80,6 +80,13 @@ def parsed(text: str) -> Formula:
         if not all(hasattr(one, "reference") for one in term.factor.components):
             raise ConfigError(f"model.formula: expected a column as the group, as in (1 | g), but got ({term.name})")
     columns = tuple(name for name in dict.fromkeys(columns_of(tree.right)) if name not in CODINGS)
+    of_target = (
+        tree.left.args[:1] if isinstance(tree.left, Call) and written(tree.left.callee) in TARGETS else [tree.left]
+    )
+    if twice := [name for one in of_target for name in columns_of(one) if name in columns]:
+        raise ConfigError(
+            f"model.formula: the target {twice[0]!r} is among its own predictors or groups; leave it out right of ~"
+        )
     return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns)
 
 

@@ -83,6 +83,11 @@ def _classes(target: Any, name: str, table: pd.DataFrame, read: Reading, rows: R
             raise ConfigError(f"model.formula: {name!r} has no level {level!r}, but only {', '.join(levels[:12])}")
         codes = (codes == levels.index(level)).astype(int)
         levels = [f"not {level}", level]
+    if rows.classes == "ordered" and is_factor(column) and len(levels) > 2:
+        raise ConfigError(
+            f"{rows.key}: the target {name!r} holds text ({', '.join(one[:40] for one in levels[:5])}), which has no "
+            "known order; write its classes as whole numbers in their order, or use model.family=categorical"
+        )
     if rows.classes == "two" and len(levels) != 2:
         raise ConfigError(
             f"{rows.key} has two classes, but {name!r} has {len(levels)} ({', '.join(levels[:12])}); write "

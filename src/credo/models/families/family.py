@@ -36,7 +36,7 @@ class Family:
         links: the links that it allows, the customary one first.
         likelihood: eta [row], the link and the family's own parameters -> the distribution of each row.
         parameters: the names of its own parameters, each of which has a prior.
-        classes: whether the target is one of several levels: `none`, `two` or `any`.
+        classes: whether the target is one of several levels: `none`, `two`, `any` or `ordered`.
         takes_trials: whether it counts successes among trials.
         scales: whether the target's mean and deviation say where the linear predictor is.
         log_survival: log P(Y > y) of a distribution; `None` where there is no censoring.
