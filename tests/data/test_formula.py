@@ -202,3 +202,10 @@ def test_two_classes_are_asked_for_where_there_are_more(table):
         made(table, "area[west] ~ age", "two")
     with pytest.raises(ConfigError, match=r"counts successes among trials; write p\(y, TRIALS\)"):
         made(table, "y ~ age", takes_trials=True)
+
+
+@pytest.mark.parametrize("right", ["+".join(["age"] * 3000), "(" * 500 + "age" + ")" * 500])
+def test_a_formula_too_long_or_too_deep_is_refused_and_not_repeated(right):
+    with pytest.raises(ConfigError, match=r"^model\.formula: expected fewer terms, .*; shorten it$") as refused:
+        parsed(f"y ~ {right}")
+    assert len(str(refused.value)) < 150

@@ -127,6 +127,14 @@ def test_a_prior_of_a_group_stands_at_its_own_key(table):
     assert "sd of Intercept by ward ~ HalfCauchy(0.3)" in one.model.mathematics
 
 
+@pytest.mark.parametrize("name", ["sigma", "beta", "intercept", "sd", "cutpoints", "sd_ward"])
+def test_a_term_with_the_name_of_another_prior_is_refused(table, name):
+    with pytest.raises(
+        ConfigError, match=rf"the term '{name}' has the key of another prior, .* data\.rename={{{name}:"
+    ):
+        problem(table.rename(columns={"w": name}), f"y ~ age + {name} + (1 | ward)")
+
+
 def test_a_prior_of_no_term_is_refused(table):
     with pytest.raises(ConfigError, match=r"model\.prior\.agee: the model reads no such prior; did you mean 'age'"):
         problem(table, "y ~ age", priors={"agee": dist.Normal()})

@@ -144,4 +144,4 @@ def test_a_date_is_text_to_who_asks_what_the_model_takes(table, tmp_path):
     saved(table.assign(day=table["age"]), tmp_path, "y ~ day", draws, "gaussian", "data.dates={day: days}")
     model = load(tmp_path)
     assert model.inputs == {"day": "string"}
-    assert list(model(pd.DataFrame({"day": ["2024-01-05"]})))[0] == "y_mean"
+    assert "y_mean" in model(pd.DataFrame({"day": ["2024-01-05"]}))

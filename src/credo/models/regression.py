@@ -139,8 +139,14 @@ class Regression(Model):
         scales = self._family.scales and self._link == "identity"
         known = units(train, scales=scales, centres=self.family != "ordinal")
         made = dataclasses.replace(self, known=known)
-        keys = {*self.supports, *(key_of(name) for name, _ in known.terms)}
-        keys |= {f"sd_{key_of(group.name)}" for group in known.groups}
+        terms = [key_of(name) for name, _ in known.terms]
+        keys = {*self.supports, *(f"sd_{key_of(group.name)}" for group in known.groups)}
+        if both := [key for key in terms if key in keys]:
+            raise ConfigError(
+                f"model.formula: the term {both[0]!r} has the key of another prior, model.prior.{both[0]}; rename its "
+                f"column, as in data.rename={{{both[0]}: {both[0]}_x}}"
+            )
+        keys |= set(terms)
         for latent in self.prior:
             if latent not in keys:
                 raise ConfigError(

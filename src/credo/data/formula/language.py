@@ -68,6 +68,13 @@ def parsed(text: str) -> Formula:
     Raises:
         ConfigError: it is no formula, or calls what is not known.
     """
+    try:
+        return _parsed(text)
+    except RecursionError as error:
+        raise _unreadable(text, error) from error
+
+
+def _parsed(text: str) -> Formula:
     tree = _tree(text)
     _require_known(tree.left, {*NUMERIC, *(f"np.{name}" for name in NUMERIC), "I", *TARGETS}, "left of ~")
     _require_known(tree.right, ALLOWED, "right of ~")
@@ -112,6 +119,11 @@ def _tree(text: str) -> Binary:
 
 
 def _unreadable(text: str, error: BaseException) -> ConfigError:
+    if isinstance(error, RecursionError):
+        return ConfigError(
+            f"model.formula: expected fewer terms, or fewer brackets inside each other, than in its {len(text):,} "
+            "characters; shorten it"
+        )
     why = " ".join(str(error).split()) or type(error).__name__
     return ConfigError(
         f"model.formula: {text!r} cannot be read ({why[:200]}); write it as in 'y ~ age*sex + bs(dose, df=5) + (1 | g)'"
