@@ -85,7 +85,7 @@ def test_a_missing_prior() -> None:
     ("make", "sentence"),
     [
         (lambda: Gaussian({"loc": REAL}, 1.0, (0, 1, 2)), r"hypotheses: expected two locations, but got \[0, 1, 2\]"),
-        (lambda: regression("gamma"), "family: expected one of gaussian, .*, but got 'gamma'"),
+        (lambda: regression("gama"), "family: expected one of gaussian, .*, but got 'gama'"),
         (lambda: regression("gaussian", inclusion=REAL), "prior.inclusion: inclusion must be 0 or 1, but the prior"),
         (lambda: regression("gaussian", sigma=REAL), "prior.sigma: sigma must be a positive number, but the prior all"),
         (lambda: regression("gaussian", bta=REAL), "prior.bta: the model reads no such prior; did you mean 'beta'"),

@@ -17,7 +17,6 @@ from typing import Any
 
 import credo
 from credo import writing
-from credo.config import schema
 from credo.secrets import masked
 
 PACKAGES = (
@@ -111,6 +110,8 @@ def fingerprint(config: Mapping[str, Any], data_hash: str, code_hash: str | None
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that makes it this experiment: all but `NOT_IDENTITY`, and what is not there."""
     none = [key for key in ("evidence", "calibrate") if not config.get(key)]
+    from credo.config import schema  # takes time to load
+
     model = config.get("model")
     none += [f"model.{key}" for key in schema.BESIDE["model"] if isinstance(model, Mapping) and not model.get(key)]
     return _without(config, (*NOT_IDENTITY, *none))
