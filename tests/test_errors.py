@@ -216,7 +216,7 @@ CASES = {
     "no groups": ("data=coin_flips model=hierarchical", "model=hierarchical needs known standard errors .* or groups"),
     "no inputs": ("data=coin_flips model=regression", "data: the model 'regression' needs the variable 'x'"),
     "family": (
-        "data=diabetes model=regression model.family=gamma",
+        "data=diabetes model=regression model.family=gama",
         r"model\.family: expected one of gaussian, bernoulli",
     ),
     # a user's own function
