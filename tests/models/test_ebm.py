@@ -269,7 +269,13 @@ SIMULATED: dict[str, tuple[EnergyModel, tuple[int, ...], tuple[float, ...] | Non
 }
 
 
-@pytest.mark.parametrize(("name", "normaliser"), [*((name, "auto") for name in SIMULATED), ("polynomial", "none")])
+@pytest.mark.parametrize(
+    ("name", "normaliser"),
+    [
+        *(pytest.param(name, "auto", marks=() if name == "ising" else pytest.mark.slow) for name in SIMULATED),
+        ("polynomial", "none"),
+    ],
+)
 def test_data_are_simulated(name: str, normaliser: str) -> None:
     energy, shape, values, latents = SIMULATED[name]
     model, empty = ebm(energy, None, normaliser), rows(np.zeros(30))

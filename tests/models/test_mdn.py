@@ -128,7 +128,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+QUICK = ("plain", "film")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param(one, id=name, marks=() if name in QUICK else pytest.mark.slow) for name, one in SETTINGS.items()],
+)
 def test_training_starts_at_every_latent(settings: dict[str, Any]) -> None:
     """And there the program is the sum of the conditional's log densities and of the priors' of these weights."""
     settings = dict(settings)

@@ -201,6 +201,7 @@ def arma(y: jax.Array) -> None:
     numpyro.factor("y", jnp.sum(dist.Normal(0, sigma).log_prob(errors)))
 
 
+@pytest.mark.slow
 def test_chains_come_down_from_starts_of_any_height(infer: Callable[..., Result]) -> None:
     """The posterior of 200 rows is nearly normal around least squares; four chains from (-2, 2) reach it.
 

@@ -53,7 +53,7 @@ def too_narrow(y: Any) -> None:
         numpyro.sample("y", dist.Uniform(0.0, theta), obs=y)
 
 
-QUICK = ("nuts", "mh")
+QUICK = ("nuts",)
 """The kernels that are held to it every time; the others in the proofs."""
 
 

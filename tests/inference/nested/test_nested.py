@@ -95,7 +95,7 @@ def test_the_log_density_is_that_of_the_draws(normal):
 @pytest.mark.parametrize(
     ("function", "known"),
     [
-        (flat_likelihood, 0.0),
+        pytest.param(flat_likelihood, 0.0, marks=pytest.mark.slow),
         (stairs, np.log(0.5 + 0.4 * 8 + 0.1 * 64)),
         (forbidden, np.log((2 * stats.norm.cdf(np.sqrt(1.25)) - 1) / np.sqrt(5))),
     ],
