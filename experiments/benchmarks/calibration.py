@@ -7,9 +7,9 @@ those of `tests/calibration/test_planted_faults.py`.
 """
 
 import importlib.metadata
-import importlib.util
 import json
 import os
+import runpy
 import sys
 import tempfile
 import time
@@ -20,7 +20,7 @@ from typing import Any
 from credo.cli.main import command
 
 HERE = Path(__file__).parent
-FAULTS = HERE.parents[1] / "tests" / "calibration" / "test_planted_faults.py"
+PLANTED = runpy.run_path(str(HERE.parents[1] / "tests" / "calibration" / "test_planted_faults.py"))
 REPLICATIONS = 500
 QUIET = ("tracking=none", "report=none", "device=cpu")
 MODELS = {
@@ -68,7 +68,7 @@ PAIRS = (
 def main() -> None:
     """Measure, print and write the tables."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else len(PAIRS)
-    faults = [found(name, fault) for name, fault in planted().FAULTS.items()]
+    faults = [found(name, fault) for name, fault in PLANTED["FAULTS"].items()]
     pairs: list[str] = []
     for model, method in PAIRS[:count]:
         pairs.append(calibrated(model, method))
@@ -76,19 +76,9 @@ def main() -> None:
         write(pairs, faults)
 
 
-def planted() -> Any:
-    """The module of the planted faults."""
-    spec = importlib.util.spec_from_file_location("planted", FAULTS)
-    assert spec is not None  # noqa: S101 - the file is there
-    assert spec.loader is not None  # noqa: S101 - of a file of Python
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def found(name: str, fault: Any) -> str:
     """The line of a fault."""
-    verdict, _ = planted().replications(fault, seed=1, count=REPLICATIONS)
+    verdict, _ = PLANTED["replications"](fault, seed=1, count=REPLICATIONS)
     print(name, verdict.status, flush=True)  # noqa: T201 - a script's output
     return f"| {name} | {verdict.status} | {verdict.sentence.removesuffix(' The chance of any false alarm is 1%.')} |"
 

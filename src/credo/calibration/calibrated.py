@@ -1,4 +1,4 @@
-"""What every calibration does: it is prepared, its replications are fitted, and its numbers are told."""
+"""The steps of every calibration: prepare it, fit its replications, and give its numbers."""
 
 from pathlib import Path
 from typing import Any

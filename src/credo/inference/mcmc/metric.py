@@ -261,7 +261,7 @@ def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray
             metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
         return None
-    return metric if metric is not None and which.is_sound(metric) else None
+    return metric if metric is not None and metric.is_sound() else None
 
 
 def _best(

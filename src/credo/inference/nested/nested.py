@@ -18,7 +18,6 @@ import xarray as xr
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from scipy.special import logsumexp
 
-from credo import memory
 from credo.config.naming import Named
 from credo.errors import RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
@@ -32,7 +31,7 @@ from credo.inference.nested import volume
 from credo.inference.nested.live import MOST_DRAWS, Batch, Live, advance, answer, start
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
-from credo.inference.smc.path import require_path
+from credo.inference.smc.path import require_path, require_room
 from credo.inference.smc.peak import GROUP as PEAK
 from credo.inference.smc.peak import peak
 from credo.inference.state import packed, unpacked
@@ -75,8 +74,7 @@ class Nested(Named, eqx.Module):
     def check(self, problem: Problem) -> None:
         """Refuse what has no way from the prior to the posterior."""
         require_path(problem, self.name)
-        scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
-        memory.require(f"inference.particles={self.particles}", 4 * self.particles * (self.repeats + scalars))
+        require_room(problem, self.particles, self.repeats)
 
     def run(
         self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER

@@ -4,12 +4,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, PRNGKeyArray
 from numpyro import handlers
 from numpyro.distributions import biject_to
 
+from credo import memory
 from credo.errors import ConfigError
 from credo.inference.density import Program, Values, prior_and_likelihood
 from credo.models.messages import Message, Padded, mask_of
@@ -68,6 +70,12 @@ def _unconstrained(message: Message, padding_key: PRNGKeyArray) -> Float[Array, 
     mask = jnp.broadcast_to(fn.mask, fn.batch_shape)
     mask = mask.reshape(*mask.shape, *([1] * (z.ndim - mask.ndim)))
     return jnp.where(mask, z, jax.random.normal(padding_key, z.shape, z.dtype))
+
+
+def require_room(problem: Problem, particles: int, repeats: int) -> None:
+    """Raise `ConfigError` where so many particles of each repeat do not fit into memory."""
+    scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
+    memory.require(f"inference.particles={particles}", 4 * particles * (repeats + scalars))
 
 
 def require_path(problem: Problem, method: str) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 
-from credo import memory
 from credo.config.naming import Named
 from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener, Snapshot
@@ -28,7 +27,7 @@ from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop, resumable
 from credo.inference.smc.mutation import WORDS
 from credo.inference.smc.particles import Population, Rung, advance, answer, start
-from credo.inference.smc.path import require_path
+from credo.inference.smc.path import require_path, require_room
 from credo.inference.smc.peak import GROUP as PEAK
 from credo.inference.smc.peak import peak
 from credo.inference.smc.population import founders
@@ -70,8 +69,7 @@ class Smc(Named, eqx.Module):
         require_path(problem, self.name)
         if self.mutation == "hmc":
             require_density(problem, self.name)
-        scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
-        memory.require(f"inference.particles={self.particles}", 4 * self.particles * (self.repeats + scalars))
+        require_room(problem, self.particles, self.repeats)
 
     def run(
         self, problem: Problem, key: PRNGKeyArray, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
