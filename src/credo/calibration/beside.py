@@ -13,7 +13,7 @@ from credo.experiment.run import run as run_experiment
 from credo.runs.folder import remove
 from credo.runs.record import Resumed
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("credo")
 
 FOLDER = "calibration"
 """Of a run, where the files of its calibration are."""

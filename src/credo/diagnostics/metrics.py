@@ -132,7 +132,7 @@ METRICS: Mapping[str, Metric] = {
         Metric(
             "calibration/alarms",
             "SBC alarms",
-            "scalars whose true values have no uniform ranks among the draws, over replications of +calibrate=200",
+            "scalars whose true values have no uniform ranks among the draws, over the replications of +calibrate=N",
             "lower",
             kinds=(),
         ),
