@@ -140,6 +140,30 @@ def test_a_prior_of_no_term_is_refused(table):
         problem(table, "y ~ age", priors={"agee": dist.Normal()})
 
 
+@pytest.mark.parametrize(
+    ("formula", "settings", "names"),
+    [
+        ("y ~ age", {}, {"prior.sd", "centred", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {}, {"correlated", "lkj"}),
+        ("y ~ age + (1 + age | ward)", {}, set()),
+        ("y ~ age + (1 + age | ward)", {"correlated": False}, {"lkj"}),
+        ("y ~ 0 + (1 | ward)", {}, {"prior.beta", "prior.intercept", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {"priors": {"age": dist.Normal(), "sd_ward": dist.HalfNormal()}},
+         {"prior.beta", "prior.sd", "correlated", "lkj"}),
+    ],
+)  # fmt: skip
+def test_settings_without_an_effect_are_known(table, formula, settings, names):
+    found = problem(table, formula, **settings).model.unread
+    others = {f"prior.{name}" for name in ("concentration", "cutpoints", "df", "gate", "shape")}
+    assert set(found) == names | others
+
+
+def test_without_a_formula_there_are_no_groups_and_no_units():
+    found = Regression(PRIORS, "student_t").unread
+    assert {"prior.sd", "autoscale", "centred", "correlated", "lkj", "prior.shape"} <= set(found)
+    assert not {"prior.df", "prior.sigma"} & set(found)
+
+
 def test_weights_multiply_the_log_likelihood_of_rows(table):
     values = {"intercept_at_mean": 2.0, "beta": [0.1], "sigma": 1.0}
     plain, weighted = problem(table, "y ~ age"), problem(table, "y ~ age", weights="w")

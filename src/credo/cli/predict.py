@@ -40,7 +40,10 @@ def run(arguments: Sequence[str]) -> int:
         table = exported.rows(folder, file, model.texts)
     except ConfigError as error:  # of a file that no key names
         raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
-    made = model(table)
+    try:
+        made = model(table)
+    except ConfigError as error:
+        raise ConfigError(f"credo predict: {words[1]}: {error}") from error
     tell_failed(folder)
     made.to_csv(sys.stdout, index=False)
     return 0

@@ -141,6 +141,11 @@ class Model(eqx.Module):
         return None
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """Settings that have no effect in the model as it is, below `model.`, and of each why, and what to do."""
+        return {}
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False

@@ -17,6 +17,7 @@ from credo.errors import ConfigError
 from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
 from credo.models.families import FAMILIES, Family
+from credo.models.no_effect import unread
 from credo.models.priors_of_terms import Supports, key_of, lines
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
 from credo.models.units import Units, units
@@ -104,6 +105,11 @@ class Regression(Model):
         if self.formula is None:
             return None
         return Rows(self.formula, self.likelihood_key, self._family.classes, self._family.takes_trials)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Those of other families, and of groups where there are none."""
+        return dict(unread(self))
 
     @property
     def likelihood_key(self) -> str:

@@ -91,9 +91,11 @@ class FormulaModel:
         from credo.models.predict import PROBABILITIES
         from credo.models.rows_predicted import predicted
 
-        table = table.set_axis(columns.renamed(table.columns, self._renamed(table)), axis=1)
-        table = columns.dated(table, {n: unit for n, unit in self.data["dates"].items() if n in table})
-        name, arrays = of_rows(self.table, table, self._rows, self._split, new_levels=self.new_groups)
+        renamed = self._renamed(table)
+        table = table.set_axis(columns.renamed(table.columns, renamed), axis=1)
+        table = columns.dated(table, {n: unit for n, unit in self.data["dates"].items() if n in table}, is_new=True)
+        old = {new: name for name, new in renamed.items()}
+        name, arrays = of_rows(self.table, table, self._rows, self._split, new_levels=self.new_groups, old_names=old)
         found = predicted(self.model, self.draws, arrays, jax.random.PRNGKey(0))
         if found.classes is not None and self.model.known is not None:
             labels = [f"{name}[{level}]" for level in self.model.known.classes]

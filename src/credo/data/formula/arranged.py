@@ -85,7 +85,13 @@ def needed(rows: Rows) -> tuple[str, ...]:
 
 
 def of_rows(
-    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Mapping[str, Any], *, new_levels: bool
+    table: pd.DataFrame,
+    new: pd.DataFrame,
+    rows: Rows,
+    split: Mapping[str, Any],
+    *,
+    new_levels: bool,
+    old_names: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The target's name, and the arrays that the formula makes of new rows.
 
@@ -95,6 +101,7 @@ def of_rows(
         rows: what the model asks of them.
         split: `test_fraction` and `split_seed`, as `arranged` had them.
         new_levels: see `design.Design.arrays`.
+        old_names: see `table.Reading`.
 
     Raises:
         ConfigError: a column, a cell or a level is not there.
@@ -103,9 +110,9 @@ def of_rows(
         if name not in new:
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
-    read = Reading(is_text_file=True)
+    read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
     held = _split(formula, table, split["test_fraction"], split["split_seed"])
-    made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
+    made = designs.fit(formula, table, np.flatnonzero(held != "test"), Reading(is_text_file=True))
     found = made.arrays(new, read, new_levels=new_levels)
     if rows.takes_trials:
         found["trials"] = trials_of(formula.target, new, read)
