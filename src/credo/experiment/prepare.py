@@ -157,11 +157,11 @@ def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, st
 
 def _refuse_without_effect(overrides: Collection[str], unread: Mapping[str, str]) -> None:
     """What is typed of the model has an effect."""
-    for word in overrides:
-        found = re.match(r"\+*(?:prior@)?model\.([\w.]+)=", word)
-        for name, why in unread.items() if found else ():
-            if f"{found[1]}.".startswith(f"{name}."):
-                raise ConfigError(f"model.{found[1]}: {why}")
+    typed = [match[1] for word in overrides if (match := re.match(r"\+*(?:prior@)?model\.([\w.]+)=", word))]
+    for key in typed:
+        for name, why in unread.items():
+            if f"{key}.".startswith(f"{name}."):
+                raise ConfigError(f"model.{key}: {why}")
 
 
 def _refuse_unread(overrides: Collection[str]) -> None:
