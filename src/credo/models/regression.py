@@ -109,7 +109,7 @@ class Regression(Model):
     @property
     def unread(self) -> Mapping[str, str]:
         """Those of other families, and of groups where there are none."""
-        return dict(unread(self))
+        return dict(unread(self.family, self.known, self.prior, correlated=self.correlated))
 
     @property
     def likelihood_key(self) -> str:
