@@ -103,6 +103,8 @@ def as_dates(column: pd.Series) -> pd.Series:
     """The column as times in UTC, missing where a value is none; numbers are none."""
     if pd.api.types.is_numeric_dtype(column):
         column = pd.Series([None] * len(column), index=column.index)
+    elif column.dtype == object:
+        column = column.where([not isinstance(value, int | float) for value in column])
     return pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
 
 

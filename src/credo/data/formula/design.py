@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulae.terms.terms import Intercept
+from pandas.api.types import is_numeric_dtype
 
-from credo.data.columns import as_factor, dates_advice, holds_dates, is_factor
+from credo.data.columns import dates_advice, holds_dates, is_factor
 from credo.data.formula.language import Formula, namespace
 from credo.data.table import Reading, is_numeric
 from credo.errors import ConfigError
@@ -119,7 +120,11 @@ def fit(formula: Formula, table: pd.DataFrame, rows: np.ndarray, read: Reading) 
     """
     grouping = {name for term in formula.groups for name in term.factor.var_names}
     plain = [name for name in formula.columns if name not in grouping or _is_predictor(formula, name)]
-    factors = {name: _levels(table[name], name) for name in plain if _is_category(table[name])}
+    factors = {
+        name: _levels(table[name], name)
+        for name in plain
+        if _is_category(table[name]) or (name in formula.coded and not is_numeric_dtype(table[name]))
+    }
     known = _prepared(table[plain], factors, read).iloc[rows]
     with _quiet(formula.text):
         formula.common.eval(known, namespace())
@@ -162,7 +167,7 @@ def _is_category(column: pd.Series) -> bool:
 def _levels(column: pd.Series, name: str) -> tuple[str, ...]:
     if column.dtype != bool and holds_dates(column):
         raise ConfigError(f"model.formula: column {name!r} holds dates; {dates_advice(name)}")
-    return tuple(as_factor(column).cat.categories)
+    return tuple(sorted(column.dropna().map(_word).unique()))
 
 
 def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Reading) -> pd.DataFrame:
@@ -176,7 +181,7 @@ def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Re
         column = table[name]
         if name in factors:
             _require_there(column, name, read)
-            words = column.map(str)
+            words = column.map(_word)
             if (new := ~words.isin(factors[name]).to_numpy()).any():
                 row = int(new.argmax())
                 raise ConfigError(

@@ -53,6 +53,7 @@ class Formula:
         common: the terms of all rows together, as formulae has them.
         groups: those that differ between groups.
         columns: of the table, that the terms need.
+        coded: those of them that are factors whatever they hold, as in `C(g)`.
     """
 
     text: str
@@ -60,6 +61,7 @@ class Formula:
     common: Model
     groups: tuple[GroupSpecificTerm, ...]
     columns: tuple[str, ...]
+    coded: frozenset[str]
 
 
 def parsed(text: str) -> Formula:
@@ -94,7 +96,8 @@ def _parsed(text: str) -> Formula:
         raise ConfigError(
             f"model.formula: the target {twice[0]!r} is among its own predictors or groups; leave it out right of ~"
         )
-    return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns)
+    coded = {name for call in _calls(tree.right) if written(call.callee) in CODINGS for name in columns_of(call)}
+    return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns, frozenset(coded))
 
 
 def _tree(text: str) -> Binary:
