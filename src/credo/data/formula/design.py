@@ -134,6 +134,13 @@ def fit(formula: Formula, table: pd.DataFrame, rows: np.ndarray, read: Reading) 
     return Design(formula, tuple(plain), factors, terms, offsets, tuple(_groups(formula, table, known, read)))
 
 
+def is_number(formula: Formula, column: pd.Series) -> bool:
+    """Whether a column of the table counts as a number, so that its mean says something."""
+    name = str(column.name)
+    is_factor = name in formula.coded or not _is_predictor(formula, name)
+    return not is_factor and not _is_category(column)
+
+
 def _is_predictor(formula: Formula, name: str) -> bool:
     """Whether a column is anywhere but right of `|`."""
     terms = [*formula.common.common_terms, *(term.expr for term in formula.groups)]
@@ -167,7 +174,7 @@ def _is_category(column: pd.Series) -> bool:
 def _levels(column: pd.Series, name: str) -> tuple[str, ...]:
     if column.dtype != bool and holds_dates(column):
         raise ConfigError(f"model.formula: column {name!r} holds dates; {dates_advice(name)}")
-    return tuple(sorted(column.dropna().map(_word).unique()))
+    return tuple(sorted(column.dropna().map(word).unique()))
 
 
 def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Reading) -> pd.DataFrame:
@@ -181,7 +188,7 @@ def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Re
         column = table[name]
         if name in factors:
             _require_there(column, name, read)
-            words = column.map(_word)
+            words = column.map(word)
             if (new := ~words.isin(factors[name]).to_numpy()).any():
                 row = int(new.argmax())
                 raise ConfigError(
@@ -201,7 +208,7 @@ def _words(table: pd.DataFrame, columns: Sequence[str], read: Reading) -> pd.Ser
     """The name of each row's group."""
     for name in columns:
         _require_there(table[name], name, read)
-    words = [table[name].map(_word) for name in columns]
+    words = [table[name].map(word) for name in columns]
     joined = words[0]
     for more in words[1:]:
         joined = joined + ":" + more
@@ -216,7 +223,7 @@ def _require_there(column: pd.Series, name: str, read: Reading) -> None:
         raise ConfigError(f"{read.of('data')}{read.column(name)} has a missing value in row {row + 1}; {do}")
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     """A label; a whole number has no point."""
     is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
     return str(int(value)) if is_whole else str(value)
