@@ -163,3 +163,13 @@ def test_what_is_wrong_in_a_new_file_is_said_of_that_file_and_its_own_columns(ga
         with pytest.raises(ConfigError) as refused:
             predict.run([str(folder), str(new), "--trust"])
         assert str(refused.value) == f"credo predict: {new}: {sentence}"
+
+
+def test_a_scale_with_a_formula_is_that_of_each_new_row(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "sigma_intercept_at_mean": np.zeros(DRAWS)}
+    draws |= {"sigma_beta": np.full((DRAWS, 1), 0.1)}
+    saved(table, tmp_path, "y ~ 1", draws, "gaussian", 'model.formula_sigma="sigma ~ age"')
+    found = load(tmp_path)(pd.DataFrame({"age": [40.0, 60.0]}))
+    np.testing.assert_allclose(found["y_sd"], np.exp(0.1 * ([40, 60] - table["age"].mean())), rtol=1e-4)
+    with pytest.raises(ConfigError, match="the table has no column 'age'"):
+        load(tmp_path)(pd.DataFrame({"sex": ["m"]}))

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from credo.config import paths
 
-_FORMULA = re.compile(r"\+?model\.formula=")
+_FORMULA = re.compile(r"\+?model\.formula(_sigma)?=")
 _CHOICE = re.compile(r"prior@model\.prior\.(\w+)=")
 _NUMBER = re.compile(r"model\.prior\.(\w+)\.\w+=")
 _COLUMN = re.compile(r"data\.(dates|rename)\.\w+=")

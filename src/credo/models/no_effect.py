@@ -20,6 +20,12 @@ def unread(family: str, known: Units | None, priors: Collection[str], *, correla
     for name in sorted(own - set(FAMILIES[family].parameters)):
         families = ", ".join(word for word, one in FAMILIES.items() if name in one.parameters)
         yield f"prior.{name}", f"model.family={family} has no {name}; leave it out, or use one of {families}"
+    scale = None if known is None else known.scale
+    if scale is None:
+        for name in ("prior.sigma_intercept", "prior.sigma_beta"):
+            yield name, "it has no effect without a model.formula_sigma; leave it out, or write one"
+    else:
+        yield "prior.sigma", "model.formula_sigma has priors of its own, model.prior.sigma_intercept and sigma_beta"
     if known is None:
         for name in ("prior.sd", "autoscale", "centred", "correlated", "lkj"):
             yield name, "it has no effect without a model.formula; leave it out, or write one"

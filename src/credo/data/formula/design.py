@@ -19,7 +19,21 @@ from credo.data.formula.language import Formula, namespace
 from credo.data.table import Reading, is_numeric
 from credo.errors import ConfigError
 
-RESERVED = ("x", "y", "obs", "feature", "class", "contrast", "offset", "weights", "trials", "status", "chain", "draw")
+RESERVED = (
+    "x",
+    "y",
+    "obs",
+    "feature",
+    "sigma_feature",
+    "class",
+    "contrast",
+    "offset",
+    "weights",
+    "trials",
+    "status",
+    "chain",
+    "draw",
+)
 """What a group's dim is not called."""
 
 

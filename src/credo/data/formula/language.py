@@ -1,6 +1,7 @@
 """What a formula may say: it is parsed, and every name that it calls must be among the functions known here."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,33 @@ def parsed(text: str) -> Formula:
         return _parsed(text)
     except RecursionError as error:
         raise _unreadable(text, error) from error
+
+
+def parsed_sigma(text: str) -> Formula:
+    """Parse the formula of the target's own scale, `sigma ~ TERMS`.
+
+    Raises:
+        ConfigError: it is no formula, calls what is not known, or has effects of groups.
+    """
+    with of_sigma():
+        formula = parsed(text)
+        if written(formula.target) != "sigma":
+            raise ConfigError(f"model.formula: expected sigma ~ TERMS, as in 'sigma ~ age', but got {text!r}")
+        if formula.groups:
+            raise ConfigError(
+                f"model.formula: it takes no effects of groups yet; leave out ({formula.groups[0].name}), or write it "
+                "in model.formula"
+            )
+        return formula
+
+
+@contextmanager
+def of_sigma() -> Iterator[None]:
+    """Sentences about a formula name that of sigma."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("model.formula:", "model.formula_sigma:", 1)) from error
 
 
 def _parsed(text: str) -> Formula:
