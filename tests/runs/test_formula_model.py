@@ -42,7 +42,7 @@ def saved(table, folder, formula, draws, family="gaussian", *data):
     words = ("data=csv", "data.path=t.csv", *data, "model=regression", f"model.family={family}")
     config = compose(*words, f'model.formula="{formula}"')
     model = make(config, "model", Model, without=schema.BESIDE["model"])
-    dataset = arranged(table, model.rows)
+    dataset = arranged(table, model.rows, missing=config.data.missing)
     problem = Problem(model.fitted(dataset), dataset)
     variables = {
         name: (("chain", "draw", *[f"{name}_{i}" for i in range(np.ndim(values) - 1)]), np.asarray(values)[None])
@@ -173,3 +173,15 @@ def test_a_scale_with_a_formula_is_that_of_each_new_row(table, tmp_path):
     np.testing.assert_allclose(found["y_sd"], np.exp(0.1 * ([40, 60] - table["age"].mean())), rtol=1e-4)
     with pytest.raises(ConfigError, match="the table has no column 'age'"):
         load(tmp_path)(pd.DataFrame({"sex": ["m"]}))
+
+
+def test_a_model_of_imputed_cells_predicts_rows_without_any(table, tmp_path):
+    holes = table.assign(age=table["age"].where(table.index > 1))
+    mean = holes["age"].mean()
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "beta": np.full((DRAWS, 1), 0.5), "sigma": np.ones(DRAWS)}
+    draws |= {"missing[age]": np.tile([40.0, 60.0], (DRAWS, 1))}
+    saved(holes, tmp_path, "y ~ age", draws, "gaussian", "data.missing=impute")
+    model = load(tmp_path)
+    np.testing.assert_allclose(model(pd.DataFrame({"age": [60.0]}))["y_mean"], 0.5 * (60 - mean), rtol=1e-4)
+    with pytest.raises(ConfigError, match="column 'age' has 1 missing value, first in row 1; remove or fill it"):
+        model(pd.DataFrame({"age": [None]}))

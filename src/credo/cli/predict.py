@@ -93,7 +93,7 @@ def _answer(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None"
         table, held = counterfactual.rows_of(model, question.grid)
         _tell_held(held)
     elif table is None:
-        table = model.table
+        table = model.table.dropna(subset=[*model.inner])
         sys.stderr.write(f"ROWS the {len(table)} of the run's own table\n")
     else:
         table, old = model.own(table)

@@ -15,8 +15,8 @@ from credo.errors import ConfigError
 UNITS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0, "years": 31557600.0}
 """Seconds of a unit of time; a year has 365.25 days."""
 
-MISSING = ("refuse", "drop")
-"""What becomes of rows with a missing cell."""
+MISSING = ("refuse", "drop", "impute")
+"""What becomes of rows with a missing cell; `impute` is for the numbers of a formula."""
 
 
 def require_words(words: Any, key: str, form: str) -> None:
@@ -165,7 +165,8 @@ def complete(table: pd.DataFrame, used: Sequence[str], missing: str | None) -> t
     return table[~bad], f"{count} of {len(table)} rows with missing cells ({where})"
 
 
-def remarks(left_out: Mapping[str, str], dropped: str) -> dict[str, Any] | None:
-    """What a data set says of columns and rows that are not in it, as attributes."""
+def remarks(left_out: Mapping[str, str], dropped: str, imputed: str = "") -> dict[str, Any] | None:
+    """What a data set says of columns, rows and cells that are not in it, as attributes."""
     found: dict[str, Any] = {"left_out": json.dumps(left_out)} if left_out else {}
-    return (found | ({"dropped": dropped} if dropped else {})) or None
+    found |= {name: words for name, words in (("dropped", dropped), ("imputed", imputed)) if words}
+    return found or None

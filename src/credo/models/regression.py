@@ -18,6 +18,7 @@ from credo.models import scale_formula
 from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
 from credo.models.families import FAMILIES, Family
+from credo.models.missing import with_cells
 from credo.models.no_effect import unread
 from credo.models.priors_of_terms import Supports, key_of, lines
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
@@ -165,7 +166,7 @@ class Regression(Model):
                 f"model.formula: the term {both[0]!r} has the key of another prior, model.prior.{both[0]}; rename its "
                 f"column, as in data.rename={{{both[0]}: {both[0]}_x}}"
             )
-        keys |= set(terms)
+        keys |= {*terms, *(one.key for one in known.missing)}
         for latent in self.prior:
             if latent not in keys:
                 raise ConfigError(
@@ -189,6 +190,9 @@ class Regression(Model):
         **rows: Any,
     ) -> None:
         """Observe y given x, and what else a formula makes of a table."""
+        if self.known is not None and self.known.missing:
+            rows = with_cells(self.known.missing, self.prior, rows if x is None else rows | {"x": x})
+            x = rows.pop("x", None)
         eta = self._plain(x) if self.known is None else self._predictor(len(y), x, rows)
         numbers = {name: self._own(name, rows) for name in self._family.parameters}
         numbers |= {"trials": rows["trials"]} if "trials" in rows else {}
@@ -319,6 +323,9 @@ class Regression(Model):
         for group in known.groups:
             names += [f"sd of {effect} by {group.name}" for effect in group.effects]
             priors += [(self.prior_of_sd(group), j) for j in range(len(group.effects))]
+        for cells in known.missing:
+            names.append(f"{cells.size} missing cells of {cells.column}")
+            priors.append((cells.prior(self.prior), 0))
         for name in self._family.parameters:
             if name == "sigma" and known.scale is not None:
                 one = list(scale_formula.told(known, self.prior, autoscale=self.autoscale, scales=self._family.scales))

@@ -16,6 +16,7 @@ from jax import Array
 from jaxtyping import Float
 
 from credo.models.effects import Grouping
+from credo.models.missing import Missing
 
 
 class Scale(eqx.Module):
@@ -48,6 +49,7 @@ class Units(eqx.Module):
         groups: the axes of the groups' effects.
         classes: the levels of the target.
         scale: of the predictors of the target's own scale, where it has a formula.
+        missing: the missing cells of predictors that are latents.
     """
 
     location: Float[Array, ""]
@@ -60,6 +62,7 @@ class Units(eqx.Module):
     groups: tuple[Grouping, ...] = eqx.field(static=True)
     classes: tuple[str, ...] = eqx.field(static=True)
     scale: Scale | None = None
+    missing: tuple[Missing, ...] = eqx.field(static=True, default=())
 
 
 def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
@@ -87,6 +90,7 @@ def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
         groups=groups,
         classes=tuple(told["classes"]),
         scale=_scale(train, told["sigma"]) if "sigma" in told else None,
+        missing=tuple(Missing(*one) for one in told.get("missing", ())),
     )
 
 

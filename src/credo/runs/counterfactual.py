@@ -112,7 +112,7 @@ def slope(model: "FormulaModel", table: pd.DataFrame, name: str) -> pd.DataFrame
         raise ConfigError(f"--slope: {name!r} is a factor, which has no slope; use --contrast {name}=A,B")
     target, arrays = model.arrays(table)
     at = table[own].to_numpy(float)
-    low, high = _around(at, model.table[own].to_numpy(float))
+    low, high = _around(at, model.table[own].dropna().to_numpy(float))
     ends = [model.arrays(table.assign(**{own: one}))[1] for one in (low, high)]
     change = {}
     for key, values in arrays.items():

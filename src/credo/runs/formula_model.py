@@ -36,6 +36,7 @@ class _Data(TypedDict):
     dates: dict[str, str]
     test_fraction: float
     split_seed: int
+    missing: str
 
 
 def save(place: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
@@ -130,6 +131,11 @@ class FormulaModel:
         return () if self.model.known is None else self.model.known.classes
 
     @property
+    def inner(self) -> tuple[str, ...]:
+        """The columns that new rows must have, by the formula's names."""
+        return needed(self.rows)
+
+    @property
     def inputs(self) -> dict[str, str]:
         """The columns that a table must have, and what they hold."""
         old = {new: name for name, new in self.data["rename"].items()}
@@ -182,12 +188,12 @@ def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaMode
     if model.rows is None:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model has no formula)", saved.ANEW)
     plain: Any = OmegaConf.to_container(config)
-    data = _Data(rename={}, dates={}, test_fraction=0.0, split_seed=0) | {
+    data = _Data(rename={}, dates={}, test_fraction=0.0, split_seed=0, missing="refuse") | {
         name: value for name, value in (plain.get("data") or {}).items() if value is not None
     }
     if set(data) != set(_Data.__annotations__):
         raise ConfigError(f"{place / 'model.yaml'}: expected the settings {', '.join(_Data.__annotations__)} of data")
     split: dict[str, Any] = {name: data[name] for name in ("test_fraction", "split_seed")}
-    whole = arranged(table, model.rows, is_text_file=True, **split)
+    whole = arranged(table, model.rows, is_text_file=True, missing=str(data["missing"]), **split)
     train = whole if "split" not in whole.coords else whole.isel(obs=(whole["split"] == "train").to_numpy())
     return FormulaModel(model.fitted(train), draws, table, data, new_groups)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from credo.config.nearest import nearest
 from credo.data import columns as kept
 from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
+from credo.data.formula import imputed
 from credo.data.formula.language import Formula, columns_of, of_sigma, parsed, parsed_sigma
 from credo.data.formula.response import name_of, response, trials_of
 from credo.data.holdout import hold_out
@@ -66,19 +67,25 @@ def arranged(
     found = response(formula.target, table, read, rows)
     split = _split(formula, table, test_fraction, split_seed)
     train = np.flatnonzero(split != "test")
-    made = designs.fit(formula, table, train, read)
-    of_scale = None if sigma is None else _of_scale(sigma, table, train, read)
+    cells = _cells(formula, sigma, table, train, read) if missing == "impute" else []
+    whole = imputed.filled(table, cells)
+    made = _Designs.of(formula, sigma, whole, train, read)
     variables: dict[str, tuple[Sequence[str], Any]] = {key: ((ROWS,), v) for key, v in found.variables.items()}
-    arrays = made.arrays(table, read) | ({} if of_scale is None else _arrays_of_scale(of_scale, table, read))
+    arrays = made.arrays(whole, read)
+    if cells:
+        arrays |= imputed.slopes(table, cells, lambda one: made.arrays(one, read))
     variables |= {key: (_dims(key, values), values) for key, values in arrays.items()}
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    coords = _coords(made, found.classes) | ({} if of_scale is None else {"sigma_feature": _labels(of_scale)})
-    dataset = make(variables, coords, kept.remarks({}, dropped))
+    coords = _coords(made.mean, found.classes) | _coords_of_cells(table, cells)
+    coords |= {} if made.scale is None else {"sigma_feature": _labels(made.scale)}
+    dataset = make(variables, coords, kept.remarks({}, dropped, _in_words(cells)))
     if test_fraction:
         dataset = dataset.assign_coords(split=(ROWS, split))
     dataset["y"].attrs["column"] = found.name
-    told = _told(made, found.classes) | ({} if of_scale is None else {"sigma": _told(of_scale, ())})
+    told = _told(made.mean, found.classes)
+    told |= {} if made.scale is None else {"sigma": _told(made.scale, ())}
+    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd] for one in cells]} if cells else {}
     return dataset.assign_attrs({"formula": json.dumps(told), COLUMNS: table})
 
 
@@ -119,24 +126,50 @@ def of_rows(
     read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
     held = _split(formula, table, split["test_fraction"], split["split_seed"])
     train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
-    found = designs.fit(formula, table, train, own).arrays(new, read, new_levels=new_levels)
-    if rows.formula_sigma is not None:
-        of_scale = _of_scale(parsed_sigma(rows.formula_sigma), table, train, own)
-        found |= _arrays_of_scale(of_scale, new, read)
+    sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    whole = imputed.filled(table, _cells(formula, sigma, table, train, own))
+    found = _Designs.of(formula, sigma, whole, train, own).arrays(new, read, new_levels=new_levels)
     if rows.takes_trials:
         found["trials"] = trials_of(formula.target, new, read)
     return name_of(formula.target), found or {"rows": np.zeros(len(new))}
 
 
-def _of_scale(formula: Formula, table: pd.DataFrame, train: np.ndarray, read: Reading) -> designs.Design:
-    with of_sigma():
-        return designs.fit(formula, table, train, read)
+class _Designs(NamedTuple):
+    """The designs of the mean and, where it has a formula, of the target's own scale."""
+
+    mean: designs.Design
+    scale: designs.Design | None
+
+    @classmethod
+    def of(
+        cls, formula: Formula, sigma: Formula | None, table: pd.DataFrame, train: np.ndarray, read: Reading
+    ) -> "_Designs":
+        with of_sigma():
+            scale = None if sigma is None else designs.fit(sigma, table, train, read)
+        return cls(designs.fit(formula, table, train, read), scale)
+
+    def arrays(self, table: pd.DataFrame, read: Reading, *, new_levels: bool = False) -> dict[str, np.ndarray]:
+        """Those of the mean, and `sigma_x` and `sigma_offset`."""
+        found = self.mean.arrays(table, read, new_levels=new_levels)
+        if self.scale is None:
+            return found
+        with of_sigma():
+            return found | {f"sigma_{name}": values for name, values in self.scale.arrays(table, read).items()}
 
 
-def _arrays_of_scale(design: designs.Design, table: pd.DataFrame, read: Reading) -> dict[str, np.ndarray]:
-    """The design of the target's own scale: `sigma_x` and `sigma_offset`, as far as there are any."""
-    with of_sigma():
-        return {f"sigma_{name}": values for name, values in design.arrays(table, read).items()}
+def _cells(
+    formula: Formula, sigma: Formula | None, table: pd.DataFrame, train: np.ndarray, read: Reading
+) -> list[imputed.Cells]:
+    return imputed.missing_cells((formula,) if sigma is None else (formula, sigma), table, train, read)
+
+
+def _coords_of_cells(table: pd.DataFrame, cells: list[imputed.Cells]) -> dict[str, Any]:
+    """The row of each missing cell, counted from 1."""
+    return {f"row of {one.column}": [int(table.index[row]) + 1 for row in one.rows] for one in cells}
+
+
+def _in_words(cells: list[imputed.Cells]) -> str:
+    return ", ".join(f"{len(one.rows)} of {one.column}" for one in cells)
 
 
 def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights: str | None) -> list[str]:
@@ -171,6 +204,7 @@ def _labels(made: designs.Design) -> list[str]:
 
 
 def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
+    name = name.partition("@")[0]
     if values.ndim == 1:
         return (ROWS,)
     return (ROWS, DIMS[name] if name in DIMS else f"{name.removeprefix('by[').removesuffix(']')}_effect")
