@@ -25,6 +25,6 @@ def test_designs_and_means_are_those_of_bambi(judge, name):
     case = EVERY[name]
     problem = judge.problem_of(case)
     assert judge.design_is_off_by(case, problem) <= 1e-10
-    both = judge.compared(case, problem, draws=8000, seed=1)
+    both = judge.compared(case, problem, draws=12_000, seed=1)
     assert both[["ess_bulk", "ess_bulk_ours"]].min(skipna=False).min(skipna=False) >= judge.LEAST
     assert both["z"].abs().max(skipna=False) <= 4
