@@ -172,11 +172,6 @@ class Regression(Model):
                 raise ConfigError(
                     f"model.prior.{latent}: the model reads no such prior; {nearest(latent, sorted(keys))}"
                 )
-        if known.groups and self.family == "categorical":
-            raise ConfigError(
-                "model.formula: family=categorical takes no effects of groups yet; use family=ordinal, or leave out "
-                f"(... | {known.groups[0].name})"
-            )
         if "status" in train and self._family.log_survival is None:
             names = ", ".join(name for name, one in FAMILIES.items() if one.log_survival is not None)
             raise ConfigError(f"model.family={self.family}: it takes no censored target; use one of {names}")
@@ -232,7 +227,7 @@ class Regression(Model):
         if "offset" in rows:
             eta = eta + (rows["offset"][:, None] if several else rows["offset"])
         for group in known.groups:
-            eta = eta + self._added(group, rows)
+            eta = eta + self._added(group, rows, several)
         return eta
 
     def _intercept(self, several: int) -> Any:
@@ -282,10 +277,10 @@ class Regression(Model):
             return scaled(self.prior["sd"], 0.0, unit[0] if group.one else unit)
         return self.prior["sd"] if own is None else own
 
-    def _added(self, group: Grouping, rows: Mapping[str, Any]) -> Float[Array, "obs"]:
-        by = rows.get(f"by[{group.name}]")
+    def _added(self, group: Grouping, rows: Mapping[str, Any], several: int) -> Float[Array, "obs *contrast"]:
+        by, codes = rows.get(f"by[{group.name}]"), rows[f"group[{group.name}]"]
         lkj = self.lkj if self.correlated else None
-        return added(group, self.prior_of_sd(group), lkj, rows[f"group[{group.name}]"], by, centred=self.centred)
+        return added(group, self.prior_of_sd(group), lkj, codes, by, centred=self.centred, contrasts=several)
 
     def _own(self, name: str, rows: Mapping[str, Any]) -> Any:
         """A parameter of the family, or one for each row."""

@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo.models.binding import BoundModel
+from credo.models.effects import Grouping
 from credo.models.predict import PROBABILITIES
 from credo.models.regression import Regression
 
@@ -94,21 +95,21 @@ def with_new_groups(
             continue
         groups.append(group._replace(size=group.size + 1))
         name = f"effect[{group.name}]" if model.centred else f"z[{group.name}]"
-        old = np.asarray(found[name])
-        z = jax.random.normal(jax.random.fold_in(key, i), old[:, :1].shape)
-        new = _unstandardised(z, found, group.name) if model.centred else z
-        found[name] = jnp.concatenate([old, new], axis=1)
+        old, axis = np.asarray(found[name]), -1 if group.one else -2
+        z = jax.random.normal(jax.random.fold_in(key, i), np.take(old, [0], axis).shape)
+        new = _unstandardised(z, found, group) if model.centred else z
+        found[name] = jnp.concatenate([old, new], axis=axis)
     return dataclasses.replace(model, known=dataclasses.replace(known, groups=tuple(groups))), found
 
 
-def _unstandardised(z: Float[Array, "draw 1 ..."], draws: Mapping[str, Any], name: str) -> Float[Array, "draw 1 ..."]:
-    """Standardised effects with the deviations and correlations of each draw."""
-    sd = jnp.asarray(draws[f"sd[{name}]"])
-    if z.ndim == 2:
-        return z * sd[:, None]
-    if f"cholesky[{name}]" in draws:
-        z = jnp.einsum("dij,dlj->dli", draws[f"cholesky[{name}]"], z)
-    return z * sd[:, None, :]
+def _unstandardised(z: Float[Array, "..."], draws: Mapping[str, Any], group: Grouping) -> Float[Array, "..."]:
+    """Standardised effects of one level with the deviations and correlations of each draw."""
+    sd = jnp.asarray(draws[f"sd[{group.name}]"])
+    if group.one:
+        return z * sd[..., None]
+    if f"cholesky[{group.name}]" in draws:
+        z = jnp.einsum("...ij,...lj->...li", draws[f"cholesky[{group.name}]"], z)
+    return z * sd[..., None, :]
 
 
 @eqx.filter_jit
