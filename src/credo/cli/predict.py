@@ -41,8 +41,12 @@ def run(arguments: Sequence[str]) -> int:
     if isinstance(model, exported.Exported) and question.of_a_formula:
         raise ConfigError(f"{question.of_a_formula}: the run's model has no model.formula; leave it out")
     table = None if path is None else _read(folder, path, model.texts)
-    with _told_of(file):
-        made = model(table) if isinstance(model, exported.Exported) else _answer(model, question, table)
+    if isinstance(model, exported.Exported):
+        assert table is not None  # noqa: S101 - only a formula answers without rows
+        made = model(table)
+    else:
+        with _told_of(file):
+            made = _answer(model, question, table)
     tell_failed(folder)
     made.to_csv(sys.stdout, index=False)
     return 0
