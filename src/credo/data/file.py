@@ -47,7 +47,8 @@ class TableFile(Source, abc.ABC):
             becomes codes 0, 1, ... of its levels, which are the coordinate `COLUMN_level`.
         rename: old name -> new name of columns, which all other settings and formulas use; or `None`.
         dates: column -> unit, one of `columns.UNITS`: dates become so many of them since 1970 began; or `None`.
-        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out.
+        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out;
+            `impute`, of a formula, makes missing numbers latents.
     """
 
     form: ClassVar[str]
@@ -138,6 +139,11 @@ class TableFile(Source, abc.ABC):
         """The entries by their roles, or by the model's formula."""
         if model is not None and model.rows is not None:
             return self._by_formula(entries, model.rows)
+        if self.missing == "impute":
+            raise ConfigError(
+                "data.missing=impute: it needs a model.formula; write one, with model=regression, or type "
+                "data.missing=drop"
+            )
         self._require_roles((*ROLES, *FITTING))
         if self.target is None:
             return self._by_name(entries, model)
