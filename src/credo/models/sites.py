@@ -6,14 +6,15 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 from numpyro import handlers
-from numpyro.distributions import constraints
+from numpyro.distributions import constraints, truncated
 
 from credo.config.failure import in_words
 from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.messages import Message, Padded, is_factor, mask_of
+from credo.models.messages import Message, Padded, innermost, is_factor, mask_of
 from credo.models.priors import Placeholders
 from credo.networks.bayesian import is_improper
 
@@ -161,9 +162,14 @@ def site_of(message: Message) -> Site:
 
 
 def _distribution(fn: Any) -> str:
-    fn = fn.base if isinstance(fn, Padded) else fn
-    while hasattr(fn, "base_dist"):
-        fn = fn.base_dist
+    """Its name; a lognormal one is made of a normal one, but is none."""
+    fn = innermost(fn.base if isinstance(fn, Padded) else fn)
+    if type(fn).__module__ == truncated.__name__ and hasattr(fn, "base_dist"):
+        return f"truncated {_distribution(fn.base_dist)}"
+    if type(fn) is dist.TransformedDistribution:
+        return f"transformed {_distribution(fn.base_dist)}"
+    if type(fn).__module__.startswith("credo.") and hasattr(fn, "base_dist"):  # in other units, or sorted
+        return _distribution(fn.base_dist)
     return type(fn).__name__
 
 
