@@ -5,6 +5,7 @@ typed, where NumPyro names another; `flat` is made of a word. Any prior stands a
 `prior@model.prior.loc=uniform model.prior.loc.low=-2 model.prior.loc.high=2`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -96,6 +97,32 @@ def relaxed_bernoulli(temperature: Positive, probs: Between) -> dist.Distributio
         0.0
     """
     return dist.RelaxedBernoulli(temperature, probs=probs)
+
+
+def dirichlet(concentration: Positive | Sequence[Positive]) -> dist.Distribution:
+    """Dirichlet on probability vectors; one number stands for all shares alike.
+
+    Example:
+        >>> float(dirichlet(concentration=[1.0, 1.0, 1.0]).log_prob(jnp.array([0.2, 0.3, 0.5])).round(4))
+        0.6931
+    """
+    return dist.Dirichlet(jnp.atleast_1d(jnp.asarray(concentration, float)))
+
+
+def concentrations(latent: str, prior: Any, size: int) -> Any:
+    """A prior on probability vectors of this size; a Dirichlet of one number is spread over all shares.
+
+    Raises:
+        ConfigError: it is one on vectors of another size.
+    """
+    given = prior.event_shape[0]
+    if given == 1 and isinstance(prior, dist.Dirichlet):
+        return dist.Dirichlet(jnp.broadcast_to(prior.concentration, (size,)))
+    if given != size:
+        raise ConfigError(
+            f"prior.{latent}.concentration: expected one number, or {size} as there are {size} shares, but got {given}"
+        )
+    return prior
 
 
 def flat(support: str) -> dist.Distribution:
