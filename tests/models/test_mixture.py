@@ -115,4 +115,4 @@ def test_the_posterior_is_that_of_the_sum_over_all_allocations(
     value, error = table.found(found.tree)["smc"]
     assert abs(value - log_evidence) < 4 * error
     chains = infer(problem(Mixture(PRIORS, 2, False)), "nuts", draws=5000, target_accept=0.95)
-    assert abs(z_score(chains.tree["posterior"]["loc"].sum("loc_dim_0"), middle)) < 4
+    assert abs(z_score(chains.tree["posterior"]["loc"].sum("component"), middle)) < 4

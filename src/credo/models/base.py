@@ -74,6 +74,9 @@ class Model(eqx.Module):
     supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """For each prior that the model reads, the supports within one of which the prior must lie."""
 
+    of_states: ClassVar[bool] = False
+    """Whether y may be one of several states in words; a table then gives their numbers, and the coordinate `state`."""
+
     shrunk: ClassVar[tuple[str, ...]] = ()
     """The latents that are many and may have a prior of all together, as a horseshoe is."""
 
@@ -167,6 +170,14 @@ class Model(eqx.Module):
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The data variables that the program requires, and those that it takes if they are there."""
         return arguments(type(self).__call__, skip=("self",))
+
+    def arranged(self, data: xr.Dataset) -> xr.Dataset:
+        """The data set with what the model makes of it before any rows are held out.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        return data
 
     def fitted(self, train: xr.Dataset) -> "Model":  # noqa: ARG002 - for those that look
         """This model with what it takes from the training rows before the inference: scales, sizes of networks.

@@ -50,7 +50,7 @@ class Mixture(Model):
     def __check_init__(self) -> None:
         weights: Any = self.prior.get("weights")
         if weights is not None and weights.event_shape:  # others are refused by `Model`
-            concentrations("weights", weights, self.components)
+            concentrations("prior.weights", weights, self.components)
 
     def fitted(self, train: xr.Dataset) -> "Mixture":
         """This model with the mean and the standard deviation of the training rows."""
@@ -66,9 +66,9 @@ class Mixture(Model):
         loc, scale = self.prior["loc"], self.prior["scale"]
         if self.units is not None:
             loc, scale = scaled(loc, self.units[0], self.units[1]), scaled(scale, 0.0, self.units[1])
-        prior = concentrations("weights", self.prior["weights"], self.components)
-        weights = numpyro.sample("weights", prior)
-        places = numpyro.sample("loc", Sorted(loc, self.components))
+        prior = concentrations("prior.weights", self.prior["weights"], self.components)
+        weights = numpyro.sample("weights", prior, infer={"dims": ("component",)})
+        places = numpyro.sample("loc", Sorted(loc, self.components), infer={"dims": ("component",)})
         with numpyro.plate("component", self.components):
             widths = numpyro.sample("scale", scale)
         mixture = dist.MixtureSameFamily(dist.CategoricalProbs(weights), dist.Normal(places, widths))

@@ -109,8 +109,13 @@ def dirichlet(concentration: Positive | Sequence[Positive]) -> dist.Distribution
     return dist.Dirichlet(jnp.atleast_1d(jnp.asarray(concentration, float)))
 
 
-def concentrations(latent: str, prior: Any, size: int) -> Any:
+def concentrations(key: str, prior: Any, size: int) -> Any:
     """A prior on probability vectors of this size; a Dirichlet of one number is spread over all shares.
+
+    Args:
+        key: where the prior stands.
+        prior: on probability vectors.
+        size: how many shares there are.
 
     Raises:
         ConfigError: it is one on vectors of another size.
@@ -120,7 +125,7 @@ def concentrations(latent: str, prior: Any, size: int) -> Any:
         return dist.Dirichlet(jnp.broadcast_to(prior.concentration, (size,)))
     if given != size:
         raise ConfigError(
-            f"prior.{latent}.concentration: expected one number, or {size} as there are {size} shares, but got {given}"
+            f"{key}.concentration: expected one number, or {size} as there are {size} shares, but got {given}"
         )
     return prior
 

@@ -40,7 +40,8 @@ class Site:
         name: its name.
         kind: `latent`, `observed`, `deterministic`, or `factor` (a term of the log density).
         shape: batch and event shape together.
-        dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
+        dims: a name for each axis, from the plates around it, or those that `infer={"dims": ...}` gives to the axes of
+            an event, else `NAME_dim_I`.
         discrete: whether it takes countably many values.
         enumerable: whether NumPyro can sum it out.
         from_zero: whether its values are 0, 1, 2, ..., over which NumPyro sums whatever they are.
@@ -199,6 +200,8 @@ def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]
 def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
     event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
     names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
+    if own := message.get("infer", {}).get("dims"):
+        names[ndim - event_dim :] = own
     for frame in message["cond_indep_stack"]:
         axis = ndim + frame.dim - event_dim
         if 0 <= axis < ndim:
