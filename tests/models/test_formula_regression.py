@@ -23,6 +23,8 @@ PRIORS = {
     "gate": dist.Beta(1.0, 1.0),
     "cutpoints": dist.Normal(0.0, 2.5),
     "sd": dist.HalfNormal(2.5),
+    "sigma_intercept": dist.Normal(0.0, 1.0),
+    "sigma_beta": dist.Normal(0.0, 1.0),
 }
 
 
@@ -127,6 +129,50 @@ def test_a_prior_of_a_group_stands_at_its_own_key(table):
     assert "sd of Intercept by ward ~ HalfCauchy(0.3)" in one.model.mathematics
 
 
+def test_a_scale_with_a_formula_has_the_density_of_the_program_written_by_hand(table):
+    y, age, w = (table[name].to_numpy() for name in ("y", "age", "w"))
+    male, spread = (table["sex"] == "m").to_numpy(float), y.std()
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(y.mean(), 10 * spread))
+        b = numpyro.sample("beta", dist.Normal(0.0, 2.5 * spread / jnp.array([age.std()])).to_event(1))
+        c = numpyro.sample("sigma_intercept_at_mean", dist.Normal(np.log(spread), 1.0))
+        d = numpyro.sample("sigma_beta", dist.Normal(0.0, jnp.array([0.3, 1 / w.std()])).to_event(1))
+        sigma = jnp.exp(c + d[0] * (male - male.mean()) + d[1] * (w - w.mean()))
+        numpyro.sample("y", dist.Normal(a + b[0] * (age - age.mean()), sigma), obs=y)
+
+    priors = {"sigma_sex": dist.Normal(0.0, 0.3)}
+    one = problem(table, "y ~ age", formula_sigma="sigma ~ sex + w", priors=priors)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        values = {"intercept_at_mean": 2.5, "beta": rng.normal(0, 0.1, 1), "sigma_intercept_at_mean": 0.4}
+        values |= {"sigma_beta": rng.normal(0, 0.5, 2)}
+        hand = float(log_density(by_hand, (), {}, {name: jnp.asarray(v) for name, v in values.items()})[0])
+        np.testing.assert_allclose(density(one, values), hand, rtol=1e-6)
+    told = one.model.mathematics
+    assert "sigma ~ sex + w   (link log)" in told
+    assert "beta of sex in log sigma ~ Normal(0, 0.3)" in told
+    assert one.data["sigma_feature"].values.tolist() == ["sex[m]", "w"]
+    assert {site.name for site in one.latents} == set(values)
+    one.check()
+
+
+@pytest.mark.parametrize(
+    ("sigma", "sentence"),
+    [
+        ("sigma ~ agee", "model.formula_sigma: the data has no column 'agee'; did you mean 'age'?"),
+        ("age ~ sex", "model.formula_sigma: expected sigma ~ TERMS, as in 'sigma ~ age', but got 'age ~ sex'"),
+        ("sex", "model.formula_sigma: expected TARGET ~ TERMS"),
+        ("sigma ~ (1 | ward)", "model.formula_sigma: it takes no effects of groups yet; leave out (1|ward)"),
+        ("sigma ~ log(age - 100)", "model.formula_sigma: the term log(age - 100) is nan in row 1"),
+    ],
+)
+def test_refusals_of_the_formula_of_a_scale(table, sigma, sentence):
+    with pytest.raises(ConfigError) as refused:
+        problem(table, "y ~ age", formula_sigma=sigma)
+    assert str(refused.value).startswith(sentence)
+
+
 @pytest.mark.parametrize("name", ["sigma", "beta", "intercept", "sd", "cutpoints", "sd_ward"])
 def test_a_term_with_the_name_of_another_prior_is_refused(table, name):
     with pytest.raises(
@@ -138,6 +184,31 @@ def test_a_term_with_the_name_of_another_prior_is_refused(table, name):
 def test_a_prior_of_no_term_is_refused(table):
     with pytest.raises(ConfigError, match=r"model\.prior\.agee: the model reads no such prior; did you mean 'age'"):
         problem(table, "y ~ age", priors={"agee": dist.Normal()})
+
+
+@pytest.mark.parametrize(
+    ("formula", "settings", "names"),
+    [
+        ("y ~ age", {}, {"prior.sd", "centred", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {}, {"correlated", "lkj"}),
+        ("y ~ age + (1 + age | ward)", {}, set()),
+        ("y ~ age + (1 + age | ward)", {"correlated": False}, {"lkj"}),
+        ("y ~ 0 + (1 | ward)", {}, {"prior.beta", "prior.intercept", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {"priors": {"age": dist.Normal(), "sd_ward": dist.HalfNormal()}},
+         {"prior.beta", "prior.sd", "correlated", "lkj"}),
+    ],
+)  # fmt: skip
+def test_settings_without_an_effect_are_known(table, formula, settings, names):
+    found = problem(table, formula, **settings).model.unread
+    unused = ("concentration", "cutpoints", "df", "gate", "shape", "sigma_intercept", "sigma_beta")
+    others = {f"prior.{name}" for name in unused}
+    assert set(found) == names | others
+
+
+def test_without_a_formula_there_are_no_groups_and_no_units():
+    found = Regression(PRIORS, "student_t").unread
+    assert {"prior.sd", "autoscale", "centred", "correlated", "lkj", "prior.shape"} <= set(found)
+    assert not {"prior.df", "prior.sigma"} & set(found)
 
 
 def test_weights_multiply_the_log_likelihood_of_rows(table):
@@ -196,6 +267,11 @@ def test_refusals(table, formula, family, sentence):
         ({"family": "gausian"}, "family: expected one of gaussian, "),
         ({"family": "poisson", "link": "probit"}, "link: family=poisson takes one of log, identity, softplus, but got"),
         ({"family": "categorical"}, "family: categorical needs a model.formula, as in 'class ~ x'"),
+        ({"family": "gaussian", "formula_sigma": "sigma ~ x"}, "formula_sigma: it needs a model.formula beside it"),
+        (
+            {"family": "poisson", "formula": "y ~ x", "formula_sigma": "sigma ~ x"},
+            "formula_sigma: family=poisson has no sigma; use one of gaussian, student_t, lognormal, or leave it out",
+        ),
         ({"family": "binomial"}, "family: binomial needs a model.formula, as in 'p(successes, trials) ~ x'"),
     ],
 )

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from credo.cli import predict
 from credo.config import schema
 from credo.config.make import make
 from credo.data.formula.arranged import arranged
@@ -145,3 +146,30 @@ def test_a_date_is_text_to_who_asks_what_the_model_takes(table, tmp_path):
     model = load(tmp_path)
     assert model.inputs == {"day": "string"}
     assert "y_mean" in model(pd.DataFrame({"day": ["2024-01-05"]}))
+
+
+def test_what_is_wrong_in_a_new_file_is_said_of_that_file_and_its_own_columns(gaussian, tmp_path):
+    folder, _ = gaussian
+    for cells, sentence in (
+        ("old,m,a", "column 'Age' holds 'old' in row 1, but expected a number; write it as in the file of the run"),
+        (",m,a", "column 'Age' has 1 missing value, first in row 1; remove or fill it"),
+        ("40,,a", "column 'sex' has a missing value in row 1; fill it"),
+        ("40,m,", "column 'ward' has a missing value in row 1; fill it"),
+        ("2026-03-01,m,a", "column 'Age' holds dates; the model expects numbers, as in the file of the run"),
+        ("40,x,a", "column 'sex' has the level 'x' in row 1, which the model has not seen; expected one of 'f', 'm'"),
+    ):
+        new = tmp_path / "new.csv"
+        new.write_text(f"Age,sex,ward\n{cells}\n")
+        with pytest.raises(ConfigError) as refused:
+            predict.run([str(folder), str(new), "--trust"])
+        assert str(refused.value) == f"credo predict: {new}: {sentence}"
+
+
+def test_a_scale_with_a_formula_is_that_of_each_new_row(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "sigma_intercept_at_mean": np.zeros(DRAWS)}
+    draws |= {"sigma_beta": np.full((DRAWS, 1), 0.1)}
+    saved(table, tmp_path, "y ~ 1", draws, "gaussian", 'model.formula_sigma="sigma ~ age"')
+    found = load(tmp_path)(pd.DataFrame({"age": [40.0, 60.0]}))
+    np.testing.assert_allclose(found["y_sd"], np.exp(0.1 * ([40, 60] - table["age"].mean())), rtol=1e-4)
+    with pytest.raises(ConfigError, match="the table has no column 'age'"):
+        load(tmp_path)(pd.DataFrame({"sex": ["m"]}))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -195,10 +196,22 @@ class Reading(NamedTuple):
 
     - **is_text_file** - whether the configuration says how numbers are written in the file.
     - **may_drop** - whether `data.missing=drop` is a key of this source.
+    - **is_new** - whether the rows are new ones, which no key describes; a sentence then begins with its column.
+    - **old_names** - of columns that `data.rename` renamed, as the file has them.
     """
 
     is_text_file: bool
     may_drop: bool = False
+    is_new: bool = False
+    old_names: Mapping[str, str] = MappingProxyType({})
+
+    def of(self, key: str) -> str:
+        """How a sentence about what a key asked for begins; that about new rows has no key."""
+        return "" if self.is_new else f"{key}: "
+
+    def column(self, name: str) -> str:
+        """A column, as a sentence calls it."""
+        return f"column {self.old_names.get(name, name)!r}"
 
     def numbers(self, table: pd.DataFrame, name: str, key: str, otherwise: str = "") -> np.ndarray:
         """The column as finite numbers [obs]; the configuration's `key` asked for it.
@@ -211,18 +224,19 @@ class Reading(NamedTuple):
         if wrong.any():
             row = int(wrong.argmax())
             do = advice(column, is_text_file=self.is_text_file) or f"correct the value or {otherwise or OTHERS}"
+            do = "write it as in the file of the run" if self.is_new else do
             raise ConfigError(
-                f"{key}: column {name!r} holds {short(column.iloc[row])} in row {table.index[row] + 1}, but expected a "
-                f"number; {do}"
+                f"{self.of(key)}{self.column(name)} holds {short(column.iloc[row])} in row {table.index[row] + 1}, but "
+                f"expected a number; {do}"
             )
         if (lost := whole.first_lost_of(column, parsed)) is not None:
             raise ConfigError(
-                f"{key}: column {name!r} holds {short(column.iloc[lost])} in row {table.index[lost] + 1}, a whole "
-                f"number that a float64 does not hold exactly; {whole.ADVICE}"
+                f"{self.of(key)}{self.column(name)} holds {short(column.iloc[lost])} in row {table.index[lost] + 1}, a "
+                f"whole number that a float64 does not hold exactly; {whole.ADVICE}"
             )
         has_missing = bool(parsed.isna().any())
         values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
-        array = numeric(values, f"column {name!r}")
+        array = numeric(values, self.column(name))
         self.require_finite(array, name)
         return array
 
@@ -232,14 +246,15 @@ class Reading(NamedTuple):
         if (wrong := values <= 0).any():
             row = int(wrong.argmax())
             raise ConfigError(
-                f"{key}: column {name!r} holds {values[row]} in row {table.index[row] + 1}, but expected {what} above "
-                "0; correct the value or use another column"
+                f"{self.of(key)}{self.column(name)} holds {values[row]} in row {table.index[row] + 1}, but expected "
+                f"{what} above 0; correct the value or use another column"
             )
         return values.astype(float)
 
     def require_finite(self, values: np.ndarray, name: str) -> None:
         """Refuse missing and infinite values of a column."""
-        require_finite(values, f"column {name!r}", ", or type data.missing=drop" if self.may_drop else "")
+        otherwise = ", or type data.missing=drop" if self.may_drop else ""
+        require_finite(values, self.column(name), otherwise, self.of("data"))
 
 
 OTHERS = "use other columns"

@@ -48,12 +48,14 @@ class Rows(NamedTuple):
     - **key** - where a sentence says that the target does not fit.
     - **classes** - whether the target is one of several levels: `none`, `two`, `any` or `ordered`.
     - **takes_trials** - whether it counts successes among trials.
+    - **formula_sigma** - that of the target's own scale, as `sigma ~ x`; `None` where all rows share one.
     """
 
     formula: str
     key: str
     classes: str = "none"
     takes_trials: bool = False
+    formula_sigma: str | None = None
 
 
 class Model(eqx.Module):
@@ -153,6 +155,11 @@ class Model(eqx.Module):
     def rows(self) -> Rows | None:
         """How a table becomes its arrays; `None` where columns have roles."""
         return None
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Settings that have no effect in the model as it is, below `model.`, and of each why, and what to do."""
+        return {}
 
     @property
     def takes_one_row(self) -> bool:

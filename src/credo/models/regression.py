@@ -15,9 +15,11 @@ from numpyro.distributions import constraints
 
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
+from credo.models import scale_formula
 from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
 from credo.models.families import FAMILIES, Family
+from credo.models.no_effect import unread
 from credo.models.priors_of_terms import Supports, key_of, lines
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
 from credo.models.shrinkage import Shrinkage
@@ -42,6 +44,7 @@ class Regression(Model):
     Attributes:
         family: one of `families.FAMILIES`.
         formula: in the words of Bambi, as `y ~ age*sex + (1 + age | hospital)`; `None` takes x as it is.
+        formula_sigma: of the logarithm of the target's own scale, as `sigma ~ age`; `None` where all rows share one.
         link: one that the family allows; `None` for its first.
         autoscale: whether general priors are in units of the data.
         centred: whether the effects of groups themselves are sampled, rather than their standardised values.
@@ -61,11 +64,14 @@ class Regression(Model):
         "gate": (constraints.unit_interval,),
         "cutpoints": (constraints.real,),
         "sd": (constraints.positive,),
+        "sigma_intercept": (constraints.real,),
+        "sigma_beta": (constraints.real,),
     }
     shrunk: ClassVar[tuple[str, ...]] = ("beta",)
 
     family: str = eqx.field(static=True)
     formula: str | None = eqx.field(static=True, default=None, kw_only=True)  # type: ignore[assignment,misc]
+    formula_sigma: str | None = eqx.field(static=True, default=None, kw_only=True)
     link: str | None = eqx.field(static=True, default=None)
     autoscale: bool = eqx.field(static=True, default=True)
     centred: bool = eqx.field(static=True, default=False)
@@ -85,6 +91,11 @@ class Regression(Model):
                 f"family: {self.family} needs a model.formula, as in "
                 + ("'p(successes, trials) ~ x'" if self._family.takes_trials else "'class ~ x'")
             )
+        if self.formula_sigma is not None and self.formula is None:
+            raise ConfigError("formula_sigma: it needs a model.formula beside it, as in 'y ~ x'")
+        if self.formula_sigma is not None and "sigma" not in self._family.parameters:
+            names = ", ".join(name for name, one in FAMILIES.items() if "sigma" in one.parameters)
+            raise ConfigError(f"formula_sigma: family={self.family} has no sigma; use one of {names}, or leave it out")
 
     @property
     def accepted(self) -> Mapping[str, tuple[Any, ...]]:
@@ -98,14 +109,21 @@ class Regression(Model):
             lines = ["y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))"]
             lines += ["intercept, beta_j, sigma, df ~ prior", *self._told_of_shrinkage()]
             return "\n".join(lines)
-        return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *self._told()])
+        scale = [] if self.formula_sigma is None else [f"{self.formula_sigma}   (link log)"]
+        return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *scale, *self._told()])
 
     @property
     def rows(self) -> Rows | None:
         """What the formula asks of a table."""
         if self.formula is None:
             return None
-        return Rows(self.formula, self.likelihood_key, self._family.classes, self._family.takes_trials)
+        family = self._family
+        return Rows(self.formula, self.likelihood_key, family.classes, family.takes_trials, self.formula_sigma)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Those of other families, and of groups where there are none."""
+        return dict(unread(self.family, self.known, self.prior, correlated=self.correlated))
 
     @property
     def likelihood_key(self) -> str:
@@ -141,7 +159,13 @@ class Regression(Model):
         scales = self._family.scales and self._link == "identity"
         known = units(train, scales=scales, centres=self.family != "ordinal")
         made = dataclasses.replace(self, known=known)
+        if self._shrinkage is not None and self._shrinkage.of_noise and known.scale is not None:
+            raise ConfigError(
+                "model.formula_sigma: the prior at model.prior.beta is in units of sigma, which has to be one number; "
+                "leave out model.formula_sigma, or choose another, as in prior@model.prior.beta=horseshoe"
+            )
         terms = [key_of(name) for name, _ in known.terms]
+        terms += [] if known.scale is None else [scale_formula.key(name) for name, _ in known.scale.terms]
         keys = {*self.supports, *(f"sd_{key_of(group.name)}" for group in known.groups)}
         if both := [key for key in terms if key in keys]:
             raise ConfigError(
@@ -177,10 +201,10 @@ class Regression(Model):
         **rows: Any,
     ) -> None:
         """Observe y given x, and what else a formula makes of a table."""
-        numbers = self._numbers() if self._shrinkage is not None and self._shrinkage.of_noise else {}
+        numbers = self._numbers(rows) if self._shrinkage is not None and self._shrinkage.of_noise else {}
         noise = numbers.get("sigma", 1.0)
         eta = self._plain(x, noise) if self.known is None else self._predictor(len(y), x, rows, noise)
-        numbers = numbers or self._numbers()
+        numbers = numbers or self._numbers(rows)
         numbers |= {"trials": rows["trials"]} if "trials" in rows else {}
         likelihood = self._family.likelihood(eta, self._link, numbers)
         if "status" in rows:
@@ -197,9 +221,9 @@ class Regression(Model):
         prior = self.prior.get("beta")
         return prior if isinstance(prior, Shrinkage) else None
 
-    def _numbers(self) -> dict[str, Any]:
+    def _numbers(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of the family."""
-        return {name: self._own(name) for name in self._family.parameters}
+        return {name: self._own(name, rows) for name in self._family.parameters}
 
     def _plain(self, x: Any, noise: Any) -> Float[Array, "..."]:
         """The linear predictor of columns as they are."""
@@ -299,11 +323,15 @@ class Regression(Model):
         lkj = self.lkj if self.correlated else None
         return added(group, self.prior_of_sd(group), lkj, rows[f"group[{group.name}]"], by, centred=self.centred)
 
-    def _own(self, name: str) -> Any:
-        """A parameter of the family."""
+    def _own(self, name: str, rows: Mapping[str, Any]) -> Any:
+        """A parameter of the family, or one for each row."""
         prior = self.prior[name]
         if self.known is None:
             return numpyro.sample(name, prior)
+        if name == "sigma" and self.known.scale is not None:
+            return scale_formula.sigma(
+                self.known, self.prior, rows, autoscale=self.autoscale, scales=self._family.scales
+            )
         if name == "cutpoints":
             return numpyro.sample(name, Sorted(prior, len(self.known.classes) - 1))
         return numpyro.sample(name, self.prior_of_sigma() if name == "sigma" else prior)
@@ -332,6 +360,11 @@ class Regression(Model):
             names += [f"sd of {effect} by {group.name}" for effect in group.effects]
             priors += [(self.prior_of_sd(group), j) for j in range(len(group.effects))]
         for name in self._family.parameters:
+            if name == "sigma" and known.scale is not None:
+                one = list(scale_formula.told(known, self.prior, autoscale=self.autoscale, scales=self._family.scales))
+                names += [what for what, _, _ in one]
+                priors += [(prior, place) for _, prior, place in one]
+                continue
             names.append(name)
             priors.append((self.prior_of_sigma() if name == "sigma" else self.prior[name], 0))
         return [*self._told_of_shrinkage(), *lines(names, priors)]

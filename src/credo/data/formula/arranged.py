@@ -12,7 +12,7 @@ from credo.config.nearest import nearest
 from credo.data import columns as kept
 from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
-from credo.data.formula.language import Formula, columns_of, parsed
+from credo.data.formula.language import Formula, columns_of, of_sigma, parsed, parsed_sigma
 from credo.data.formula.response import name_of, response, trials_of
 from credo.data.holdout import hold_out
 from credo.data.table import Reading, require_rows
@@ -58,7 +58,8 @@ def arranged(
         raise ConfigError(
             f"data.target: expected {name!r}, the target of model.formula, but got {target}; leave out data.target"
         )
-    used = _used(formula, table, weights)
+    sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    used = _used(formula, sigma, table, weights)
     table, dropped = kept.complete(table[used], used, missing)
     require_rows(table, 2)
     read = Reading(is_text_file, may_drop=True)
@@ -66,26 +67,37 @@ def arranged(
     split = _split(formula, table, test_fraction, split_seed)
     train = np.flatnonzero(split != "test")
     made = designs.fit(formula, table, train, read)
+    of_scale = None if sigma is None else _of_scale(sigma, table, train, read)
     variables: dict[str, tuple[Sequence[str], Any]] = {key: ((ROWS,), v) for key, v in found.variables.items()}
-    variables |= {key: (_dims(key, values), values) for key, values in made.arrays(table, read).items()}
+    arrays = made.arrays(table, read) | ({} if of_scale is None else _arrays_of_scale(of_scale, table, read))
+    variables |= {key: (_dims(key, values), values) for key, values in arrays.items()}
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    coords = _coords(made, found.classes)
+    coords = _coords(made, found.classes) | ({} if of_scale is None else {"sigma_feature": _labels(of_scale)})
     dataset = make(variables, coords, kept.remarks({}, dropped))
     if test_fraction:
         dataset = dataset.assign_coords(split=(ROWS, split))
     dataset["y"].attrs["column"] = found.name
-    return dataset.assign_attrs({"formula": json.dumps(_told(made, found.classes)), COLUMNS: table})
+    told = _told(made, found.classes) | ({} if of_scale is None else {"sigma": _told(of_scale, ())})
+    return dataset.assign_attrs({"formula": json.dumps(told), COLUMNS: table})
 
 
 def needed(rows: Rows) -> tuple[str, ...]:
     """The columns that new rows must have."""
     formula = parsed(rows.formula)
-    return (*formula.columns, *(name for name in columns_of(formula.target)[1:] if rows.takes_trials))
+    sigma = () if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma).columns
+    trials = columns_of(formula.target)[1:] if rows.takes_trials else ()
+    return tuple(dict.fromkeys((*formula.columns, *sigma, *trials)))
 
 
 def of_rows(
-    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Mapping[str, Any], *, new_levels: bool
+    table: pd.DataFrame,
+    new: pd.DataFrame,
+    rows: Rows,
+    split: Mapping[str, Any],
+    *,
+    new_levels: bool,
+    old_names: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The target's name, and the arrays that the formula makes of new rows.
 
@@ -95,6 +107,7 @@ def of_rows(
         rows: what the model asks of them.
         split: `test_fraction` and `split_seed`, as `arranged` had them.
         new_levels: see `design.Design.arrays`.
+        old_names: see `table.Reading`.
 
     Raises:
         ConfigError: a column, a cell or a level is not there.
@@ -103,24 +116,40 @@ def of_rows(
         if name not in new:
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
-    read = Reading(is_text_file=True)
+    read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
     held = _split(formula, table, split["test_fraction"], split["split_seed"])
-    made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
-    found = made.arrays(new, read, new_levels=new_levels)
+    train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
+    found = designs.fit(formula, table, train, own).arrays(new, read, new_levels=new_levels)
+    if rows.formula_sigma is not None:
+        of_scale = _of_scale(parsed_sigma(rows.formula_sigma), table, train, own)
+        found |= _arrays_of_scale(of_scale, new, read)
     if rows.takes_trials:
         found["trials"] = trials_of(formula.target, new, read)
     return name_of(formula.target), found or {"rows": np.zeros(len(new))}
 
 
-def _used(formula: Formula, table: pd.DataFrame, weights: str | None) -> list[str]:
+def _of_scale(formula: Formula, table: pd.DataFrame, train: np.ndarray, read: Reading) -> designs.Design:
+    with of_sigma():
+        return designs.fit(formula, table, train, read)
+
+
+def _arrays_of_scale(design: designs.Design, table: pd.DataFrame, read: Reading) -> dict[str, np.ndarray]:
+    """The design of the target's own scale: `sigma_x` and `sigma_offset`, as far as there are any."""
+    with of_sigma():
+        return {f"sigma_{name}": values for name, values in design.arrays(table, read).items()}
+
+
+def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights: str | None) -> list[str]:
     """The columns that are needed, which must be there."""
     names = [*columns_of(formula.target), *formula.columns]
-    for name in names:
-        if name not in table:
-            raise ConfigError(f"model.formula: the data has no column {name!r}; {nearest(name, table.columns)}")
+    others = () if sigma is None else sigma.columns
+    for key, wanted in (("model.formula", names), ("model.formula_sigma", others)):
+        for name in wanted:
+            if name not in table:
+                raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, table.columns)}")
     if weights is not None and weights not in table:
         raise ConfigError(f"data.weights: the data has no column {weights!r}; {nearest(weights, table.columns)}")
-    return list(dict.fromkeys([*names, *([] if weights is None else [weights])]))
+    return list(dict.fromkeys([*names, *others, *([] if weights is None else [weights])]))
 
 
 def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
@@ -133,15 +162,23 @@ def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) ->
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
 
 
+DIMS = {"x": "feature", "sigma_x": "sigma_feature"}
+"""The axis of a design's columns."""
+
+
+def _labels(made: designs.Design) -> list[str]:
+    return [label for _, labels in made.features for label in labels]
+
+
 def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
     if values.ndim == 1:
         return (ROWS,)
-    return (ROWS, "feature" if name == "x" else f"{name.removeprefix('by[').removesuffix(']')}_effect")
+    return (ROWS, DIMS[name] if name in DIMS else f"{name.removeprefix('by[').removesuffix(']')}_effect")
 
 
 def _coords(made: designs.Design, classes: Sequence[str]) -> dict[str, Any]:
     """The labels of all axes."""
-    features = [label for _, labels in made.features for label in labels]
+    features = _labels(made)
     coords: dict[str, Any] = {"feature": features} if features else {}
     for group in made.groups:
         coords[group.dim] = list(group.levels)
