@@ -159,6 +159,7 @@ class TableFile(Source, abc.ABC):
             is_text_file=self.is_text_file,
             least=least,
             missing=self.missing,
+            states=model is not None and model.of_states,
         )
         dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)

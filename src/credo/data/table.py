@@ -33,6 +33,7 @@ def from_table(
     is_text_file: bool = False,
     least: int = 2,
     missing: str | None = None,
+    states: bool = False,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
@@ -52,6 +53,7 @@ def from_table(
         is_text_file: whether the configuration says how numbers are written in the file.
         least: how many rows are needed.
         missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
+        states: whether a target of words becomes numbers of them, which are the coordinate `state`.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
@@ -72,7 +74,10 @@ def from_table(
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
-    if isinstance(target, str):
+    if isinstance(target, str) and states and kept.is_factor(table[target]):
+        codes, coords["state"] = _labels(table, target, read, "data.target")
+        variables["y"] = ((ROWS,), codes)
+    elif isinstance(target, str):
         variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
     for name, dim, columns in (
         ("y", "target", several),
@@ -84,7 +89,7 @@ def from_table(
             variables[name] = ((ROWS, dim), values if name == "y" else values.astype(float))
             coords[dim] = list(columns)
     if group is not None:
-        codes, coords["group_name"] = _labels(table, group, read)
+        codes, coords["group_name"] = _labels(table, group, read, "data.group")
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
         _require_one_target(sigma, target)
@@ -266,17 +271,15 @@ def _columns(table: pd.DataFrame, names: Sequence[str], key: str, read: Reading)
     return np.stack([read.numbers(table, name, key, words) for name in names], axis=1)
 
 
-def _labels(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+def _labels(table: pd.DataFrame, name: str, read: Reading, key: str) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
     read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
     if column.dtype == object and not all(isinstance(value, str | int | float | Decimal | date) for value in column):
-        raise ConfigError(
-            f"data.group: column {name!r} holds lists or objects, but expected labels; use another column"
-        )
+        raise ConfigError(f"{key}: column {name!r} holds lists or objects, but expected labels; use another column")
     codes, labels = pd.factorize(column, sort=True)
     names = [str(label) for label in labels]
-    require_writable(names, f"data.group: column {name!r} has the label")
+    require_writable(names, f"{key}: column {name!r} has the label")
     return codes, names
 
 
