@@ -1,7 +1,7 @@
 """How far the posteriors of scalars that several lines share are from each other: KL and Wasserstein, with errors."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -13,13 +13,31 @@ from credo.information.neighbours import log_density, log_density_at_draws, pote
 from credo.report.comparison.configurations import Configuration
 from credo.runs import files, saved
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 MOST_SCALARS, MOST_LINES, FEWEST_DRAWS = 20, 8, 100
 KINDS = (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
 
 BEYOND = 0.01
 """Where a larger share of the draws lies where the other line has none, the divergence is only known to be larger."""
 
-Draws = Float[np.ndarray, "chain draw"]
+
+class Draws(NamedTuple):
+    """The draws of a scalar, and the factor by which their being of unequal worth makes an error larger."""
+
+    values: Float[np.ndarray, "chain draw"]
+    factor: float = 1.0
+
+    @property
+    def flat(self) -> Float[np.ndarray, "..."]:
+        """All of them."""
+        return self.values.ravel()
+
+    def error(self, function: Float[np.ndarray, "..."]) -> float:
+        """The standard error of a function's mean over them."""
+        values = function.reshape(1, *self.values.shape)
+        return self.factor * float(mixing(values, ("mcse_mean",))["mcse_mean"][0])
 
 
 class Distance(NamedTuple):
@@ -65,6 +83,7 @@ def distances(lines: Sequence[Configuration]) -> tuple[Distance, ...]:
 def _scalars(line: Configuration) -> Iterator[tuple[str, Draws]]:
     """The draws of the scalars that move, small variables first."""
     with files.tree(line.runs[0].folder / saved.DRAWS, saved.BESIDES) as tree:
+        factor = _factor(tree)
         variables = [one for one in tree["posterior"].data_vars.values() if one.dtype.kind == "f"]
         room = 4 * MOST_SCALARS  # lines need not share all
         for variable in sorted(variables, key=lambda one: one.size):
@@ -73,28 +92,31 @@ def _scalars(line: Configuration) -> Iterator[tuple[str, Draws]]:
             names, draws = next(pieces(variable))
             for name, values in zip(names[:room], draws[:room].astype(float), strict=True):
                 if np.isfinite(values).all() and not constant(values):
-                    yield name, values
+                    yield name, Draws(values, factor)
             room -= min(room, len(names))
+
+
+def _factor(tree: "xr.DataTree") -> float:
+    """By how much more the draws of an approximation err than as many of the posterior."""
+    if "importance" not in tree.children:
+        return 1.0
+    sizes, effective = tree["posterior"].sizes, float(tree["importance"].attrs.get("effective", np.nan))
+    total = sizes["chain"] * sizes["draw"]
+    return float(np.sqrt(total / effective)) if 0 < effective < total else 1.0
 
 
 def _kl(p: Draws, q: Draws) -> tuple[float, float]:
     """KL(p || q) and its standard error: that of E_p[ln p/q], and what the draws of q add to it."""
-    at_p, at_q = p.ravel(), q.ravel()
+    at_p, at_q = p.flat, q.flat
     ratios = log_density_at_draws(at_p) - log_density(at_q, at_p)
     value = float(ratios.mean())
     if np.mean((at_p < at_q.min()) | (at_p > at_q.max())) > BEYOND:
         return value, np.nan
     weights = np.exp(log_density(at_p, at_q) - log_density_at_draws(at_q))
-    return value, float(np.hypot(_error(ratios.reshape(p.shape)), _error(weights.reshape(q.shape))))
+    return value, float(np.hypot(p.error(ratios), q.error(weights)))
 
 
 def _moved(p: Draws, q: Draws) -> tuple[float, float]:
     """The Wasserstein distance and its standard error."""
-    at_p, at_q = potential(p.ravel(), q.ravel())
-    error = np.hypot(_error(at_p.reshape(p.shape)), _error(at_q.reshape(q.shape)))
-    return float(at_p.mean() - at_q.mean()), float(error)
-
-
-def _error(values: Draws) -> float:
-    """The standard error of the mean of autocorrelated draws."""
-    return float(mixing(values[None], ("mcse_mean",))["mcse_mean"][0])
+    at_p, at_q = potential(p.flat, q.flat)
+    return float(at_p.mean() - at_q.mean()), float(np.hypot(p.error(at_p), q.error(at_q)))
