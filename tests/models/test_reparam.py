@@ -38,7 +38,7 @@ def many(**more):
     return Problem(Many({}), xr.Dataset({"y": 0.3}), **more)
 
 
-@pytest.mark.parametrize("centred", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("centred", [0.0, 0.3, 0.9])
 def test_the_joint_density_is_that_of_the_centred_program_times_the_jacobian(centred):
     tau, mu, theta = 2.0, 1.0, np.linspace(-3.0, 4.0, 8)
     plain = float(log_joint(schools().bound, {"mu": mu, "tau": tau, "theta": theta}))
@@ -66,8 +66,8 @@ def test_what_is_known_of_a_site_is_known_of_what_stands_for_it():
         ("t", "loc_scale", "t_decentered"),
         ("log", "transform", "log_base"),
         ("direction", "projected_normal", "direction_normal"),
-        ("series", "haar", "series_transformed"),
-        ("series", "discrete_cosine", "series_transformed"),
+        ("series", "haar", "series_haar"),
+        ("series", "discrete_cosine", "series_dct"),
     ],
 )
 def test_each_reparametriser_samples_something_else(site, name, sampled):
@@ -80,7 +80,7 @@ def test_each_reparametriser_samples_something_else(site, name, sampled):
         ({"tt": "loc_scale"}, "model.reparam.tt: the model has no latent 'tt'; did you mean 't'?"),
         ({"t": "loc_scal"}, "model.reparam.t: there is no reparametriser 'loc_scal'; did you mean 'loc_scale'?"),
         ({"y": "loc_scale"}, "model.reparam.y: y is observed, and only latents can be reparametrised"),
-        ({"t": 2.0}, "model.reparam.t: expected a number between 0 and 1, but got 2.0"),
+        ({"t": 2.0}, "model.reparam.t: expected a number from 0 to below 1, but got 2.0"),
         (
             {"t": "transform"},
             "model.reparam.t=transform: it does not apply to this site, whose distribution is Student",

@@ -18,14 +18,14 @@ from credo.models.messages import Message
 KEY = "model.reparam"
 
 CENTRED = "loc_scale"
-"""That which takes a number: 0 samples standardised values, 1 the site itself, and others lie between."""
+"""That which takes a number: 0 samples standardised values; towards 1 it comes to the site itself."""
 
 
 class LocScale(theirs.Reparam):
     """`LocScaleReparam` of a distribution with a location and a scale, whatever else it has.
 
     Args:
-        centred: between 0 and 1; it may be a leaf of a program.
+        centred: from 0 to below 1; it may be a leaf of a program.
     """
 
     def __init__(self, centred: Any = 0.0) -> None:
@@ -104,15 +104,15 @@ def read(given: Any) -> tuple[dict[str, str], dict[str, float]]:
         ({'theta': 'loc_scale', 'mu': 'loc_scale'}, {'mu': 0.5})
 
     Raises:
-        ConfigError: there is no such reparametriser, or a number is not between 0 and 1.
+        ConfigError: there is no such reparametriser, or a number is out of range.
     """
     if not isinstance(given, Mapping):
         raise ConfigError(f"{KEY}: expected names by latent, as in {KEY}={{theta: loc_scale}}, but got {given!r}")
     names, centred = {}, {}
     for site, word in given.items():
         if isinstance(word, int | float) and not isinstance(word, bool):
-            if not 0 <= word <= 1:
-                raise ConfigError(f"{KEY}.{site}: expected a number between 0 and 1, but got {word!r}")
+            if not 0 <= word < 1:
+                raise ConfigError(f"{KEY}.{site}: expected a number from 0 to below 1, but got {word!r}")
             names[site], centred[site] = CENTRED, float(word)
         elif word in REPARAMETRISERS:
             names[site] = str(word)
