@@ -67,6 +67,7 @@ def render(
         table=summary_table(result, summary, verdict) if table.columns(result.kind) else None,
         scores=scores.rows(result),
         scores_title=scores.title(result) if scores.rows(result) else "",
+        gained=scores.gained(result),
         pictures={section: [p for p in pictures if p.drawing.section == section] for section in ("answer", "checks")},
         cost=cost(result),
         phases=phases(result),
