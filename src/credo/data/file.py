@@ -153,6 +153,7 @@ class TableFile(Source, abc.ABC):
             is_text_file=self.is_text_file,
             least=least,
             missing=self.missing,
+            classes=model is not None and model.takes_classes,
         )
         dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)

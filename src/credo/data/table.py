@@ -32,6 +32,7 @@ def from_table(
     is_text_file: bool = False,
     least: int = 2,
     missing: str | None = None,
+    classes: bool = False,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
@@ -51,6 +52,7 @@ def from_table(
         is_text_file: whether the configuration says how numbers are written in the file.
         least: how many rows are needed.
         missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
+        classes: whether one target is a class: the place of its level among the coordinate `class`.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
@@ -71,7 +73,10 @@ def from_table(
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
-    if isinstance(target, str):
+    if isinstance(target, str) and classes:
+        codes, coords["class"] = _classes(table, target, read)
+        variables["y"] = ((ROWS,), codes)
+    elif isinstance(target, str):
         variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
     for name, dim, columns in (
         ("y", "target", several),
@@ -263,6 +268,26 @@ def _labels(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, 
     names = [str(label) for label in labels]
     require_writable(names, f"data.group: column {name!r} has the label")
     return codes, names
+
+
+def _classes(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+    """The place [obs] of each row's class among the levels, and these; of whole numbers, in their order."""
+    column = table[name]
+    if kept.is_factor(column) and not is_numeric(column):
+        read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
+        factor = kept.as_factor(column)
+        levels = list(factor.cat.categories)
+        require_writable(levels, f"data.target: column {name!r} has the class")
+        return factor.cat.codes.to_numpy().astype(int), levels
+    values = read.numbers(table, name, "data.target")
+    if (odd := values != np.round(values)).any():
+        row = int(odd.argmax())
+        raise ConfigError(
+            f"data.target: column {name!r} holds {values[row]:g} in row {table.index[row] + 1}, but the model expects "
+            "classes, which are text or whole numbers; use another column, or another family"
+        )
+    known, codes = np.unique(values, return_inverse=True)
+    return codes, [f"{one:.0f}" for one in known]
 
 
 def _require_one_target(sigma: str, target: str | Sequence[str]) -> None:

@@ -141,6 +141,11 @@ class Model(eqx.Module):
         return None
 
     @property
+    def takes_classes(self) -> bool:
+        """Whether its target is one of several classes, whose names become the numbers 0, 1, 2, ..."""
+        return False
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False
@@ -168,6 +173,12 @@ class Model(eqx.Module):
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
+
+    def sharpened(
+        self, latents: dict[str, Float[Array, "..."]], factor: Float[Array, ""]
+    ) -> dict[str, Float[Array, "..."]]:
+        """Of a classifier: the latents at which its logits are multiplied by a factor."""
+        raise NotImplementedError
 
     def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:  # noqa: ARG002 - a hook
         """The result with groups more that only this model has.
