@@ -76,6 +76,9 @@ class Model(eqx.Module):
     has_energy: ClassVar[bool] = False
     """Whether the model has an `energy`, as model=ebm has."""
 
+    takes_images: ClassVar[bool] = False
+    """Whether x may be images [obs, height, width, channel]; otherwise it is [obs, feature]."""
+
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
 

@@ -104,6 +104,7 @@ class Mdn(Model):
         "network weights ~ prior / sqrt(inputs of the layer), biases ~ prior"
     )
     several_targets: ClassVar[bool] = True
+    takes_images: ClassVar[bool] = True
     predicts: ClassVar[bool] = True
     derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
