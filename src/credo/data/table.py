@@ -95,7 +95,10 @@ def from_table(
         variables["sigma"] = ((ROWS,), read.positive(table, sigma, "data.sigma", "a standard error"))
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    return make(variables, coords, kept.remarks(left_out, dropped))
+    dataset = make(variables, coords, kept.remarks(left_out, dropped))
+    if classes:
+        dataset["y"].attrs["column"] = target
+    return dataset
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:

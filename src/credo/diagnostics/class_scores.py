@@ -65,13 +65,18 @@ def expected_calibration_error(p: Float[np.ndarray, "row class"], y: Int[np.ndar
         0.2
     """
     counts, confidence, right = reliability(p, y)
-    return float((counts * np.abs(right - confidence)).sum() / counts.sum())
+    return float((counts * np.abs(right - confidence)).sum() / counts.sum()) if counts.size else float("nan")
 
 
 def reliability(
     p: Float[np.ndarray, "row class"], y: Int[np.ndarray, "row"]
 ) -> tuple[Int[np.ndarray, "bin"], Float[np.ndarray, "bin"], Float[np.ndarray, "bin"]]:
-    """Of each bin of confidence that has rows: how many, their mean confidence, and the share that is right."""
+    """Of each bin of confidence that has rows: how many, their mean confidence, and the share that is right.
+
+    Rows whose probabilities are not finite are left out.
+    """
+    known = np.isfinite(p).all(1)
+    p, y = p[known], y[known]
     highest, right = p.max(1), p.argmax(1) == y
     at = np.clip(np.ceil(highest * BINS).astype(int) - 1, 0, BINS - 1)
     counts = np.bincount(at, minlength=BINS)

@@ -100,7 +100,7 @@ def _image(shape: Sequence[int] | Shaped[np.ndarray, "axis"]) -> Image | None:
 
 def _classes(train: xr.Dataset, y: Float[np.ndarray, "row target"]) -> int:
     """How many there are: the levels that the data names, or as many as the largest number says."""
-    if y.shape[1] > 1:
+    if train["y"].ndim > 1:
         raise ConfigError("data.target: model.family=categorical takes one target, but got a list; name one column")
     if (wrong := (y < 0) | (y != np.round(y))).any():
         raise ConfigError(

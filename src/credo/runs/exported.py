@@ -237,7 +237,7 @@ def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
     if variable not in data:
         return []
     if data[variable].ndim == 1:
-        return [variable]
+        return [str(data[variable].attrs.get("column", variable))]
     if data[variable].ndim > 2:
         return [f"{variable}_{'_'.join(map(str, place))}" for place in np.ndindex(data[variable].shape[1:])]
     names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]

@@ -27,8 +27,12 @@ HEIGHT, HEAD, FOOT, LEFT, GAP = 130.0, 32.0, 30.0, 34.0, 44.0
 def draw(evidence: Evidence) -> Drawing:
     """Draw the bins against the diagonal, and how many rows they have."""
     rows = evidence.group("classes")
+    if "probability" not in rows:
+        return Drawing(TITLE, "checks", "The model predicts no classes.")
     p, y = rows["probability"].to_numpy(), rows["y"].to_numpy()
     counts, confidence, right = reliability(p, y)
+    if not counts.size:
+        return Drawing(TITLE, "checks", "No row has finite probabilities.")
     low, high = (end / counts for end in binom.interval(0.95, counts, np.clip(confidence, 0, 1)))
     sheet = Sheet(HEAD + HEIGHT + FOOT)
     width = (WIDTH - LEFT - GAP - 14) / 2
