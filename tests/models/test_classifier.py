@@ -155,9 +155,12 @@ def test_data_that_does_not_fit_is_named(settings: dict[str, Any], rows: xr.Data
     ],
 )
 def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) -> None:
+    def sites() -> Any:
+        rows = images() if settings.get("encoder") else table()
+        return Problem(classifier(**settings).fitted(rows), rows).sites
+
     with pytest.raises(ConfigError, match=sentence):
-        model = classifier(**settings).fitted(images() if settings.get("encoder") else table())
-        _ = Problem(model, table()).sites
+        sites()
 
 
 @pytest.mark.parametrize("encoder", ["conv"])
