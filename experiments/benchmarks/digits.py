@@ -108,7 +108,7 @@ def page(table: pd.DataFrame) -> str:
             "# Handwritten digits by convolutions",
             "",
             "`make benchmark NAME=digits`: 1,437 images for training, 360 held out, five networks.",
-            f"{when}, {cores} cores, {versions}. Seconds are those of training and scores, and of the first seed those of",
+            f"{when}, {cores} cores, {versions}. Seconds are those of training and scores, and of the first seed of",
             "compilation, too.",
             "",
             head,
