@@ -39,7 +39,6 @@ CHOICES = (
     ("training.learning_rate=0.01",),
     ("model.channels=[8,16]",),
     ("model.channels=[32,64]",),
-    ("model.encoder=unet",),
     ("model.encoder=mlp",),
 )
 CHOSEN_BY = ("training.members=2", "training.validation=0.2")
