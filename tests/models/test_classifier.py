@@ -1,5 +1,6 @@
 """A classifier is a network with a softmax: known answers of a linear one, images, and what is refused."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -167,3 +168,12 @@ def test_impossible_settings_are_named(settings: dict[str, Any], sentence: str) 
 def test_an_even_kernel_is_refused(encoder: str) -> None:
     with pytest.raises(ConfigError, match=r"^model\.encoder=conv: kernel: expected an odd size"):
         classifier(encoder=encoder, kernel=2).fitted(images())
+
+
+@pytest.mark.parametrize("encoder", ["conv", "unet"])
+def test_biases_of_convolutions_have_the_prior_of_biases(encoder: str) -> None:
+    prior = {"weight": dist.Normal(0.0, 1.0), "bias": dist.Laplace(0.0, 3.0)}
+    model = dataclasses.replace(classifier(encoder=encoder).fitted(images()), prior=prior)
+    for site in Problem(model, images()).latents:
+        own = site.distribution
+        assert ("Laplace" in own) == (site.name.endswith("bias") or "norm" in site.name), (site.name, own)

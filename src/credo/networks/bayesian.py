@@ -77,9 +77,8 @@ def sample(name: str, shape: tuple[int, ...], prior: Mapping[str, dist.Distribut
     A weight's prior is `weight` divided by the square root of the layer's inputs, so that it means the same for any
     width (Neal 1996, chapter 2); biases have `bias` as it stands.
     """
-    is_weight = len(shape) > 1 and not name.endswith("bias")  # of a convolution, biases are [channel, 1, 1]
-    own = prior["weight" if is_weight else "bias"]
-    if is_weight and not is_improper(own):
+    own = prior["bias" if len(shape) == 1 or name.endswith("bias") else "weight"]  # those of convolutions are [n, 1, 1]
+    if len(shape) > 1 and not is_improper(own):
         scale = 1 / math.sqrt(math.prod(shape[1:]))
         own = dist.TransformedDistribution(own, AffineTransform(0.0, scale, domain=own.support))
     value: Array = numpyro.sample(name, own.expand(shape).to_event(len(shape)), infer={"group": "network"})
