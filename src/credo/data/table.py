@@ -14,6 +14,7 @@ from credo.data import columns as kept
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
 from credo.data.numerals import advice
+from credo.data.splits import Split
 from credo.errors import ConfigError
 
 LONGEST = 60
@@ -33,6 +34,7 @@ def from_table(
     least: int = 2,
     missing: str | None = None,
     classes: bool = False,
+    split: Split | None = None,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
@@ -53,6 +55,7 @@ def from_table(
         least: how many rows are needed.
         missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
         classes: whether one target is a class: the place of its level among the coordinate `class`.
+        split: how rows are held out; the column that decides is no feature unless `features` names it.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
@@ -61,12 +64,16 @@ def from_table(
     given = roles(target, context, group, sigma, weights)
     require_distinct(table.columns, given)
     require_rows(table, least)
-    inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
+    deciding = set() if split is None or split.column is None else {split.column}
+    if split is not None:
+        split.require(table)
+    taken = {*given.values(), *deciding}
+    inputs = _numeric_columns(table, taken, is_text_file) if features is None else list(features)
     require_distinct(table.columns, given | keys("data.features", inputs))
-    used = {*given.values(), *inputs}
+    used = {*taken, *inputs}
     others = [name for name in table.columns if name not in used] if features is None else []
     left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
-    table, dropped = kept.complete(table, [*given.values(), *inputs], missing)
+    table, dropped = kept.complete(table, [*taken, *inputs], missing)
     require_rows(table, least)
     read = Reading(is_text_file, missing is not None)
 
@@ -98,7 +105,7 @@ def from_table(
     dataset = make(variables, coords, kept.remarks(left_out, dropped))
     if classes:
         dataset["y"].attrs["column"] = target
-    return dataset
+    return dataset if split is None else split.marked(dataset, table, least)
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:

@@ -1,7 +1,7 @@
 """A table as the arrays of a model with a formula."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
 from credo.data.formula.language import Formula, columns_of, parsed
 from credo.data.formula.response import name_of, response, trials_of
-from credo.data.holdout import hold_out
+from credo.data.splits import RANDOM, Split
 from credo.data.table import Reading, require_rows
 from credo.errors import ConfigError
 from credo.models.base import Rows
@@ -31,8 +31,7 @@ def arranged(
     weights: str | None = None,
     is_text_file: bool = False,
     missing: str = "refuse",
-    test_fraction: float = 0.0,
-    split_seed: int = 0,
+    split: Split = RANDOM,
 ) -> xr.Dataset:
     """`y` [obs], `x` [obs, feature], and what else the formula asks for (see `design.Design.arrays`).
 
@@ -46,8 +45,7 @@ def arranged(
         weights: the column of the rows' weights.
         is_text_file: see `table.from_table`.
         missing: one of `columns.MISSING`.
-        test_fraction: the share of the rows that is held out.
-        split_seed: the seed that chooses them.
+        split: how rows are held out.
 
     Raises:
         ConfigError: the formula cannot be read, or a column does not fit it.
@@ -58,13 +56,15 @@ def arranged(
         raise ConfigError(
             f"data.target: expected {name!r}, the target of model.formula, but got {target}; leave out data.target"
         )
+    split.require(table)
     used = _used(formula, table, weights)
+    used += [split.column] if split.column is not None and split.column not in used else []
     table, dropped = kept.complete(table[used], used, missing)
     require_rows(table, 2)
     read = Reading(is_text_file, may_drop=True)
     found = response(formula.target, table, read, rows)
-    split = _split(formula, table, test_fraction, split_seed)
-    train = np.flatnonzero(split != "test")
+    marks = _marks(formula, table, split)
+    train = np.flatnonzero(marks != "test")
     made = designs.fit(formula, table, train, read)
     variables: dict[str, tuple[Sequence[str], Any]] = {key: ((ROWS,), v) for key, v in found.variables.items()}
     variables |= {key: (_dims(key, values), values) for key, values in made.arrays(table, read).items()}
@@ -72,8 +72,8 @@ def arranged(
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
     coords = _coords(made, found.classes)
     dataset = make(variables, coords, kept.remarks({}, dropped))
-    if test_fraction:
-        dataset = dataset.assign_coords(split=(ROWS, split))
+    if (marks == "test").any():
+        dataset = dataset.assign_coords(split=(ROWS, marks))
     dataset["y"].attrs["column"] = found.name
     return dataset.assign_attrs({"formula": json.dumps(_told(made, found.classes)), COLUMNS: table})
 
@@ -85,7 +85,7 @@ def needed(rows: Rows) -> tuple[str, ...]:
 
 
 def of_rows(
-    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Mapping[str, Any], *, new_levels: bool
+    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Split, *, new_levels: bool
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The target's name, and the arrays that the formula makes of new rows.
 
@@ -93,7 +93,7 @@ def of_rows(
         table: the rows that the design is made of, as `arranged` left them in the attribute `columns`.
         new: other rows.
         rows: what the model asks of them.
-        split: `test_fraction` and `split_seed`, as `arranged` had them.
+        split: as `arranged` had it.
         new_levels: see `design.Design.arrays`.
 
     Raises:
@@ -104,7 +104,7 @@ def of_rows(
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
     read = Reading(is_text_file=True)
-    held = _split(formula, table, split["test_fraction"], split["split_seed"])
+    held = _marks(formula, table, split)
     made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
     found = made.arrays(new, read, new_levels=new_levels)
     if rows.takes_trials:
@@ -123,13 +123,13 @@ def _used(formula: Formula, table: pd.DataFrame, weights: str | None) -> list[st
     return list(dict.fromkeys([*names, *([] if weights is None else [weights])]))
 
 
-def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
-    """`train` or `test` for each row; every level of the first group keeps a row for training."""
+def _marks(formula: Formula, table: pd.DataFrame, split: Split) -> np.ndarray:
+    """`train` or `test` for each row; where these are random, every level of the first group keeps one for training."""
     rows: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), np.zeros(len(table)))}
     if formula.groups:
         own = [str(one.name) for one in formula.groups[0].factor.components]
         rows["group"] = ((ROWS,), table.groupby(own, sort=False, dropna=False).ngroup().to_numpy())
-    held = hold_out(make(rows), fraction, seed)
+    held = split.marked(make(rows), table)
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
 
 
