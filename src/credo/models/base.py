@@ -85,6 +85,9 @@ class Model(eqx.Module):
     has_energy: ClassVar[bool] = False
     """Whether the model has an `energy`, as model=ebm has."""
 
+    takes_images: ClassVar[bool] = False
+    """Whether x may be images [obs, height, width, channel]; otherwise it is [obs, feature]."""
+
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
 
@@ -162,6 +165,11 @@ class Model(eqx.Module):
         return {}
 
     @property
+    def takes_classes(self) -> bool:
+        """Whether its target is one of several classes, whose names become the numbers 0, 1, 2, ..."""
+        return False
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False
@@ -197,6 +205,12 @@ class Model(eqx.Module):
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
+
+    def sharpened(
+        self, latents: dict[str, Float[Array, "..."]], factor: Float[Array, ""]
+    ) -> dict[str, Float[Array, "..."]]:
+        """Of a classifier: the latents at which its logits are multiplied by a factor."""
+        raise NotImplementedError
 
     def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:  # noqa: ARG002 - a hook
         """The result with groups more that only this model has.
