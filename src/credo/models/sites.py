@@ -111,7 +111,8 @@ def traced(program: Bound, look: Callable[[dict[str, Message]], Any]) -> None:
 
 
 def _failed(model: Model, error: BaseException) -> ConfigError:
-    if isinstance(error, KeyError) and (latent := error.args[0]) in model.supports and latent not in model.prior:
+    latent = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if isinstance(latent, str) and latent in model.supports and latent not in model.prior:
         return ConfigError(
             f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "
             f"choose one, as in prior@model.prior.{latent}=gaussian"

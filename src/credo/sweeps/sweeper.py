@@ -14,9 +14,9 @@ from omegaconf import DictConfig, flag_override
 
 from credo.config import ignored
 from credo.errors import ConfigError
-from credo.sweep import launch
-from credo.sweep.composer import Composer
-from credo.sweep.sweep import Sweep, running
+from credo.sweeps import launch
+from credo.sweeps.composer import Composer
+from credo.sweeps.sweep import Sweep, running
 
 
 class Prepared(Sweeper):

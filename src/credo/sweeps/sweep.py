@@ -18,10 +18,10 @@ from credo.runs import job as jobs
 from credo.runs import lock
 from credo.runs.job import Membership
 from credo.secrets import masked
-from credo.sweep import environment
-from credo.sweep.composer import Composer
-from credo.sweep.launch import Launch
-from credo.sweep.plan import FILE, Plan, PlannedJob
+from credo.sweeps import environment
+from credo.sweeps.composer import Composer
+from credo.sweeps.launch import Launch
+from credo.sweeps.plan import FILE, Plan, PlannedJob
 from credo.tracking.base import SweepRecord
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Sweep:
             SweepError: jobs failed, or were not run.
         """
         from credo.report.terminal import sweep as terminal
-        from credo.sweep import summary
+        from credo.sweeps import summary
 
         self._settle()
         try:

@@ -17,7 +17,7 @@ from credo.runs import job as jobs
 from credo.runs.code import record
 from credo.runs.job import Job
 from credo.secrets import masked
-from credo.sweep.composer import Composer, subdirectory
+from credo.sweeps.composer import Composer, subdirectory
 
 FILE = jobs.SWEEP
 WORKS = "the jobs' own folders can still be read and compared; begin a new sweep"

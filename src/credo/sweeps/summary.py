@@ -11,7 +11,7 @@ from credo.runs import job as jobs
 from credo.runs import saved
 from credo.runs.job import Job
 from credo.secrets import masked
-from credo.sweep.plan import Plan, PlannedJob
+from credo.sweeps.plan import Plan, PlannedJob
 
 MOST_COMPARED = 40
 

@@ -9,7 +9,7 @@ from credo.errors import RunError
 from credo.experiment import inferred
 from credo.inference.base import Snapshot
 from credo.runs import job as jobs
-from credo.sweep import batched
+from credo.sweeps import batched
 
 
 def ready(scalars: int) -> Any:

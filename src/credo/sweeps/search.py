@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from credo.diagnostics import metrics
 from credo.errors import ConfigError, PrunedError
 from credo.report.sweep.summary import SearchResult
-from credo.sweep import environment
+from credo.sweeps import environment
 
 if TYPE_CHECKING:
     import optuna

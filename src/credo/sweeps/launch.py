@@ -15,8 +15,8 @@ from hydra.plugins.launcher import Launcher
 from credo.errors import CredoError, shortened
 from credo.runs import job as jobs
 from credo.runs.job import Job
-from credo.sweep.environment import quoted
-from credo.sweep.plan import PlannedJob
+from credo.sweeps.environment import quoted
+from credo.sweeps.plan import PlannedJob
 
 VANISHED = "the process ended without a word (killed, or out of memory)"
 THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

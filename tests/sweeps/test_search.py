@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from console import QUIET, credo
 from credo.errors import ConfigError
-from credo.sweep import search
+from credo.sweeps import search
 
 optuna = pytest.importorskip("optuna")
 

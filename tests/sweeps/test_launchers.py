@@ -13,7 +13,7 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from console import QUIET, credo, credo_process
-from credo.sweep.launch import threads
+from credo.sweeps.launch import threads
 from registry import few
 
 SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
