@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import QUIET, credo
-from credo.sweep import search
+from credo.sweeps import search
 from registry import few
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), *QUIET)

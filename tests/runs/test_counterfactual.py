@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from credo.cli import predict
 from credo.errors import ConfigError
@@ -187,3 +188,42 @@ def test_refusals(gaussian, words, sentence):
     with pytest.raises(ConfigError) as refused:
         predict.run([str(gaussian[0]), *words, "--trust"])
     assert str(refused.value).startswith(sentence)
+
+
+@pytest.fixture(scope="module")
+def weibull(table, tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("run"), np.random.default_rng(1)
+    draws = {"intercept_at_mean": rng.normal(3, 0.3, DRAWS), "shape": rng.uniform(1, 2, DRAWS)}
+    saved(table.assign(y=table["y"].abs()), folder, "y ~ 1", draws, "weibull")
+    return folder, draws
+
+
+def test_a_survival_curve_has_a_row_for_each_time(weibull, table, capsys, tmp_path):
+    folder, draws = weibull
+    table.head(2).to_csv(tmp_path / "new.csv", index=False)
+    made, _ = asked(capsys, folder, str(tmp_path / "new.csv"), "--survival", "0:20:10")
+    assert made[["row", "y"]].to_numpy().tolist() == [[r, t] for r in (1, 2) for t in (0, 10, 20)]
+    scale = np.exp(draws["intercept_at_mean"]) / stats.weibull_min(draws["shape"]).mean()
+    exact = stats.weibull_min(draws["shape"], scale=scale).sf(10)
+    np.testing.assert_allclose(made["survival"][[1, 4]], exact.mean(), rtol=1e-5)
+    np.testing.assert_allclose(made["q5"][1], np.quantile(exact, 0.05), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--survival", "a"], "--survival: expected times of at least 0, but got 'a'; write 10,20 or, from 0 to 30 by"),
+        (["--survival", "-1"], "--survival: expected times, as in --survival 10,20 or --survival 0:30:5"),
+        (["--survival", "1", "--samples", "2"], "--survival: it is asked alone; leave out --samples, --contrast and"),
+    ],
+)
+def test_what_is_no_question_about_survival(weibull, table, capsys, tmp_path, words, said):
+    table.head(2).to_csv(tmp_path / "new.csv", index=False)
+    with pytest.raises(ConfigError) as refused:
+        asked(capsys, weibull[0], str(tmp_path / "new.csv"), *words)
+    assert str(refused.value).startswith(said)
+
+
+def test_a_family_without_a_survival_curve_names_those_that_have_one(bernoulli, capsys):
+    with pytest.raises(ConfigError, match=r"^--survival: model.family=bernoulli has no survival curve; use one of"):
+        asked(capsys, bernoulli[0], "--grid", "age=20,40", "--survival", "10")

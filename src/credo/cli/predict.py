@@ -1,7 +1,8 @@
 """`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout.
 
 A model with a formula answers more: `--grid age=20:80:10 sex=f,m` makes the rows, `--samples N` draws the target, and
-`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows.
+`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows; `--survival 10,20`
+is the probability that a time until an event is longer.
 """
 
 import sys
@@ -106,9 +107,12 @@ def _answer(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None"
         parts = [counterfactual.contrast(model, table, name, text) for name, text in question.contrasts]
         parts += [counterfactual.slope(model, table, name) for name in question.slopes]
         return pd.concat(parts, ignore_index=True)
-    made = (
-        counterfactual.samples(model, table, question.samples, old) if question.samples else model.predicted(table, old)
-    )
+    if question.times:
+        made = counterfactual.survival(model, table, question.times, old)
+    elif question.samples:
+        made = counterfactual.samples(model, table, question.samples, old)
+    else:
+        made = model.predicted(table, old)
     return counterfactual.beside(table, made) if question.grid else made
 
 

@@ -28,6 +28,7 @@ class Asked:
         samples: how many draws of the target each row gets; 0 for none.
         contrasts: columns and their values.
         slopes: columns.
+        times: as typed, at which a survival curve is asked for; empty for none.
     """
 
     places: list[str] = field(default_factory=list)
@@ -36,6 +37,7 @@ class Asked:
     samples: int = 0
     contrasts: list[tuple[str, str]] = field(default_factory=list)
     slopes: list[str] = field(default_factory=list)
+    times: str = ""
 
     @property
     def compares(self) -> bool:
@@ -46,6 +48,7 @@ class Asked:
     def of_a_formula(self) -> str:
         """The first flag that only a model with a formula answers; empty where there is none."""
         flags = {"--grid": self.grid, "--samples": self.samples, "--contrast": self.contrasts, "--slope": self.slopes}
+        flags["--survival"] = self.times
         return next((flag for flag, given in flags.items() if given), "")
 
 
@@ -71,6 +74,8 @@ def asked(words: Sequence[str]) -> Asked:
         raise ConfigError(f"--grid: it makes the rows, but so does {found.places[1]}; leave out one of them")
     if found.samples and found.compares:
         raise ConfigError("--samples: --contrast and --slope have no draws of the target; leave out one of them")
+    if found.times and (found.samples or found.compares):
+        raise ConfigError("--survival: it is asked alone; leave out --samples, --contrast and --slope")
     return found
 
 
@@ -107,11 +112,18 @@ def _samples(found: Asked, rest: list[str]) -> None:
     found.samples = int(rest.pop(0))
 
 
+def _survival(found: Asked, rest: list[str]) -> None:
+    if not rest or rest[0].startswith("-"):
+        raise misused("--survival: expected times, as in --survival 10,20 or --survival 0:30:5", rest[:1])
+    found.times = rest.pop(0)
+
+
 TAKERS = {
     NEW_GROUPS: _new_groups,
     "--grid": _grid,
     "--contrast": _contrast,
     "--slope": _slope,
     "--samples": _samples,
+    "--survival": _survival,
 }
 """What follows each flag."""

@@ -15,6 +15,7 @@ from credo.data import columns as kept
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
 from credo.data.numerals import advice
+from credo.data.splits import Split
 from credo.errors import ConfigError
 
 LONGEST = 60
@@ -33,6 +34,9 @@ def from_table(
     is_text_file: bool = False,
     least: int = 2,
     missing: str | None = None,
+    states: bool = False,
+    classes: bool = False,
+    split: Split | None = None,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
@@ -52,6 +56,9 @@ def from_table(
         is_text_file: whether the configuration says how numbers are written in the file.
         least: how many rows are needed.
         missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
+        states: whether a target of words becomes numbers of them, which are the coordinate `state`.
+        classes: whether one target is a class: the place of its level among the coordinate `class`.
+        split: how rows are held out; the column that decides is no feature unless `features` names it.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
@@ -60,19 +67,29 @@ def from_table(
     given = roles(target, context, group, sigma, weights)
     require_distinct(table.columns, given)
     require_rows(table, least)
-    inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
+    deciding = set() if split is None or split.column is None else {split.column}
+    if split is not None:
+        split.require(table)
+    taken = {*given.values(), *deciding}
+    inputs = _numeric_columns(table, taken, is_text_file) if features is None else list(features)
     require_distinct(table.columns, given | keys("data.features", inputs))
-    used = {*given.values(), *inputs}
+    used = {*taken, *inputs}
     others = [name for name in table.columns if name not in used] if features is None else []
     left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
-    table, dropped = kept.complete(table, [*given.values(), *inputs], missing)
+    table, dropped = kept.complete(table, [*taken, *inputs], missing)
     require_rows(table, least)
     read = Reading(is_text_file, missing is not None)
 
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
-    if isinstance(target, str):
+    if isinstance(target, str) and states and kept.is_factor(table[target]):
+        codes, coords["state"] = _labels(table, target, read, "data.target")
+        variables["y"] = ((ROWS,), codes)
+    elif isinstance(target, str) and classes:
+        codes, coords["class"] = _classes(table, target, read)
+        variables["y"] = ((ROWS,), codes)
+    elif isinstance(target, str):
         variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
     for name, dim, columns in (
         ("y", "target", several),
@@ -84,14 +101,17 @@ def from_table(
             variables[name] = ((ROWS, dim), values if name == "y" else values.astype(float))
             coords[dim] = list(columns)
     if group is not None:
-        codes, coords["group_name"] = _labels(table, group, read)
+        codes, coords["group_name"] = _labels(table, group, read, "data.group")
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
         _require_one_target(sigma, target)
         variables["sigma"] = ((ROWS,), read.positive(table, sigma, "data.sigma", "a standard error"))
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    return make(variables, coords, kept.remarks(left_out, dropped))
+    dataset = make(variables, coords, kept.remarks(left_out, dropped))
+    if classes:
+        dataset["y"].attrs["column"] = target
+    return dataset if split is None else split.marked(dataset, table, least)
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:
@@ -266,18 +286,36 @@ def _columns(table: pd.DataFrame, names: Sequence[str], key: str, read: Reading)
     return np.stack([read.numbers(table, name, key, words) for name in names], axis=1)
 
 
-def _labels(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+def _labels(table: pd.DataFrame, name: str, read: Reading, key: str) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
     read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
     if column.dtype == object and not all(isinstance(value, str | int | float | Decimal | date) for value in column):
-        raise ConfigError(
-            f"data.group: column {name!r} holds lists or objects, but expected labels; use another column"
-        )
+        raise ConfigError(f"{key}: column {name!r} holds lists or objects, but expected labels; use another column")
     codes, labels = pd.factorize(column, sort=True)
     names = [str(label) for label in labels]
-    require_writable(names, f"data.group: column {name!r} has the label")
+    require_writable(names, f"{key}: column {name!r} has the label")
     return codes, names
+
+
+def _classes(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+    """The place [obs] of each row's class among the levels, and these; of whole numbers, in their order."""
+    column = table[name]
+    if kept.is_factor(column) and not is_numeric(column):
+        read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
+        factor = kept.as_factor(column)
+        levels = list(factor.cat.categories)
+        require_writable(levels, f"data.target: column {name!r} has the class")
+        return factor.cat.codes.to_numpy().astype(int), levels
+    values = read.numbers(table, name, "data.target")
+    if (odd := values != np.round(values)).any():
+        row = int(odd.argmax())
+        raise ConfigError(
+            f"data.target: column {name!r} holds {values[row]:g} in row {table.index[row] + 1}, but the model expects "
+            "classes, which are text or whole numbers; use another column, or another family"
+        )
+    known, codes = np.unique(values, return_inverse=True)
+    return codes, [f"{one:.0f}" for one in known]
 
 
 def _require_one_target(sigma: str, target: str | Sequence[str]) -> None:

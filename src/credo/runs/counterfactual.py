@@ -38,7 +38,7 @@ def rows_of(model: "FormulaModel", chosen: Mapping[str, str]) -> tuple[pd.DataFr
 
 def beside(rows: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
     """What was made of a grid, with the columns of each row before it."""
-    if "sample" not in made:
+    if "row" not in made:
         return pd.concat([rows, made], axis=1)
     return pd.concat([rows.iloc[made["row"] - 1].reset_index(drop=True), made.drop(columns="row")], axis=1)
 
@@ -62,6 +62,36 @@ def samples(
             name: np.array(labels)[y.astype(int)] if labels else y,
         }
     )
+
+
+def survival(
+    model: "FormulaModel", table: pd.DataFrame, text: str, old: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The probability that the target is larger than each time: `row`, the time, its mean and quantiles over the draws.
+
+    Raises:
+        ConfigError: what was typed is no times, or the family has no such probability.
+    """
+    import jax
+
+    from credo.models import survival as curves
+    from credo.models.predict import PROBABILITIES
+
+    if not (times := grid.numbers(text)) or min(times) < 0:
+        raise ConfigError(
+            f"--survival: expected times of at least 0, but got {text[:60]!r}; write 10,20 or, from 0 to 30 by 5, "
+            "0:30:5"
+        )
+    if model.model.family not in curves.FAMILIES_WITH_IT:
+        names = ", ".join(curves.FAMILIES_WITH_IT)
+        raise ConfigError(f"--survival: model.family={model.model.family} has no survival curve; use one of {names}")
+    name, arrays = model.arrays(table, old)
+    found = curves.survival(
+        model.model, model.draws, arrays, np.array(times), PROBABILITIES, jax.random.PRNGKey(0)
+    ).reshape(len(table) * len(times), -1)
+    made = {"row": np.repeat(np.arange(1, len(table) + 1), len(times)), name: np.tile(times, len(table))}
+    words = ["survival", *(f"q{round(100 * p)}" for p in PROBABILITIES)]
+    return pd.DataFrame(made | dict(zip(words, found.T, strict=True)))
 
 
 def contrast(model: "FormulaModel", table: pd.DataFrame, name: str, text: str) -> pd.DataFrame:

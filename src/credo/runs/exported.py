@@ -37,12 +37,14 @@ class Exported:
         features: the inputs' columns, in order.
         contexts: those of the context.
         targets: the targets' names.
+        classes: the names of a classifier's classes.
     """
 
     predictive: "Predictive"
     features: tuple[str, ...]
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     texts: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -51,22 +53,28 @@ class Exported:
         return dict.fromkeys((*self.features, *self.contexts), "double")
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Mean, standard deviation and quantiles of each target for each row, in the target's own units.
+        """Mean, standard deviation and quantiles of each target for each row, in its own units; or probabilities.
 
         Args:
             table: the inputs in columns, in their own units; other columns are not looked at.
 
         Returns:
-            Columns `TARGET_mean`, `TARGET_sd`, `TARGET_q5`, ..., `TARGET_q95`.
+            Columns `TARGET_mean`, `TARGET_sd`, `TARGET_q5`, ..., `TARGET_q95`; of a classifier `TARGET[CLASS]`, the
+            probability of each class.
 
         Raises:
             ConfigError: a column is missing, or a value is no finite number.
         """
+        from credo.models.classes_derived import probabilities
         from credo.models.predict import PROBABILITIES
 
         x, context = (self._columns(table, names) for names in (self.features, self.contexts))
         if x is None:
             raise ConfigError("the model has no inputs")
+        if self.classes:
+            found = probabilities(self.predictive, x, context)
+            labels = [f"{self.targets[0]}[{name}]" for name in self.classes]
+            return pd.DataFrame(dict(zip(labels, found.T, strict=True)), index=table.index)
         mean, sd = self.predictive.moments(x, context)
         quantile = self.predictive.quantile(x, np.array(PROBABILITIES), context)
         columns = {}
@@ -110,6 +118,7 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
+        "classes": _classes(result),
     }
     writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
 
@@ -152,7 +161,9 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     with files.reading(place / "learned.npz", saved.ANEW):
         model = model.restored(learned)
     with files.reading(place / "weights.npz", saved.ANEW):
-        exported = Exported(Predictive(model, weights), *(tuple(columns[key]) for key in saved.COLUMNS))
+        features, contexts, targets = (tuple(columns[key]) for key in saved.COLUMNS)
+        classes = tuple(columns.get("classes", ()))
+        exported = Exported(Predictive(model, weights), features, contexts, targets, classes)
         _require_fitting(exported)
     return exported
 
@@ -225,11 +236,18 @@ _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
 
 
+def _classes(result: "Result") -> list[str]:
+    """The names of a classifier's classes."""
+    return list(map(str, result.tree["classes"]["class"].to_numpy())) if "classes" in result.tree.children else []
+
+
 def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
     data = problem.data
     if variable not in data:
         return []
     if data[variable].ndim == 1:
-        return [variable]
+        return [str(data[variable].attrs.get("column", variable))]
+    if data[variable].ndim > 2:
+        return [f"{variable}_{'_'.join(map(str, place))}" for place in np.ndindex(data[variable].shape[1:])]
     names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]
     return [str(name) for name in names]

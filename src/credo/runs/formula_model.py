@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo import writing
 from credo.data import columns
 from credo.data.formula.arranged import COLUMNS, arranged, needed, of_rows
+from credo.data.splits import Split
 from credo.errors import ConfigError
 from credo.models.base import Rows
 from credo.runs import files, saved, signature, trust
@@ -37,6 +38,9 @@ class _Data(TypedDict):
     test_fraction: float
     split_seed: int
     missing: str
+    split: str | None
+    fold: int | None
+    folds: int
 
 
 def save(place: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
@@ -162,8 +166,14 @@ class FormulaModel:
         return rows
 
     @property
-    def _split(self) -> dict[str, Any]:
-        return {name: self.data[name] for name in ("test_fraction", "split_seed")}
+    def _split(self) -> Split:
+        return _split_of(self.data)
+
+
+def _split_of(data: Mapping[str, Any]) -> Split:
+    """How rows were held out."""
+    names = ("test_fraction", "split_seed", "split", "fold", "folds", "dates")
+    return Split(**{name: data[name] for name in names})
 
 
 def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaModel:
@@ -188,12 +198,11 @@ def load(place: Path, *, trusted: bool, new_groups: bool = False) -> FormulaMode
     if model.rows is None:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model has no formula)", saved.ANEW)
     plain: Any = OmegaConf.to_container(config)
-    data = _Data(rename={}, dates={}, test_fraction=0.0, split_seed=0, missing="refuse") | {
-        name: value for name, value in (plain.get("data") or {}).items() if value is not None
-    }
+    data = _Data(
+        rename={}, dates={}, test_fraction=0.0, split_seed=0, missing="refuse", split=None, fold=None, folds=5
+    ) | {name: value for name, value in (plain.get("data") or {}).items() if value is not None}
     if set(data) != set(_Data.__annotations__):
         raise ConfigError(f"{place / 'model.yaml'}: expected the settings {', '.join(_Data.__annotations__)} of data")
-    split: dict[str, Any] = {name: data[name] for name in ("test_fraction", "split_seed")}
-    whole = arranged(table, model.rows, is_text_file=True, missing=str(data["missing"]), **split)
+    whole = arranged(table, model.rows, is_text_file=True, missing=str(data["missing"]), split=_split_of(data))
     train = whole if "split" not in whole.coords else whole.isel(obs=(whole["split"] == "train").to_numpy())
     return FormulaModel(model.fitted(train), draws, table, data, new_groups)

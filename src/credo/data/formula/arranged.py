@@ -15,7 +15,7 @@ from credo.data.formula import design as designs
 from credo.data.formula import imputed
 from credo.data.formula.language import Formula, columns_of, of_sigma, parsed, parsed_sigma
 from credo.data.formula.response import name_of, response, trials_of
-from credo.data.holdout import hold_out
+from credo.data.splits import RANDOM, Split
 from credo.data.table import Reading, require_rows
 from credo.errors import ConfigError
 from credo.models.base import Rows
@@ -32,8 +32,7 @@ def arranged(
     weights: str | None = None,
     is_text_file: bool = False,
     missing: str = "refuse",
-    test_fraction: float = 0.0,
-    split_seed: int = 0,
+    split: Split = RANDOM,
 ) -> xr.Dataset:
     """`y` [obs], `x` [obs, feature], and what else the formula asks for (see `design.Design.arrays`).
 
@@ -47,8 +46,7 @@ def arranged(
         weights: the column of the rows' weights.
         is_text_file: see `table.from_table`.
         missing: one of `columns.MISSING`.
-        test_fraction: the share of the rows that is held out.
-        split_seed: the seed that chooses them.
+        split: how rows are held out.
 
     Raises:
         ConfigError: the formula cannot be read, or a column does not fit it.
@@ -60,13 +58,15 @@ def arranged(
             f"data.target: expected {name!r}, the target of model.formula, but got {target}; leave out data.target"
         )
     sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    split.require(table)
     used = _used(formula, sigma, table, weights)
+    used += [split.column] if split.column is not None and split.column not in used else []
     table, dropped = kept.complete(table[used], used, missing)
     require_rows(table, 2)
     read = Reading(is_text_file, may_drop=True)
     found = response(formula.target, table, read, rows)
-    split = _split(formula, table, test_fraction, split_seed)
-    train = np.flatnonzero(split != "test")
+    marks = _marks(formula, table, split)
+    train = np.flatnonzero(marks != "test")
     cells = _cells(formula, sigma, table, train, read) if missing == "impute" else []
     whole = imputed.filled(table, cells)
     made = _Designs.of(formula, sigma, whole, train, read)
@@ -80,8 +80,8 @@ def arranged(
     coords = _coords(made.mean, found.classes) | _coords_of_cells(table, cells)
     coords |= {} if made.scale is None else {"sigma_feature": _labels(made.scale)}
     dataset = make(variables, coords, kept.remarks({}, dropped, _in_words(cells)))
-    if test_fraction:
-        dataset = dataset.assign_coords(split=(ROWS, split))
+    if (marks == "test").any():
+        dataset = dataset.assign_coords(split=(ROWS, marks))
     dataset["y"].attrs["column"] = found.name
     told = _told(made.mean, found.classes)
     told |= {} if made.scale is None else {"sigma": _told(made.scale, ())}
@@ -101,7 +101,7 @@ def of_rows(
     table: pd.DataFrame,
     new: pd.DataFrame,
     rows: Rows,
-    split: Mapping[str, Any],
+    split: Split,
     *,
     new_levels: bool,
     old_names: Mapping[str, str] | None = None,
@@ -112,7 +112,7 @@ def of_rows(
         table: the rows that the design is made of, as `arranged` left them in the attribute `columns`.
         new: other rows.
         rows: what the model asks of them.
-        split: `test_fraction` and `split_seed`, as `arranged` had them.
+        split: as `arranged` had it.
         new_levels: see `design.Design.arrays`.
         old_names: see `table.Reading`.
 
@@ -124,7 +124,7 @@ def of_rows(
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
     read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
-    held = _split(formula, table, split["test_fraction"], split["split_seed"])
+    held = _marks(formula, table, split)
     train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
     sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
     whole = imputed.filled(table, _cells(formula, sigma, table, train, own))
@@ -185,13 +185,13 @@ def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights:
     return list(dict.fromkeys([*names, *others, *([] if weights is None else [weights])]))
 
 
-def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
-    """`train` or `test` for each row; every level of the first group keeps a row for training."""
+def _marks(formula: Formula, table: pd.DataFrame, split: Split) -> np.ndarray:
+    """`train` or `test` for each row; where these are random, every level of the first group keeps one for training."""
     rows: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), np.zeros(len(table)))}
     if formula.groups:
         own = [str(one.name) for one in formula.groups[0].factor.components]
         rows["group"] = ((ROWS,), table.groupby(own, sort=False, dropna=False).ngroup().to_numpy())
-    held = hold_out(make(rows), fraction, seed)
+    held = split.marked(make(rows), table)
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
 
 

@@ -40,18 +40,23 @@ def values(table: pd.DataFrame, name: str, text: str, flag: str) -> list[Any]:
         raise ConfigError(f"{flag}: the model has no column {name!r}; {nearest(name, table.columns)}")
     if not is_numeric(table[name]) or table[name].dtype == bool:
         return [_as_written(table[name], one.strip()) for one in text.split(",")]
-    try:
-        found = [float(one) for one in text.split(":" if ":" in text else ",")]
-        if ":" in text:
-            found = _between(*found) if len(found) == 3 else []
-    except ValueError:
-        found = []
-    if not found or not all(map(math.isfinite, found)):
+    if not (found := numbers(text)):
         raise ConfigError(
             f"{flag}: {name!r} is a number, but got {text[:60]!r}; write {name}=20,40 or, from 20 to 80 by 10, "
             f"{name}=20:80:10"
         )
     return found
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of `20,40` or `20:80:10`; none where something else was typed."""
+    try:
+        found = [float(one) for one in text.split(":" if ":" in text else ",")]
+        if ":" in text:
+            found = _between(*found) if len(found) == 3 else []
+    except ValueError:
+        return []
+    return found if all(map(math.isfinite, found)) else []
 
 
 def _between(first: float, last: float, step: float) -> list[float]:
