@@ -240,7 +240,7 @@ def page(lines: list[str]) -> str:
             "# What a formula costs",
             "",
             f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=formula_speed`. Gradients of the",
-            "same density by `model.formula` and by a program written by hand, float64, on a shared machine with two cores;",
+            "same density by `model.formula` and by a program written by hand, float64, on a shared machine;",
             "the ratio is the median over alternating pairs of time by formula / time by hand.",
             "",
             "| case | formula | rows | gradients per second | by hand | ratio |",
