@@ -83,14 +83,9 @@ def from_table(
     variables: dict[str, tuple[Sequence[str], Any]] = {}
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
-    if isinstance(target, str) and states and kept.is_factor(table[target]):
-        codes, coords["state"] = _labels(table, target, read, "data.target")
-        variables["y"] = ((ROWS,), codes)
-    elif isinstance(target, str) and classes:
-        codes, coords["class"] = _classes(table, target, read)
-        variables["y"] = ((ROWS,), codes)
-    elif isinstance(target, str):
-        variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
+    if isinstance(target, str):
+        variables["y"], of_target = _target(table, target, read, states=states, classes=classes)
+        coords |= of_target
     for name, dim, columns in (
         ("y", "target", several),
         ("x", "feature", inputs),
@@ -112,6 +107,19 @@ def from_table(
     if classes:
         dataset["y"].attrs["column"] = target
     return dataset if split is None else split.marked(dataset, table, least)
+
+
+def _target(
+    table: pd.DataFrame, target: str, read: "Reading", *, states: bool, classes: bool
+) -> tuple[tuple[Sequence[str], Any], dict[str, Any]]:
+    """The values of one target, and the coordinate of their names where they are codes (see `from_table`)."""
+    if states and kept.is_factor(table[target]):
+        codes, names = _labels(table, target, read, "data.target")
+        return ((ROWS,), codes), {"state": names}
+    if classes:
+        codes, names = _classes(table, target, read)
+        return ((ROWS,), codes), {"class": names}
+    return ((ROWS,), read.numbers(table, target, "data.target")), {}
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:
