@@ -79,6 +79,9 @@ class Model(eqx.Module):
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
 
+    rows_depend: ClassVar[bool] = False
+    """Whether rows depend on each other given the latents, so that none can be left out, or seen without the others."""
+
     takes_all: ClassVar[bool] = False
     """Whether it must take every variable of the data."""
 
@@ -163,6 +166,10 @@ class Model(eqx.Module):
         Raises:
             ConfigError: the rows do not allow it.
         """
+        return self
+
+    def given_training(self) -> "Model":
+        """This model of held-out rows; one whose rows depend on each other gives them the training rows."""
         return self
 
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
