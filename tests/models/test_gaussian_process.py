@@ -11,10 +11,9 @@ import xarray as xr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process import kernels as theirs
 
-from credo.calibration.fits import fits
+from credo.calibration.fits import fits, judge
 from credo.calibration.simulator import Simulator
 from credo.diagnostics.answer import answer
-from credo.diagnostics.sbc.verdict import judge
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
 from credo.inference.base import NO_LISTENER
@@ -195,7 +194,7 @@ class OfNoise(GaussianProcess):
 @pytest.mark.slow
 def test_the_posterior_of_the_noise_is_that_of_quadrature():
     """By NUTS within four standard errors, one false alarm in 16,000 runs."""
-    model = OfNoise(PRIORS, "rbf", "none", 15, 1.5, False, False)  # noqa: FBT003 - as the configuration gives them
+    model = OfNoise(PRIORS, "rbf", "none", 15, 1.5, False, False)
     data = rows()
     problem = Problem(model.fitted(data), data)
     grid = jnp.linspace(0.01, 5.0, 2000)
