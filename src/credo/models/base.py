@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
+import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
@@ -171,6 +172,9 @@ class Model(eqx.Module):
     def given_training(self) -> "Model":
         """This model of held-out rows; one whose rows depend on each other gives them the training rows."""
         return self
+
+    def require_rows(self, x: Float[np.ndarray, "row feature"]) -> None:
+        """Raise `ConfigError` where a model that predicts new rows cannot predict some of these."""
 
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""

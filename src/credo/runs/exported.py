@@ -67,6 +67,7 @@ class Exported:
         x, context = (self._columns(table, names) for names in (self.features, self.contexts))
         if x is None:
             raise ConfigError("the model has no inputs")
+        self.predictive.model.require_rows(x)
         mean, sd = self.predictive.moments(x, context)
         quantile = self.predictive.quantile(x, np.array(PROBABILITIES), context)
         columns = {}
