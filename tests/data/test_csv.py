@@ -410,7 +410,7 @@ class OneRow:
     """A model that takes a single row, as an energy of a lattice does."""
 
     takes_one_row = True
-    takes_classes = False
+    takes_classes = predicts = False
     rows = None
 
 
@@ -429,7 +429,7 @@ class Classes:
     """A model whose target is one of several classes."""
 
     rows = None
-    takes_classes, takes_all, takes_one_row = True, False, False
+    takes_classes, takes_all, takes_one_row, predicts = True, False, False, True
 
 
 @pytest.mark.parametrize(
