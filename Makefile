@@ -38,7 +38,7 @@ fuzz: setup ## thousands of broken inputs, FUZZ=N of each kind, against the prom
 ray: setup ## the sweep by Ray, which wants older packages, in an environment of its own
 	@$(VENV)/bin/uv venv -q --clear -p $(PYTHON) $(VENV)/ray
 	@$(VENV)/bin/uv pip install -q -p $(VENV)/ray/bin/python -e '.[ray]' pytest
-	@$(VENV)/ray/bin/python -m pytest -q -m slow tests/sweep/test_proofs.py -k ray
+	@$(VENV)/ray/bin/python -m pytest -q -m slow tests/sweeps/test_proofs.py -k ray
 
 check: setup ## format, lint, types, which room imports which
 	@$(VENV)/bin/ruff format --check -q .

@@ -11,8 +11,8 @@ from credo.data.csv import Csv
 from credo.data.formula.arranged import arranged
 from credo.data.formula.design import fit
 from credo.data.formula.language import parsed
-from credo.data.table import Reading
 from credo.data.splits import Split
+from credo.data.table import Reading
 from credo.errors import ConfigError
 from credo.models.base import Rows
 
@@ -61,6 +61,17 @@ def test_the_columns_are_those_of_formulae(table, formula):
     assert found["feature"].values.tolist() == list(theirs.columns)
     np.testing.assert_allclose(found["x"], theirs.to_numpy(float), rtol=1e-12, atol=1e-12)
     assert json.loads(found.attrs["formula"])["intercept"] == ("Intercept" in labels)
+
+
+def test_a_column_in_c_is_a_factor_whatever_it_holds(table):
+    mixed = pd.Series(["a", 2, 3.0] * 20, dtype=object)
+    few_words = pd.Series(["10", "9", "8", "x"] * 15)
+    found = made(table.assign(mixed=mixed, grade=few_words), "y ~ C(mixed) + C(grade)")
+    labels = ["C(mixed)[3]", "C(mixed)[a]", "C(grade)[8]", "C(grade)[9]", "C(grade)[x]"]
+    assert found["feature"].values.tolist() == labels
+    np.testing.assert_array_equal(found["x"][:, 1], mixed == "a")
+    with pytest.raises(ConfigError, match="column 'grade' holds 'x' in row 4, but expected a number"):
+        made(table.assign(grade=few_words), "y ~ grade")
 
 
 def test_groups_have_numbers_levels_and_the_columns_of_their_effects(table):

@@ -120,7 +120,11 @@ SECTIONS: dict[str, type] = {"device": Device, "diagnostics": Diagnostics}
 """The groups whose options name no class."""
 
 BESIDE: dict[str, dict[str, Any]] = {
-    "model": {"prior_from": (str | None, None), "prior_from_failed": (bool, False)},
+    "model": {
+        "prior_from": (str | None, None),
+        "prior_from_failed": (bool, False),
+        "reparam": (Any, None),
+    },
     "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }

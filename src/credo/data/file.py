@@ -51,7 +51,8 @@ class TableFile(Source, abc.ABC):
         split: which rows are held out, `by:COLUMN`, `after:VALUE` or `after:COLUMN:VALUE` (see `splits.Split`).
         fold: the fold that is held out, counted from 0, in place of a share; or `None`.
         folds: how many there are.
-        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out.
+        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out;
+            `impute`, of a formula, makes missing numbers latents.
     """
 
     form: ClassVar[str]
@@ -146,6 +147,11 @@ class TableFile(Source, abc.ABC):
         """The entries by their roles, or by the model's formula."""
         if model is not None and model.rows is not None:
             return self._by_formula(entries, model.rows)
+        if self.missing == "impute":
+            raise ConfigError(
+                "data.missing=impute: it needs a model.formula; write one, with model=regression, or type "
+                "data.missing=drop"
+            )
         predicts = model is not None and model.predicts
         self._require_roles((*ROLES, *(("weights",) if predicts else FITTING)))
         if self.target is None:
@@ -163,6 +169,7 @@ class TableFile(Source, abc.ABC):
             is_text_file=self.is_text_file,
             least=least,
             missing=self.missing,
+            states=model is not None and model.of_states,
             classes=model is not None and model.takes_classes,
             split=self._held_out,
         )

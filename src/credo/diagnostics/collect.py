@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from credo.diagnostics import information
 from credo.diagnostics.loo import loo_metrics
 from credo.diagnostics.scores import scores
 from credo.inference.evidence import table as evidence
@@ -22,6 +23,7 @@ def collect(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     all chains, `r_hat_max`, `ess_bulk_min`, `ess_tail_min`, `divergences`, `acceptance_rate`, `elpd_loo`, `nll_test`
     (mean negative log predictive density, or mass, per held-out row), and more of conditional models
     (`diagnostics.predictive.scores`); `log_density` of a point estimate;
+    `information/SCALAR`, KL(posterior || prior) in nats;
     `nll_validation` and `epochs` of trained networks, means over members; `seconds/PHASE`, `gradients`, `programs`,
     `ess_per_second`. What a method does not have is not there.
     """
@@ -74,6 +76,15 @@ def _information(result: Result) -> dict[str, float]:
     names = {"": "value", "_error": "error", "_bound": "bound", "_truth": "truth"}
     numbers = {f"mutual_information{end}": float(found[n].mean()) for end, n in names.items() if n in found}
     return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _gain(result: Result) -> dict[str, float]:
+    """KL(posterior || prior) of each scalar that was looked at."""
+    if information.GROUP not in result.tree.children:
+        return {}
+    found = result.tree[information.GROUP].to_dataset()
+    names, values = found["scalar"].values.tolist(), found["value"].values.tolist()
+    return {f"information/{name}": value for name, value in zip(names, values, strict=True)}
 
 
 def _nll(result: Result) -> list[float]:
@@ -173,6 +184,7 @@ PARTS: Mapping[str, Callable[[Result, pd.DataFrame], dict[str, float]]] = {
     "the held-out rows": lambda result, _: _held_out(result),
     "the normaliser": lambda result, _: _log_z(result),
     "the information": lambda result, _: _information(result),
+    "the information gained": lambda result, _: _gain(result),
     "the scores": lambda result, _: scores(result),
     "the cost": lambda result, _: _cost(result),
     "the posterior": _posterior,

@@ -191,6 +191,9 @@ METRICS: Mapping[str, Metric] = {
 }
 """All metrics by name, those first that are first to be seen while a run goes on."""
 
+_GAIN = "information/"
+"""What the data say of a scalar."""
+
 _ENDS = re.compile(r"_(train|validation)$")
 
 
@@ -206,6 +209,8 @@ def find(name: str) -> Metric:
     """
     if name in METRICS:
         return METRICS[name]
+    if name.startswith(_GAIN):
+        return Metric(name, f"information on {name.removeprefix(_GAIN)}", "KL(posterior || prior)", None, "nats")
     stem = _ENDS.sub("", name)
     base = METRICS.get(stem, METRICS.get(f"{stem}_test"))
     if base is None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -40,6 +40,7 @@ class Parts:
     tracker: Tracker
     report: Report
     exporter: Exporter | None
+    reparam: Any = field(default_factory=dict)
 
     def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
@@ -54,9 +55,9 @@ class Parts:
         from credo.data.dataset import split
         from credo.models.problem import Problem
 
-        data = self.source.load(self.model, seed)
+        data = self.model.arranged(self.source.load(self.model, seed))
         train, test = split(data)
-        problem = Problem(self.model.fitted(train), train, test, self.training)
+        problem = Problem(self.model.fitted(train), train, test, self.training, reparam=self.reparam)
         if self.training is not None:
             rows = train.sizes.get(problem.row_dim, 1)
             problem = replace(problem, training=self.training.fitted(rows, free))
@@ -84,7 +85,14 @@ def build(config: DictConfig) -> Parts:
         tracker=make(config, "tracking", Tracker),
         report=make(config, "report", Report),
         exporter=make_exporter(config),
+        reparam=_reparam(config),
     )
+
+
+def _reparam(config: DictConfig) -> Any:
+    """What `model.reparam` says, as plain containers."""
+    given = config.model.get("reparam")
+    return {} if given is None else OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
 
 
 def make_source(config: DictConfig) -> Source:

@@ -19,6 +19,7 @@ from credo.models.dependence import used
 from credo.models.earlier import FromEarlier, Mixture
 from credo.models.messages import Message, Understood
 from credo.models.priors import Placeholders
+from credo.models.reparam import Reparametrised
 from credo.models.sites import traced
 
 
@@ -31,6 +32,8 @@ class BoundModel(eqx.Module):
         sizes: whole numbers that it takes; they are structure.
         params: the names of those `numpyro.param`s that are latents; `None` for all.
         earlier: an earlier posterior in place of the priors.
+        reparam: reparametrisers by site; they are structure.
+        centred: the numbers of those that have one.
     """
 
     model: Model
@@ -38,10 +41,13 @@ class BoundModel(eqx.Module):
     sizes: tuple[tuple[str, int], ...] = eqx.field(static=True)
     params: tuple[str, ...] | None = eqx.field(static=True, default=None)
     earlier: Mixture | None = None
+    reparam: tuple[tuple[str, str], ...] = eqx.field(static=True, default=())
+    centred: dict[str, float] = eqx.field(default_factory=dict)
 
     def __call__(self) -> None:
         """Run the program."""
-        run = Understood(self._run, self.params)
+        own = Reparametrised(self._run, dict(self.reparam), self.centred) if self.reparam else self._run
+        run = Understood(own, self.params)
         (run if self.earlier is None else FromEarlier(run, self.earlier))()
 
     def _run(self) -> None:

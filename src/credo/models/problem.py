@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from credo import memory
 from credo.errors import ConfigError
+from credo.models import reparam
 from credo.models.base import Model
 from credo.models.binding import BoundModel, bind, is_given
 from credo.models.earlier import Earlier
@@ -43,6 +44,7 @@ class Problem:
             without any.
         left_out: the groups of a result that nobody will ask for, and that need not be made.
         earlier: an earlier run whose posterior is the prior.
+        reparam: names of reparametrisers, or numbers, by site (see `models.reparam`).
     """
 
     model: Model
@@ -51,17 +53,28 @@ class Problem:
     training: Any = None
     left_out: tuple[str, ...] = ()
     earlier: Earlier | None = None
+    reparam: Any = field(default_factory=dict)
 
     @cached_property
     def bound(self) -> BoundModel:
         """The program over the training rows. Raises `ConfigError` where the data does not fit the model."""
-        bound = bind(self.model, self.data)
+        bound = self._reparametrised(bind(self.model, self.data))
         return bound if self.earlier is None else replace(bound, earlier=self.earlier.mixture)
 
     @cached_property
     def bound_test(self) -> BoundModel | None:
         """The program over the held-out rows."""
-        return None if self.test is None else bind(self.model, self.test)
+        return None if self.test is None else self._reparametrised(bind(self.model, self.test))
+
+    def _reparametrised(self, bound: BoundModel) -> BoundModel:
+        """The program with its reparametrisers. Raises `ConfigError` where it has no such latent."""
+        if not self.reparam:
+            return bound
+        names, centred = reparam.read(self.reparam)
+        sites = trace(bound)
+        latents, observed = ([site.name for site in sites if site.kind == kind] for kind in ("latent", "observed"))
+        reparam.require_sites(names, latents, observed)
+        return replace(bound, reparam=tuple(names.items()), centred=centred)
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

@@ -44,5 +44,6 @@ def observing_twice(problem: Problem) -> Problem:
     """The problem whose own observations are given, too, so that `Problem.observing` puts others beside them."""
     bound, other = problem.bound, replace(problem)
     given = {name: one.value for name, one in problem.observations.items()}
-    other.__dict__["bound"] = Twice(bound.model, bound.arrays, bound.sizes, bound.params, bound.earlier, given)
+    rest = bound.params, bound.earlier, bound.reparam, bound.centred
+    other.__dict__["bound"] = Twice(bound.model, bound.arrays, bound.sizes, *rest, given)
     return other

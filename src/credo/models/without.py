@@ -63,7 +63,8 @@ def without(problem: Problem, site: str, place: int) -> Problem:
         place: of the observation among the densities of the site, as a flat number.
     """
     bound = problem.bound
-    left = WithoutOne(bound.model, bound.arrays, bound.sizes, bound.params, bound.earlier, site, jnp.asarray(place))
+    rest = bound.params, bound.earlier, bound.reparam, bound.centred
+    left = WithoutOne(bound.model, bound.arrays, bound.sizes, *rest, site, jnp.asarray(place))
     other = replace(problem, test=None)
     known = ("sites", "observations", "names", "unread", "unknown")
     other.__dict__.update({name: getattr(problem, name) for name in known}, bound=left)

@@ -199,7 +199,7 @@ def place_of(folder: Path) -> Path:
 
 
 def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows of a CSV file whose separator and numbers are written as in the run's own, where that is one, too.
+    """The rows of a file of parquet, or of a CSV file that is written as the run's own, where that is one, too.
 
     Args:
         folder: of the run.
@@ -207,10 +207,16 @@ def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
         texts: the columns whose values are read as they are spelt, whatever they look like.
 
     Raises:
-        ConfigError: it is no CSV file.
+        ConfigError: it is neither.
     """
+    from credo.data.entries import plain
     from credo.data.places import reading
 
+    with file.open("rb") as opened:
+        is_parquet = opened.read(len(_PARQUET)) == _PARQUET
+    if is_parquet:
+        with reading(file, "parquet"):
+            return pd.read_parquet(file).apply(plain)
     data = saved.data(folder) if saved.exists(folder) else {}
     written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
     written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
@@ -221,6 +227,9 @@ def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
             raise ConfigError(f"data.path: there are two columns {twice.iloc[0]!r} in {file}; rename one")
         return pd.read_csv(file, skipinitialspace=True, compression=None, dtype=dict.fromkeys(texts, str), **written)
 
+
+_PARQUET = b"PAR1"
+"""How such a file begins."""
 
 _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""

@@ -13,6 +13,7 @@ from credo.report.comparison import leave_one_out, notes, observations
 from credo.report.comparison.configurations import Configuration, distinguish, named
 from credo.report.comparison.evidence import Weighed, weighed
 from credo.report.comparison.leave_one_out import LeftOut
+from credo.report.comparison.posteriors import Distance, distances
 from credo.report.comparison.runs import Run
 
 ALIKE = 4.0
@@ -74,6 +75,11 @@ class Comparison:
     def evidence(self) -> Mapping[str, Weighed]:
         """Log evidence, Bayes factors and probabilities of those lines that have them, by label."""
         return weighed(self.finished, other_sites=self.other_sites)
+
+    @cached_property
+    def distances(self) -> tuple[Distance, ...]:
+        """Between the posteriors that several lines have, read from their draws."""
+        return distances(self.finished)
 
 
 def compare(runs: Sequence[Run]) -> Comparison:

@@ -59,8 +59,10 @@ def sections(comparison: Comparison, folder: Path) -> Markup:
     }
     template = _environment().get_template("sections.html")
     links = [_links(line, folder) for line in comparison.lines]
-    tables = words.tables(comparison)
-    return Markup(template.render(lines=comparison.lines, links=links, tables=tables, pictures=pictures, tones=TONES))  # noqa: S704 - the template escapes
+    shown = {"lines": comparison.lines, "links": links, "pictures": pictures, "tones": TONES}
+    shown |= {"tables": words.tables(comparison), "distances": words.distances(comparison)}
+    first = comparison.distances[0].first if comparison.distances else ""
+    return Markup(template.render(**shown, first=first))  # noqa: S704 - the template escapes
 
 
 def _links(line: Configuration, folder: Path) -> list[tuple[str, str]]:

@@ -16,7 +16,8 @@ def frame(comparison: Comparison) -> pd.DataFrame:
         `label`, `config.KEY` of what distinguishes it, `state`, `runs`, `seeds`, `verdict`; `elpd_loo`, `elpd_loo_se`,
         `p_loo`, `pareto_k_max`, `pareto_k_high`, `elpd_diff`, `dse`, `weight`; where evidence is known,
         `log_bayes_factor`, `probability` (of the model), and both with `_error`; `prior_sensitivity`; all metrics but
-        the posterior's; `NAME_sd` over seeds; `reason` and `folder`.
+        the posterior's; where posteriors are shared with the first line, `kl/SCALAR` and `wasserstein/SCALAR`, both
+        with `_error`; `NAME_sd` over seeds; `reason` and `folder`.
     """
     return pd.DataFrame([_row(comparison, line) for line in comparison.lines])
 
@@ -41,6 +42,7 @@ def _row(comparison: Comparison, line: Configuration) -> dict[str, Any]:
         "verdict": verdict(line),
         **numbers,
         **_of_left_out(comparison, line.label),
+        **_of_distances(comparison, line.label),
         "reason": "; ".join(dict.fromkeys(run.reason for run in line.runs if run.reason)),
         "folder": " ".join(str(run.folder) for run in line.runs),
     }
@@ -59,6 +61,16 @@ def _of_left_out(comparison: Comparison, label: str) -> dict[str, float]:
     }
     compared = comparison.loo.loc[label].to_dict() if label in comparison.loo.index else {}
     return numbers | {str(name): float(value) for name, value in compared.items()}
+
+
+def _of_distances(comparison: Comparison, label: str) -> dict[str, float]:
+    return {
+        f"{name}/{one.scalar}{end}": getattr(one, f"{name}{end}")
+        for one in comparison.distances
+        if one.label == label
+        for name in ("kl", "wasserstein")
+        for end in ("", "_error")
+    }
 
 
 def _or_nan(value: float | None) -> float:

@@ -143,6 +143,25 @@ def _evidence(comparison: Comparison) -> tuple[Column, ...]:
     )
 
 
+def distances(comparison: Comparison) -> list[tuple[str, str, str, str]]:
+    """Scalar, line, KL and Wasserstein distance with their errors, each a row."""
+    return [
+        (one.scalar, one.label, _bounded(one.kl, one.kl_error), _in_units(one.wasserstein, one.wasserstein_error))
+        for one in comparison.distances
+    ]
+
+
+def _bounded(value: float, error: float) -> str:
+    """A divergence, of which only a lower bound may be known."""
+    return f"more than {fixed(value, 1)}" if math.isnan(error) else _in_units(max(value, 0.0), error)
+
+
+def _in_units(value: float, error: float) -> str:
+    """A number to the first digit of its standard error."""
+    digits = places(error)
+    return f"{fixed(value, digits)} ± {fixed(error, digits)}"
+
+
 def _metrics(comparison: Comparison, names: Sequence[str]) -> tuple[Column, ...]:
     return _known([_metric(comparison, metrics.find(name)) for name in names])
 

@@ -1,14 +1,18 @@
 """The scores of a conditional model's predictions, as people read them."""
 
+from math import log
+
 import numpy as np
 
 from credo.diagnostics.distinct import fewest
+from credo.diagnostics.information import GROUP
 from credo.diagnostics.metrics import find
 from credo.diagnostics.scores import scores
 from credo.inference.result import Result
-from credo.report.drawing.numbers import number
+from credo.report.drawing.numbers import fixed, number, places
 
 _SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
+LN2 = log(2)
 _OF_CLASSES = (
     *("accuracy_test", "cross_entropy_test", "cross_entropy_bits_test", "brier_test", "auc_test", "ece_test"),
     "temperature",
@@ -65,6 +69,18 @@ def _information(result: Result) -> list[tuple[str, str, str]]:
         ("its ceiling", number(bound, 4), f"ln {round(np.exp(bound))}, by training.batch_size"),
     ]
     return [*shown, *([("the truth", number(float(found["truth"]), 4), "of these data")] if "truth" in found else [])]
+
+
+def gained(result: Result) -> list[tuple[str, str, str]]:
+    """What the data say of each scalar, KL(posterior || prior), in nats and in bits."""
+    if GROUP not in result.tree.children:
+        return []
+    found = result.tree[GROUP].to_dataset()
+    columns = (found[name].values.tolist() for name in ("scalar", "value", "error"))
+    return [
+        (name, *(f"{fixed(value / unit, places(error))} ± {fixed(error / unit, places(error))}" for unit in (1.0, LN2)))
+        for name, value, error in zip(*columns, strict=True)
+    ]
 
 
 def title(result: Result) -> str:

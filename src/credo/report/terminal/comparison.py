@@ -14,7 +14,7 @@ from credo.report.drawing.numbers import counted
 from credo.report.terminal.screen import STYLES, Screen
 
 BETWEEN = 2
-MOST_LABEL, MOST_ROWS = 36, 40
+MOST_LABEL, MOST_ROWS, MOST_DISTANCES = 36, 40, 8
 
 
 def show(comparison: Comparison, files: Sequence[Path], screen: Screen | None = None) -> None:
@@ -26,6 +26,11 @@ def show(comparison: Comparison, files: Sequence[Path], screen: Screen | None = 
     for block in _blocks(comparison, screen.width - label):
         screen.print()
         screen.print(_grid(comparison, block, label))
+    if far := words.distances(comparison):
+        screen.print()
+        screen.print(_distances(comparison.distances[0].first, far))
+        if len(far) > MOST_DISTANCES:
+            screen.print(Text(f"and {counted(len(far) - MOST_DISTANCES, 'more row')} in {files[0].name}", style="dim"))
     if (more := len(comparison.lines) - MOST_ROWS) > 0:
         screen.print(Text(f"and {counted(more, 'more line')} in {files[-1].name}", style="dim"))
     if comparison.notes:
@@ -65,6 +70,16 @@ def _grid(comparison: Comparison, columns: Sequence[Column], label: int) -> Tabl
         cells = [column.cells[place] for column in columns]
         if line.is_finished or any(cell.is_known for cell in cells):
             grid.add_row(Text(line.label), *[Text(cell.words, STYLES.get(cell.tone, "")) for cell in cells])
+    return grid
+
+
+def _distances(first: str, rows: Sequence[tuple[str, ...]]) -> Table:
+    """How far the posteriors of the other lines are from the first one's."""
+    grid = Table(box=None, padding=(0, BETWEEN, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("posterior of", "in", f"KL to {first} (nats)", "Wasserstein"):
+        grid.add_column(title, justify="left" if title in ("posterior of", "in") else "right", overflow="fold")
+    for row in rows[:MOST_DISTANCES]:
+        grid.add_row(*map(Text, row))
     return grid
 
 

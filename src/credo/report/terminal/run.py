@@ -102,7 +102,9 @@ def left_out_of(record: RunRecord) -> str:
     """The columns of a table that are in no variable, and the rows with missing cells; empty where there are none."""
     data = record.description.get("data", {})
     found = ", ".join(filter(None, (data.get("left_out"), data.get("dropped"))))
-    return f"left out: {found}" if found else ""
+    parts = [f"left out: {found}"] if found else []
+    parts += [f"unknown: the missing cells ({cells}), each with a prior"] if (cells := data.get("imputed")) else []
+    return "; ".join(parts)
 
 
 @cache
