@@ -150,6 +150,16 @@ def test_no_term_has_a_prior_of_its_own_beside_it() -> None:
         model.fitted(arranged(table, model.rows))
 
 
+def test_r2d2_needs_noise_of_one_size() -> None:
+    table = pd.DataFrame({"y": Y, "a": X[:, 0]})
+    priors = (
+        PRIORS | {"beta": SHRINKAGES["r2d2"]} | dict.fromkeys(("sigma_intercept", "sigma_beta"), PRIORS["intercept"])
+    )
+    model = Regression(priors, "gaussian", formula="y ~ a", formula_sigma="sigma ~ a")
+    with pytest.raises(ConfigError, match=r"^model.formula_sigma: the prior at model.prior.beta is in units of sigma"):
+        model.fitted(arranged(table, model.rows))
+
+
 @pytest.mark.parametrize("word", SHRINKAGES)
 @pytest.mark.parametrize("value", [-1.0, 0.0])
 def test_a_scale_that_is_not_positive_is_refused(word: str, value: float) -> None:
