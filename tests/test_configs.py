@@ -16,6 +16,7 @@ from console import QUIET, credo
 from credo.config.messages import refuse
 from credo.errors import ConfigError
 from credo.experiment.parts import build, make_model
+from credo.models.shrinkage import Shrinkage
 from registry import CONF, EXPERIMENTS, PRESETS, called, compose, group, needed, small, word, words
 
 CHECKS = sorted((CONF / "diagnostics" / "check").glob("*.yaml"))
@@ -80,12 +81,16 @@ def test_a_prior_stands_where_its_values_may_be(file: Path) -> None:
     """It is refused wherever it allows a value, of a few on both sides of 0 and 1, that the latent cannot have."""
     (latent,) = (one.split("=")[0].rpartition(".")[2] for one in called(file) if one.startswith("prior@"))
     prior = hydra.utils.instantiate(compose(*called(file)).model.prior[latent])
+    if isinstance(prior, Shrinkage) or prior.event_shape:  # of many numbers together
+        return
     values = [-1.0, 0.0, 1.0, 2.0] if prior.support.is_discrete else [-2.0, -0.5, 0.5, 2.0]
     allowed = [value for value in values if bool(prior.support(value))]
     for model in models().values():
         for name, supports in model.supports.items():
             may_be = any(
-                one.is_discrete == prior.support.is_discrete and all(bool(one(value)) for value in allowed)
+                not one.event_dim
+                and one.is_discrete == prior.support.is_discrete
+                and all(bool(one(value)) for value in allowed)
                 for one in supports
             )
             assert _stands(prior, model, name) == may_be, (type(model), name)

@@ -9,6 +9,10 @@ class CredoError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(CredoError):
     """The configuration asks for something impossible. Raised before anything compiles or is logged (exit code 2)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console import QUIET, credo
-from credo.sweep import search
+from credo.sweeps import search
 from registry import few
 
 COINS = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), *QUIET)
@@ -106,6 +106,25 @@ def test_a_sweep(words: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", FLAGS)
 def test_flags(words: str, tmp_path: Path) -> None:
     refused(*words.split(), because=FLAGS[words], cwd=tmp_path)
+
+
+NO_EFFECT = {
+    "model.prior.cutpoints.scale=2": r"model\.prior\.cutpoints\.scale: model\.family=gaussian has no cutpoints; leave",
+    "prior@model.prior.shape=exponential": r"model\.prior\.shape: model\.family=gaussian has no shape; .*gamma, weib",
+    "model.prior.sd.scale=2": r"model\.prior\.sd\.scale: the formula has no groups, as in \(1 \| g\); leave it out",
+    "model.lkj=2": r"model\.lkj: no group of the formula has two effects, as in \(1 \+ x \| g\); leave it out",
+    "model.centred=true": r"model\.centred: the formula has no groups",
+}
+
+
+@pytest.mark.parametrize("word", NO_EFFECT)
+def test_a_setting_of_a_regression_that_has_no_effect(word: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("y,x\n1,2\n2,4\n3,5\n")
+    words = ("data=csv", "data.path=t.csv", "model=regression", "model.formula=y ~ x", "inference=map", *QUIET, word)
+    said = credo(*words, cwd=tmp_path)
+    assert said.code == 2, said
+    assert re.fullmatch(rf"credo: {NO_EFFECT[word]}[^\n]*\n", said.err), said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
 def test_a_sweep_without_jobs_is_recorded_nowhere(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ DEFAULTS = TABLE | {"max_gb": 8.0}
 def load(tmp_path: Path) -> Callable[..., xr.Dataset]:
     """Load a file through its source: `load(Csv, "y,x\\n1,2\\n", target="y")`; text or bytes become the file first."""
 
-    def _load(source: type[TableFile], content: str | bytes | None = None, **keys) -> xr.Dataset:
+    def _load(source: type[TableFile], content: str | bytes | None = None, model=None, **keys) -> xr.Dataset:
         path = tmp_path / "file"
         if content is not None:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -26,6 +26,6 @@ def load(tmp_path: Path) -> Callable[..., xr.Dataset]:
         known = {field.name for field in dataclasses.fields(source)}
         options = DEFAULTS | extra | {"path": str(path), "target": "y"} | keys
         assert set(options) == known
-        return source(**options).load(None, 0)
+        return source(**options).load(model, 0)
 
     return _load

@@ -96,9 +96,9 @@ def _presets():
     return {name: value for name, value in paths.settings("data", "csv").items() if name not in ("_target_", "path")}
 
 
-@pytest.mark.parametrize("word", ["keep", "impute"])
+@pytest.mark.parametrize("word", ["keep", "imputed"])
 def test_another_word_for_missing_cells_is_refused_early(tmp_path, word):
-    with pytest.raises(ConfigError, match=rf"data\.missing: expected one of refuse, drop, but got '{word}'"):
+    with pytest.raises(ConfigError, match=rf"data\.missing: expected one of refuse, drop, impute, but got '{word}'"):
         Csv(path=str(tmp_path / "file"), **_presets() | {"missing": word}).precheck()
 
 

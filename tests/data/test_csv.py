@@ -410,6 +410,7 @@ class OneRow:
     """A model that takes a single row, as an energy of a lattice does."""
 
     takes_one_row = True
+    takes_classes = False
     rows = None
 
 
@@ -422,3 +423,36 @@ def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
         source.load(None, 0)
     with pytest.raises(ConfigError, match=r"^data\.test_fraction: 0\.9 of 1 rows leaves 0 for training, .* one row;"):
         replace(source, test_fraction=0.9).load(OneRow(), 0)
+
+
+class Classes:
+    """A model whose target is one of several classes."""
+
+    rows = None
+    takes_classes, takes_all, takes_one_row = True, False, False
+
+
+@pytest.mark.parametrize(
+    ("column", "levels", "codes"),
+    [
+        ("name", ["A", "B", "C", "D"], [0, 1, 2, 3]),
+        ("area", ["east", "north", "south"], [1, 2, 1, 0]),
+        ("age", ["20", "30", "40", "50"], [1, 2, 0, 3]),
+        ("se", ["1", "2"], [0, 1, 0, 1]),
+    ],
+)
+def test_a_target_of_classes_is_the_places_of_its_levels(load, column, levels, codes):
+    dataset = load(Csv, SCHOOLS, target=column, features=["income"], model=Classes())
+    assert list(dataset["class"].values) == levels
+    np.testing.assert_array_equal(dataset["y"], codes)
+    assert dataset["y"].dims == ("obs",)
+
+
+def test_a_number_that_is_not_whole_is_no_class(load):
+    with pytest.raises(ConfigError, match=r"data\.target: column 'income' holds 1\.5 in row 1, .* whole numbers; use"):
+        load(Csv, SCHOOLS, target="income", model=Classes())
+
+
+def test_a_missing_class_is_told(load):
+    with pytest.raises(ConfigError, match=r"column 'kind' has 1 missing value, first in row 2; .* data\.missing=drop"):
+        load(Csv, "kind,x\na,1\n,2\nb,3\n", target="kind", model=Classes())

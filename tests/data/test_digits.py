@@ -66,3 +66,24 @@ def test_some_digits_and_rows(model: Model) -> None:
 def test_refusals(settings: dict[str, Any], message: str, model: Model) -> None:
     with pytest.raises(ConfigError, match=message):
         Digits(**PLAIN | settings).load(model, 0)
+
+
+class Given:
+    """A model of a target given inputs."""
+
+    def __init__(self, takes_images: bool) -> None:
+        self.takes_images = takes_images
+
+    def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
+        return frozenset({"x", "y"}), frozenset()
+
+
+@pytest.mark.parametrize("takes_images", [True, False])
+def test_a_model_of_classes_is_given_images_or_their_pixels(takes_images: bool) -> None:
+    given: Any = Given(takes_images)
+    data, expected = Digits(**PLAIN | {"digits": [3, 8]}).load(given, 0), load_digits()
+    kept = np.isin(expected.target, [3, 8])
+    assert data["x"].dims == (("obs", "height", "width", "channel") if takes_images else ("obs", "feature"))
+    np.testing.assert_array_equal(data["x"].to_numpy().reshape(-1, 64), expected.data[kept] / 16)
+    np.testing.assert_array_equal(data["y"], expected.target[kept] == 8)
+    assert list(data["class"].values) == ["3", "8"]

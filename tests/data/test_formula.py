@@ -11,6 +11,7 @@ from credo.data.csv import Csv
 from credo.data.formula.arranged import arranged
 from credo.data.formula.design import fit
 from credo.data.formula.language import parsed
+from credo.data.splits import Split
 from credo.data.table import Reading
 from credo.errors import ConfigError
 from credo.models.base import Rows
@@ -62,6 +63,17 @@ def test_the_columns_are_those_of_formulae(table, formula):
     assert json.loads(found.attrs["formula"])["intercept"] == ("Intercept" in labels)
 
 
+def test_a_column_in_c_is_a_factor_whatever_it_holds(table):
+    mixed = pd.Series(["a", 2, 3.0] * 20, dtype=object)
+    few_words = pd.Series(["10", "9", "8", "x"] * 15)
+    found = made(table.assign(mixed=mixed, grade=few_words), "y ~ C(mixed) + C(grade)")
+    labels = ["C(mixed)[3]", "C(mixed)[a]", "C(grade)[8]", "C(grade)[9]", "C(grade)[x]"]
+    assert found["feature"].values.tolist() == labels
+    np.testing.assert_array_equal(found["x"][:, 1], mixed == "a")
+    with pytest.raises(ConfigError, match="column 'grade' holds 'x' in row 4, but expected a number"):
+        made(table.assign(grade=few_words), "y ~ grade")
+
+
 def test_groups_have_numbers_levels_and_the_columns_of_their_effects(table):
     found = made(table, "y ~ age + (1 + age | ward) + (1 | area:sex)")
     assert found["ward"].values.tolist() == [str(i) for i in range(12)]
@@ -101,7 +113,7 @@ def test_classes_are_numbered_and_named(table):
 
 
 def test_transforms_learn_from_the_training_rows_alone(table):
-    found = made(table, "y ~ scale(age)", test_fraction=0.3)
+    found = made(table, "y ~ scale(age)", split=Split(0.3))
     train = found["x"][(found["split"] == "train").to_numpy(), 0]
     assert abs(float(train.mean())) < 1e-12
     assert abs(float(found["x"].mean())) > 1e-3

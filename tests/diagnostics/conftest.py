@@ -253,6 +253,19 @@ def good_network(seed: int = 0, rows: int = 400) -> Result:
     return Result(xr.DataTree.from_dict(tree), Status.DONE, Cost({}), "mle", Kind.TRAINED, ("log_density",))
 
 
+def good_classifier(seed: int = 0, power: float = 1.0, rows: int = 1000) -> Result:
+    """A trained network of three classes that come as often as it says; a power of its probabilities does not."""
+    rng = np.random.default_rng(seed)
+    right = rng.dirichlet(np.ones(3), rows)
+    y = (rng.uniform(size=(rows, 1)) > right.cumsum(1)).sum(1).clip(0, 2)
+    p = right**power / (right**power).sum(1, keepdims=True)
+    result = good_network(seed)
+    del result.tree["predictive"]
+    variables = {"y": ("row", y), "probability": (("row", "class"), p), "nll": ("row", -np.log(p[np.arange(rows), y]))}
+    result.tree["classes"] = xr.DataTree(xr.Dataset(variables, attrs={"rows": "test"}))
+    return result
+
+
 def good_energy() -> Result:
     """A trained energy whose log Z and samples are known, from the exchange algorithm's kind of draws."""
     rng = np.random.default_rng(0)

@@ -18,6 +18,7 @@ from .conftest import (
     composed,
     draws_result,
     good_approximation,
+    good_classifier,
     good_climb,
     good_critic,
     good_draws,
@@ -58,6 +59,7 @@ def only(result, *groups):
         good_nested(repeats=1),
         good_tempering(),
         good_network(),
+        good_classifier(),
         good_energy(),
         good_critic(),
     ],
@@ -83,6 +85,7 @@ def test_every_check_is_asked_of_some_kind(checks, name):
             good_nested(),
             good_tempering(),
             good_network(),
+            good_classifier(),
             good_energy(),
             good_critic(),
         )

@@ -9,7 +9,7 @@ from credo.diagnostics.summary import summarise
 from credo.diagnostics.verdict import judge, to_json
 from credo.inference.result import Status
 
-from .conftest import draws_result, good_draws, good_energy, good_network, good_point, point_result
+from .conftest import draws_result, good_classifier, good_draws, good_energy, good_network, good_point, point_result
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def test_independent_draws_pass(checks):
     assert status == "passed"
     assert {answer.status for answer in answers.values()} == {"passed"}
     asked_of_points = {"converged", "gradient_norm", "hessian", "boundary", "standard_errors", "starts_agree"}
-    asked_of_networks = {"settled", "calibration", "components", "distinct"}
+    asked_of_networks = {"settled", "calibration", "components", "distinct", "reliability"}
     asked_of_energies = {"normaliser", "samples", "fit", "ceiling", "inner"}
     asked_of_approximations = {"pareto_k", "confirmed", "drift"}
     asked_of_evidence = {"evidence", "founders", "ladder", "mutation", "peak", "repeats"}
@@ -128,6 +128,12 @@ def test_a_good_network_passes(checks):
     status, answers = standard(checks, good_network())
     assert status == "passed"
     assert set(answers) == {"finite", "settled", "calibration", "components", "distinct"}
+
+
+def test_a_good_classifier_passes(checks):
+    status, answers = standard(checks, good_classifier())
+    assert status == "passed"
+    assert set(answers) == {"finite", "settled", "reliability"}
 
 
 def test_a_good_energy_passes(checks):

@@ -1,5 +1,6 @@
 """Regressions by formula: the density of the same model written by hand, the names of results, priors by term."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -23,6 +24,8 @@ PRIORS = {
     "gate": dist.Beta(1.0, 1.0),
     "cutpoints": dist.Normal(0.0, 2.5),
     "sd": dist.HalfNormal(2.5),
+    "sigma_intercept": dist.Normal(0.0, 1.0),
+    "sigma_beta": dist.Normal(0.0, 1.0),
 }
 
 
@@ -52,7 +55,12 @@ def problem(table, formula, family="gaussian", priors=(), weights=None, **settin
 
 
 def density(one: Problem, values) -> float:
-    return float(log_density(one.bound, (), {}, {name: jnp.asarray(value) for name, value in values.items()})[0])
+    return log_density_of(one.bound, values)
+
+
+def log_density_of(program, values) -> float:
+    given = {name: jnp.asarray(value) for name, value in values.items()}
+    return float(jax.jit(lambda latents: log_density(program, (), {}, latents)[0])(given))
 
 
 def test_the_density_is_that_of_the_model_written_by_hand(table):
@@ -76,7 +84,7 @@ def test_the_density_is_that_of_the_model_written_by_hand(table):
         "z[ward]": np.array([0.1, -1.0, 0.5, 2.0]),
         "sigma": 1.5,
     }
-    hand = float(log_density(by_hand, (), {}, {name: jnp.asarray(one) for name, one in values.items()})[0])
+    hand = log_density_of(by_hand, values)
     np.testing.assert_allclose(density(problem(table, "y ~ age + sex + (1 | ward)"), values), hand, rtol=1e-5)
 
 
@@ -92,6 +100,42 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     first = density(centred, common | {"effect[ward]": effect})
     second = density(other, common | {"z[ward]": z})
     np.testing.assert_allclose(first, second - jacobian, rtol=1e-5)
+
+
+def test_effects_of_groups_on_classes_are_those_of_the_program_written_by_hand(table):
+    """Two contrasts of three classes, each with its own deviations and correlations."""
+    age = table["age"].to_numpy()
+    y, ward = pd.Categorical(table["grade"]).codes.astype(int), np.arange(40) % 4
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(0.0, 10.0).expand([2]).to_event(1))
+        sd = numpyro.sample("sd[ward]", dist.HalfNormal(2.5).expand([2, 2]).to_event(2))
+        root = numpyro.sample("cholesky[ward]", dist.LKJCholesky(2, 1.0).expand([2]).to_event(1))
+        z = numpyro.sample("z[ward]", dist.Normal(0.0, 1.0).expand([2, 4, 2]).to_event(3))
+        eta = [jnp.zeros(40)]
+        for k in range(2):
+            effect = z[k] @ (jnp.diag(sd[k]) @ root[k]).T
+            eta.append(a[k] + effect[ward, 0] + effect[ward, 1] * age)
+        numpyro.sample("y", dist.CategoricalLogits(jnp.stack(eta, 1)), obs=y)
+
+    rng = np.random.default_rng(0)
+    cholesky = np.array([[[1.0, 0.0], [0.6, 0.8]], [[1.0, 0.0], [-0.8, 0.6]]])
+    values = {"intercept_at_mean": rng.normal(size=2), "sd[ward]": rng.uniform(0.1, 0.5, (2, 2))}
+    values |= {"cholesky[ward]": cholesky, "z[ward]": rng.normal(size=(2, 4, 2))}
+    values = {name: jnp.asarray(value) for name, value in values.items()}
+    one = problem(table, "grade ~ 1 + (1 + age | ward)", "categorical", autoscale=False)
+    hand, ours = (log_density_of(of, values) for of in (by_hand, one.bound))
+    np.testing.assert_allclose(ours, hand, rtol=1e-8)
+    assert one.dims(next(site for site in one.sites if site.name == "effect[ward]")) == (
+        "contrast",
+        "ward",
+        "ward_effect",
+    )
+    centred = problem(table, "grade ~ 1 + (1 + age | ward)", "categorical", autoscale=False, centred=True)
+    scale = np.asarray(values["sd[ward]"])[..., None] * cholesky
+    effect = np.einsum("kij,klj->kli", scale, values.pop("z[ward]"))
+    jacobian = 4 * sum(np.log(np.linalg.det(root)) for root in scale)
+    np.testing.assert_allclose(density(centred, values | {"effect[ward]": effect}), hand - jacobian, rtol=1e-8)
 
 
 def test_results_have_the_names_of_terms_and_levels(table):
@@ -127,6 +171,50 @@ def test_a_prior_of_a_group_stands_at_its_own_key(table):
     assert "sd of Intercept by ward ~ HalfCauchy(0.3)" in one.model.mathematics
 
 
+def test_a_scale_with_a_formula_has_the_density_of_the_program_written_by_hand(table):
+    y, age, w = (table[name].to_numpy() for name in ("y", "age", "w"))
+    male, spread = (table["sex"] == "m").to_numpy(float), y.std()
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(y.mean(), 10 * spread))
+        b = numpyro.sample("beta", dist.Normal(0.0, 2.5 * spread / jnp.array([age.std()])).to_event(1))
+        c = numpyro.sample("sigma_intercept_at_mean", dist.Normal(np.log(spread), 1.0))
+        d = numpyro.sample("sigma_beta", dist.Normal(0.0, jnp.array([0.3, 1 / w.std()])).to_event(1))
+        sigma = jnp.exp(c + d[0] * (male - male.mean()) + d[1] * (w - w.mean()))
+        numpyro.sample("y", dist.Normal(a + b[0] * (age - age.mean()), sigma), obs=y)
+
+    priors = {"sigma_sex": dist.Normal(0.0, 0.3)}
+    one = problem(table, "y ~ age", formula_sigma="sigma ~ sex + w", priors=priors)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        values = {"intercept_at_mean": 2.5, "beta": rng.normal(0, 0.1, 1), "sigma_intercept_at_mean": 0.4}
+        values |= {"sigma_beta": rng.normal(0, 0.5, 2)}
+        hand = log_density_of(by_hand, values)
+        np.testing.assert_allclose(density(one, values), hand, rtol=1e-6)
+    told = one.model.mathematics
+    assert "sigma ~ sex + w   (link log)" in told
+    assert "beta of sex in log sigma ~ Normal(0, 0.3)" in told
+    assert one.data["sigma_feature"].values.tolist() == ["sex[m]", "w"]
+    assert {site.name for site in one.latents} == set(values)
+    one.check()
+
+
+@pytest.mark.parametrize(
+    ("sigma", "sentence"),
+    [
+        ("sigma ~ agee", "model.formula_sigma: the data has no column 'agee'; did you mean 'age'?"),
+        ("age ~ sex", "model.formula_sigma: expected sigma ~ TERMS, as in 'sigma ~ age', but got 'age ~ sex'"),
+        ("sex", "model.formula_sigma: expected TARGET ~ TERMS"),
+        ("sigma ~ (1 | ward)", "model.formula_sigma: it takes no effects of groups yet; leave out (1|ward)"),
+        ("sigma ~ log(age - 100)", "model.formula_sigma: the term log(age - 100) is nan in row 1"),
+    ],
+)
+def test_refusals_of_the_formula_of_a_scale(table, sigma, sentence):
+    with pytest.raises(ConfigError) as refused:
+        problem(table, "y ~ age", formula_sigma=sigma)
+    assert str(refused.value).startswith(sentence)
+
+
 @pytest.mark.parametrize("name", ["sigma", "beta", "intercept", "sd", "cutpoints", "sd_ward"])
 def test_a_term_with_the_name_of_another_prior_is_refused(table, name):
     with pytest.raises(
@@ -138,6 +226,31 @@ def test_a_term_with_the_name_of_another_prior_is_refused(table, name):
 def test_a_prior_of_no_term_is_refused(table):
     with pytest.raises(ConfigError, match=r"model\.prior\.agee: the model reads no such prior; did you mean 'age'"):
         problem(table, "y ~ age", priors={"agee": dist.Normal()})
+
+
+@pytest.mark.parametrize(
+    ("formula", "settings", "names"),
+    [
+        ("y ~ age", {}, {"prior.sd", "centred", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {}, {"correlated", "lkj"}),
+        ("y ~ age + (1 + age | ward)", {}, set()),
+        ("y ~ age + (1 + age | ward)", {"correlated": False}, {"lkj"}),
+        ("y ~ 0 + (1 | ward)", {}, {"prior.beta", "prior.intercept", "correlated", "lkj"}),
+        ("y ~ age + (1 | ward)", {"priors": {"age": dist.Normal(), "sd_ward": dist.HalfNormal()}},
+         {"prior.beta", "prior.sd", "correlated", "lkj"}),
+    ],
+)  # fmt: skip
+def test_settings_without_an_effect_are_known(table, formula, settings, names):
+    found = problem(table, formula, **settings).model.unread
+    unused = ("concentration", "cutpoints", "df", "gate", "shape", "sigma_intercept", "sigma_beta")
+    others = {f"prior.{name}" for name in unused}
+    assert set(found) == names | others
+
+
+def test_without_a_formula_there_are_no_groups_and_no_units():
+    found = Regression(PRIORS, "student_t").unread
+    assert {"prior.sd", "autoscale", "centred", "correlated", "lkj", "prior.shape"} <= set(found)
+    assert not {"prior.df", "prior.sigma"} & set(found)
 
 
 def test_weights_multiply_the_log_likelihood_of_rows(table):
@@ -153,6 +266,7 @@ def test_weights_multiply_the_log_likelihood_of_rows(table):
     ("formula", "family", "shapes"),
     [
         ("grade ~ age", "categorical", {"beta": (1, 2), "intercept_at_mean": (2,)}),
+        ("grade ~ age + (1 | ward)", "categorical", {"sd[ward]": (2,), "z[ward]": (2, 4)}),
         ("rank ~ age", "ordinal", {"beta": (1,), "cutpoints": (2,)}),
         ("count ~ age + offset(w)", "zero_inflated_negative_binomial", {"beta": (1,), "gate": (), "concentration": ()}),
         ("censored(w, status) ~ age", "weibull", {"beta": (1,), "shape": ()}),
@@ -171,7 +285,6 @@ def test_every_shape_of_model_can_be_traced(table, formula, family, shapes):
     ("formula", "family", "sentence"),
     [
         ("censored(w, status) ~ age", "poisson", "model.family=poisson: it takes no censored target; use one of"),
-        ("grade ~ age + (1 | ward)", "categorical", "family=categorical takes no effects of groups yet"),
         ("grade ~ age", "ordinal", "model.family=ordinal: the target 'grade' holds text ("),
         (
             "y ~ y",
@@ -196,6 +309,11 @@ def test_refusals(table, formula, family, sentence):
         ({"family": "gausian"}, "family: expected one of gaussian, "),
         ({"family": "poisson", "link": "probit"}, "link: family=poisson takes one of log, identity, softplus, but got"),
         ({"family": "categorical"}, "family: categorical needs a model.formula, as in 'class ~ x'"),
+        ({"family": "gaussian", "formula_sigma": "sigma ~ x"}, "formula_sigma: it needs a model.formula beside it"),
+        (
+            {"family": "poisson", "formula": "y ~ x", "formula_sigma": "sigma ~ x"},
+            "formula_sigma: family=poisson has no sigma; use one of gaussian, student_t, lognormal, or leave it out",
+        ),
         ({"family": "binomial"}, "family: binomial needs a model.formula, as in 'p(successes, trials) ~ x'"),
     ],
 )

@@ -33,13 +33,14 @@ from credo.models.mixtures import (
     raw_size,
 )
 
-COUNTS = ("discretized_gaussian", "discretized_logistic", "discretized_logistic_bounded", "poisson")
+COUNTS = ("discretized_gaussian", "discretized_logistic", "discretized_logistic_bounded", "poisson", "categorical")
 SETTINGS: dict[str, dict[str, Any]] = {word: {} for word in FAMILIES} | {
     "discretized_gaussian": {"unit": 2.0},
     "discretized_logistic": {"unit": 2.0},
     "discretized_logistic_bounded": {"low": 0, "high": 20, "unit": 4.0},
     "beta": {"unit": 0.15},
     "poisson": {"unit": 3.0},
+    "categorical": {"levels": 4},
 }
 CASES = tuple(SETTINGS)
 CONTINUOUS = tuple(case for case in CASES if case not in COUNTS)
@@ -58,6 +59,8 @@ def some(case: str, components: int = 3, targets: int = 1, rows: int = 1, how: s
 
 def values(case: str, components: ConditionalMixture) -> np.ndarray:
     """All whole numbers that have mass."""
+    if case == "categorical":
+        return np.arange(4)
     return np.arange(0, 21) if case.endswith("bounded") else np.arange(-400, 400) if case[0] == "d" else np.arange(200)
 
 
@@ -273,6 +276,8 @@ def far(case: str, m: ConditionalMixture) -> np.ndarray:
         low = np.zeros_like(low)
     if case.endswith("bounded"):
         low, high = np.zeros_like(low), np.full_like(high, 20)
+    if case == "categorical":
+        low, high = np.zeros_like(low), np.full_like(high, 3)
     return np.stack([low, high])
 
 

@@ -23,6 +23,7 @@ GROUP = {
     "weights": "curve",
     "pit": "predictive",
     "calibration": "predictive",
+    "reliability": "classes",
 }
 
 
@@ -244,3 +245,31 @@ def test_captions_say_of_which_rows(word, drawn):
 def test_each_target_has_its_coverage_up_to_four(targets, drawn):
     drawing = drawn("calibration", predictive=predictive(100, targets))
     assert len(lines(drawing, ACCENT)) == len(lines(drawing, MARK, "o")) == min(targets, 4)
+
+
+def classes(power: float = 1.0, rows: int = 2000) -> xr.Dataset:
+    """Two classes that come as often as it says; a power of their odds does not."""
+    random = np.random.default_rng(0)
+    one = random.uniform(size=rows)
+    y = (random.uniform(size=rows) < one).astype(int)
+    odds = (one / (1 - one)) ** power
+    p = np.stack([1 / (1 + odds), odds / (1 + odds)], 1)
+    return xr.Dataset({"y": ("row", y), "probability": (("row", "class"), p)}, attrs={"rows": "test"})
+
+
+def test_right_probabilities_lie_on_the_diagonal(drawn):
+    """Of eight bins each is outside its 95 % with a probability of one in twenty: here one may be."""
+    drawing = drawn("reliability", classes=classes())
+    assert "2,000 test rows" in drawing.caption
+    inside = lines(drawing, ACCENT, "o")
+    assert sum(len(np.atleast_1d(one.get_xdata())) for one in inside) >= 7
+
+
+def test_too_sure_probabilities_are_red(drawn):
+    drawing = drawn("reliability", classes=classes(power=3.0))
+    assert sum(len(np.atleast_1d(one.get_xdata())) for one in lines(drawing, MARK, "o")) >= 6
+
+
+def test_probabilities_that_are_not_finite_have_no_figure(drawn):
+    found = classes()
+    assert drawn("reliability", classes=found.assign(probability=found["probability"] * np.nan)).figure is None

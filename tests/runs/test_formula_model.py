@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from credo.cli import predict
 from credo.config import schema
 from credo.config.make import make
 from credo.data.formula.arranged import arranged
@@ -41,7 +42,7 @@ def saved(table, folder, formula, draws, family="gaussian", *data):
     words = ("data=csv", "data.path=t.csv", *data, "model=regression", f"model.family={family}")
     config = compose(*words, f'model.formula="{formula}"')
     model = make(config, "model", Model, without=schema.BESIDE["model"])
-    dataset = arranged(table, model.rows)
+    dataset = arranged(table, model.rows, missing=config.data.missing)
     problem = Problem(model.fitted(dataset), dataset)
     variables = {
         name: (("chain", "draw", *[f"{name}_{i}" for i in range(np.ndim(values) - 1)]), np.asarray(values)[None])
@@ -145,3 +146,42 @@ def test_a_date_is_text_to_who_asks_what_the_model_takes(table, tmp_path):
     model = load(tmp_path)
     assert model.inputs == {"day": "string"}
     assert "y_mean" in model(pd.DataFrame({"day": ["2024-01-05"]}))
+
+
+def test_what_is_wrong_in_a_new_file_is_said_of_that_file_and_its_own_columns(gaussian, tmp_path):
+    folder, _ = gaussian
+    for cells, sentence in (
+        ("old,m,a", "column 'Age' holds 'old' in row 1, but expected a number; write it as in the file of the run"),
+        (",m,a", "column 'Age' has 1 missing value, first in row 1; remove or fill it"),
+        ("40,,a", "column 'sex' has a missing value in row 1; fill it"),
+        ("40,m,", "column 'ward' has a missing value in row 1; fill it"),
+        ("2026-03-01,m,a", "column 'Age' holds dates; the model expects numbers, as in the file of the run"),
+        ("40,x,a", "column 'sex' has the level 'x' in row 1, which the model has not seen; expected one of 'f', 'm'"),
+    ):
+        new = tmp_path / "new.csv"
+        new.write_text(f"Age,sex,ward\n{cells}\n")
+        with pytest.raises(ConfigError) as refused:
+            predict.run([str(folder), str(new), "--trust"])
+        assert str(refused.value) == f"credo predict: {new}: {sentence}"
+
+
+def test_a_scale_with_a_formula_is_that_of_each_new_row(table, tmp_path):
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "sigma_intercept_at_mean": np.zeros(DRAWS)}
+    draws |= {"sigma_beta": np.full((DRAWS, 1), 0.1)}
+    saved(table, tmp_path, "y ~ 1", draws, "gaussian", 'model.formula_sigma="sigma ~ age"')
+    found = load(tmp_path)(pd.DataFrame({"age": [40.0, 60.0]}))
+    np.testing.assert_allclose(found["y_sd"], np.exp(0.1 * ([40, 60] - table["age"].mean())), rtol=1e-4)
+    with pytest.raises(ConfigError, match="the table has no column 'age'"):
+        load(tmp_path)(pd.DataFrame({"sex": ["m"]}))
+
+
+def test_a_model_of_imputed_cells_predicts_rows_without_any(table, tmp_path):
+    holes = table.assign(age=table["age"].where(table.index > 1))
+    mean = holes["age"].mean()
+    draws = {"intercept_at_mean": np.zeros(DRAWS), "beta": np.full((DRAWS, 1), 0.5), "sigma": np.ones(DRAWS)}
+    draws |= {"missing[age]": np.tile([40.0, 60.0], (DRAWS, 1))}
+    saved(holes, tmp_path, "y ~ age", draws, "gaussian", "data.missing=impute")
+    model = load(tmp_path)
+    np.testing.assert_allclose(model(pd.DataFrame({"age": [60.0]}))["y_mean"], 0.5 * (60 - mean), rtol=1e-4)
+    with pytest.raises(ConfigError, match="column 'age' has 1 missing value, first in row 1; remove or fill it"):
+        model(pd.DataFrame({"age": [None]}))

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import exc
 
 from credo.errors import ConfigError
-from credo.sweep import search
+from credo.sweeps import search
 from credo.tracking.mlflow import store
 from credo.tracking.mlflow.tracker import MlflowTracker
 

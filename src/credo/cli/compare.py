@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     words, out = _parse(arguments)
     compared = runs.find(map(resume.folder, words))
-    folder = _folder(words, out)
+    folder = place(words, out)
 
     from credo.report.comparison.compare import compare  # takes seconds to load, for which a mistake need not wait
     from credo.report.terminal import comparison as terminal
@@ -55,7 +55,7 @@ def _parse(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
     return words, out
 
 
-def _folder(words: Sequence[str], out: Path | None) -> Path:
+def place(words: Sequence[str], out: Path | None) -> Path:
     """Where the files go: nothing of another comparison is overwritten; a sweep's own is made anew."""
     sweep = resume.folder(words[0])
     if out is None and len(words) == 1 and runs.is_sweep(sweep):

@@ -51,7 +51,7 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
     """
     loading.make_importable(Path(HydraConfig.get().runtime.cwd), paths.built_in())
     try:
-        outcome = _outcome(config, sweep, before)
+        found = outcome(config, sweep, before)
     except PrunedError as error:
         return End(0, reason=str(error), state="PRUNED")
     except CredoError as error:
@@ -63,18 +63,24 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
             return End(report(error, ConfigError.exit_code), reason=str(error), state="FAILED")
         sys.stderr.write(masked(traceback.format_exc()))
         return End(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
-    if outcome.answered is not None:
-        return End(0, outcome.objective, str(outcome.answered), "SKIPPED")
-    return End(outcome.exit_code, outcome.objective)
+    if found.answered is not None:
+        return End(0, found.objective, str(found.answered), "SKIPPED")
+    return End(found.exit_code, found.objective)
 
 
-def _outcome(config: DictConfig, sweep: Membership | None, before: Job | None) -> "Outcome":
-    """Run the experiment of a configuration that Hydra composed."""
+def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> "Outcome":
+    """Run the experiment of a configuration that Hydra composed (see `run_one`).
+
+    Raises:
+        ConfigError: the configuration cannot work; nothing was run or recorded.
+        RunError: the inference failed; the run is recorded as FAILED.
+        Interrupted: the run was stopped; it is recorded as KILLED.
+    """
     job = HydraConfig.get()
     folder = run_folder.chosen(job)
     run_folder.require_own(job)
     from credo.experiment import inferred, preflight
-    from credo.sweep import search
+    from credo.sweeps import search
 
     with signals.listening(), search.listening() as listeners:
         preflight.refuse(config)

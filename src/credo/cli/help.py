@@ -28,8 +28,13 @@ Choose a word per group, and set any value by its key:
   credo reproduce RUN                       the same run once more: is the answer the same to the bit?
   credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
   credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
-  credo predict RUN FILE.csv                what a trained network says of new rows
+  credo predict RUN FILE.csv                what a trained network, or a formula, says of new rows
+  credo predict RUN --grid age=20:80:10     ... a formula of rows nobody observed; also --contrast, --slope, --survival
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
+  credo list                                runs here, the newest first
+  credo show RUN                            the answer of a run once more (--json for programs)
+  credo open RUN                            its report in the browser
+  credo ui                                  MLflow with the runs of this folder
   credo sync RUN                            deliver the records that an MLflow server missed while it was away
 
 {groups}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
+from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 from credo.cli import experiment, flags, job
@@ -41,22 +41,28 @@ def run(arguments: Sequence[str]) -> int:
     if not typed.multirun:
         gc.disable()  # until all is loaded: looking for garbage in it takes a twentieth of a small run
     try:
-        launch.run(
-            formula_words.in_place(typed.overrides),
-            task,
-            typed.multirun,
-            conf,
-            typed.config_name or "config",
-            typed.config_dir,
-        )
-    except OSError as error:  # Hydra makes the folders
-        if error.filename is None:
-            raise
-        raise messages.no_folder(error, typed.overrides) from error
-    except RuntimeError as error:
-        if (sentence := messages.no_plugin(error, typed.overrides)) is None:
-            raise
-        raise sentence from error
+        launched(typed.overrides, task, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
     finally:
         gc.enable()
     return next((code for code in codes if code), 0)
+
+
+def launched(
+    words: Sequence[str],
+    task: TaskFunction,
+    multirun: bool,
+    conf: str = CONF,
+    name: str = "config",
+    folder: str | None = None,
+) -> None:
+    """Let Hydra compose what was typed, and run the task with it (see `launch.run`)."""
+    try:
+        launch.run(formula_words.in_place(words), task, multirun, conf, name, folder)
+    except OSError as error:  # Hydra makes the folders
+        if error.filename is None:
+            raise
+        raise messages.no_folder(error, words) from error
+    except RuntimeError as error:
+        if (sentence := messages.no_plugin(error, words)) is None:
+            raise
+        raise sentence from error

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo.cli import experiment
 from credo.errors import Interrupted
 from credo.runs import job as jobs
-from credo.sweep import environment
+from credo.sweeps import environment
 
 
 def run(config: DictConfig) -> float | list[float] | None:

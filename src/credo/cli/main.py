@@ -33,10 +33,7 @@ def command(arguments: Sequence[str]) -> int:
     """
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
-        schema.register()
-        sources.register()
-        folder.register()
-        OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
+        register()
         return _run(arguments)
     except CredoError as error:
         return report(error)
@@ -51,6 +48,14 @@ def command(arguments: Sequence[str]) -> int:
         if error.filename is None:
             raise
         return report(RunError(f"{error.filename}: {str(error.strerror).lower()}"))
+
+
+def register() -> None:
+    """Let Hydra know credo's schema, where configurations are, and that a run makes its own folder."""
+    schema.register()
+    sources.register()
+    folder.register()
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
 
 
 def _run(arguments: Sequence[str]) -> int:

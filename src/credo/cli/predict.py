@@ -1,49 +1,127 @@
-"""`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout."""
+"""`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout.
+
+A model with a formula answers more: `--grid age=20:80:10 sex=f,m` makes the rows, `--samples N` draws the target, and
+`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows; `--survival 10,20`
+is the probability that a time until an event is longer.
+"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from credo.cli import saved_run
-from credo.cli.errors import misused
+from credo.cli.questions import Asked, asked
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import saved, trust
 from credo.runs.code import record
 
-NEW_GROUPS = "--new-groups"
-"""A level of a group that the model has not seen gets an effect of its own, drawn as those of the others."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from credo.runs.formula_model import FormulaModel
 
 
 def run(arguments: Sequence[str]) -> int:
     """Predict; returns the exit code.
 
     Raises:
-        ConfigError: the run has no model that can predict, or the file does not fit it.
+        ConfigError: the run has no model that can predict, or what is asked does not fit it.
     """
     from credo.runs import exported
 
     words, trusted = trust.without_flag(arguments)
-    new_groups = NEW_GROUPS in words
-    words = [word for word in words if word != NEW_GROUPS]
-    if len(words) != 2 or any(word.startswith("-") for word in words):
-        raise misused(
-            "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv", arguments
-        )
-    from credo.data.places import existing
-
-    folder = resume.folder(words[0])
+    question = asked(words)
+    folder = resume.folder(question.places[0])
     prepare(folder, trusted=trusted)
-    try:
-        file = existing(words[1])
-        model = exported.load(folder, trusted=trusted, new_groups=new_groups)
-        table = exported.rows(folder, file, model.texts)
-    except ConfigError as error:  # of a file that no key names
-        raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
-    made = model(table)
+    file = question.places[1] if len(question.places) == 2 else None
+    path = None if file is None else _existing(file)
+    model = exported.load(folder, trusted=trusted, new_groups=question.new_groups)
+    if isinstance(model, exported.Exported) and question.of_a_formula:
+        raise ConfigError(f"{question.of_a_formula}: the run's model has no model.formula; leave it out")
+    table = None if path is None else _read(folder, path, model.texts)
+    if isinstance(model, exported.Exported):
+        assert table is not None  # noqa: S101 - only a formula answers without rows
+        made = model(table)
+    else:
+        with _told_of(file):
+            made = _answer(model, question, table)
     tell_failed(folder)
     made.to_csv(sys.stdout, index=False)
     return 0
+
+
+def _existing(file: str) -> Path:
+    from credo.data.places import existing
+
+    with _of_no_key():
+        return existing(file)
+
+
+def _read(folder: Path, path: Path, texts: Sequence[str]) -> "pd.DataFrame":
+    from credo.runs import exported
+
+    with _of_no_key():
+        return exported.rows(folder, path, texts)
+
+
+@contextmanager
+def _of_no_key() -> Iterator[None]:
+    """Sentences about a file that no key names."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("data.path:", "credo predict:", 1)) from error
+
+
+@contextmanager
+def _told_of(file: str | None) -> Iterator[None]:
+    """Sentences about rows name the file that has them."""
+    try:
+        yield
+    except ConfigError as error:
+        if str(error).startswith("--"):
+            raise
+        raise ConfigError(f"credo predict: {file}: {error}" if file else f"credo predict: {error}") from error
+
+
+def _answer(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None") -> "pd.DataFrame":
+    """What a model with a formula says."""
+    import pandas as pd
+
+    from credo.runs import counterfactual
+
+    old: Mapping[str, str] = {}
+    if question.grid:
+        table, held = counterfactual.rows_of(model, question.grid)
+        _tell_held(held)
+    elif table is None:
+        table = model.table.dropna(subset=[*model.inner])
+        sys.stderr.write(f"ROWS the {len(table)} of the run's own table\n")
+    else:
+        table, old = model.own(table)
+    if question.compares:
+        model.arrays(table, old)  # is refused by the names that the file has
+        parts = [counterfactual.contrast(model, table, name, text) for name, text in question.contrasts]
+        parts += [counterfactual.slope(model, table, name) for name in question.slopes]
+        return pd.concat(parts, ignore_index=True)
+    if question.times:
+        made = counterfactual.survival(model, table, question.times, old)
+    elif question.samples:
+        made = counterfactual.samples(model, table, question.samples, old)
+    else:
+        made = model.predicted(table, old)
+    return counterfactual.beside(table, made) if question.grid else made
+
+
+def _tell_held(held: Mapping[str, Any]) -> None:
+    if held:
+        words = ", ".join(
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in held.items()
+        )
+        sys.stderr.write(f"HELD {words}\n")
 
 
 def prepare(folder: Path, *, trusted: bool) -> None:

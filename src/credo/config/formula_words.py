@@ -1,4 +1,7 @@
-"""What is typed for a formula: Hydra's quotes around it, and the priors of its terms, which no file of `conf` knows."""
+"""What is typed for a formula and a table: Hydra's quotes around the one, and the names of terms and columns as keys.
+
+No file of `conf` knows these names, so that Hydra would take them for wrong keys.
+"""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +10,10 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from credo.config import paths
 
-_FORMULA = re.compile(r"\+?model\.formula=")
+_FORMULA = re.compile(r"\+?model\.formula(_sigma)?=")
 _CHOICE = re.compile(r"prior@model\.prior\.(\w+)=")
 _NUMBER = re.compile(r"model\.prior\.(\w+)\.\w+=")
+_COLUMN = re.compile(r"data\.(dates|rename)\.\w+=")
 
 
 def in_place(words: Sequence[str]) -> list[str]:
@@ -20,12 +24,15 @@ def in_place(words: Sequence[str]) -> list[str]:
         ['model.formula="y ~ bs(x, df=5)"']
         >>> in_place(["model.formula=y~age", "model.prior.age.scale=1"])
         ['model.formula="y~age"', '+prior@model.prior.age=gaussian', 'model.prior.age.scale=1']
+        >>> in_place(["data.dates.day=weeks"])
+        ['+data.dates.day=weeks']
 
     Args:
-        words: the overrides; without a formula among them they stay as they are.
+        words: the overrides; without a formula among them only the names of columns are looked at.
     """
+    words = [f"+{word}" if _COLUMN.match(word) else word for word in words]
     if not any(map(_FORMULA.match, words)):
-        return list(words)
+        return words
     known, found = _known(), list[str]()
     chosen = {match[1] for word in words if (match := _CHOICE.match(word.lstrip("+")))}
     for word in words:

@@ -19,10 +19,13 @@ _WORDS = {
     type(constraints.unit_interval): "a number between 0 and 1",
     type(constraints.real): "a finite number",
     type(constraints.simplex): "a probability vector",
+    type(constraints.circular): "an angle from -pi to pi",
 }
 _BOUNDED = {
     type(constraints.greater_than(0.0)): "a number above {}",
+    type(constraints.greater_than_eq(0.0)): "a number of at least {}",
     type(constraints.less_than(0.0)): "a number below {1}",
+    type(constraints.less_than_eq(0.0)): "a number of at most {1}",
     type(constraints.interval(0.0, 1.0)): "a number between {} and {}",
     type(constraints.open_interval(0.0, 1.0)): "a number above {} and below {}",
     type(constraints.integer_interval(0, 1)): "a whole number from {} to {}",
@@ -46,8 +49,8 @@ def describe(support: Any) -> str:
 
 
 def within(support: Any, other: Any) -> bool:
-    """Whether the support of a scalar is part of another; a discrete one is part of its like only."""
-    if support.is_discrete or other.is_discrete:
+    """Whether the support of a scalar is part of another; a discrete one, and a vector's, is part of its like only."""
+    if support.is_discrete or other.is_discrete or support.event_dim or other.event_dim:
         return type(support) is type(other)
     (low, high), (least, most) = _ends(support), _ends(other)
     return bool(least <= low and high <= most)

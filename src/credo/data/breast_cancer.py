@@ -58,5 +58,7 @@ class BreastCancer(Source):
     def load(self, model: "Model", seed: int) -> xr.Dataset:
         table = bundled("breast_cancer.csv", (*FEATURES, "benign"), delimiter=",", header=1)
         dataset = from_table(table.astype({"benign": int}), target="benign", features=self.features)
+        if model is not None and model.takes_classes:
+            dataset = dataset.assign_coords({"class": ["malignant", "benign"]})
         dataset = hold_out(dataset, self.test_fraction, self.split_seed)
         return standardise(dataset, features=self.standardise, target=False)

@@ -15,8 +15,8 @@ from credo.errors import ConfigError
 UNITS = {"seconds": 1.0, "minutes": 60.0, "hours": 3600.0, "days": 86400.0, "weeks": 604800.0, "years": 31557600.0}
 """Seconds of a unit of time; a year has 365.25 days."""
 
-MISSING = ("refuse", "drop")
-"""What becomes of rows with a missing cell."""
+MISSING = ("refuse", "drop", "impute")
+"""What becomes of rows with a missing cell; `impute` is for the numbers of a formula."""
 
 
 def require_words(words: Any, key: str, form: str) -> None:
@@ -60,12 +60,13 @@ def chosen[T](entries: Mapping[str, T], columns: Sequence[str] | None) -> Mappin
     return {name: entries[name] for name in columns}
 
 
-def dated(table: pd.DataFrame, units: Mapping[str, str] | None) -> pd.DataFrame:
+def dated(table: pd.DataFrame, units: Mapping[str, str] | None, *, is_new: bool = False) -> pd.DataFrame:
     """The table with dates as numbers: so many units since 1970 began, by UTC where a time has no zone.
 
     Args:
         table: the columns; dates may be text, as 2026-03-01 or 2026-03-01T12:30.
         units: column -> one of `UNITS`.
+        is_new: whether the rows are new ones, which no key describes.
 
     Raises:
         ConfigError: there is no such column or unit, or a value is no date.
@@ -73,26 +74,37 @@ def dated(table: pd.DataFrame, units: Mapping[str, str] | None) -> pd.DataFrame:
     made = {}
     for name, unit in (units or {}).items():
         if name not in table:
-            raise ConfigError(f"data.dates.{name}: the data has no column {name!r}; {nearest(name, table.columns)}")
+            raise ConfigError(f"{typed_key(name)}: the data has no column {name!r}; {nearest(name, table.columns)}")
         if unit not in UNITS:
-            raise ConfigError(f"data.dates.{name}: expected one of {', '.join(UNITS)}, but got {unit!r}")
+            raise ConfigError(f"{typed_key(name)}: expected one of {', '.join(UNITS)}, but got {unit!r}")
         times = as_dates(table[name])
         wrong = (times.isna() & table[name].notna()).to_numpy()
         if wrong.any():
             row = int(wrong.argmax())
-            raise ConfigError(
-                f"data.dates.{name}: column {name!r} holds {str(table[name].iloc[row])[:60]!r} in row "
-                f"{table.index[row] + 1}, but expected a date such as 2026-03-01; correct the value, or leave out "
-                f"data.dates.{name}"
-            )
+            what = f"column {name!r} holds {str(table[name].iloc[row])[:60]!r} in row {table.index[row] + 1}"
+            sentence = f"{what}, but expected a date such as 2026-03-01; correct the value"
+            key = typed_key(name)
+            raise ConfigError(sentence if is_new else f"{key}: {sentence}, or leave out {key}")
         made[name] = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=UNITS[unit])
     return table.assign(**made) if made else table
+
+
+def typed_key(name: str) -> str:
+    """The key of one column's unit, as it can be typed.
+
+    Example:
+        >>> typed_key("day"), typed_key("Day (d)")
+        ('data.dates.day', 'data.dates')
+    """
+    return f"data.dates.{name}" if re.fullmatch(r"[^\W\d]\w*", name) else "data.dates"
 
 
 def as_dates(column: pd.Series) -> pd.Series:
     """The column as times in UTC, missing where a value is none; numbers are none."""
     if pd.api.types.is_numeric_dtype(column):
         column = pd.Series([None] * len(column), index=column.index)
+    elif column.dtype == object:
+        column = column.where([not isinstance(value, int | float) for value in column])
     return pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
 
 
@@ -153,7 +165,8 @@ def complete(table: pd.DataFrame, used: Sequence[str], missing: str | None) -> t
     return table[~bad], f"{count} of {len(table)} rows with missing cells ({where})"
 
 
-def remarks(left_out: Mapping[str, str], dropped: str) -> dict[str, Any] | None:
-    """What a data set says of columns and rows that are not in it, as attributes."""
+def remarks(left_out: Mapping[str, str], dropped: str, imputed: str = "") -> dict[str, Any] | None:
+    """What a data set says of columns, rows and cells that are not in it, as attributes."""
     found: dict[str, Any] = {"left_out": json.dumps(left_out)} if left_out else {}
-    return (found | ({"dropped": dropped} if dropped else {})) or None
+    found |= {name: words for name, words in (("dropped", dropped), ("imputed", imputed)) if words}
+    return found or None

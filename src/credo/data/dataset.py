@@ -72,13 +72,14 @@ def numeric(values: Any, what: str) -> np.ndarray:
     )
 
 
-def require_finite(values: np.ndarray, what: str, otherwise: str = "") -> None:
+def require_finite(values: np.ndarray, what: str, otherwise: str = "", of: str = "data: ") -> None:
     """Refuse missing (NaN) and infinite values.
 
     Args:
         values: with rows first.
-        what: the beginning of the sentence.
+        what: the values, as the sentence calls them.
         otherwise: its end, where values are missing.
+        of: its beginning.
 
     Raises:
         ConfigError: there are some; the sentence tells how many, and the first row.
@@ -92,7 +93,7 @@ def require_finite(values: np.ndarray, what: str, otherwise: str = "") -> None:
             number, pronoun = ("1", "it") if count == 1 else (str(count), "them")
             plural = "" if count == 1 else "s"
             more = otherwise if word == "missing" else ""
-            raise ConfigError(f"data: {what} has {number} {word} value{plural}{where}; {advice} {pronoun}{more}")
+            raise ConfigError(f"{of}{what} has {number} {word} value{plural}{where}; {advice} {pronoun}{more}")
 
 
 def require_writable(names: Iterable[str], what: str) -> None:

@@ -33,7 +33,9 @@ WHITE = 16
 class Digits(Source):
     """`y` [obs, pixel], an image per row; the digit that it shows is the coordinate `digit` [obs].
 
-    The attribute `picture` of `y` is the height and width of an image.
+    The attribute `picture` of `y` is the height and width of an image. For a model of a target given inputs, the digit
+    is `y` [obs], a number of the coordinate `class`, and the image is `x` [obs, height, width, channel], or
+    [obs, feature] for a model that takes no images.
 
     Attributes:
         scale: `unit`, shade / 16 within 0 and 1; or `binary`, 1 where a pixel is at least half of the largest shade.
@@ -69,9 +71,11 @@ class Digits(Source):
         kept = table[table["digit"].isin(range(10) if self.digits is None else self.digits)][: self.rows]
         if self.rows is not None and len(kept) < self.rows:
             raise ConfigError(f"data.rows: expected at most the {len(kept)} images there are, but got {self.rows}")
-        names = {"pixel": list(PIXELS), "digit": (ROWS, kept["digit"].to_numpy())}
-        data = make({"y": ((ROWS, "pixel"), self._scaled(kept[list(PIXELS)].to_numpy()))}, names)
-        data["y"].attrs["picture"] = SIZE
+        pixels, shown = self._scaled(kept[list(PIXELS)].to_numpy()), kept["digit"].to_numpy()
+        if model is not None and "x" in model.arguments()[0]:
+            data = _labelled(pixels, shown, as_images=model.takes_images)
+        else:
+            data = _images(pixels, shown)
         return hold_out(data, self.test_fraction, self.split_seed)
 
     def _scaled(self, shades: np.ndarray) -> np.ndarray:
@@ -80,3 +84,21 @@ class Digits(Source):
         if self.dequantise:
             return (shades + np.random.default_rng(self.split_seed).uniform(size=shades.shape)) / (WHITE + 1)
         return shades / WHITE
+
+
+def _images(pixels: np.ndarray, shown: np.ndarray) -> xr.Dataset:
+    """Images as targets."""
+    data = make({"y": ((ROWS, "pixel"), pixels)}, {"pixel": list(PIXELS), "digit": (ROWS, shown)})
+    data["y"].attrs["picture"] = SIZE
+    return data
+
+
+def _labelled(pixels: np.ndarray, shown: np.ndarray, *, as_images: bool) -> xr.Dataset:
+    """Images or their pixels as inputs, and the digits that they show as classes."""
+    digits, classes = np.unique(shown, return_inverse=True)
+    names = {"class": list(map(str, digits))}
+    if as_images:
+        images = pixels.reshape(-1, *SIZE, 1).astype(float)
+        return make({"y": ((ROWS,), classes), "x": ((ROWS, "height", "width", "channel"), images)}, names)
+    given = {"y": ((ROWS,), classes), "x": ((ROWS, "feature"), pixels.astype(float))}
+    return make(given, names | {"feature": list(PIXELS)})

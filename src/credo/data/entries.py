@@ -141,9 +141,16 @@ def as_table(entries: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def plain(column: pd.Series) -> pd.Series:
+    """The values of a column that Parquet calls categorical, which are text or numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.Series(column.to_numpy(), index=column.index, name=column.name)
+    return column
+
+
 def _columns(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pd.Series):
-        return {name: value.array}  # without its index, which takes time to compare with that of others
+        return {name: plain(value).array}  # without its index, which takes time to compare with that of others
     array = _rectangular(name, value)
     if array.ndim == 0:
         return {}

@@ -12,12 +12,12 @@ from credo.data import columns
 from credo.data.base import Source
 from credo.data.dataset import require_writable
 from credo.data.entries import as_table, by_name
-from credo.data.holdout import hold_out
 from credo.data.places import GIGABYTE, existing, fits, reading
 from credo.data.scaling import standardise
+from credo.data.splits import Split
 from credo.data.table import from_table, keys, require_distinct, roles
 from credo.errors import ConfigError
-from credo.ranges import Natural, Part, Positive
+from credo.ranges import Natural, Part, Positive, Several
 
 if TYPE_CHECKING:
     from credo.models.base import Model, Rows
@@ -47,7 +47,11 @@ class TableFile(Source, abc.ABC):
             becomes codes 0, 1, ... of its levels, which are the coordinate `COLUMN_level`.
         rename: old name -> new name of columns, which all other settings and formulas use; or `None`.
         dates: column -> unit, one of `columns.UNITS`: dates become so many of them since 1970 began; or `None`.
-        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out.
+        split: which rows are held out, `by:COLUMN`, `after:VALUE` or `after:COLUMN:VALUE` (see `splits.Split`).
+        fold: the fold that is held out, counted from 0, in place of a share; or `None`.
+        folds: how many there are.
+        missing: what becomes of a row with a missing cell in a column that is used: `refuse`, or `drop` leaves it out;
+            `impute`, of a formula, makes missing numbers latents.
     """
 
     form: ClassVar[str]
@@ -72,6 +76,9 @@ class TableFile(Source, abc.ABC):
     rename: Mapping[str, str] | None = field(default=None, kw_only=True)
     dates: Mapping[str, str] | None = field(default=None, kw_only=True)
     missing: str = field(default="refuse", kw_only=True)
+    split: str | None = field(default=None, kw_only=True)
+    fold: Natural | None = field(default=None, kw_only=True)
+    folds: Several = field(default=5, kw_only=True)
 
     @abc.abstractmethod
     def read(self, path: Path) -> Mapping[str, Any]:
@@ -94,6 +101,7 @@ class TableFile(Source, abc.ABC):
         """Look whether the file is there, and in its head for the columns (see `base.Early`)."""
         if self.missing not in columns.MISSING:
             raise ConfigError(f"data.missing: expected one of {', '.join(columns.MISSING)}, but got {self.missing!r}")
+        _ = self._held_out.column  # refuses what there is not
         for key, form in (("rename", "{old: new}"), ("dates", "{column: days}")):
             columns.require_words(getattr(self, key), f"data.{key}", form)
         file = existing(self.path)
@@ -138,6 +146,11 @@ class TableFile(Source, abc.ABC):
         """The entries by their roles, or by the model's formula."""
         if model is not None and model.rows is not None:
             return self._by_formula(entries, model.rows)
+        if self.missing == "impute":
+            raise ConfigError(
+                "data.missing=impute: it needs a model.formula; write one, with model=regression, or type "
+                "data.missing=drop"
+            )
         self._require_roles((*ROLES, *FITTING))
         if self.target is None:
             return self._by_name(entries, model)
@@ -153,8 +166,10 @@ class TableFile(Source, abc.ABC):
             is_text_file=self.is_text_file,
             least=least,
             missing=self.missing,
+            states=model is not None and model.of_states,
+            classes=model is not None and model.takes_classes,
+            split=self._held_out,
         )
-        dataset = hold_out(dataset, self.test_fraction, self.split_seed, least)
         return standardise(dataset, features=self.standardise, target=self.standardise_target)
 
     def _by_formula(self, entries: Mapping[str, Any], rows: "Rows") -> xr.Dataset:
@@ -174,9 +189,13 @@ class TableFile(Source, abc.ABC):
             weights=self.weights,
             is_text_file=self.is_text_file,
             missing=self.missing,
-            test_fraction=self.test_fraction,
-            split_seed=self.split_seed,
+            split=self._held_out,
         )
+
+    @property
+    def _held_out(self) -> Split:
+        """How rows are held out."""
+        return Split(self.test_fraction, self.split_seed, self.split, self.fold, self.folds, self.dates)
 
     def _by_name(self, entries: Mapping[str, Any], model: "Model") -> xr.Dataset:
         """Every entry, or those of `columns`, under its own name."""
@@ -210,7 +229,7 @@ class TableFile(Source, abc.ABC):
 ROLES = ("features", "context", "group", "sigma", "standardise", "standardise_target")
 """What needs a target."""
 
-FITTING = ("weights", "test_fraction")
+FITTING = ("weights", "test_fraction", "split", "fold")
 """What needs a target or a formula."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from credo.data import columns as kept
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
 from credo.data.numerals import advice
+from credo.data.splits import Split
 from credo.errors import ConfigError
 
 LONGEST = 60
@@ -32,6 +34,9 @@ def from_table(
     is_text_file: bool = False,
     least: int = 2,
     missing: str | None = None,
+    states: bool = False,
+    classes: bool = False,
+    split: Split | None = None,
 ) -> xr.Dataset:
     """`y`, `x` [obs, feature], `context` [obs, context_feature], `group`, `sigma` and `weights` [obs], as asked for.
 
@@ -51,6 +56,9 @@ def from_table(
         is_text_file: whether the configuration says how numbers are written in the file.
         least: how many rows are needed.
         missing: what becomes of rows with missing cells, one of `columns.MISSING`; `None` where no key says it.
+        states: whether a target of words becomes numbers of them, which are the coordinate `state`.
+        classes: whether one target is a class: the place of its level among the coordinate `class`.
+        split: how rows are held out; the column that decides is no feature unless `features` names it.
 
     Raises:
         ConfigError: there are fewer rows, or a column is missing, used twice, not numeric or not finite, or
@@ -59,12 +67,16 @@ def from_table(
     given = roles(target, context, group, sigma, weights)
     require_distinct(table.columns, given)
     require_rows(table, least)
-    inputs = _numeric_columns(table, set(given.values()), is_text_file) if features is None else list(features)
+    deciding = set() if split is None or split.column is None else {split.column}
+    if split is not None:
+        split.require(table)
+    taken = {*given.values(), *deciding}
+    inputs = _numeric_columns(table, taken, is_text_file) if features is None else list(features)
     require_distinct(table.columns, given | keys("data.features", inputs))
-    used = {*given.values(), *inputs}
+    used = {*taken, *inputs}
     others = [name for name in table.columns if name not in used] if features is None else []
     left_out = {name: "dates" if table[name].dtype.kind in "mM" else "text" for name in others}
-    table, dropped = kept.complete(table, [*given.values(), *inputs], missing)
+    table, dropped = kept.complete(table, [*taken, *inputs], missing)
     require_rows(table, least)
     read = Reading(is_text_file, missing is not None)
 
@@ -72,7 +84,8 @@ def from_table(
     coords: dict[str, Any] = {}
     several = None if isinstance(target, str) else target
     if isinstance(target, str):
-        variables["y"] = ((ROWS,), read.numbers(table, target, "data.target"))
+        variables["y"], of_target = _target(table, target, read, states=states, classes=classes)
+        coords |= of_target
     for name, dim, columns in (
         ("y", "target", several),
         ("x", "feature", inputs),
@@ -83,14 +96,30 @@ def from_table(
             variables[name] = ((ROWS, dim), values if name == "y" else values.astype(float))
             coords[dim] = list(columns)
     if group is not None:
-        codes, coords["group_name"] = _labels(table, group, read)
+        codes, coords["group_name"] = _labels(table, group, read, "data.group")
         variables["group"] = ((ROWS,), codes)
     if sigma is not None:
         _require_one_target(sigma, target)
         variables["sigma"] = ((ROWS,), read.positive(table, sigma, "data.sigma", "a standard error"))
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    return make(variables, coords, kept.remarks(left_out, dropped))
+    dataset = make(variables, coords, kept.remarks(left_out, dropped))
+    if classes:
+        dataset["y"].attrs["column"] = target
+    return dataset if split is None else split.marked(dataset, table, least)
+
+
+def _target(
+    table: pd.DataFrame, target: str, read: "Reading", *, states: bool, classes: bool
+) -> tuple[tuple[Sequence[str], Any], dict[str, Any]]:
+    """The values of one target, and the coordinate of their names where they are codes (see `from_table`)."""
+    if states and kept.is_factor(table[target]):
+        codes, names = _labels(table, target, read, "data.target")
+        return ((ROWS,), codes), {"state": names}
+    if classes:
+        codes, names = _classes(table, target, read)
+        return ((ROWS,), codes), {"class": names}
+    return ((ROWS,), read.numbers(table, target, "data.target")), {}
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:
@@ -190,10 +219,22 @@ class Reading(NamedTuple):
 
     - **is_text_file** - whether the configuration says how numbers are written in the file.
     - **may_drop** - whether `data.missing=drop` is a key of this source.
+    - **is_new** - whether the rows are new ones, which no key describes; a sentence then begins with its column.
+    - **old_names** - of columns that `data.rename` renamed, as the file has them.
     """
 
     is_text_file: bool
     may_drop: bool = False
+    is_new: bool = False
+    old_names: Mapping[str, str] = MappingProxyType({})
+
+    def of(self, key: str) -> str:
+        """How a sentence about what a key asked for begins; that about new rows has no key."""
+        return "" if self.is_new else f"{key}: "
+
+    def column(self, name: str) -> str:
+        """A column, as a sentence calls it."""
+        return f"column {self.old_names.get(name, name)!r}"
 
     def numbers(self, table: pd.DataFrame, name: str, key: str, otherwise: str = "") -> np.ndarray:
         """The column as finite numbers [obs]; the configuration's `key` asked for it.
@@ -206,18 +247,19 @@ class Reading(NamedTuple):
         if wrong.any():
             row = int(wrong.argmax())
             do = advice(column, is_text_file=self.is_text_file) or f"correct the value or {otherwise or OTHERS}"
+            do = "write it as in the file of the run" if self.is_new else do
             raise ConfigError(
-                f"{key}: column {name!r} holds {short(column.iloc[row])} in row {table.index[row] + 1}, but expected a "
-                f"number; {do}"
+                f"{self.of(key)}{self.column(name)} holds {short(column.iloc[row])} in row {table.index[row] + 1}, but "
+                f"expected a number; {do}"
             )
         if (lost := whole.first_lost_of(column, parsed)) is not None:
             raise ConfigError(
-                f"{key}: column {name!r} holds {short(column.iloc[lost])} in row {table.index[lost] + 1}, a whole "
-                f"number that a float64 does not hold exactly; {whole.ADVICE}"
+                f"{self.of(key)}{self.column(name)} holds {short(column.iloc[lost])} in row {table.index[lost] + 1}, a "
+                f"whole number that a float64 does not hold exactly; {whole.ADVICE}"
             )
         has_missing = bool(parsed.isna().any())
         values = parsed.to_numpy(dtype=float, na_value=np.nan) if has_missing else parsed.to_numpy()
-        array = numeric(values, f"column {name!r}")
+        array = numeric(values, self.column(name))
         self.require_finite(array, name)
         return array
 
@@ -227,14 +269,15 @@ class Reading(NamedTuple):
         if (wrong := values <= 0).any():
             row = int(wrong.argmax())
             raise ConfigError(
-                f"{key}: column {name!r} holds {values[row]} in row {table.index[row] + 1}, but expected {what} above "
-                "0; correct the value or use another column"
+                f"{self.of(key)}{self.column(name)} holds {values[row]} in row {table.index[row] + 1}, but expected "
+                f"{what} above 0; correct the value or use another column"
             )
         return values.astype(float)
 
     def require_finite(self, values: np.ndarray, name: str) -> None:
         """Refuse missing and infinite values of a column."""
-        require_finite(values, f"column {name!r}", ", or type data.missing=drop" if self.may_drop else "")
+        otherwise = ", or type data.missing=drop" if self.may_drop else ""
+        require_finite(values, self.column(name), otherwise, self.of("data"))
 
 
 OTHERS = "use other columns"
@@ -251,18 +294,36 @@ def _columns(table: pd.DataFrame, names: Sequence[str], key: str, read: Reading)
     return np.stack([read.numbers(table, name, key, words) for name in names], axis=1)
 
 
-def _labels(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+def _labels(table: pd.DataFrame, name: str, read: Reading, key: str) -> tuple[np.ndarray, list[str]]:
     """The place [obs] of each row's label among the sorted labels, and these."""
     column = table[name]
     read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
     if column.dtype == object and not all(isinstance(value, str | int | float | Decimal | date) for value in column):
-        raise ConfigError(
-            f"data.group: column {name!r} holds lists or objects, but expected labels; use another column"
-        )
+        raise ConfigError(f"{key}: column {name!r} holds lists or objects, but expected labels; use another column")
     codes, labels = pd.factorize(column, sort=True)
     names = [str(label) for label in labels]
-    require_writable(names, f"data.group: column {name!r} has the label")
+    require_writable(names, f"{key}: column {name!r} has the label")
     return codes, names
+
+
+def _classes(table: pd.DataFrame, name: str, read: Reading) -> tuple[np.ndarray, list[str]]:
+    """The place [obs] of each row's class among the levels, and these; of whole numbers, in their order."""
+    column = table[name]
+    if kept.is_factor(column) and not is_numeric(column):
+        read.require_finite(np.where(column.isna(), np.nan, 0.0), name)
+        factor = kept.as_factor(column)
+        levels = list(factor.cat.categories)
+        require_writable(levels, f"data.target: column {name!r} has the class")
+        return factor.cat.codes.to_numpy().astype(int), levels
+    values = read.numbers(table, name, "data.target")
+    if (odd := values != np.round(values)).any():
+        row = int(odd.argmax())
+        raise ConfigError(
+            f"data.target: column {name!r} holds {values[row]:g} in row {table.index[row] + 1}, but the model expects "
+            "classes, which are text or whole numbers; use another column, or another family"
+        )
+    known, codes = np.unique(values, return_inverse=True)
+    return codes, [f"{one:.0f}" for one in known]
 
 
 def _require_one_target(sigma: str, target: str | Sequence[str]) -> None:

@@ -47,6 +47,7 @@ def _of_kind(result: Result, summary: pd.DataFrame) -> dict[str, float]:
 def _training(result: Result) -> dict[str, float]:
     curves = result.tree["training"].to_dataset()
     numbers = {"epochs": float(curves["best"].mean())}
+    numbers |= {"temperature": float(curves["temperature"])} if "temperature" in curves else {}
     validation = curves["validation"].to_numpy()
     if np.isfinite(validation).any():
         name = curves.attrs.get("measure", "nll")

@@ -12,7 +12,7 @@ from typing import Literal
 from credo.inference.kind import Kind
 
 Better = Literal["lower", "higher"]
-Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "energy", "evidence"]
+Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "classes", "energy", "evidence"]
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
 _INDEPENDENT, _DRAWS = (Kind.INDEPENDENT,), (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
@@ -33,7 +33,8 @@ class Metric:
         digits: after the point while a run goes on; `None` leaves it to the number.
         kinds: of which results it is.
         needs: what a model or method must have for it: `observed` sites, a statistic of the sampler,
-            `test` rows, `conditional` (a model that predicts rows, with test rows), `energy` (an energy-based model),
+            `test` rows, `conditional` (a model that predicts rows, with test rows), `classes` (a classifier, with test
+            rows), `energy` (an energy-based model),
             `evidence` (a method that gives log p(data)).
     """
 
@@ -128,6 +129,16 @@ METRICS: Mapping[str, Metric] = {
             unit="in the target's units",
             needs="conditional",
         ),
+        # classes
+        Metric("accuracy_test", "accuracy", "the share of rows whose class is right", "higher", needs="classes"),
+        Metric("cross_entropy_test", "cross-entropy", "mean log loss", "lower", "nats per row", needs="classes"),
+        Metric(
+            "cross_entropy_bits_test", "cross-entropy, bits", "mean log loss", "lower", "bits per row", needs="classes"
+        ),
+        Metric("brier_test", "Brier", "the mean squared error of the probabilities", "lower", needs="classes"),
+        Metric("auc_test", "AUC", "of two classes: that the right one is put first", "higher", needs="classes"),
+        Metric("ece_test", "ECE", "the expected calibration error, in 15 bins", "lower", needs="classes"),
+        Metric("temperature", "temperature", "of the logits, by the validation rows", kinds=_TRAINED, needs="classes"),
         # calibration
         Metric(
             "calibration/alarms",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from credo.diagnostics.class_scores import class_scores
 from credo.inference.result import Result
 
 
@@ -11,8 +12,10 @@ def scores(result: Result) -> dict[str, float]:
     Returns:
         `nll_test` in nats per row; `crps_test`, `rmse_test` and `sharpness_test` (the width of the central 90 %
         interval) in the target's units; `coverage_50_test` and `coverage_90_test`, the shares of rows in the central
-        intervals.
+        intervals. Of a classifier those of `class_scores`.
     """
+    if "classes" in result.tree.children and result.tree["classes"].attrs["rows"] == "test":
+        return class_scores(result.tree["classes"].to_dataset())
     if "predictive" not in result.tree.children or result.tree["predictive"].attrs["rows"] != "test":
         return {}
     rows = result.tree["predictive"].to_dataset()

@@ -61,9 +61,12 @@ def _has(need: metrics.Need | None, parts: "Parts", problem: "Problem") -> bool:
             return bool(problem.named("observed"))
         case "test":
             return problem.test is not None
+        case "classes":
+            return problem.test is not None and problem.model.takes_classes
         case "conditional":
             networks = any(site.group == "network" for site in problem.latents)
-            return problem.test is not None and (networks or problem.model.predicts)
+            predicts = networks or problem.model.predicts
+            return problem.test is not None and predicts and not problem.model.takes_classes
         case "energy":
             return problem.model.has_energy
         case "evidence":

@@ -55,7 +55,7 @@ class Parts:
         from credo.data.dataset import split
         from credo.models.problem import Problem
 
-        data = self.source.load(self.model, seed)
+        data = self.model.arranged(self.source.load(self.model, seed))
         train, test = split(data)
         problem = Problem(self.model.fitted(train), train, test, self.training, reparam=self.reparam)
         if self.training is not None:

@@ -80,6 +80,8 @@ def prepare(request: Request) -> Prepared:
     parts.inference.check(problem)
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
+    if request.sweep is None:  # where a setting may be for others of its jobs
+        _refuse_without_effect(request.overrides, problem.model.unread)
     _require_exportable(parts, problem, request.choices)
     verdicts.require_possible(parts.diagnostics, problem, parts.inference)
     objectives.require_possible(plain.get("objective"), parts, problem)
@@ -151,6 +153,15 @@ def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, st
             f"export={choices.get('export')}: expected a model that predicts new rows, as model=mdn does, but "
             f"model={choices['model']} does not; choose such a model, or export=none"
         )
+
+
+def _refuse_without_effect(overrides: Collection[str], unread: Mapping[str, str]) -> None:
+    """What is typed of the model has an effect."""
+    typed = [match[1] for word in overrides if (match := re.match(r"\+*(?:prior@)?model\.([\w.]+)=", word))]
+    for key in typed:
+        for name, why in unread.items():
+            if f"{key}.".startswith(f"{name}."):
+                raise ConfigError(f"model.{key}: {why}")
 
 
 def _refuse_unread(overrides: Collection[str]) -> None:

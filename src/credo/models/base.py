@@ -20,9 +20,10 @@ from credo.config.naming import named
 from credo.config.nearest import nearest
 from credo.config.supports import describe, within
 from credo.errors import ConfigError
+from credo.models.shrinkage import Shrinkage
 
 
-def _given(prior: Mapping[str, dist.Distribution | None]) -> dict[str, dist.Distribution]:
+def _given(prior: Mapping[str, dist.Distribution | Shrinkage | None]) -> dict[str, dist.Distribution | Shrinkage]:
     """Null stands for no prior."""
     return {latent: one for latent, one in prior.items() if one is not None}
 
@@ -48,12 +49,14 @@ class Rows(NamedTuple):
     - **key** - where a sentence says that the target does not fit.
     - **classes** - whether the target is one of several levels: `none`, `two`, `any` or `ordered`.
     - **takes_trials** - whether it counts successes among trials.
+    - **formula_sigma** - that of the target's own scale, as `sigma ~ x`; `None` where all rows share one.
     """
 
     formula: str
     key: str
     classes: str = "none"
     takes_trials: bool = False
+    formula_sigma: str | None = None
 
 
 class Model(eqx.Module):
@@ -74,8 +77,17 @@ class Model(eqx.Module):
     supports: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """For each prior that the model reads, the supports within one of which the prior must lie."""
 
+    of_states: ClassVar[bool] = False
+    """Whether y may be one of several states in words; a table then gives their numbers, and the coordinate `state`."""
+
+    shrunk: ClassVar[tuple[str, ...]] = ()
+    """The latents that are many and may have a prior of all together, as a horseshoe is."""
+
     has_energy: ClassVar[bool] = False
     """Whether the model has an `energy`, as model=ebm has."""
+
+    takes_images: ClassVar[bool] = False
+    """Whether x may be images [obs, height, width, channel]; otherwise it is [obs, feature]."""
 
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
@@ -92,13 +104,20 @@ class Model(eqx.Module):
     derives: ClassVar[str] = "model"
     """What `derived` adds, as a message calls it."""
 
-    prior: dict[str, dist.Distribution] = eqx.field(converter=_given)
+    prior: dict[str, dist.Distribution | Shrinkage] = eqx.field(converter=_given)
 
     def __check_init__(self) -> None:
         """Refuse a prior that the model does not read, or that allows what its latent cannot be."""
         for latent, prior in self.prior.items():
             if latent not in self.accepted:
                 raise ConfigError(f"prior.{latent}: the model reads no such prior; {nearest(latent, self.accepted)}")
+            if isinstance(prior, Shrinkage):
+                if latent not in self.shrunk:
+                    raise ConfigError(
+                        f"prior.{latent}: a {named(type(prior))} is a prior of all coefficients of a regression, and "
+                        f"{latent} is none; choose another prior, or place it at prior.beta of model=regression"
+                    )
+                continue
             if not isinstance(prior, dist.Distribution):
                 raise ConfigError(
                     f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
@@ -145,6 +164,16 @@ class Model(eqx.Module):
         return None
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """Settings that have no effect in the model as it is, below `model.`, and of each why, and what to do."""
+        return {}
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether its target is one of several classes, whose names become the numbers 0, 1, 2, ..."""
+        return False
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False
@@ -160,6 +189,14 @@ class Model(eqx.Module):
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The data variables that the program requires, and those that it takes if they are there."""
         return arguments(type(self).__call__, skip=("self",))
+
+    def arranged(self, data: xr.Dataset) -> xr.Dataset:
+        """The data set with what the model makes of it before any rows are held out.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        return data
 
     def fitted(self, train: xr.Dataset) -> "Model":  # noqa: ARG002 - for those that look
         """This model with what it takes from the training rows before the inference: scales, sizes of networks.
@@ -179,6 +216,12 @@ class Model(eqx.Module):
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""
         return {}
+
+    def sharpened(
+        self, latents: dict[str, Float[Array, "..."]], factor: Float[Array, ""]
+    ) -> dict[str, Float[Array, "..."]]:
+        """Of a classifier: the latents at which its logits are multiplied by a factor."""
+        raise NotImplementedError
 
     def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:  # noqa: ARG002 - a hook
         """The result with groups more that only this model has.

@@ -32,6 +32,7 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
             "test_rows": 0 if problem.test is None else int(problem.test.sizes[problem.row_dim]),
             "left_out": _left_out(problem),
             "dropped": problem.data.attrs.get("dropped", ""),
+            "imputed": problem.data.attrs.get("imputed", ""),
             "hash": data_hash,
         },
     }

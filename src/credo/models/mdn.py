@@ -1,7 +1,6 @@
 """Mixture density networks (Bishop 1994): a network of the inputs gives the numbers of a mixture of densities."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -20,12 +19,16 @@ from numpyro.distributions import constraints
 from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Found, Model
-from credo.models.mixtures import WEIGHTS, Component, ConditionalMixture, initial, make_component, mixture, raw_size
-from credo.networks.bayesian import Moments, cast, filled, in_double, latents_of, moments, named, require_varied
+from credo.models.mdn_learned import Learned, exported, learn, restored
+from credo.models.mixtures import WEIGHTS, Component, ConditionalMixture, make_component, mixture, raw_size
+from credo.networks.bayesian import cast, filled, in_double, latents_of, named
 from credo.networks.bayesian import sample as sample_weights
+from credo.networks.conv import Encoder
+from credo.networks.encoders import ENCODERS, of_images
 from credo.networks.film import FiLM
 from credo.networks.functional import ACTIVATIONS
 from credo.networks.mlp import MLP, NORMS
+from credo.networks.unet import UNet
 from credo.ranges import Count, NonNegative
 
 CONTEXTS = ("concat", "film")
@@ -38,6 +41,7 @@ _WORDS = {
     "norm": NORMS,
     "context": CONTEXTS,
     "scale": SCALES,
+    "encoder": ENCODERS,
     "dtype": DTYPES,
 }
 
@@ -51,23 +55,11 @@ _HEAD = 0.1
 """The last layer begins this much smaller, so that the components begin where the targets' quantiles are."""
 
 
-class Learned(eqx.Module):
-    """What a model takes from the training rows.
+_COMPONENTS = 3
+"""Of mixtures; a classifier has one, since a mixture of classes is a class."""
 
-    Attributes:
-        inputs: the inputs' moments.
-        contexts: the context's, or `None`.
-        family: the components' family, with the targets' standard deviations and the steps between their values.
-        base: raw numbers [raw] of components over the targets' quantiles.
-        dims: the numbers of targets, inputs and context.
-    """
-
-    inputs: Moments
-    contexts: Moments | None
-    family: Component
-    base: Float[Array | np.ndarray, "raw"]
-    dims: tuple[int, int, int] = eqx.field(static=True)
-
+_IMAGES_AT_ONCE = 512
+"""Of more images than that, so many go through the network at a time: convolutions need much memory."""
 
 _AT_ONCE = 50_000
 """Numbers per component that there are at once where the predictive is drawn: five of each of 10,000 places."""
@@ -83,7 +75,7 @@ class Mdn(Model):
 
     Attributes:
         family: of the components, one of `mixtures.FAMILIES`.
-        components: how many.
+        components: how many; `None` for 3, and for 1 of `categorical`, which makes the model a classifier.
         mixing: how weights are made, `softmax` or `stick_breaking`.
         floor: the least scale of a component, in steps between the target's values; `None` for 1, and for 0.1 of the
             discretized families, whose mass is bounded without one.
@@ -99,6 +91,11 @@ class Mdn(Model):
         context_hidden: the hidden layers of that network.
         scale: `network`, or `constant` for scales that do not depend on the inputs.
         dtype: in which the network is computed, `float32` or `float64`.
+        encoder: what sees the inputs: `mlp`, the hidden layers; `conv` and `unet`, convolutions of images, whose
+            U-Net's images are averaged over their pixels.
+        channels: of each block of `conv`, or of each level of `unet`.
+        kernel: height and width of the convolutions, odd.
+        pool: by how much each block of `conv` divides height and width.
         learned: what it knows of the training rows, once it is `fitted`.
     """
 
@@ -107,12 +104,13 @@ class Mdn(Model):
         "network weights ~ prior / sqrt(inputs of the layer), biases ~ prior"
     )
     several_targets: ClassVar[bool] = True
+    takes_images: ClassVar[bool] = True
     predicts: ClassVar[bool] = True
     derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {"weight": (constraints.real,), "bias": (constraints.real,)}
 
     family: str = eqx.field(static=True)
-    components: Count = eqx.field(static=True)
+    components: Count | None = eqx.field(static=True)
     mixing: str = eqx.field(static=True)
     floor: NonNegative | None
     low: int | None = eqx.field(static=True)
@@ -126,48 +124,78 @@ class Mdn(Model):
     context_hidden: tuple[Count, ...] = eqx.field(static=True, converter=tuple)
     scale: str = eqx.field(static=True)
     dtype: str = eqx.field(static=True)
+    encoder: str = eqx.field(static=True, default="mlp")
+    channels: tuple[Count, ...] = eqx.field(static=True, converter=tuple, default=(16, 32))
+    kernel: Count = eqx.field(static=True, default=3)
+    pool: Count = eqx.field(static=True, default=2)
     learned: Learned | None = None
 
     def __check_init__(self) -> None:
         for key, words in _WORDS.items():
             if getattr(self, key) not in words:
                 raise ConfigError(f"{key}: expected one of {', '.join(words)}, but got {getattr(self, key)!r}")
+        if self.encoder == "mlp":
+            self._check_layers()
+        elif self.norm != "none" or self.residual:
+            key = "residual" if self.residual else "norm"
+            raise ConfigError(
+                f"{key}: the blocks of encoder={self.encoder} have group norms of their own; leave it out"
+            )
+        if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
+            end = "high" if self.low is None else "low"
+            raise ConfigError(f"{end}: only discretized_logistic has ends, but the family is {self.family}")
+        memory.require(f"model.components={self.components}", _AT_ONCE * self._count)
+        raw_size(self._family(), self.mixing, self._count, 1)
+        if self.encoder == "mlp":
+            _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
+
+    def _check_layers(self) -> None:
         if self.norm == "group" and any(width % self.groups for width in self.hidden):
             raise ConfigError(f"groups: expected a number that divides {list(self.hidden)}, but got {self.groups}")
         if self.context == "film" and not self.hidden:
             raise ConfigError("hidden: film modulates hidden layers, but there are none; give it one")
-        if self.family != "discretized_logistic" and (self.low, self.high) != (None, None):
-            end = "high" if self.low is None else "low"
-            raise ConfigError(f"{end}: only discretized_logistic has ends, but the family is {self.family}")
-        memory.require(f"model.components={self.components}", _AT_ONCE * self.components)
-        raw_size(self._family(floor=self._floor), self.mixing, self.components, 1)
-        _ = eqx.filter_eval_shape(partial(self._made, (1, 1, self.context == "film")), jax.random.PRNGKey(0))
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether it is a classifier."""
+        return self.family == "categorical"
 
     def fitted(self, train: xr.Dataset) -> "Mdn":
         """This model with the moments of the training rows.
 
         Raises:
-            ConfigError: an input or a target is constant, there are no inputs, or there is no context for `film`.
+            ConfigError: an input or a target is constant, there are no inputs, or none that the network can take, or
+                there is no context for `film`.
         """
         if "x" not in train or "y" not in train:
             return self  # `bind` says what is missing
+        self._require_inputs(train)
+        known = dataclasses.replace(self, learned=learn(train, self._family, self.mixing, self._count))
+        if self.encoder != "mlp":
+            try:
+                _ = known.network
+            except ConfigError as error:
+                raise ConfigError(f"model.encoder={self.encoder}: {error}") from error
+        return known
+
+    def _require_inputs(self, train: xr.Dataset) -> None:
+        """Refuse inputs that the network cannot take."""
         if self.context == "film" and "context" not in train:
             raise ConfigError(
                 "model.context: film needs a context, but the data has none; name its columns in data.context"
             )
-        y = train["y"].to_numpy().astype(float).reshape(train.sizes[train["y"].dims[0]], -1)
-        names = train["target"].to_numpy() if "target" in train.coords else range(y.shape[1])
-        require_varied(
-            y, "data.target", ["the target" if train["y"].ndim == 1 else f"the target {str(name)!r}" for name in names]
-        )
-        inputs, contexts = moments(train, "x"), moments(train, "context") if "context" in train else None
-        spread, resolution = y.std(0), _resolution(y, self._family())
-        places = _places(y, self.components)
-        unit = 1.0 if self.family == "beta" else spread
-        family = self._family(floor=self._floor, resolution=resolution, unit=unit)
-        base = initial(family, self.mixing, places, spread / math.sqrt(self.components))
-        dims = (y.shape[1], train["x"].shape[1], train["context"].shape[1] if contexts is not None else 0)
-        return dataclasses.replace(self, learned=Learned(inputs, contexts, family, base, dims))
+        if self.encoder == "mlp":
+            return
+        if train["x"].ndim != 4:
+            raise ConfigError(
+                f"model.encoder={self.encoder}: expected images x [row, height, width, channel], but x has "
+                f"{train['x'].ndim} dimensions; use model.encoder=mlp, or data of images such as data=digits"
+            )
+        if self.context == "concat" and "context" in train:
+            raise ConfigError(
+                f"model.context=concat: a context cannot be further pixels of model.encoder={self.encoder}; use "
+                "model.context=film"
+            )
 
     def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:
         """With the predictive of each row, and along an input (see `mdn_derived`)."""
@@ -181,20 +209,11 @@ class Mdn(Model):
 
     def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """What was learned as plain arrays, of which `restored` makes the same model."""
-        known = self._known
-        moments = {"inputs": known.inputs} | ({} if known.contexts is None else {"contexts": known.contexts})
-        found = {f"{name}_{part}": getattr(one, part) for name, one in moments.items() for part in ("mean", "sd")}
-        found |= {"resolution": known.family.resolution, "unit": known.family.unit}
-        return {name: np.asarray(value) for name, value in (found | {"base": known.base, "dims": known.dims}).items()}
+        return exported(self._known)
 
     def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Mdn":
         """This model with what another of the same settings has `exported`."""
-        inputs = Moments(arrays["inputs_mean"], arrays["inputs_sd"])
-        contexts = Moments(arrays["contexts_mean"], arrays["contexts_sd"]) if "contexts_mean" in arrays else None
-        family = self._family(floor=self._floor, resolution=arrays["resolution"], unit=arrays["unit"])
-        targets, features, context = map(int, arrays["dims"])
-        known = Learned(inputs, contexts, family, arrays["base"], (targets, features, context))
-        return dataclasses.replace(self, learned=known)
+        return dataclasses.replace(self, learned=restored(arrays, self._family))
 
     @property
     def likelihood_key(self) -> str:
@@ -204,10 +223,10 @@ class Mdn(Model):
     def __call__(  # type: ignore[override]
         self,
         y: Shaped[Array, "obs ..."],
-        x: Float[Array, "obs feature"],
+        x: Float[Array, "obs *feature"],
         context: Float[Array, "obs context_feature"] | None = None,
     ) -> None:
-        """Observe y [obs] or [obs, target] given x [obs, feature] and context [obs, context]."""
+        """Observe y [obs] or [obs, target] given x [obs, feature] or images, and context [obs, context]."""
         latents = {name: sample_weights(name, leaf.shape, self.prior) for name, leaf in self._leaves().items()}
         predicted = self.conditional(latents, x, context)
         rows = np.unique(np.linspace(0, len(x) - 1, _PROBES).astype(int))
@@ -217,7 +236,7 @@ class Mdn(Model):
             with numpyro.plate("probe", len(rows), dim=-2), numpyro.plate("target", y.shape[1], dim=-1):
                 numpyro.deterministic("predicted_mean", probed.mean)
         with numpyro.plate("probe", len(rows)):
-            if y.ndim == 1:
+            if y.ndim == 1 and not self.takes_classes:
                 numpyro.deterministic("predicted_mean", probed.mean[:, 0])
             numpyro.deterministic("log_density", probed.log_prob(jnp.reshape(y, (len(x), -1))[rows]))
         with numpyro.plate("obs", len(x)):
@@ -226,25 +245,37 @@ class Mdn(Model):
     def conditional(
         self,
         latents: dict[str, Float[Array, "..."]],
-        x: Float[Array, "row feature"],
+        x: Float[Array, "row *feature"],
         context: Float[Array, "row context_feature"] | None = None,
     ) -> ConditionalMixture:
         """The mixture of each row.
 
         Args:
             latents: the network's weights by site, in their own space.
-            x: inputs, in their own units.
+            x: inputs, in their own units: [row, feature], or images [row, height, width, channel], whose pixels may
+                stand in one row [row, feature], too.
             context: [row, context], in its own units.
         """
         known = self._known
         dtype = jnp.dtype(self.dtype)
         network = self._network(cast(latents, self.dtype))
-        seen = [known.inputs(x).astype(dtype)]
+        inputs = known.inputs(x if known.image is None else x.reshape(len(x), *known.image)).astype(dtype)
+        seen = [inputs.reshape(len(x), -1) if self.encoder == "mlp" else jnp.moveaxis(inputs, -1, 1)]
         if known.contexts is not None and context is not None:
             seen.append(known.contexts(context).astype(dtype))
-        raw = jax.vmap(network)(*(seen if self.context == "film" else [jnp.concatenate(seen, 1)]))
+        raw = self._by_row(network, *(seen if self.context == "film" else [_beside(seen)]))
         base = jnp.asarray(known.base, dtype)
-        return mixture(known.family, self.mixing, raw + base, self.components, known.dims[0])
+        return mixture(known.family, self.mixing, raw + base, self._count, known.dims[0])
+
+    def _by_row(self, network: Any, *seen: Float[Array, "row ..."]) -> Float[Array, "row raw"]:
+        """What the network gives for each row."""
+        if self.encoder == "mlp":
+            return jax.vmap(network)(*seen)
+        if len(seen[0]) > _IMAGES_AT_ONCE:
+            raw = jax.lax.map(lambda one: network(*one), seen, batch_size=_IMAGES_AT_ONCE)
+        else:
+            raw = jax.vmap(network)(*seen)
+        return raw.mean((-2, -1)) if self.encoder == "unet" else raw
 
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
         """Weights as networks begin, by site."""
@@ -253,6 +284,13 @@ class Mdn(Model):
         made = eqx.tree_at(lambda m: head(m).weight, made, _HEAD * head(made).weight)
         made = eqx.tree_at(lambda m: head(m).bias, made, jnp.zeros_like(head(made).bias))
         return latents_of(made)
+
+    def sharpened(
+        self, latents: dict[str, Float[Array, "..."]], factor: Float[Array, ""]
+    ) -> dict[str, Float[Array, "..."]]:
+        """The weights at which the last layer gives a multiple; what is added to it is 0 of classes."""
+        last = "trunk_head_" if self.context == "film" else "head_"
+        return {name: value * factor if name.startswith(last) else value for name, value in latents.items()}
 
     @property
     def _known(self) -> Learned:
@@ -265,28 +303,25 @@ class Mdn(Model):
             return self.floor
         return _LEAST_ROUNDED if self.family.startswith("discretized_") else 1.0
 
+    @property
+    def _count(self) -> int:
+        """How many components there are."""
+        if self.components is not None:
+            return self.components
+        return 1 if self.takes_classes else _COMPONENTS
+
     def _family(self, **settings: Any) -> Component:
         ends = {"low": self.low, "high": self.high} if self.low is not None or self.high is not None else {}
-        return make_component(self.family, **ends, **settings)
+        return make_component(self.family, floor=self._floor, **ends, **settings)
 
     def _made(self, dims: tuple[int, int, int], key: PRNGKeyArray) -> Any:
         """A network that begins as networks do."""
         targets, features, context = dims
-        outputs = raw_size(self._family(), self.mixing, self.components, targets)
+        family = self._family() if self.learned is None else self.learned.family
+        outputs = raw_size(family, self.mixing, self._count, targets)
         trunk_key, context_key = jax.random.split(key)
         film = self.context == "film"
-        trunk = MLP(
-            features + (0 if film else context),
-            outputs,
-            self.hidden,
-            activation=self.activation,
-            norm=self.norm,
-            groups=self.groups,
-            residual=self.residual,
-            dtype=jnp.dtype(self.dtype),
-            layer="hidden",
-            key=trunk_key,
-        )
+        trunk = self._trunk(features + (0 if film else context), outputs, trunk_key)
         if not film:
             return trunk
         return FiLM(
@@ -298,31 +333,47 @@ class Mdn(Model):
             key=context_key,
         )
 
-    def _shape(self) -> Any:
+    def _trunk(self, inputs: int, outputs: int, key: PRNGKeyArray) -> MLP | Encoder | UNet:
+        """The network of the inputs."""
+        dtype = jnp.dtype(self.dtype)
+        if self.encoder == "mlp":
+            more: dict[str, Any] = {"norm": self.norm, "groups": self.groups, "residual": self.residual}
+            made = partial(MLP, activation=self.activation, dtype=dtype, layer="hidden", key=key)
+            return made(inputs, outputs, self.hidden, **more)
+        assert self._known.image is not None  # noqa: S101 -- for the type checker: `fitted` requires images
+        height, width, channels = self._known.image
+        make = partial(of_images, self.encoder, (channels, height, width), outputs, self.channels)
+        sizes = {"kernel": self.kernel, "pool": self.pool, "groups": self.groups}
+        return make(**sizes, activation=self.activation, dtype=dtype, key=key)
+
+    @property
+    def network(self) -> Any:
+        """The shapes of the network's arrays."""
         return eqx.filter_eval_shape(partial(self._made, self._known.dims), jax.random.PRNGKey(0))
 
     def _leaves(self) -> dict[str, jax.ShapeDtypeStruct]:
-        return named(self._shape())
+        return named(self.network)
 
     def _network(self, latents: dict[str, Float[Array, "..."]]) -> Any:
-        network = filled(self._shape(), latents)
+        network = filled(self.network, latents)
         if self.scale == "network":
             return network
         head = partial(_last_layer, film=self.context == "film")
-        free = jnp.asarray(self._free_of_inputs(), self.dtype)[:, None]
-        return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, head(network).weight))
+        weight = head(network).weight
+        free = jnp.asarray(self._free_of_inputs(), self.dtype).reshape(-1, *[1] * (weight.ndim - 1))
+        return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, weight))
 
     def _free_of_inputs(self) -> Bool[np.ndarray, "raw"]:
         """Which raw numbers are scales."""
-        family, targets = self._family(), self._known.dims[0]
+        family, targets = self._known.family, self._known.dims[0]
         scales = [i for i, name in enumerate(family.names) if name in ("scale", "dispersion", "df")]
         if not scales:
             raise ConfigError(f"model.scale: {self.family} has no scale that could be constant; use scale=network")
         each = np.zeros(family.size(targets), bool)
         for i in scales:
             each[i * targets : (i + 1) * targets] = True
-        mixing = raw_size(family, self.mixing, self.components, targets) - self.components * each.size
-        return np.concatenate([np.zeros(mixing, bool), np.tile(each, self.components)])
+        mixing = raw_size(family, self.mixing, self._count, targets) - self._count * each.size
+        return np.concatenate([np.zeros(mixing, bool), np.tile(each, self._count)])
 
 
 class _Univariate(dist.Distribution):
@@ -350,18 +401,6 @@ def _last_layer(network: Any, *, film: bool) -> Any:
     return network.trunk.head if film else network.head
 
 
-def _resolution(y: Float[np.ndarray, "row target"], family: Component) -> Float[np.ndarray, "target"]:
-    """The least step between two values of each target, at least 1e-5 of its standard deviation; 1 of counts."""
-    if family.support.is_discrete or family.name == "beta":
-        return np.ones(y.shape[1])
-    steps = np.array([np.diff(np.unique(column)).min() for column in y.T])
-    return np.maximum(steps, 1e-5 * y.std(0))
-
-
-def _places(y: Float[np.ndarray, "row target"], components: int) -> Float[np.ndarray, "component target"]:
-    """Where the components begin: the means of equal parts of the rows, along their main axis."""
-    standard = (y - y.mean(0)) / y.std(0)
-    axis = np.linalg.svd(standard, full_matrices=False)[2][0] if y.shape[1] > 1 else np.ones(1)
-    parts = np.array_split(y[np.argsort(standard @ axis, kind="stable")], min(components, len(y)))
-    means = np.array([part.mean(0) for part in parts])
-    return np.resize(means, (components, y.shape[1]))
+def _beside(seen: list[Float[Array, "row ..."]]) -> Float[Array, "row ..."]:
+    """Inputs and context as columns side by side."""
+    return jnp.concatenate(seen, 1) if len(seen) > 1 else seen[0]

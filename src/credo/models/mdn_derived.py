@@ -7,6 +7,7 @@ import xarray as xr
 from jaxtyping import Float, PRNGKeyArray
 
 from credo.models.base import Found
+from credo.models.classes_derived import classes
 from credo.models.predict import PROBABILITIES, Predictive, Predictor
 from credo.models.problem import Problem
 
@@ -14,14 +15,19 @@ _POINTS, _LEVELS, _SEEN = 80, 120, 400
 
 
 def add_predictive[R: Found](problem: Problem, result: R, key: PRNGKeyArray) -> R:
-    """The result of a conditional model with the groups `predictive` and `curve`; any other as it is."""
+    """The result of a conditional model with the groups `predictive` and `curve`, or `classes`; any other as it is."""
     draws = draws_of(problem, result)
     if not problem.model.predicts or not draws:
         return result
     predictive = Predictive(cast("Predictor", problem.model), draws)
+    if problem.model.takes_classes:
+        of, rows = ("train", problem.data) if problem.test is None else ("test", problem.test)
+        result.tree["classes"] = xr.DataTree(classes(predictive, rows, of))
+        return result
     if problem.test is not None or not problem.model.rows_depend:
         result.tree["predictive"] = xr.DataTree(_rows(problem, result, predictive, key))
-    result.tree["curve"] = xr.DataTree(_curve(problem, predictive))
+    if problem.data["x"].ndim == 2:
+        result.tree["curve"] = xr.DataTree(_curve(problem, predictive))
     return result
 
 
@@ -120,7 +126,7 @@ def _curve(problem: Problem, predictive: Predictive) -> xr.Dataset:
 def _arrays(
     data: xr.Dataset,
 ) -> tuple[
-    Float[np.ndarray, "row feature"], Float[np.ndarray, "row target"], Float[np.ndarray, "row context_feature"] | None
+    Float[np.ndarray, "row *feature"], Float[np.ndarray, "row target"], Float[np.ndarray, "row context_feature"] | None
 ]:
     """The inputs, targets and context."""
     y = data["y"].to_numpy()

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray, Shaped
 
-from credo.models.mixtures import ConditionalMixture, crps
+from credo.models.mixtures import Component, ConditionalMixture, crps
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the quantiles that are predicted: the median, and the ends of the central 50 % and 90 %."""
@@ -43,7 +43,7 @@ class Predictor(Protocol):
     def conditional(
         self,
         latents: dict[str, Float[Array, "..."]],
-        x: Float[Array, "row feature"],
+        x: Float[Array, "row *feature"],
         context: Float[Array, "row context_feature"] | None = None,
     ) -> ConditionalMixture:
         """The mixture of each row, for one draw of the latents."""
@@ -68,7 +68,7 @@ class Predictive:
 
     def log_density(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         y: Shaped[np.ndarray, "row target"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row"]:
@@ -77,7 +77,7 @@ class Predictive:
 
     def density(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         grid: Shaped[np.ndarray, "target level"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row target level"]:
@@ -86,7 +86,7 @@ class Predictive:
 
     def cdf(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         y: Shaped[np.ndarray, "row target"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row target"]:
@@ -95,7 +95,7 @@ class Predictive:
 
     def quantile(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         probability: Float[np.ndarray, "probability"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row target probability"]:
@@ -103,21 +103,21 @@ class Predictive:
         return self._by_row(_quantile, x, context, shared=(np.asarray(probability, float),))
 
     def moments(
-        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+        self, x: Shaped[np.ndarray, "row *feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
     ) -> tuple[Float[np.ndarray, "row target"], Float[np.ndarray, "row target"]]:
         """Means and standard deviations."""
         both = self._by_row(_moments, x, context)
         return both[..., 0], both[..., 1]
 
     def mean(
-        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+        self, x: Shaped[np.ndarray, "row *feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
     ) -> Float[np.ndarray, "row target"]:
         """Means."""
         return self.moments(x, context)[0]
 
     def modes(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
         points: int = 512,
     ) -> list[list[Float[np.ndarray, "peak"]]]:
@@ -127,7 +127,7 @@ class Predictive:
         """
         ends = self.quantile(x, np.array([0.001, 0.999]), context)
         grids = np.linspace(ends[..., 0], ends[..., 1], points, axis=-1)
-        if self._discrete(x, context):
+        if self.family(x, context).support.is_discrete:
             widest = int(np.ceil((ends[..., 1] - ends[..., 0]).max())) + 1
             grids = np.round(ends[..., :1]) + np.arange(widest)
         each = np.pad(self._by_row(_density_by_row, x, context, grids), ((0, 0), (0, 0), (1, 1)))
@@ -137,7 +137,7 @@ class Predictive:
     def sample(
         self,
         key: PRNGKeyArray,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         count: int,
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "count row target"]:
@@ -145,14 +145,14 @@ class Predictive:
         return np.moveaxis(self._by_row(_sample, x, context, shared=(np.zeros(count),), key=key), 1, 0)
 
     def weights(
-        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+        self, x: Shaped[np.ndarray, "row *feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
     ) -> Float[np.ndarray, "row component"]:
         """The components' weights, the mean over draws."""
         return self._by_row(_weights, x, context, shared=(np.zeros(len(next(iter(self.draws.values())))),))
 
     def crps(
         self,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         y: Shaped[np.ndarray, "row target"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row target"]:
@@ -162,7 +162,7 @@ class Predictive:
     def pit(
         self,
         key: PRNGKeyArray,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         y: Shaped[np.ndarray, "row target"],
         context: Shaped[np.ndarray, "row context_feature"] | None = None,
     ) -> Float[np.ndarray, "row target"]:
@@ -175,7 +175,7 @@ class Predictive:
     def _by_row(
         self,
         function: Any,
-        x: Shaped[np.ndarray, "row feature"],
+        x: Shaped[np.ndarray, "row *feature"],
         context: Shaped[np.ndarray, "row context_feature"] | None,
         *by_row: Shaped[np.ndarray, "row ..."],
         shared: tuple[Any, ...] = (),
@@ -183,7 +183,7 @@ class Predictive:
     ) -> Float[np.ndarray, "row ..."]:
         """A function of the rows' mixtures, of what else is known by row, of what all rows share, and of a key."""
         total = len(x)
-        size = self._batch(total)
+        size = self._batch(total, x[0].size if x.ndim > 2 else 0)
         known = jax.tree.map(lambda a: np.asarray(a, float), (x, context, by_row))
         parts = []
         for first in range(0, total, size):
@@ -194,19 +194,19 @@ class Predictive:
             parts.append(np.asarray(part)[: total - first])
         return np.concatenate(parts)
 
-    def _discrete(
-        self, x: Shaped[np.ndarray, "row feature"], context: Shaped[np.ndarray, "row context_feature"] | None
-    ) -> bool:
-        """Whether the targets are whole numbers."""
+    def family(
+        self, x: Shaped[np.ndarray, "row *feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
+    ) -> Component:
+        """That of the components."""
         one = {name: jnp.asarray(values[0]) for name, values in self.draws.items()}
         first = None if context is None else jnp.asarray(context[:1])
-        return bool(self.model.conditional(one, jnp.asarray(x[:1]), first).family.support.is_discrete)
+        return self.model.conditional(one, jnp.asarray(x[:1]), first).family
 
-    def _batch(self, rows: int) -> int:
-        """How many rows fit memory at once."""
+    def _batch(self, rows: int, pixels: int) -> int:
+        """How many rows fit memory at once; convolutions have some 100 numbers for each pixel of an image."""
         draws = len(next(iter(self.draws.values())))
         weights = sum(values[0].size for values in self.draws.values())
-        return max(min(rows, 1024, _BATCH // (draws * max(weights // 64, 1))), 1)
+        return max(min(rows, 1024, _BATCH // (draws * max(weights // 64, 100 * pixels, 1))), 1)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -214,7 +214,7 @@ def _apply(
     function: Any,
     model: Predictor,
     draws: dict[str, Float[Array, "draw ..."]],
-    x: Float[Array, "row feature"],
+    x: Float[Array, "row *feature"],
     context: Float[Array, "row context_feature"] | None,
     *rest: Shaped[Array, "..."],
 ) -> Float[Array, "row ..."]:

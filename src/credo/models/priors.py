@@ -1,10 +1,11 @@
 """Priors that NumPyro's own classes do not say as well; any other is the `_target_` of a file in `conf/prior`.
 
-`uniform` refuses an empty interval, and `pareto` an `alpha` that is not positive, by the key that was typed, where
-NumPyro names another; `flat` is made of a word. Any prior stands at any latent:
+Such as `uniform`, which refuses an empty interval, and `pareto` an `alpha` that is not positive, by the key that was
+typed, where NumPyro names another; `flat` is made of a word. Any prior stands at any latent:
 `prior@model.prior.loc=uniform model.prior.loc.low=-2 model.prior.loc.high=2`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from numpyro.primitives import Messenger
 
 from credo.errors import ConfigError
 from credo.networks.bayesian import is_improper
-from credo.ranges import Positive
+from credo.ranges import Between, Finite, Positive
 
 _SUPPORTS = {
     "real": constraints.real,
@@ -48,6 +49,85 @@ def pareto(scale: float, alpha: Positive) -> dist.Distribution:
         1.5
     """
     return dist.Pareto(scale=scale, alpha=alpha)
+
+
+def beta_proportion(mean: Between, concentration: Positive) -> dist.Distribution:
+    """Beta(mean * concentration, (1 - mean) * concentration).
+
+    Example:
+        >>> float(beta_proportion(mean=0.5, concentration=2.0).log_prob(0.3))
+        0.0
+    """
+    return dist.BetaProportion(mean, concentration)
+
+
+def log_uniform(low: Positive, high: Positive) -> dist.Distribution:
+    """A number between `low` and `high` whose logarithm is uniform.
+
+    Example:
+        >>> round(float(log_uniform(low=0.01, high=100.0).log_prob(1.0)), 4)
+        -2.2203
+    """
+    if not low < high:
+        raise ConfigError(f"high: expected a number above low = {low}, but got {high}")
+    return dist.LogUniform(low, high)
+
+
+def power_law(alpha: Finite, low: Positive, high: Positive | None) -> dist.Distribution:
+    """Density proportional to x^alpha from `low` to `high`; without `high`, alpha is below -1.
+
+    Example:
+        >>> round(float(power_law(alpha=-2.0, low=1.0, high=None).log_prob(2.0)), 4)
+        -1.3863
+    """
+    if high is None and not alpha < -1:
+        raise ConfigError(f"alpha: expected a number below -1, as there is no high, but got {alpha}")
+    if high is not None and not low < high:
+        raise ConfigError(f"high: expected a number above low = {low}, but got {high}")
+    return dist.LowerTruncatedPowerLaw(alpha, low) if high is None else dist.DoublyTruncatedPowerLaw(alpha, low, high)
+
+
+def relaxed_bernoulli(temperature: Positive, probs: Between) -> dist.Distribution:
+    """The concrete distribution on (0, 1), which is Bernoulli(probs) at temperature 0.
+
+    Maddison, C. J., Mnih, A. and Teh, Y. W. (2017). The concrete distribution. ICLR, equation 26.
+
+    Example:
+        >>> round(float(relaxed_bernoulli(temperature=1.0, probs=0.5).log_prob(0.3)), 4)
+        0.0
+    """
+    return dist.RelaxedBernoulli(temperature, probs=probs)
+
+
+def dirichlet(concentration: Positive | Sequence[Positive]) -> dist.Distribution:
+    """Dirichlet on probability vectors; one number stands for all shares alike.
+
+    Example:
+        >>> float(dirichlet(concentration=[1.0, 1.0, 1.0]).log_prob(jnp.array([0.2, 0.3, 0.5])).round(4))
+        0.6931
+    """
+    return dist.Dirichlet(jnp.atleast_1d(jnp.asarray(concentration, float)))
+
+
+def concentrations(key: str, prior: Any, size: int) -> Any:
+    """A prior on probability vectors of this size; a Dirichlet of one number is spread over all shares.
+
+    Args:
+        key: where the prior stands.
+        prior: on probability vectors.
+        size: how many shares there are.
+
+    Raises:
+        ConfigError: it is one on vectors of another size.
+    """
+    given = prior.event_shape[0]
+    if given == 1 and isinstance(prior, dist.Dirichlet):
+        return dist.Dirichlet(jnp.broadcast_to(prior.concentration, (size,)))
+    if given != size:
+        raise ConfigError(
+            f"{key}.concentration: expected one number, or {size} as there are {size} shares, but got {given}"
+        )
+    return prior
 
 
 def flat(support: str) -> dist.Distribution:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpyro.distributions as dist
 from jaxtyping import Float
-from numpyro.distributions import constraints
+from numpyro.distributions import constraints, truncated
 
+from credo.models.combined import Mixture
+from credo.models.messages import innermost
 from credo.models.scaled import Scaled
 
 MOST = 12
@@ -42,11 +44,11 @@ def in_words(prior: Any, place: int = 0) -> str:
     Example:
         >>> in_words(dist.Normal(0.0, 2.5))
         'Normal(0, 2.5)'
+        >>> in_words(dist.LogNormal(0.0, 1.0)), in_words(dist.TruncatedNormal(0.0, 2.5, low=-1.0))
+        ('LogNormal(0, 1)', 'Normal(0, 2.5) from -1')
     """
     if not isinstance(prior, Scaled):
-        prior = getattr(prior, "base_dist", prior)
-        numbers = [np.ravel(getattr(prior, name)) for name in prior.arg_constraints if name in vars(prior)]
-        return f"{type(prior).__name__}({', '.join(f'{_at(one, place):.3g}' for one in numbers)})"
+        return _in_words(innermost(prior), place)
     loc, scale = _at(np.ravel(prior.loc), place), _at(np.ravel(prior.scale), place)
     base = prior.base_dist
     if isinstance(base, dist.Normal):
@@ -54,6 +56,27 @@ def in_words(prior: Any, place: int = 0) -> str:
     if isinstance(base, dist.HalfNormal):
         return f"HalfNormal({scale * float(base.scale):.3g})"
     return f"{f'{loc:.3g} + ' if loc else ''}{scale:.3g} {in_words(base)}"
+
+
+def _in_words(prior: Any, place: int) -> str:
+    """Of one that is in no other units."""
+    if isinstance(prior, Mixture):
+        weight = float(prior.weight)
+        return f"{weight:.3g} {_part(prior.first)} + {1 - weight:.3g} {_part(prior.second)}"
+    if type(prior) is dist.TransformedDistribution:
+        return f"{_at(np.ravel(prior.transforms[0].loc), place):.3g} + {in_words(prior.base_dist, place)}"
+    if type(prior).__module__ == truncated.__name__ and hasattr(prior, "base_dist"):
+        ends = [("from", "low"), ("to", "high")]
+        within = [f" {word} {_at(np.ravel(vars(prior)[end]), place):.3g}" for word, end in ends if end in vars(prior)]
+        return in_words(prior.base_dist, place) + "".join(within)
+    numbers = [np.ravel(getattr(prior, name)) for name in prior.arg_constraints if name in vars(prior)]
+    return f"{type(prior).__name__}({', '.join(f'{_at(one, place):.3g}' for one in numbers)})"
+
+
+def _part(prior: Any) -> str:
+    """One of several, in brackets where it is a sum itself."""
+    words = in_words(prior)
+    return f"({words})" if " + " in words else words
 
 
 def _at(values: Float[np.ndarray, "number"], place: int) -> float:

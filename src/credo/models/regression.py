@@ -1,7 +1,8 @@
 """Generalised linear regression, of columns by their roles or by a formula."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -14,11 +15,15 @@ from numpyro.distributions import constraints
 
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
+from credo.models import scale_formula
 from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
 from credo.models.families import FAMILIES, Family
+from credo.models.missing import with_cells
+from credo.models.no_effect import unread
 from credo.models.priors_of_terms import Supports, key_of, lines
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
+from credo.models.shrinkage import Shrinkage
 from credo.models.units import Units, units
 from credo.ranges import Positive
 
@@ -40,6 +45,7 @@ class Regression(Model):
     Attributes:
         family: one of `families.FAMILIES`.
         formula: in the words of Bambi, as `y ~ age*sex + (1 + age | hospital)`; `None` takes x as it is.
+        formula_sigma: of the logarithm of the target's own scale, as `sigma ~ age`; `None` where all rows share one.
         link: one that the family allows; `None` for its first.
         autoscale: whether general priors are in units of the data.
         centred: whether the effects of groups themselves are sampled, rather than their standardised values.
@@ -59,10 +65,14 @@ class Regression(Model):
         "gate": (constraints.unit_interval,),
         "cutpoints": (constraints.real,),
         "sd": (constraints.positive,),
+        "sigma_intercept": (constraints.real,),
+        "sigma_beta": (constraints.real,),
     }
+    shrunk: ClassVar[tuple[str, ...]] = ("beta",)
 
     family: str = eqx.field(static=True)
     formula: str | None = eqx.field(static=True, default=None, kw_only=True)  # type: ignore[assignment,misc]
+    formula_sigma: str | None = eqx.field(static=True, default=None, kw_only=True)
     link: str | None = eqx.field(static=True, default=None)
     autoscale: bool = eqx.field(static=True, default=True)
     centred: bool = eqx.field(static=True, default=False)
@@ -82,6 +92,11 @@ class Regression(Model):
                 f"family: {self.family} needs a model.formula, as in "
                 + ("'p(successes, trials) ~ x'" if self._family.takes_trials else "'class ~ x'")
             )
+        if self.formula_sigma is not None and self.formula is None:
+            raise ConfigError("formula_sigma: it needs a model.formula beside it, as in 'y ~ x'")
+        if self.formula_sigma is not None and "sigma" not in self._family.parameters:
+            names = ", ".join(name for name, one in FAMILIES.items() if "sigma" in one.parameters)
+            raise ConfigError(f"formula_sigma: family={self.family} has no sigma; use one of {names}, or leave it out")
 
     @property
     def accepted(self) -> Mapping[str, tuple[Any, ...]]:
@@ -92,18 +107,24 @@ class Regression(Model):
     def mathematics(self) -> str:
         """With a formula, it and the priors that became of the general ones."""
         if self.formula is None:
-            return (
-                "y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))\n"
-                "intercept, beta_j, sigma, df ~ prior"
-            )
-        return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *self._told()])
+            lines = ["y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))"]
+            lines += ["intercept, beta_j, sigma, df ~ prior", *self._told_of_shrinkage()]
+            return "\n".join(lines)
+        scale = [] if self.formula_sigma is None else [f"{self.formula_sigma}   (link log)"]
+        return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *scale, *self._told()])
 
     @property
     def rows(self) -> Rows | None:
         """What the formula asks of a table."""
         if self.formula is None:
             return None
-        return Rows(self.formula, self.likelihood_key, self._family.classes, self._family.takes_trials)
+        family = self._family
+        return Rows(self.formula, self.likelihood_key, family.classes, family.takes_trials, self.formula_sigma)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Those of other families, and of groups where there are none."""
+        return dict(unread(self.family, self.known, self.prior, correlated=self.correlated))
 
     @property
     def likelihood_key(self) -> str:
@@ -139,24 +160,30 @@ class Regression(Model):
         scales = self._family.scales and self._link == "identity"
         known = units(train, scales=scales, centres=self.family != "ordinal")
         made = dataclasses.replace(self, known=known)
+        if self._shrinkage is not None and self._shrinkage.of_noise and known.scale is not None:
+            raise ConfigError(
+                "model.formula_sigma: the prior at model.prior.beta is in units of sigma, which has to be one number; "
+                "leave out model.formula_sigma, or choose another, as in prior@model.prior.beta=horseshoe"
+            )
         terms = [key_of(name) for name, _ in known.terms]
+        terms += [] if known.scale is None else [scale_formula.key(name) for name, _ in known.scale.terms]
         keys = {*self.supports, *(f"sd_{key_of(group.name)}" for group in known.groups)}
         if both := [key for key in terms if key in keys]:
             raise ConfigError(
                 f"model.formula: the term {both[0]!r} has the key of another prior, model.prior.{both[0]}; rename its "
                 f"column, as in data.rename={{{both[0]}: {both[0]}_x}}"
             )
-        keys |= set(terms)
+        keys |= {*terms, *(one.key for one in known.missing)}
         for latent in self.prior:
+            if latent in terms and self._shrinkage is not None:
+                raise ConfigError(
+                    f"model.prior.{latent}: the prior at model.prior.beta is one of all coefficients together, so that "
+                    "no term has its own; leave this out, or choose another, as in prior@model.prior.beta=gaussian"
+                )
             if latent not in keys:
                 raise ConfigError(
                     f"model.prior.{latent}: the model reads no such prior; {nearest(latent, sorted(keys))}"
                 )
-        if known.groups and self.family == "categorical":
-            raise ConfigError(
-                "model.formula: family=categorical takes no effects of groups yet; use family=ordinal, or leave out "
-                f"(... | {known.groups[0].name})"
-            )
         if "status" in train and self._family.log_survival is None:
             names = ", ".join(name for name, one in FAMILIES.items() if one.log_survival is not None)
             raise ConfigError(f"model.family={self.family}: it takes no censored target; use one of {names}")
@@ -170,8 +197,13 @@ class Regression(Model):
         **rows: Any,
     ) -> None:
         """Observe y given x, and what else a formula makes of a table."""
-        eta = self._plain(x) if self.known is None else self._predictor(len(y), x, rows)
-        numbers = {name: self._own(name) for name in self._family.parameters}
+        if self.known is not None and self.known.missing:
+            rows = with_cells(self.known.missing, self.prior, rows if x is None else rows | {"x": x})
+            x = rows.pop("x", None)
+        numbers = self._numbers(rows) if self._shrinkage is not None and self._shrinkage.of_noise else {}
+        noise = numbers.get("sigma", 1.0)
+        eta = self._plain(x, noise) if self.known is None else self._predictor(len(y), x, rows, noise)
+        numbers = numbers or self._numbers(rows)
         numbers |= {"trials": rows["trials"]} if "trials" in rows else {}
         likelihood = self._family.likelihood(eta, self._link, numbers)
         if "status" in rows:
@@ -183,15 +215,23 @@ class Regression(Model):
                 with numpyro.handlers.scale(scale=weights):
                     numpyro.sample("y", likelihood, obs=y)
 
-    def _plain(self, x: Any) -> Float[Array, "..."]:
+    @property
+    def _shrinkage(self) -> Shrinkage | None:
+        prior = self.prior.get("beta")
+        return prior if isinstance(prior, Shrinkage) else None
+
+    def _numbers(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of the family."""
+        return {name: self._own(name, rows) for name in self._family.parameters}
+
+    def _plain(self, x: Any, noise: Any) -> Float[Array, "..."]:
         """The linear predictor of columns as they are."""
         p = x.shape[1]
         intercept = numpyro.sample("intercept", self.prior["intercept"])
-        with numpyro.plate("feature", p):
-            beta = numpyro.sample("beta", self.prior["beta"])
+        beta = self._coefficients(p, 0, noise)
         return intercept + _linear(x, beta, self._inclusion(p))
 
-    def _predictor(self, n: int, x: Any, rows: Mapping[str, Any]) -> Float[Array, "..."]:
+    def _predictor(self, n: int, x: Any, rows: Mapping[str, Any], noise: Any) -> Float[Array, "..."]:
         """The linear predictor of a formula, [obs] or [obs, contrast]."""
         known = self._known
         several = len(known.classes) - 1 if self.family == "categorical" else 0
@@ -201,7 +241,7 @@ class Regression(Model):
             centred = self._intercept(several)
             eta = eta + centred
         if x is not None:
-            beta = self._beta(several)
+            beta = self._coefficients(x.shape[1], several, noise)
             eta = eta + _linear(x - known.centre, beta, None if several else self._inclusion(x.shape[1]))
             shift = jnp.dot(known.centre, beta)
         if known.intercept:
@@ -209,7 +249,7 @@ class Regression(Model):
         if "offset" in rows:
             eta = eta + (rows["offset"][:, None] if several else rows["offset"])
         for group in known.groups:
-            eta = eta + self._added(group, rows)
+            eta = eta + self._added(group, rows, several)
         return eta
 
     def _intercept(self, several: int) -> Any:
@@ -229,14 +269,32 @@ class Regression(Model):
         with numpyro.plate("contrast", several):
             numpyro.deterministic("intercept", value)
 
-    def _beta(self, several: int) -> Any:
+    def _coefficients(self, count: int, several: int, noise: Any) -> Any:
         """The coefficients [feature] or [feature, contrast]."""
-        count, prior = len(self._known.deviations), self.prior_of_beta(several)
-        if not several:
-            with numpyro.plate("feature", count):
-                return numpyro.sample("beta", prior)
-        with numpyro.plate("feature", count, dim=-2), numpyro.plate("contrast", several, dim=-1):
+
+        @contextmanager
+        def plates() -> Iterator[None]:
+            with numpyro.plate("feature", count, dim=-2 if several else -1):
+                if not several:
+                    yield
+                    return
+                with numpyro.plate("contrast", several, dim=-1):
+                    yield
+
+        if self._shrinkage is not None:
+            shape = (count, several) if several else (count,)
+            return self._shrinkage.sample("beta", shape, self._unit(several, noise), plates)
+        prior = self.prior["beta"] if self.known is None else self.prior_of_beta(several)
+        with plates():
             return numpyro.sample("beta", prior)
+
+    def _unit(self, several: int, noise: Any) -> Any:
+        """That of coefficients which are shrunk together."""
+        assert self._shrinkage is not None  # noqa: S101 - for the type checker
+        if self.known is None or not self.autoscale:
+            return noise if self._shrinkage.of_noise else 1.0
+        unit = (noise if self._shrinkage.of_noise else self.known.spread) / self.known.deviations
+        return unit[:, None] if several else unit
 
     def prior_of_beta(self, several: int = 0) -> Any:
         """The prior of all coefficients [feature] or [feature, contrast], by term where one has its own."""
@@ -246,7 +304,7 @@ class Regression(Model):
             unit = known.spread / known.deviations[begin : begin + count]
             unit = jnp.broadcast_to(unit[:, None] if several else unit, shape)
             as_it_is = own is not None or not self.autoscale
-            prior = self.prior["beta"] if own is None else own
+            prior: Any = self.prior["beta"] if own is None else own
             parts.append(prior.expand(shape) if as_it_is else scaled(prior, 0.0, unit))
             begin += count
         return parts[0] if len(parts) == 1 else Stacked(parts, -2 if several else -1)
@@ -259,16 +317,20 @@ class Regression(Model):
             return scaled(self.prior["sd"], 0.0, unit[0] if group.one else unit)
         return self.prior["sd"] if own is None else own
 
-    def _added(self, group: Grouping, rows: Mapping[str, Any]) -> Float[Array, "obs"]:
-        by = rows.get(f"by[{group.name}]")
+    def _added(self, group: Grouping, rows: Mapping[str, Any], several: int) -> Float[Array, "obs *contrast"]:
+        by, codes = rows.get(f"by[{group.name}]"), rows[f"group[{group.name}]"]
         lkj = self.lkj if self.correlated else None
-        return added(group, self.prior_of_sd(group), lkj, rows[f"group[{group.name}]"], by, centred=self.centred)
+        return added(group, self.prior_of_sd(group), lkj, codes, by, centred=self.centred, contrasts=several)
 
-    def _own(self, name: str) -> Any:
-        """A parameter of the family."""
+    def _own(self, name: str, rows: Mapping[str, Any]) -> Any:
+        """A parameter of the family, or one for each row."""
         prior = self.prior[name]
         if self.known is None:
             return numpyro.sample(name, prior)
+        if name == "sigma" and self.known.scale is not None:
+            return scale_formula.sigma(
+                self.known, self.prior, rows, autoscale=self.autoscale, scales=self._family.scales
+            )
         if name == "cutpoints":
             return numpyro.sample(name, Sorted(prior, len(self.known.classes) - 1))
         return numpyro.sample(name, self.prior_of_sigma() if name == "sigma" else prior)
@@ -287,7 +349,7 @@ class Regression(Model):
             prior = self.prior["intercept"]
             names.append("intercept at the means of the predictors")
             priors.append((scaled(prior, known.location, known.spread) if self.autoscale else prior, 0))
-        if known.terms:
+        if known.terms and self._shrinkage is None:
             beta = self.prior_of_beta()
             parts = beta.parts if isinstance(beta, Stacked) else (beta,)
             for (name, count), part in zip(known.terms, parts, strict=True):
@@ -296,10 +358,23 @@ class Regression(Model):
         for group in known.groups:
             names += [f"sd of {effect} by {group.name}" for effect in group.effects]
             priors += [(self.prior_of_sd(group), j) for j in range(len(group.effects))]
+        for cells in known.missing:
+            names.append(f"{cells.size} missing cells of {cells.column}")
+            priors.append((cells.prior(self.prior), 0))
         for name in self._family.parameters:
+            if name == "sigma" and known.scale is not None:
+                one = list(scale_formula.told(known, self.prior, autoscale=self.autoscale, scales=self._family.scales))
+                names += [what for what, _, _ in one]
+                priors += [(prior, place) for _, prior, place in one]
+                continue
             names.append(name)
             priors.append((self.prior_of_sigma() if name == "sigma" else self.prior[name], 0))
-        return list(lines(names, priors))
+        return [*self._told_of_shrinkage(), *lines(names, priors)]
+
+    def _told_of_shrinkage(self) -> list[str]:
+        """The prior of all coefficients together."""
+        one = self._shrinkage
+        return [] if one is None else [f"beta_j = unit_j scale_j z_j, z_j ~ Normal(0, 1), {one.words}"]
 
     @property
     def _known(self) -> Units:

@@ -1,7 +1,7 @@
 """What a regression with a formula says of new rows, all draws together."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray, Shaped
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo.models.binding import BoundModel
+from credo.models.effects import Grouping
 from credo.models.predict import PROBABILITIES
 from credo.models.regression import Regression
 
@@ -56,16 +57,26 @@ def predicted(
     new_key, key = jax.random.split(key)
     model, draws = with_new_groups(model, draws, arrays, new_key)
     each = max(1, -(-_SAMPLES // count))
-    size = max(1, min(total, _BATCH // (count * each)))
     parts = []
-    for first in range(0, total, size):
-        rows = np.minimum(np.arange(first, first + size), total - 1)  # the last batch is filled up
+    for rows, size in batches(total, count * each):
         part = {name: jnp.asarray(values[rows]) for name, values in arrays.items()}
-        found = _batch(model, dict(draws), part, jax.random.fold_in(key, first), each)
-        parts.append(jax.tree.map(lambda a, n=total - first: np.asarray(a)[:n], found))
+        found = _batch(model, dict(draws), part, jax.random.fold_in(key, int(rows[0])), each)
+        parts.append(jax.tree.map(lambda a, n=size: np.asarray(a)[:n], found))
     mean, sd, quantiles, classes = zip(*parts, strict=True)
     joined = None if classes[0] is None else np.concatenate(classes)
     return Predicted(np.concatenate(mean), np.concatenate(sd), np.concatenate(quantiles), joined)
+
+
+def batches(total: int, numbers: int) -> Iterator[tuple[Int[np.ndarray, "row"], int]]:
+    """The places of rows, as many at a time as fit, and how many of them count; the last batch is filled up.
+
+    Args:
+        total: how many rows there are.
+        numbers: how many numbers one row takes.
+    """
+    size = max(1, min(total, _BATCH // numbers))
+    for first in range(0, total, size):
+        yield np.minimum(np.arange(first, first + size), total - 1), min(size, total - first)
 
 
 def with_new_groups(
@@ -84,21 +95,21 @@ def with_new_groups(
             continue
         groups.append(group._replace(size=group.size + 1))
         name = f"effect[{group.name}]" if model.centred else f"z[{group.name}]"
-        old = np.asarray(found[name])
-        z = jax.random.normal(jax.random.fold_in(key, i), old[:, :1].shape)
-        new = _unstandardised(z, found, group.name) if model.centred else z
-        found[name] = jnp.concatenate([old, new], axis=1)
+        old, axis = np.asarray(found[name]), -1 if group.one else -2
+        z = jax.random.normal(jax.random.fold_in(key, i), np.take(old, [0], axis).shape)
+        new = _unstandardised(z, found, group) if model.centred else z
+        found[name] = jnp.concatenate([old, new], axis=axis)
     return dataclasses.replace(model, known=dataclasses.replace(known, groups=tuple(groups))), found
 
 
-def _unstandardised(z: Float[Array, "draw 1 ..."], draws: Mapping[str, Any], name: str) -> Float[Array, "draw 1 ..."]:
-    """Standardised effects with the deviations and correlations of each draw."""
-    sd = jnp.asarray(draws[f"sd[{name}]"])
-    if z.ndim == 2:
-        return z * sd[:, None]
-    if f"cholesky[{name}]" in draws:
-        z = jnp.einsum("dij,dlj->dli", draws[f"cholesky[{name}]"], z)
-    return z * sd[:, None, :]
+def _unstandardised(z: Float[Array, "..."], draws: Mapping[str, Any], group: Grouping) -> Float[Array, "..."]:
+    """Standardised effects of one level with the deviations and correlations of each draw."""
+    sd = jnp.asarray(draws[f"sd[{group.name}]"])
+    if group.one:
+        return z * sd[..., None]
+    if f"cholesky[{group.name}]" in draws:
+        z = jnp.einsum("...ij,...lj->...li", draws[f"cholesky[{group.name}]"], z)
+    return z * sd[..., None, :]
 
 
 @eqx.filter_jit

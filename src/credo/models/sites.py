@@ -6,14 +6,15 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 from numpyro import handlers
-from numpyro.distributions import constraints
+from numpyro.distributions import constraints, truncated
 
 from credo.config.failure import in_words
 from credo.config.supports import describe
 from credo.errors import ConfigError
 from credo.models.base import Model
-from credo.models.messages import Message, Padded, is_factor, mask_of
+from credo.models.messages import Message, Padded, innermost, is_factor, mask_of
 from credo.models.priors import Placeholders
 from credo.networks.bayesian import is_improper
 
@@ -39,7 +40,8 @@ class Site:
         name: its name.
         kind: `latent`, `observed`, `deterministic`, or `factor` (a term of the log density).
         shape: batch and event shape together.
-        dims: a name for each axis, from the plates around it, else `NAME_dim_I`.
+        dims: a name for each axis, from the plates around it, or those that `infer={"dims": ...}` gives to the axes of
+            an event, else `NAME_dim_I`.
         discrete: whether it takes countably many values.
         enumerable: whether NumPyro can sum it out.
         from_zero: whether its values are 0, 1, 2, ..., over which NumPyro sums whatever they are.
@@ -109,7 +111,8 @@ def traced(program: Bound, look: Callable[[dict[str, Message]], Any]) -> None:
 
 
 def _failed(model: Model, error: BaseException) -> ConfigError:
-    if isinstance(error, KeyError) and (latent := error.args[0]) in model.supports and latent not in model.prior:
+    latent = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if isinstance(latent, str) and latent in model.supports and latent not in model.prior:
         return ConfigError(
             f"model.prior.{latent}: the model needs a prior of {latent}, but there is none; "
             f"choose one, as in prior@model.prior.{latent}=gaussian"
@@ -161,9 +164,14 @@ def site_of(message: Message) -> Site:
 
 
 def _distribution(fn: Any) -> str:
-    fn = fn.base if isinstance(fn, Padded) else fn
-    while hasattr(fn, "base_dist"):
-        fn = fn.base_dist
+    """Its name; a lognormal one is made of a normal one, but is none."""
+    fn = innermost(fn.base if isinstance(fn, Padded) else fn)
+    if type(fn).__module__ == truncated.__name__ and hasattr(fn, "base_dist"):
+        return f"truncated {_distribution(fn.base_dist)}"
+    if type(fn) is dist.TransformedDistribution:
+        return f"transformed {_distribution(fn.base_dist)}"
+    if type(fn).__module__.startswith("credo.") and hasattr(fn, "base_dist"):  # in other units, or sorted
+        return _distribution(fn.base_dist)
     return type(fn).__name__
 
 
@@ -193,6 +201,8 @@ def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]
 def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
     event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
     names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
+    if own := message.get("infer", {}).get("dims"):
+        names[ndim - event_dim :] = own
     for frame in message["cond_indep_stack"]:
         axis = ndim + frame.dim - event_dim
         if 0 <= axis < ndim:

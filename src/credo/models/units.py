@@ -6,6 +6,7 @@ logistic and other regression models. Annals of Applied Statistics; the rule is 
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,6 +16,23 @@ from jax import Array
 from jaxtyping import Float
 
 from credo.models.effects import Grouping
+from credo.models.missing import Missing
+
+
+class Scale(eqx.Module):
+    """The same of the predictors of the target's own scale.
+
+    Attributes:
+        centre: their means, or 0 where there is no intercept.
+        deviations: their standard deviations.
+        intercept: whether there is one.
+        terms: each term's key and its number of columns.
+    """
+
+    centre: Float[Array, "sigma_feature"]
+    deviations: Float[Array, "sigma_feature"]
+    intercept: bool = eqx.field(static=True)
+    terms: tuple[tuple[str, int], ...] = eqx.field(static=True)
 
 
 class Units(eqx.Module):
@@ -30,6 +48,8 @@ class Units(eqx.Module):
         terms: each term's key and its number of columns.
         groups: the axes of the groups' effects.
         classes: the levels of the target.
+        scale: of the predictors of the target's own scale, where it has a formula.
+        missing: the missing cells of predictors that are latents.
     """
 
     location: Float[Array, ""]
@@ -41,6 +61,8 @@ class Units(eqx.Module):
     terms: tuple[tuple[str, int], ...] = eqx.field(static=True)
     groups: tuple[Grouping, ...] = eqx.field(static=True)
     classes: tuple[str, ...] = eqx.field(static=True)
+    scale: Scale | None = None
+    missing: tuple[Missing, ...] = eqx.field(static=True, default=())
 
 
 def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
@@ -64,10 +86,22 @@ def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
         deviations=_positive(x.std(0)),
         by=by,
         intercept=intercept,
-        terms=tuple((str(name), int(count)) for name, count in told["terms"]),
+        terms=_terms(told),
         groups=groups,
         classes=tuple(told["classes"]),
+        scale=_scale(train, told["sigma"]) if "sigma" in told else None,
+        missing=tuple(Missing(*one) for one in told.get("missing", ())),
     )
+
+
+def _terms(told: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((str(name), int(count)) for name, count in told["terms"])
+
+
+def _scale(train: xr.Dataset, told: Mapping[str, Any]) -> Scale:
+    x = train["sigma_x"].to_numpy() if "sigma_x" in train else np.zeros((train.sizes["obs"], 0))
+    centre = jnp.asarray(x.mean(0) if told["intercept"] else np.zeros(x.shape[1]))
+    return Scale(centre, _positive(x.std(0)), bool(told["intercept"]), _terms(told))
 
 
 def _deviations(train: xr.Dataset, group: Grouping) -> Float[Array, "effect"]:

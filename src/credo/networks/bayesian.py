@@ -31,15 +31,17 @@ class Moments(eqx.Module):
 
 
 def moments(train: xr.Dataset, name: str) -> Moments:
-    """Those of the columns of `x` or `context`.
+    """Those of the columns of `x` or `context`; of images [row, height, width, channel], those of the channels.
 
     Raises:
         ConfigError: a column is constant.
     """
     columns = train[name].to_numpy().astype(float)
-    dim = train[name].dims[1]
+    columns = columns.reshape(-1, columns.shape[-1])
+    dim = train[name].dims[-1]
     names = train[dim].to_numpy() if dim in train.coords else range(columns.shape[1])
     key, word = ("data.features", "feature") if name == "x" else ("data.context", "context")
+    word = "channel" if train[name].ndim == 4 else word
     require_varied(columns, key, [f"the {word} {str(label)!r}" for label in names])
     return Moments(columns.mean(0), columns.std(0))
 
@@ -75,7 +77,7 @@ def sample(name: str, shape: tuple[int, ...], prior: Mapping[str, dist.Distribut
     A weight's prior is `weight` divided by the square root of the layer's inputs, so that it means the same for any
     width (Neal 1996, chapter 2); biases have `bias` as it stands.
     """
-    own = prior["weight" if len(shape) > 1 else "bias"]
+    own = prior["bias" if len(shape) == 1 or name.endswith("bias") else "weight"]  # those of convolutions are [n, 1, 1]
     if len(shape) > 1 and not is_improper(own):
         scale = 1 / math.sqrt(math.prod(shape[1:]))
         own = dist.TransformedDistribution(own, AffineTransform(0.0, scale, domain=own.support))

@@ -37,12 +37,14 @@ class Exported:
         features: the inputs' columns, in order.
         contexts: those of the context.
         targets: the targets' names.
+        classes: the names of a classifier's classes.
     """
 
     predictive: "Predictive"
     features: tuple[str, ...]
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     texts: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -51,23 +53,29 @@ class Exported:
         return dict.fromkeys((*self.features, *self.contexts), "double")
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Mean, standard deviation and quantiles of each target for each row, in the target's own units.
+        """Mean, standard deviation and quantiles of each target for each row, in its own units; or probabilities.
 
         Args:
             table: the inputs in columns, in their own units; other columns are not looked at.
 
         Returns:
-            Columns `TARGET_mean`, `TARGET_sd`, `TARGET_q5`, ..., `TARGET_q95`.
+            Columns `TARGET_mean`, `TARGET_sd`, `TARGET_q5`, ..., `TARGET_q95`; of a classifier `TARGET[CLASS]`, the
+            probability of each class.
 
         Raises:
             ConfigError: a column is missing, or a value is no finite number.
         """
+        from credo.models.classes_derived import probabilities
         from credo.models.predict import PROBABILITIES
 
         x, context = (self._columns(table, names) for names in (self.features, self.contexts))
         if x is None:
             raise ConfigError("the model has no inputs")
         self.predictive.model.require_rows(x)
+        if self.classes:
+            found = probabilities(self.predictive, x, context)
+            labels = [f"{self.targets[0]}[{name}]" for name in self.classes]
+            return pd.DataFrame(dict(zip(labels, found.T, strict=True)), index=table.index)
         mean, sd = self.predictive.moments(x, context)
         quantile = self.predictive.quantile(x, np.array(PROBABILITIES), context)
         columns = {}
@@ -113,6 +121,7 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
+        "classes": _classes(result),
     }
     writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
 
@@ -155,7 +164,9 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     with files.reading(place / "learned.npz", saved.ANEW):
         model = model.restored(learned)
     with files.reading(place / "weights.npz", saved.ANEW):
-        exported = Exported(Predictive(model, weights), *(tuple(columns[key]) for key in saved.COLUMNS))
+        features, contexts, targets = (tuple(columns[key]) for key in saved.COLUMNS)
+        classes = tuple(columns.get("classes", ()))
+        exported = Exported(Predictive(model, weights), features, contexts, targets, classes)
         _require_fitting(exported)
     return exported
 
@@ -186,13 +197,13 @@ def place_of(folder: Path) -> Path:
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
             f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, those of "
-            "gaussian_process and time_series, and of regression with a formula"
+            "gaussian_process and time_series, and those of model=regression with a formula"
         )
     return place
 
 
 def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows of a CSV file whose separator and numbers are written as in the run's own, where that is one, too.
+    """The rows of a file of parquet, or of a CSV file that is written as the run's own, where that is one, too.
 
     Args:
         folder: of the run.
@@ -200,10 +211,16 @@ def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
         texts: the columns whose values are read as they are spelt, whatever they look like.
 
     Raises:
-        ConfigError: it is no CSV file.
+        ConfigError: it is neither.
     """
+    from credo.data.entries import plain
     from credo.data.places import reading
 
+    with file.open("rb") as opened:
+        is_parquet = opened.read(len(_PARQUET)) == _PARQUET
+    if is_parquet:
+        with reading(file, "parquet"):
+            return pd.read_parquet(file).apply(plain)
     data = saved.data(folder) if saved.exists(folder) else {}
     written: Any = {name: data[key] for name, key in _WRITTEN.items() if data.get(key) is not None}
     written |= {"sep": "\t"} if written.get("sep") == "\\t" else {}
@@ -215,8 +232,16 @@ def rows(folder: Path, file: Path, texts: Sequence[str] = ()) -> pd.DataFrame:
         return pd.read_csv(file, skipinitialspace=True, compression=None, dtype=dict.fromkeys(texts, str), **written)
 
 
+_PARQUET = b"PAR1"
+"""How such a file begins."""
+
 _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
+
+
+def _classes(result: "Result") -> list[str]:
+    """The names of a classifier's classes."""
+    return list(map(str, result.tree["classes"]["class"].to_numpy())) if "classes" in result.tree.children else []
 
 
 def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
@@ -224,6 +249,8 @@ def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
     if variable not in data:
         return []
     if data[variable].ndim == 1:
-        return [variable]
+        return [str(data[variable].attrs.get("column", variable))]
+    if data[variable].ndim > 2:
+        return [f"{variable}_{'_'.join(map(str, place))}" for place in np.ndindex(data[variable].shape[1:])]
     names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]
     return [str(name) for name in names]

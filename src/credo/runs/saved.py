@@ -147,9 +147,10 @@ class _Columns(TypedDict):
     features: list[str]
     contexts: list[str]
     targets: list[str]
+    classes: NotRequired[list[str]]
 
 
-COLUMNS = tuple(_Columns.__annotations__)
+COLUMNS = tuple(name for name in _Columns.__annotations__ if name in _Columns.__required_keys__)
 
 
 def exists(run: Path) -> bool:

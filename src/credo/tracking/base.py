@@ -86,6 +86,10 @@ class Tracker(ABC):
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:  # noqa: B027 - a default
         """The folder of a finished run with this fingerprint, if there is one."""
 
+    def identity(self, folder: Path, start_folder: Path) -> str | None:  # noqa: ARG002 - a default
+        """The id of the run that has a folder; `None` where it is not recorded here."""
+        return None
+
     def find(self, word: str) -> Path | None:  # noqa: B027 - a default
         """The folder of the run, or of the sweep, that has this id; `None` where the word is no id of this tracker.
 

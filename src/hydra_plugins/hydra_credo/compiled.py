@@ -13,8 +13,8 @@ from omegaconf import DictConfig, flag_override
 from credo.errors import ConfigError
 from credo.experiment import inferred
 from credo.runs import job
-from credo.sweep import batched, environment
-from credo.sweep.composer import Composer, subdirectory
+from credo.sweeps import batched, environment
+from credo.sweeps.composer import Composer, subdirectory
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class CompiledLauncher(Launcher):
     """Runs jobs of the same structure by the programs that are compiled for the first of them.
 
     The jobs' numbers are arguments of those programs: prior scales, step sizes, seeds, data of equal shape. Where it
-    saves time (`credo.sweep.batched`), several jobs run at once, otherwise one after another. Jobs that differ in
+    saves time (`credo.sweeps.batched`), several jobs run at once, otherwise one after another. Jobs that differ in
     something else (a model, a method, a number of draws or units) have programs of their own; jobs that chose the same
     options follow each other, so that they share theirs.
 

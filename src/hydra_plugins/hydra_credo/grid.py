@@ -6,7 +6,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from credo.errors import ConfigError
-from credo.sweep.sweeper import Prepared
+from credo.sweeps.sweeper import Prepared
 
 
 class GridSweeper(Prepared):

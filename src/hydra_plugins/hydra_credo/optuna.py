@@ -9,10 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from credo.config import messages
 from credo.errors import ConfigError
-from credo.sweep import environment, search
-from credo.sweep.environment import TRIAL, Trial
-from credo.sweep.sweep import Sweep
-from credo.sweep.sweeper import Prepared
+from credo.sweeps import environment, search
+from credo.sweeps.environment import TRIAL, Trial
+from credo.sweeps.sweep import Sweep
+from credo.sweeps.sweeper import Prepared
 
 if TYPE_CHECKING:
     import optuna

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from credo.config.nearest import nearest
 from credo.data import columns as kept
 from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
-from credo.data.formula.language import Formula, columns_of, parsed
+from credo.data.formula import imputed
+from credo.data.formula.language import Formula, columns_of, of_sigma, parsed, parsed_sigma
 from credo.data.formula.response import name_of, response, trials_of
-from credo.data.holdout import hold_out
+from credo.data.splits import RANDOM, Split
 from credo.data.table import Reading, require_rows
 from credo.errors import ConfigError
 from credo.models.base import Rows
@@ -31,8 +32,7 @@ def arranged(
     weights: str | None = None,
     is_text_file: bool = False,
     missing: str = "refuse",
-    test_fraction: float = 0.0,
-    split_seed: int = 0,
+    split: Split = RANDOM,
 ) -> xr.Dataset:
     """`y` [obs], `x` [obs, feature], and what else the formula asks for (see `design.Design.arrays`).
 
@@ -46,8 +46,7 @@ def arranged(
         weights: the column of the rows' weights.
         is_text_file: see `table.from_table`.
         missing: one of `columns.MISSING`.
-        test_fraction: the share of the rows that is held out.
-        split_seed: the seed that chooses them.
+        split: how rows are held out.
 
     Raises:
         ConfigError: the formula cannot be read, or a column does not fit it.
@@ -58,34 +57,54 @@ def arranged(
         raise ConfigError(
             f"data.target: expected {name!r}, the target of model.formula, but got {target}; leave out data.target"
         )
-    used = _used(formula, table, weights)
+    sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    split.require(table)
+    used = _used(formula, sigma, table, weights)
+    used += [split.column] if split.column is not None and split.column not in used else []
     table, dropped = kept.complete(table[used], used, missing)
     require_rows(table, 2)
     read = Reading(is_text_file, may_drop=True)
     found = response(formula.target, table, read, rows)
-    split = _split(formula, table, test_fraction, split_seed)
-    train = np.flatnonzero(split != "test")
-    made = designs.fit(formula, table, train, read)
+    marks = _marks(formula, table, split)
+    train = np.flatnonzero(marks != "test")
+    cells = _cells(formula, sigma, table, train, read) if missing == "impute" else []
+    whole = imputed.filled(table, cells)
+    made = _Designs.of(formula, sigma, whole, train, read)
     variables: dict[str, tuple[Sequence[str], Any]] = {key: ((ROWS,), v) for key, v in found.variables.items()}
-    variables |= {key: (_dims(key, values), values) for key, values in made.arrays(table, read).items()}
+    arrays = made.arrays(whole, read)
+    if cells:
+        arrays |= imputed.slopes(table, cells, lambda one: made.arrays(one, read))
+    variables |= {key: (_dims(key, values), values) for key, values in arrays.items()}
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    coords = _coords(made, found.classes)
-    dataset = make(variables, coords, kept.remarks({}, dropped))
-    if test_fraction:
-        dataset = dataset.assign_coords(split=(ROWS, split))
+    coords = _coords(made.mean, found.classes) | _coords_of_cells(table, cells)
+    coords |= {} if made.scale is None else {"sigma_feature": _labels(made.scale)}
+    dataset = make(variables, coords, kept.remarks({}, dropped, _in_words(cells)))
+    if (marks == "test").any():
+        dataset = dataset.assign_coords(split=(ROWS, marks))
     dataset["y"].attrs["column"] = found.name
-    return dataset.assign_attrs({"formula": json.dumps(_told(made, found.classes)), COLUMNS: table})
+    told = _told(made.mean, found.classes)
+    told |= {} if made.scale is None else {"sigma": _told(made.scale, ())}
+    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd] for one in cells]} if cells else {}
+    return dataset.assign_attrs({"formula": json.dumps(told), COLUMNS: table})
 
 
 def needed(rows: Rows) -> tuple[str, ...]:
     """The columns that new rows must have."""
     formula = parsed(rows.formula)
-    return (*formula.columns, *(name for name in columns_of(formula.target)[1:] if rows.takes_trials))
+    sigma = () if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma).columns
+    trials = columns_of(formula.target)[1:] if rows.takes_trials else ()
+    return tuple(dict.fromkeys((*formula.columns, *sigma, *trials)))
 
 
 def of_rows(
-    table: pd.DataFrame, new: pd.DataFrame, rows: Rows, split: Mapping[str, Any], *, new_levels: bool
+    table: pd.DataFrame,
+    new: pd.DataFrame,
+    rows: Rows,
+    split: Split,
+    *,
+    new_levels: bool,
+    old_names: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, np.ndarray]]:
     """The target's name, and the arrays that the formula makes of new rows.
 
@@ -93,8 +112,9 @@ def of_rows(
         table: the rows that the design is made of, as `arranged` left them in the attribute `columns`.
         new: other rows.
         rows: what the model asks of them.
-        split: `test_fraction` and `split_seed`, as `arranged` had them.
+        split: as `arranged` had it.
         new_levels: see `design.Design.arrays`.
+        old_names: see `table.Reading`.
 
     Raises:
         ConfigError: a column, a cell or a level is not there.
@@ -103,45 +123,96 @@ def of_rows(
         if name not in new:
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
-    read = Reading(is_text_file=True)
-    held = _split(formula, table, split["test_fraction"], split["split_seed"])
-    made = designs.fit(formula, table, np.flatnonzero(held != "test"), read)
-    found = made.arrays(new, read, new_levels=new_levels)
+    read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
+    held = _marks(formula, table, split)
+    train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
+    sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    whole = imputed.filled(table, _cells(formula, sigma, table, train, own))
+    found = _Designs.of(formula, sigma, whole, train, own).arrays(new, read, new_levels=new_levels)
     if rows.takes_trials:
         found["trials"] = trials_of(formula.target, new, read)
     return name_of(formula.target), found or {"rows": np.zeros(len(new))}
 
 
-def _used(formula: Formula, table: pd.DataFrame, weights: str | None) -> list[str]:
+class _Designs(NamedTuple):
+    """The designs of the mean and, where it has a formula, of the target's own scale."""
+
+    mean: designs.Design
+    scale: designs.Design | None
+
+    @classmethod
+    def of(
+        cls, formula: Formula, sigma: Formula | None, table: pd.DataFrame, train: np.ndarray, read: Reading
+    ) -> "_Designs":
+        with of_sigma():
+            scale = None if sigma is None else designs.fit(sigma, table, train, read)
+        return cls(designs.fit(formula, table, train, read), scale)
+
+    def arrays(self, table: pd.DataFrame, read: Reading, *, new_levels: bool = False) -> dict[str, np.ndarray]:
+        """Those of the mean, and `sigma_x` and `sigma_offset`."""
+        found = self.mean.arrays(table, read, new_levels=new_levels)
+        if self.scale is None:
+            return found
+        with of_sigma():
+            return found | {f"sigma_{name}": values for name, values in self.scale.arrays(table, read).items()}
+
+
+def _cells(
+    formula: Formula, sigma: Formula | None, table: pd.DataFrame, train: np.ndarray, read: Reading
+) -> list[imputed.Cells]:
+    return imputed.missing_cells((formula,) if sigma is None else (formula, sigma), table, train, read)
+
+
+def _coords_of_cells(table: pd.DataFrame, cells: list[imputed.Cells]) -> dict[str, Any]:
+    """The row of each missing cell, counted from 1."""
+    return {f"row of {one.column}": [int(table.index[row]) + 1 for row in one.rows] for one in cells}
+
+
+def _in_words(cells: list[imputed.Cells]) -> str:
+    return ", ".join(f"{len(one.rows)} of {one.column}" for one in cells)
+
+
+def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights: str | None) -> list[str]:
     """The columns that are needed, which must be there."""
     names = [*columns_of(formula.target), *formula.columns]
-    for name in names:
-        if name not in table:
-            raise ConfigError(f"model.formula: the data has no column {name!r}; {nearest(name, table.columns)}")
+    others = () if sigma is None else sigma.columns
+    for key, wanted in (("model.formula", names), ("model.formula_sigma", others)):
+        for name in wanted:
+            if name not in table:
+                raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, table.columns)}")
     if weights is not None and weights not in table:
         raise ConfigError(f"data.weights: the data has no column {weights!r}; {nearest(weights, table.columns)}")
-    return list(dict.fromkeys([*names, *([] if weights is None else [weights])]))
+    return list(dict.fromkeys([*names, *others, *([] if weights is None else [weights])]))
 
 
-def _split(formula: Formula, table: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
-    """`train` or `test` for each row; every level of the first group keeps a row for training."""
+def _marks(formula: Formula, table: pd.DataFrame, split: Split) -> np.ndarray:
+    """`train` or `test` for each row; where these are random, every level of the first group keeps one for training."""
     rows: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), np.zeros(len(table)))}
     if formula.groups:
         own = [str(one.name) for one in formula.groups[0].factor.components]
         rows["group"] = ((ROWS,), table.groupby(own, sort=False, dropna=False).ngroup().to_numpy())
-    held = hold_out(make(rows), fraction, seed)
+    held = split.marked(make(rows), table)
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
 
 
+DIMS = {"x": "feature", "sigma_x": "sigma_feature"}
+"""The axis of a design's columns."""
+
+
+def _labels(made: designs.Design) -> list[str]:
+    return [label for _, labels in made.features for label in labels]
+
+
 def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
+    name = name.partition("@")[0]
     if values.ndim == 1:
         return (ROWS,)
-    return (ROWS, "feature" if name == "x" else f"{name.removeprefix('by[').removesuffix(']')}_effect")
+    return (ROWS, DIMS[name] if name in DIMS else f"{name.removeprefix('by[').removesuffix(']')}_effect")
 
 
 def _coords(made: designs.Design, classes: Sequence[str]) -> dict[str, Any]:
     """The labels of all axes."""
-    features = [label for _, labels in made.features for label in labels]
+    features = _labels(made)
     coords: dict[str, Any] = {"feature": features} if features else {}
     for group in made.groups:
         coords[group.dim] = list(group.levels)

@@ -12,13 +12,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulae.terms.terms import Intercept
+from pandas.api.types import is_numeric_dtype
 
-from credo.data.columns import as_factor, dates_advice, holds_dates, is_factor
+from credo.data.columns import dates_advice, holds_dates, is_factor
 from credo.data.formula.language import Formula, namespace
 from credo.data.table import Reading, is_numeric
 from credo.errors import ConfigError
 
-RESERVED = ("x", "y", "obs", "feature", "class", "contrast", "offset", "weights", "trials", "status", "chain", "draw")
+RESERVED = (
+    "x",
+    "y",
+    "obs",
+    "feature",
+    "sigma_feature",
+    "class",
+    "contrast",
+    "offset",
+    "weights",
+    "trials",
+    "status",
+    "chain",
+    "draw",
+)
 """What a group's dim is not called."""
 
 
@@ -90,13 +105,13 @@ class Design:
         known = _prepared(table[list(self.plain)], self.factors, read)
         found = {}
         if self.terms:
-            found["x"] = np.column_stack([_new(term, known) for term in self.terms])
+            found["x"] = np.column_stack([_new(term, known, read) for term in self.terms])
         if self.offsets:
-            found["offset"] = np.sum([_new(term, known)[:, 0] for term in self.offsets], axis=0)
+            found["offset"] = np.sum([_new(term, known, read)[:, 0] for term in self.offsets], axis=0)
         for group in self.groups:
-            found[f"group[{group.name}]"] = _codes(group, table, new_levels=new_levels)
+            found[f"group[{group.name}]"] = _codes(group, table, read, new_levels=new_levels)
             if group.effects != ("Intercept",):
-                found[f"by[{group.name}]"] = np.column_stack([_new(term, known) for term in group.terms])
+                found[f"by[{group.name}]"] = np.column_stack([_new(term, known, read) for term in group.terms])
         return found
 
     @property
@@ -119,14 +134,25 @@ def fit(formula: Formula, table: pd.DataFrame, rows: np.ndarray, read: Reading) 
     """
     grouping = {name for term in formula.groups for name in term.factor.var_names}
     plain = [name for name in formula.columns if name not in grouping or _is_predictor(formula, name)]
-    factors = {name: _levels(table[name], name) for name in plain if _is_category(table[name])}
+    factors = {
+        name: _levels(table[name], name)
+        for name in plain
+        if _is_category(table[name]) or (name in formula.coded and not is_numeric_dtype(table[name]))
+    }
     known = _prepared(table[plain], factors, read).iloc[rows]
     with _quiet(formula.text):
         formula.common.eval(known, namespace())
     kept = [term for term in formula.common.common_terms if not isinstance(term, Intercept)]
     offsets = tuple(term for term in kept if term.kind == "offset")
     terms = tuple(term for term in kept if term.kind != "offset")
-    return Design(formula, tuple(plain), factors, terms, offsets, tuple(_groups(formula, table, known)))
+    return Design(formula, tuple(plain), factors, terms, offsets, tuple(_groups(formula, table, known, read)))
+
+
+def is_number(formula: Formula, column: pd.Series) -> bool:
+    """Whether a column of the table counts as a number, so that its mean says something."""
+    name = str(column.name)
+    is_factor = name in formula.coded or not _is_predictor(formula, name)
+    return not is_factor and not _is_category(column)
 
 
 def _is_predictor(formula: Formula, name: str) -> bool:
@@ -135,7 +161,7 @@ def _is_predictor(formula: Formula, name: str) -> bool:
     return any(name in term.var_names for term in terms)
 
 
-def _groups(formula: Formula, table: pd.DataFrame, known: pd.DataFrame) -> Iterator[Group]:
+def _groups(formula: Formula, table: pd.DataFrame, known: pd.DataFrame, read: Reading) -> Iterator[Group]:
     by_factor: dict[str, list[Any]] = {}
     for term in formula.groups:
         by_factor.setdefault(str(term.factor.name), []).append(term)
@@ -151,7 +177,7 @@ def _groups(formula: Formula, table: pd.DataFrame, known: pd.DataFrame) -> Itera
             )
         effects = [label for term in terms for label in term.expr.labels]
         own = tuple(str(one.name) for one in terms[0].factor.components)
-        levels = tuple(_sorted(_words(table, own)))
+        levels = tuple(_sorted(_words(table, own, read)))
         yield Group(name, own, levels, tuple(term.expr for term in terms), tuple(effects))
 
 
@@ -162,7 +188,7 @@ def _is_category(column: pd.Series) -> bool:
 def _levels(column: pd.Series, name: str) -> tuple[str, ...]:
     if column.dtype != bool and holds_dates(column):
         raise ConfigError(f"model.formula: column {name!r} holds dates; {dates_advice(name)}")
-    return tuple(as_factor(column).cat.categories)
+    return tuple(sorted(column.dropna().map(word).unique()))
 
 
 def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Reading) -> pd.DataFrame:
@@ -175,35 +201,43 @@ def _prepared(table: pd.DataFrame, factors: dict[str, tuple[str, ...]], read: Re
     for name in table.columns:
         column = table[name]
         if name in factors:
-            words = column.map(str)
+            _require_there(column, name, read)
+            words = column.map(word)
             if (new := ~words.isin(factors[name]).to_numpy()).any():
                 row = int(new.argmax())
                 raise ConfigError(
-                    f"column {name!r} has the level {words.iloc[row][:60]!r} in row {table.index[row] + 1}, which the "
-                    f"model has not seen; expected one of {', '.join(map(repr, factors[name][:12]))}"
+                    f"{read.column(name)} has the level {words.iloc[row][:60]!r} in row {table.index[row] + 1}, which "
+                    f"the model has not seen; expected one of {', '.join(map(repr, factors[name][:12]))}"
                 )
             made[name] = pd.Series(pd.Categorical(words, categories=factors[name], ordered=True), index=table.index)
         elif holds_dates(column):
-            raise ConfigError(f"model.formula: column {name!r} holds dates; {dates_advice(name)}")
+            do = "the model expects numbers, as in the file of the run" if read.is_new else dates_advice(name)
+            raise ConfigError(f"{read.of('model.formula')}{read.column(name)} holds dates; {do}")
         else:
             made[name] = pd.Series(read.numbers(table, name, "model.formula"), index=table.index)
     return pd.DataFrame(made, index=table.index)
 
 
-def _words(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+def _words(table: pd.DataFrame, columns: Sequence[str], read: Reading) -> pd.Series:
     """The name of each row's group."""
     for name in columns:
-        if table[name].isna().any():
-            row = int(table[name].isna().to_numpy().argmax())
-            raise ConfigError(f"data: column {name!r} has a missing value in row {row + 1}; type data.missing=drop")
-    words = [table[name].map(_word) for name in columns]
+        _require_there(table[name], name, read)
+    words = [table[name].map(word) for name in columns]
     joined = words[0]
     for more in words[1:]:
         joined = joined + ":" + more
     return joined
 
 
-def _word(value: Any) -> str:
+def _require_there(column: pd.Series, name: str, read: Reading) -> None:
+    """Refuse a missing level."""
+    if column.isna().any():
+        row = int(column.isna().to_numpy().argmax())
+        do = "fill it" if read.is_new else "type data.missing=drop"
+        raise ConfigError(f"{read.of('data')}{read.column(name)} has a missing value in row {row + 1}; {do}")
+
+
+def word(value: Any) -> str:
     """A label; a whole number has no point."""
     is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
     return str(int(value)) if is_whole else str(value)
@@ -218,22 +252,22 @@ def _sorted(words: pd.Series) -> list[str]:
         return sorted(found)
 
 
-def _codes(group: Group, table: pd.DataFrame, *, new_levels: bool) -> np.ndarray:
+def _codes(group: Group, table: pd.DataFrame, read: Reading, *, new_levels: bool) -> np.ndarray:
     """The number [obs] of each row's group."""
-    words = _words(table, group.columns)
+    words = _words(table, group.columns, read)
     codes = pd.Index(group.levels).get_indexer(words)
     if (new := codes < 0).any():
         if not new_levels:
             row = int(new.argmax())
             raise ConfigError(
-                f"column {group.name!r} has the level {words.iloc[row][:60]!r} in row {table.index[row] + 1}, which "
-                "the model has not seen; --new-groups gives it an effect of its own, drawn as those of the others"
+                f"{read.column(group.name)} has the level {words.iloc[row][:60]!r} in row {table.index[row] + 1}, "
+                "which the model has not seen; --new-groups gives it an effect of its own, drawn as those of the others"
             )
         codes = np.where(new, len(group.levels), codes)
     return np.asarray(codes, dtype=np.int64)
 
 
-def _new(term: Any, known: pd.DataFrame) -> np.ndarray:
+def _new(term: Any, known: pd.DataFrame, read: Reading) -> np.ndarray:
     """The columns [obs, column] of a term for any rows."""
     if isinstance(term, Intercept):
         return np.ones((len(known), 1))
@@ -242,9 +276,10 @@ def _new(term: Any, known: pd.DataFrame) -> np.ndarray:
     values = values.reshape(len(known), -1)
     if not (finite := np.isfinite(values).all(1)).all():
         row = int((~finite).argmax())
+        do = "correct the value" if read.is_new else "change the term, or correct the value"
         raise ConfigError(
-            f"model.formula: the term {term.name} is {values[row][~np.isfinite(values[row])][0]:g} in row "
-            f"{known.index[row] + 1}; change the term, or correct the value"
+            f"{read.of('model.formula')}the term {term.name} is {values[row][~np.isfinite(values[row])][0]:g} in row "
+            f"{known.index[row] + 1}; {do}"
         )
     return values
 

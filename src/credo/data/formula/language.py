@@ -1,6 +1,7 @@
 """What a formula may say: it is parsed, and every name that it calls must be among the functions known here."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,7 @@ class Formula:
         common: the terms of all rows together, as formulae has them.
         groups: those that differ between groups.
         columns: of the table, that the terms need.
+        coded: those of them that are factors whatever they hold, as in `C(g)`.
     """
 
     text: str
@@ -60,6 +62,7 @@ class Formula:
     common: Model
     groups: tuple[GroupSpecificTerm, ...]
     columns: tuple[str, ...]
+    coded: frozenset[str]
 
 
 def parsed(text: str) -> Formula:
@@ -72,6 +75,33 @@ def parsed(text: str) -> Formula:
         return _parsed(text)
     except RecursionError as error:
         raise _unreadable(text, error) from error
+
+
+def parsed_sigma(text: str) -> Formula:
+    """Parse the formula of the target's own scale, `sigma ~ TERMS`.
+
+    Raises:
+        ConfigError: it is no formula, calls what is not known, or has effects of groups.
+    """
+    with of_sigma():
+        formula = parsed(text)
+        if written(formula.target) != "sigma":
+            raise ConfigError(f"model.formula: expected sigma ~ TERMS, as in 'sigma ~ age', but got {text!r}")
+        if formula.groups:
+            raise ConfigError(
+                f"model.formula: it takes no effects of groups yet; leave out ({formula.groups[0].name}), or write it "
+                "in model.formula"
+            )
+        return formula
+
+
+@contextmanager
+def of_sigma() -> Iterator[None]:
+    """Sentences about a formula name that of sigma."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("model.formula:", "model.formula_sigma:", 1)) from error
 
 
 def _parsed(text: str) -> Formula:
@@ -94,7 +124,8 @@ def _parsed(text: str) -> Formula:
         raise ConfigError(
             f"model.formula: the target {twice[0]!r} is among its own predictors or groups; leave it out right of ~"
         )
-    return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns)
+    coded = {name for call in _calls(tree.right) if written(call.callee) in CODINGS for name in columns_of(call)}
+    return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns, frozenset(coded))
 
 
 def _tree(text: str) -> Binary:

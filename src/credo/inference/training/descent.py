@@ -60,7 +60,10 @@ class Descent(Objective):
             require_finite(self, members)
         further = yield from loop.continued(members)
         clock.lap("continuation")
+        best, found = yield from self.finished(problem, train_key, members)
+        members = members._replace(best=best)
         tree = self._tree(problem, members, further, evaluation_key)
+        tree["training"] = xr.DataTree(tree["training"].to_dataset().assign(found))
         clock.lap("evaluation")
         steps = self._steps(problem, members)
         return Result(
@@ -72,6 +75,16 @@ class Descent(Objective):
             sampled=problem.judged,
             history=now.history,
         )
+
+    def finished(
+        self,
+        problem: Problem,  # noqa: ARG002 - a hook
+        key: PRNGKeyArray,  # noqa: ARG002
+        members: Member,
+    ) -> Generator[Call, Any, tuple[Values, dict[str, Any]]]:
+        """The members' best weights as they are kept, and what is to be told of that in the group `training`."""
+        yield from ()
+        return members.best, {}
 
     def modes(
         self, problem: Problem, key: PRNGKeyArray, members: int, listener: Listener

@@ -121,9 +121,7 @@ def train(
     """At most `count` epochs of all members; one that has stopped stays as it is."""
     total = next(program.arrays[name].shape[0] for name in names)
     held = training.held(total)
-    order = jax.random.permutation(key, total) if held else jnp.arange(total)
-    turned = (jnp.arange(training.members)[:, None] * held + jnp.arange(total)) % total
-    rows = order[turned]
+    rows = _rows(training, total, key)
     epoch = _over_members(partial(_epoch, training, method, names, program))
     last = jnp.max(members.epoch) + count
 
@@ -134,6 +132,19 @@ def train(
         return (jnp.max(members.epoch) < last) & jnp.any(goes_on(training, members))
 
     return lax.while_loop(is_open, one, members)
+
+
+def validation_rows(training: Objective, total: int, key: PRNGKeyArray) -> Int[Array, "member row"]:
+    """The rows of each member by which its best weights are chosen."""
+    return _rows(training, total, key)[:, : training.held(total)]
+
+
+def _rows(training: Objective, total: int, key: PRNGKeyArray) -> Int[Array, "member row"]:
+    """The rows of each member, first those for validation."""
+    held = training.held(total)
+    order = jax.random.permutation(key, total) if held else jnp.arange(total)
+    turned = (jnp.arange(training.members)[:, None] * held + jnp.arange(total)) % total
+    return order[turned]
 
 
 def _over_members(function: Any) -> Any:

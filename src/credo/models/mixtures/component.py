@@ -67,6 +67,11 @@ class Component(eqx.Module):
         """The support in words."""
         return describe(self.support)
 
+    @property
+    def classes(self) -> int:
+        """How many classes without an order there are; 0 where values are numbers."""
+        return 0
+
     def size(self, targets: int) -> int:
         """How many raw numbers a component has."""
         return len(self.names) * targets

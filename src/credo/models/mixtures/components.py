@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from credo.errors import ConfigError
 from credo.models.mixtures.beta import Beta
+from credo.models.mixtures.categorical import Categorical
 from credo.models.mixtures.component import Component
 from credo.models.mixtures.counts import DiscretizedLogistic, Poisson
 from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace, Logistic, StudentT
@@ -25,6 +26,7 @@ FAMILIES: dict[str, type[Component]] = {
         DiscretizedLogistic,
         Beta,
         Poisson,
+        Categorical,
     )
 }
 

@@ -124,14 +124,14 @@ def _too_few(runs: Sequence[Run]) -> str:
 
 
 def _require_same_data(lines: Sequence[Configuration]) -> None:
-    """Runs of one seed have one data set, since a seed may draw or split it; any two configurations share one."""
+    """Runs of one seed and fold have one data set, since these may draw or split it; two configurations share one."""
     every = [(line, run) for line in lines for run in line.runs]
-    of_seed: dict[int, tuple[Configuration, Run]] = {}
+    of_part: dict[tuple[int, int | None], tuple[Configuration, Run]] = {}
     for line, run in every:
-        first = of_seed.setdefault(run.seed, (line, run))
+        first = of_part.setdefault(run.part, (line, run))
         if first[1].data_hash != run.data_hash:
             raise _different(first, (line, run))
-    hashes = [({run.data_hash for run in line.runs}, line) for line in lines if set(line.differs) != {"seed"}]
+    hashes = [({run.data_hash for run in line.runs}, line) for line in lines if not line.repeats]
     for (one, line), (other, another) in combinations(hashes, 2):
         if not one & other:
             raise _different((line, line.runs[0]), (another, another.runs[0]))

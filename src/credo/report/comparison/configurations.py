@@ -12,13 +12,16 @@ from credo.report.comparison.runs import Run
 from credo.runs.job import shortest
 from credo.runs.provenance import LISTENERS, identity
 
+REPEATS = ("seed", "data.fold")
+"""In what the runs of one configuration differ."""
+
 NOT_SHOWN = (*LISTENERS, "experiment")
 """Groups that are not shown: what only listens, and an experiment, which shows by what it sets."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A line of the comparison: the runs of one configuration, which differ in their seeds.
+    """A line of the comparison: the runs of one configuration, which differ in their seeds or held-out folds.
 
     Attributes:
         label: what it is called, like no other.
@@ -34,6 +37,11 @@ class Configuration:
     def is_finished(self) -> bool:
         """Whether its runs have answers."""
         return self.runs[0].is_finished
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is a seed or a fold alone that distinguishes it."""
+        return bool(self.differs) and set(self.differs) <= {"seed", "fold"}
 
     @property
     def kind(self) -> Kind:
@@ -84,8 +92,8 @@ def distinguish(runs: Sequence[Run]) -> list[Configuration]:
 
 
 def _identity(run: Run) -> str:
-    """Everything that is asked but the seed."""
-    parts = {key: value for key, value in identity(run.config).items() if key != "seed"}
+    """Everything that is asked but the seed and the fold that is held out."""
+    parts = {key: value for key, value in _flat(identity(run.config)).items() if key not in REPEATS}
     return json.dumps(parts, sort_keys=True, default=str)
 
 
@@ -96,7 +104,7 @@ def _differing(runs: Sequence[Run], seeds: bool) -> list[dict[str, str]]:
     groups: list[str] = []
     for group in sorted(_keys(chosen), key=lambda group: _place(group).count(".")):  # model before model.prior.loc
         groups += [group] if _varies(group, groups, chosen, chosen) else []
-    keys = [key for key in _keys(asked) if (key != "seed" or seeds) and _varies(key, groups, chosen, asked)]
+    keys = [key for key in _keys(asked) if (key not in REPEATS or seeds) and _varies(key, groups, chosen, asked)]
     names = dict(zip([*groups, *keys], [*_short_groups(groups), *shortest(keys)], strict=True))
     return [
         {names[group]: words[group] for group in groups if group in words}

@@ -84,7 +84,7 @@ def _why_none(line: Configuration) -> str:
 
 def of_seeds(lines: Sequence[Configuration]) -> list[str]:
     """Where the seeds, rather than the configurations, may make the difference."""
-    if all(set(line.differs) <= {"seed"} for line in lines):
+    if all(line.repeats or not line.differs for line in lines):
         return ["All runs have the same configuration, so that it is the runs themselves that are compared."]
     first = lines[0].seeds
     other = next((line for line in lines if line.seeds != first), None)
@@ -115,7 +115,9 @@ def of_splits(lines: Sequence[Configuration], left_out: Mapping[str, LeftOut]) -
     """Why the predictive densities of the same sites are not compared; empty where they are."""
     known = [line for line in lines if line.label in left_out]
     if len({run.data_hash for line in known for run in line.runs}) > 1:
-        return "Seeds draw or split the data anew, so that elpd_loo is not compared: its observations differ."
+        return (
+            "Seeds draw or split the data anew, or folds do, so that elpd_loo is not compared: its observations differ."
+        )
     return ""
 
 

@@ -65,6 +65,12 @@ class Run:
         return int(self.config["seed"])
 
     @property
+    def part(self) -> tuple[int, int | None]:
+        """Its seed, and the fold that it held out, which decide on its data set."""
+        fold = (self.config.get("data") or {}).get("fold")
+        return self.seed, fold if isinstance(fold, int) else None
+
+    @property
     def kind(self) -> Kind:
         """What its answer is, by the numbers that only such an answer has."""
         if "r_hat_max" in self.metrics:

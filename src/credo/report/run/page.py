@@ -122,8 +122,9 @@ def _priors(record: RunRecord, latents: set[str]) -> list[str]:
 
 
 def _is_read(prior: str, latents: set[str]) -> bool:
-    """Whether a latent has this name, or is one of many with it: `layers_0_weight`."""
-    return any(latent == prior or latent.endswith(f"_{prior}") for latent in latents)
+    """Whether a latent has this name, or is one of many with it: `layers_0_weight`, `sd[ward]`, `z[beta]`."""
+    ends, begins = (f"_{prior}", f"[{prior}]"), f"{prior}["
+    return any(latent == prior or latent.endswith(ends) or latent.startswith(begins) for latent in latents)
 
 
 def _latent(site: Mapping[str, Any]) -> dict[str, str]:

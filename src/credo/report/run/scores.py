@@ -13,19 +13,31 @@ from credo.report.drawing.numbers import fixed, number, places
 
 _SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
 LN2 = log(2)
+_OF_CLASSES = (
+    *("accuracy_test", "cross_entropy_test", "cross_entropy_bits_test", "brier_test", "auc_test", "ece_test"),
+    "temperature",
+)
 _FEW = 100
 """A target with fewer distinct values has its CRPS first: its density can be gamed."""
 
 
 def rows(result: Result) -> list[tuple[str, str, str]]:
     """Name, number and remark of each score of the held-out rows; empty where there are none."""
-    found = scores(result) or _energy_scores(result)
-    order = list(_SCORES)
+    found = scores(result) | _temperature(result) or _energy_scores(result)
+    order = list(_OF_CLASSES if "classes" in result.tree.children else _SCORES)
     distinct = fewest(result)
     if distinct is not None and distinct < _FEW:
         order.insert(0, order.pop(order.index("crps_test")))
     listed = [(m.title, number(found[m.name], 4), m.unit or m.reading) for m in map(find, order) if m.name in found]
     return [*listed, *_log_z(result), *_information(result)]
+
+
+def _temperature(result: Result) -> dict[str, float]:
+    """By what the logits of a classifier were divided."""
+    if "classes" not in result.tree.children or "training" not in result.tree.children:
+        return {}
+    training = result.tree["training"].to_dataset()
+    return {"temperature": float(training["temperature"])} if "temperature" in training else {}
 
 
 def _energy_scores(result: Result) -> dict[str, float]:
@@ -75,6 +87,8 @@ def title(result: Result) -> str:
     """What the scores are of."""
     if "information" in result.tree.children:
         return f"What x tells of y in {result.tree['information'].attrs['rows']:,} held-out rows"
+    if "classes" in result.tree.children:
+        return f"Classes of {result.tree['classes'].sizes['row']:,} held-out rows"
     if "predictive" not in result.tree.children:
         held_out = "log_likelihood_test" in result.tree.children
         return "Held-out rows, and the normaliser" if held_out else "The normaliser"

@@ -228,6 +228,21 @@ class MlflowTracker(Tracker):
                 raise
         return Path(same[0].data.tags["folder"]) if same else None
 
+    def identity(self, folder: Path, start_folder: Path) -> str | None:
+        """The id of the newest run that has a folder; a store that is not there, or is away, knows of none."""
+        where = self._located(start_folder)
+        if where.database is not None and not where.database.exists():
+            return None
+        try:
+            client = store.connect(where)
+            found = store.run_in(client, store.experiment(client, self.experiment, where.artifacts), folder)
+        except Exception as error:
+            if store.is_away(error):
+                return None
+            with store.explained(where):
+                raise
+        return None if found is None else str(found.info.run_id)
+
     def find(self, word: str) -> Path | None:
         """The folder of the run that has this id in MLflow, which is 32 hexadecimal digits.
 

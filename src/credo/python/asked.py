@@ -1,0 +1,117 @@
+"""What was asked for, run by Hydra in this process: one experiment, or a sweep."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from credo.cli import experiment, flags, hydra_app, job
+from credo.config import messages
+from credo.errors import ConfigError
+from credo.experiment import resume
+from credo.runs import folder as run_folder
+from credo.sweeps.environment import quoted
+
+PARENT = "mlflow.parentRunId"
+
+
+def parted(call: str, given: Sequence[Any]) -> tuple[DictConfig | None, list[Any]]:
+    """The configuration that Hydra composed, if it is among what was given, and the rest, which are words."""
+    configs = [one for one in given if isinstance(one, DictConfig)]
+    if len(configs) > 1:
+        raise ConfigError(f"{call}: expected one configuration, but got {len(configs)}")
+    return (configs[0] if configs else None), [one for one in given if not isinstance(one, DictConfig)]
+
+
+def folder_of(words: Sequence[str], config: DictConfig | None = None) -> Path:
+    """Run one experiment; returns the folder of its answer.
+
+    Args:
+        words: as they are typed.
+        config: of which all settings hold, in place of those that the words give.
+
+    Raises:
+        CredoError: it has no answer.
+    """
+    ended: list[Path | Exception] = []
+
+    def task(composed: DictConfig) -> None:
+        try:
+            for remark in messages.remarks(HydraConfig.get()):
+                sys.stderr.write(f"{remark}\n")
+            if config is not None:
+                _adopt(composed, config)
+            _make_child(composed, words)
+            folder = run_folder.chosen(HydraConfig.get())
+            ended.append(experiment.outcome(composed).answered or folder)
+        except Exception as error:  # noqa: BLE001 - Hydra would print before it raises it
+            ended.append(error)
+
+    flags.parse(words)
+    hydra_app.launched([*_words_of(config), *words], task, multirun=False)
+    if isinstance(end := ended[0], Exception):
+        raise end
+    return end
+
+
+def sweep_folder(words: Sequence[str]) -> Path:
+    """The folder of the sweep that these words make: the one that they name, or a new one."""
+    named = {key: word for key, _, word in (one.partition("=") for one in words)}
+    if earlier := named.get("sweep.resume"):
+        return resume.folder(_bare(earlier))
+    place = named.get("hydra.sweep.dir") or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
+    return Path(_bare(place)).absolute()
+
+
+def sweep(words: Sequence[str], folder: Path) -> None:
+    """Run the jobs of a sweep.
+
+    Raises:
+        CredoError: the sweep cannot run, or jobs of it failed.
+    """
+    flags.parse(["-m", *words])
+    placed = any(word.startswith(("sweep.resume=", "hydra.sweep.dir=")) for word in words)
+    hydra_app.launched(
+        [*words, *([] if placed else [f"hydra.sweep.dir={quoted(str(folder))}"])], job.run, multirun=True
+    )
+
+
+def _bare(word: str) -> str:
+    return word.strip("'\"")
+
+
+def _words_of(config: DictConfig | None) -> list[str]:
+    """The options that a composed configuration was made of, where it says so (`return_hydra_config=True`)."""
+    if config is None:
+        return []
+    if "hydra" not in config:
+        raise ConfigError(
+            "credo.run: expected a configuration that says which options it was made of; compose it with "
+            "return_hydra_config=True"
+        )
+    choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
+    return [f"{group}={word}" for group, word in choices.items() if word is not None and "hydra/" not in group]
+
+
+def _adopt(composed: DictConfig, config: DictConfig) -> None:
+    """Let a configuration have all settings of another one."""
+    with open_dict(composed):
+        for key in [key for key in config if key != "hydra"]:
+            composed[key] = config._get_node(key)  # noqa: SLF001 - with its interpolations
+    OmegaConf.set_struct(composed, True)
+
+
+def _make_child(composed: DictConfig, words: Sequence[str]) -> None:
+    """Let a run within an active run of MLflow's be its child, unless a tracker was chosen."""
+    mlflow = sys.modules.get("mlflow")
+    active = None if mlflow is None else mlflow.active_run()
+    if mlflow is None or active is None or any(word.startswith("tracking") for word in words):
+        return
+    composed.tracking.uri = mlflow.get_tracking_uri()
+    composed.tracking.experiment = mlflow.get_experiment(active.info.experiment_id).name
+    with open_dict(composed.tracking.tags):
+        composed.tracking.tags[PARENT] = active.info.run_id

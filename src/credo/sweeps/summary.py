@@ -1,0 +1,96 @@
+"""The summary of a sweep from what its jobs left in their folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from credo import writing
+from credo.errors import ConfigError
+from credo.report.sweep.summary import NOT_RUN, SearchResult, SweepSummary
+from credo.runs import job as jobs
+from credo.runs import saved
+from credo.runs.job import Job
+from credo.secrets import masked
+from credo.sweeps.plan import Plan, PlannedJob
+
+MOST_COMPARED = 40
+
+
+def summarise(plan: Plan, result: SearchResult | None, *, compare: bool) -> SweepSummary:
+    """Summarise a sweep, and write `sweep.csv` and `report.html` into its folder.
+
+    Args:
+        plan: the sweep's jobs.
+        result: of a search.
+        compare: whether the finished jobs are compared.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    import pandas as pd
+
+    from credo.report.sweep import page
+
+    table = pd.DataFrame([_row(job, plan.keys) for job in plan.jobs])
+    csv, html = plan.folder / "sweep.csv", plan.folder / "report.html"
+    comparison, why = _compare(plan) if compare else ((), "")
+    summary = SweepSummary(plan.folder, plan.name, plan.keys, table, (csv, html, *comparison), result, why)
+    writing.write(csv, table.drop(columns="exit_code").to_csv(index=False))
+    writing.write(html, page.render(summary))
+    return summary
+
+
+def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:
+    """Compare the finished jobs; returns the files, or why there are none although several jobs finished."""
+    finished = [one for one in plan.jobs if (job := one.status()) is not None and job.state in jobs.ANSWERED]
+    if len(finished) < 2:
+        return (), ""
+    if len(finished) > MOST_COMPARED:
+        return (), f"{len(finished)} jobs are more than the {MOST_COMPARED} that are compared at once"
+    from credo.report.comparison import files, runs
+    from credo.report.comparison.compare import compare as compare_runs
+
+    try:
+        comparison = compare_runs(runs.find([plan.folder]))
+        return files.write(comparison, plan.folder, [str(plan.folder)]), ""
+    except ConfigError as error:
+        return (), str(error).removeprefix("credo compare: ")
+    except Exception as error:  # noqa: BLE001 - the jobs are done, and their summary is not lost to their comparison
+        return (), f"{type(error).__name__}: {error}"
+
+
+def _row(planned: PlannedJob, keys: Sequence[str]) -> dict[str, Any]:
+    job = planned.status()
+    values = {jobs.key_of(word): word.split("=", 1)[-1] for word in masked(planned.overrides)}
+    took = None if job is None or job.ended is None else job.ended - job.began
+    place = planned.folder if job is None or job.state != "SKIPPED" else Path(job.reason)
+    metrics, verdict, damage = ({}, None, "") if job is None or job.state not in jobs.ANSWERED else _answer(place)
+    return {
+        "job": planned.number,
+        "state": NOT_RUN if job is None else job.state,
+        "verdict": verdict,
+        **{key: values.get(key) for key in keys},
+        **_objectives(job),
+        **metrics,
+        "seconds": took,
+        "exit_code": None if job is None else job.exit_code,
+        "reason": damage or ("" if job is None else job.reason),
+        "folder": str(planned.folder),
+    }
+
+
+def _answer(run: Path) -> tuple[dict[str, float], str | None, str]:
+    """The metrics and the verdict of a job that has an answer; or why they cannot be read."""
+    if not (run / saved.METRICS).exists():
+        return {}, None, ""
+    try:
+        return saved.metrics(run, saved.ANEW), saved.verdict(run, saved.ANEW).status, ""
+    except ConfigError as error:
+        return {}, None, str(error)
+
+
+def _objectives(job: Job | None) -> dict[str, float | None]:
+    values = None if job is None else job.objective
+    if values is None or len(values) < 2:
+        return {"objective": None if not values else values[0]}
+    return {f"objective{'' if i == 0 else f'_{i + 1}'}": value for i, value in enumerate(values)}

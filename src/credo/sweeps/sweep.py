@@ -1,0 +1,215 @@
+"""A sweep from its first job to its summary, whatever plans its jobs and whatever launches them."""
+
+import logging
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from credo.config import messages
+from credo.errors import ConfigError, Interrupted, RunError, SweepError
+from credo.runs import folder as run_folder
+from credo.runs import job as jobs
+from credo.runs import lock
+from credo.runs.job import Membership
+from credo.secrets import masked
+from credo.sweeps import environment
+from credo.sweeps.composer import Composer
+from credo.sweeps.launch import Launch
+from credo.sweeps.plan import FILE, Plan, PlannedJob
+from credo.tracking.base import SweepRecord
+
+if TYPE_CHECKING:
+    from credo.report.sweep.summary import SearchResult
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Sweep:
+    """A sweep that is running.
+
+    Attributes:
+        config: of the sweep, with which the launcher was made.
+        plan: its jobs.
+        launch: runs jobs.
+        threads: the environment of the launcher's processes.
+        record: where the sweep is recorded.
+        tracker: the name of the tracker that records it.
+        result: of a search.
+        held: the sweep's folder, until the sweep is over.
+    """
+
+    config: DictConfig
+    plan: Plan
+    launch: Launch
+    threads: dict[str, str]
+    record: SweepRecord | None = None
+    tracker: str = ""
+    result: "SearchResult | None" = None
+    held: run_folder.Held = field(default_factory=run_folder.Held)
+    _started: bool = field(default=False, init=False)
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's folder."""
+        return self.plan.folder
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no further job starts."""
+        return self.launch.is_stopped
+
+    def include(self, overrides: Sequence[Sequence[str]]) -> list[PlannedJob]:
+        """Plan jobs and start the sweep; returns the jobs that are to be run (see `Plan.include`)."""
+        left = self.plan.include(overrides)
+        self.start()
+        return left
+
+    def add(self, words: Sequence[str], extra: Sequence[str] = ()) -> PlannedJob:
+        """Plan one more job, even if there is one like it."""
+        job = self.plan.add(words, extra)
+        self.start()
+        return job
+
+    def start(self) -> None:
+        """Record the sweep, if that is not done, and write its plan."""
+        if not self._started:
+            with self.held.accepted(self.folder, "hydra.sweep.dir", exists=self.config.sweep.resume is not None):
+                self._record()
+            self._started = True
+        self.plan.write()
+
+    def _record(self) -> None:
+        """Record the sweep, and let every job learn of it, in whichever process it is composed."""
+        from credo.experiment.parts import make_tracker
+
+        settings, plan = self.config.sweep, self.plan
+        tracker = make_tracker(self.config)
+        if settings.skip_finished and not tracker.keeps_runs:
+            raise ConfigError(
+                "sweep.skip_finished: finished runs are found in MLflow's store, for instance, and "
+                f"tracking={self.config.hydra.runtime.choices.get('tracking')} keeps none; set tracking=mlflow"
+            )
+        tags = {"sweep": plan.label, "swept": ", ".join(plan.keys), "overrides": plan.name}
+        start_folder = Path(self.config.hydra.runtime.cwd)
+        self.record, self.tracker = tracker.begin_sweep(plan.title, tags, self.folder, start_folder), tracker.name
+        parent = None if self.record is None else self.record.id
+        member = Membership(plan.label, parent, plan.keys, settings.fail_fast, settings.skip_finished)
+        self.config.hydra.overrides.hydra.extend(
+            [
+                f"hydra.sweep.dir={environment.quoted(str(self.folder))}",
+                environment.override(environment.SWEEP, member),
+                *(environment.override(name, value) for name, value in self.threads.items()),
+            ]
+        )
+
+    def close(self, interrupted: bool = False) -> None:
+        """Summarise the sweep: on the terminal, as a page, as a table, and where it is recorded.
+
+        Raises:
+            SweepError: jobs failed, or were not run.
+        """
+        from credo.report.terminal import sweep as terminal
+        from credo.sweeps import summary
+
+        self._settle()
+        try:
+            made = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare)
+        except OSError as error:
+            raise self._not_written(error) from error
+        if self.record is not None:
+            status: Literal["KILLED", "FAILED", "FINISHED"]
+            status = "KILLED" if interrupted else "FAILED" if made.failed == len(self.plan.jobs) else "FINISHED"
+            self.record.end(status, made.metrics, made.tags, made.description, made.files)
+        terminal.show(made, self.tracker, None if self.record is None else self.record.place)
+        if made.undone and not interrupted:
+            raise SweepError(made.sentence, made.undone)
+
+    def _settle(self) -> None:
+        """Record the ends of the jobs that did not record them."""
+        if self.record is None:
+            return
+        for planned in self.plan.jobs:
+            if (job := planned.status()) is not None and not job.is_done:
+                self.record.settle(self.plan.run_name(planned), job, planned.folder)
+
+    def _not_written(self, error: OSError) -> RunError:
+        """The sentence, and the record, of a sweep whose summary cannot be written."""
+        sentence = (
+            f"{error.filename} could not be written ({error.strerror}); the jobs have their answers: make room, then "
+            f"credo -m sweep.resume={shlex.quote(str(self.folder))}"
+        )
+        self.fail(sentence)
+        return RunError(sentence)
+
+    def fail(self, reason: str) -> None:
+        """Record that the sweep ended without a summary."""
+        if self.record is not None:
+            self.record.end("FAILED", {}, {"error": reason}, "", ())
+
+
+@contextmanager
+def running(
+    config: DictConfig, launcher: Launcher, composer: Composer, swept: dict[str, str], threads: dict[str, str]
+) -> Iterator[Sweep]:
+    """A sweep from its first job to its summary, however it ends.
+
+    Args:
+        config: of the sweep.
+        launcher: what runs the jobs.
+        composer: of the jobs' configurations.
+        swept: the keys that have several values, and those as typed.
+        threads: the environment of the launcher's processes.
+
+    Raises:
+        ConfigError: there is no such sweep to resume, or one in the folder that would be overwritten.
+        SweepError: jobs failed.
+    """
+    folder = Path(config.hydra.sweep.dir).absolute()
+    if (file := messages.obstacle(folder)) is not None:
+        raise ConfigError(f"hydra.sweep.dir: {folder} cannot be made, since {file} is a file; name another folder")
+    run_folder.require_own(config.hydra)
+    for remark in messages.remarks(config.hydra):
+        log.info(remark)
+    name = " ".join(masked(f"{key}={values}") for key, values in swept.items())
+    sweep = Sweep(config, Plan(folder, composer, tuple(swept), name), Launch(launcher, folder), threads)
+    with sweep.held:
+        _open(sweep)
+        yield from _until_over(sweep)
+
+
+def _open(sweep: Sweep) -> None:
+    """Require a free folder, or that of the sweep to resume, whose plan is read."""
+    folder, config = sweep.folder, sweep.config
+    if config.sweep.resume is None:
+        if (folder / FILE).exists():
+            raise ConfigError(
+                f"hydra.sweep.dir: expected a new folder, but {folder} has a sweep; "
+                f"sweep.resume={shlex.quote(str(folder))} runs what it left"
+            )
+        run_folder.require_free(folder, "hydra.sweep.dir")
+        return
+    if not (folder / FILE).exists():
+        raise ConfigError(f"sweep.resume: expected the folder of a sweep, and {folder} has no {FILE}")
+    sweep.held.enter_context(lock.held(folder))
+    sweep.plan.read(set(config.hydra.overrides.task), Path(config.hydra.runtime.cwd))
+    (folder / jobs.STOP).unlink(missing_ok=True)
+
+
+def _until_over(sweep: Sweep) -> Iterator[Sweep]:
+    try:
+        yield sweep
+    except (KeyboardInterrupt, Interrupted):
+        if sweep.plan.jobs:
+            sweep.close(interrupted=True)
+        raise
+    except Exception as error:
+        sweep.fail(str(error))
+        raise
+    sweep.close()
