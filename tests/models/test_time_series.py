@@ -14,8 +14,10 @@ import xarray as xr
 from credo.calibration.fits import fits, judge
 from credo.calibration.simulator import Simulator
 from credo.data.nile import FLOW, Nile
+from credo.diagnostics.loo import require_refits
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
+from credo.inference.point.batches import require_rows
 from credo.models.dependent import Chain
 from credo.models.kalman import Series
 from credo.models.problem import Problem
@@ -157,6 +159,15 @@ def test_what_a_series_cannot_be_is_refused(settings, words):
 def test_times_that_are_no_series_are_refused(places, words):
     with pytest.raises(ConfigError, match=words):
         series().fitted(rows(places))
+
+
+def test_rows_that_depend_on_each_other_are_neither_batched_nor_left_out():
+    data = rows()
+    problem = Problem(series().fitted(data), data)
+    with pytest.raises(ConfigError, match=r"inference\.batch_size: the rows of model=time_series depend"):
+        require_rows(problem, 3)
+    with pytest.raises(ConfigError, match=r"refit: the rows of model=time_series depend on each other"):
+        require_refits(problem, make_inference(compose("inference=nuts")))
 
 
 @pytest.mark.slow
