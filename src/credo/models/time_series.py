@@ -69,6 +69,7 @@ class TimeSeries(Model):
     formula: ClassVar[str] = "y_t = level_t + season_t + ar_t + e_t, e_t ~ N(0, sigma)"
     predicts: ClassVar[bool] = True
     rows_depend: ClassVar[bool] = True
+    learns: ClassVar[tuple[str, ...]] = ("x",)
     derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {
         **dict.fromkeys(("sigma", "sigma_level", "sigma_slope", "sigma_seasonal", "sigma_ar"), (constraints.positive,)),

@@ -121,8 +121,7 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
-        "classes": _classes(result),
-    }
+    } | _classes(result)
     writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
 
 
@@ -239,9 +238,10 @@ _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
 
 
-def _classes(result: "Result") -> list[str]:
-    """The names of a classifier's classes."""
-    return list(map(str, result.tree["classes"]["class"].to_numpy())) if "classes" in result.tree.children else []
+def _classes(result: "Result") -> dict[str, list[str]]:
+    """The names of a classifier's classes, of which others have none."""
+    known = "classes" in result.tree.children
+    return {"classes": list(map(str, result.tree["classes"]["class"].to_numpy()))} if known else {}
 
 
 def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
