@@ -25,7 +25,10 @@ from registry import values
 
 CONF = Path(__file__).parents[2] / "conf" / "model" / "mdn.yaml"
 KEY = jax.random.PRNGKey(0)
-ON_THE_LINE = ("gaussian", "gaussian_full", "logistic", "laplace", "student_t")
+ON_THE_LINE = [
+    "gaussian",
+    *(pytest.param(one, marks=pytest.mark.slow) for one in ("gaussian_full", "logistic", "laplace", "student_t")),
+]
 
 
 def mdn(weight: float = 1.0, bias: float = 1.0, **settings: Any) -> Mdn:
@@ -128,7 +131,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-QUICK = ("plain", "film")
+QUICK = ("plain",)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +232,10 @@ def test_a_weight_is_known_before_to_a_scale_that_its_layers_inputs_share() -> N
     ("family", "constant", "other", "context"),
     [
         ("gaussian", ("scale",), "loc", "film"),
-        ("gaussian_full", ("scale",), "loc", "concat"),
+        pytest.param("gaussian_full", ("scale",), "loc", "concat", marks=pytest.mark.slow),
         ("discretized_logistic", ("scale",), "loc", "concat"),
-        ("student_t", ("scale", "df"), "loc", "concat"),
-        ("beta", ("precision",), "mean", "concat"),
+        pytest.param("student_t", ("scale", "df"), "loc", "concat", marks=pytest.mark.slow),
+        pytest.param("beta", ("precision",), "mean", "concat", marks=pytest.mark.slow),
     ],
 )
 def test_a_constant_scale_is_the_same_in_all_rows(
@@ -314,10 +317,10 @@ def test_far_away_a_density_has_a_slope(family: str) -> None:
     ("family", "mixing"),
     [
         ("gaussian", "softmax"),
-        ("student_t", "stick_breaking"),
+        pytest.param("student_t", "stick_breaking", marks=pytest.mark.slow),
         ("beta", "softmax"),
         ("poisson", "stick_breaking"),
-        ("discretized_logistic", "softmax"),
+        pytest.param("discretized_logistic", "softmax", marks=pytest.mark.slow),
     ],
 )
 def test_components_begin_over_the_targets_quantiles(family: str, mixing: str) -> None:

@@ -100,7 +100,7 @@ def predictive(result: Result) -> xr.Dataset:
     return result.tree["posterior_predictive"].to_dataset()
 
 
-@pytest.mark.parametrize("block", [10, 37])
+@pytest.mark.parametrize("block", [pytest.param(10, marks=pytest.mark.slow), 37])
 def test_blocks_change_no_bit(word: str, short: Result, block: int, infer: Infer) -> None:
     parted = infer(question(), word, **SHORT | {"block": block})
     xr.testing.assert_identical(draws(parted), draws(short))

@@ -114,6 +114,7 @@ def test_stated_intervals_hold_nine_of_ten_runs(infer, reference):
     assert 80 <= held <= 98
 
 
+@pytest.mark.slow
 def test_a_random_walk_needs_no_gradient(infer, reference):
     result = infer(PROBLEMS["normal_normal"](), "smc", mutation="random_walk", particles=500)
     value, error = found(result.tree)["smc"]
@@ -126,7 +127,7 @@ def test_few_particles_for_a_hard_path_fail(infer):
     assert "failed" in statuses(infer(far, "smc", particles=20, repeats=3, ess=0.1)).values()
 
 
-@pytest.mark.parametrize("function", [ball_and_spike, shell_and_spike])
+@pytest.mark.parametrize("function", [pytest.param(ball_and_spike, marks=pytest.mark.slow), shell_and_spike])
 def test_a_spike_that_is_missed_by_two_nats_fails(function, infer):
     """The spike has most of the mass: without it the evidence is at least 2 nats low."""
     known = 26.0 - 0.5 * DIM * np.log(1 + 1 / WIDTH**2)
