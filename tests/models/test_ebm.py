@@ -120,7 +120,7 @@ DENSITIES: dict[str, tuple[EnergyModel, np.ndarray, tuple[np.ndarray, float]]] =
 }
 
 
-@pytest.mark.parametrize("name", quick(DENSITIES, "polynomial", "ising", "rbm", "neural"))
+@pytest.mark.parametrize("name", quick(DENSITIES, "polynomial", "ising", "rbm", "neural", "neural, bounds"))
 def test_densities_are_the_energies_and_sum_to_one(name: str) -> None:
     energy, y, (points, cell) = DENSITIES[name]
     of = fitted(energy, y)
@@ -341,6 +341,7 @@ def test_the_integral_reaches_beyond_all_rows() -> None:
     assert 4.4 < nodes[1].max() < 6
 
 
+@pytest.mark.slow
 def test_within_bounds_no_tail_is_needed_and_nothing_is_outside() -> None:
     bounds = ((-1, 2), (0.0, 5.0))
     energy = family(NeuralModel, hidden=(3,), tail=None, bounds=bounds)
@@ -359,6 +360,7 @@ def test_within_bounds_no_tail_is_needed_and_nothing_is_outside() -> None:
         fitted(energy, y + 6).check()
 
 
+@pytest.mark.slow
 def test_spectral_bounds_the_slope() -> None:
     """Every matrix's largest singular value is at most 1, and tanh's slope too: the network moves less than u."""
     weights = {"layers_0_weight": 5.0, "layers_1_weight": 0.01, "head_weight": 5.0}

@@ -127,7 +127,8 @@ def test_few_particles_for_a_hard_path_fail(infer):
     assert "failed" in statuses(infer(far, "smc", particles=20, repeats=3, ess=0.1)).values()
 
 
-@pytest.mark.parametrize("function", [pytest.param(ball_and_spike, marks=pytest.mark.slow), shell_and_spike])
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [ball_and_spike, shell_and_spike])
 def test_a_spike_that_is_missed_by_two_nats_fails(function, infer):
     """The spike has most of the mass: without it the evidence is at least 2 nats low."""
     known = 26.0 - 0.5 * DIM * np.log(1 + 1 / WIDTH**2)

@@ -100,6 +100,7 @@ def test_a_mode_that_one_start_alone_found_is_not_passed(infer):
     assert put(Confirmed(0.05), found, summarise(found)).status == "not checked"
 
 
+@pytest.mark.slow
 def test_one_start_confirms_nothing(infer):
     result = infer(of_program(two_modes), "pathfinder", starts=1, draws=500)
     assert put(Confirmed(0.05), result, summarise(result)).status == "not checked"

@@ -90,6 +90,7 @@ def test_a_family_without_the_correlation_is_too_narrow_and_does_not_pass(proble
     assert set(statuses) != {"passed"}
 
 
+@pytest.mark.slow
 def test_minibatches_find_the_same(infer):
     """A hundred rows, ten per step."""
     y = np.random.default_rng(0).normal(1.0, 1.0, 100)
