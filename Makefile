@@ -53,10 +53,7 @@ sweep: setup ## the same question by four methods, comparable in MLflow
 	@$(RUN) -m data=coin_flips model=bernoulli inference=mle,map,nuts,mh
 
 ui: setup ## MLflow on 127.0.0.1 with this folder's runs
-	@test -f mlflow.db || { echo "no runs in this folder yet: make run" >&2; exit 1; }
-	@$(PYTHON) -m credo.tracking.mlflow.view 127.0.0.1:$(PORT)
-	@MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(VENV)/bin/mlflow server \
-		--backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	@$(RUN) ui --port $(PORT)
 
 cases: setup ## problems on which such software failed, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/cases.py

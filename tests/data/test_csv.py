@@ -9,6 +9,7 @@ from credo.data.csv import Csv
 from credo.data.dataset import fingerprint, split
 from credo.data.json import Json
 from credo.errors import ConfigError
+from credo.models.base import Model
 from tables import TABLE, TEXT
 
 SCHOOLS = (
@@ -406,30 +407,31 @@ def test_other_files_hold_numbers_as_numbers(load):
         load(Json, json.dumps({"y": [1, 2], "x": ["1,5", "2,5"]}))
 
 
-class OneRow:
+class OneRow(Model):
     """A model that takes a single row, as an energy of a lattice does."""
 
     takes_one_row = True
-    takes_classes = False
-    rows = None
+
+    def __call__(self, y):
+        """It is not run."""
 
 
 def test_one_row_is_enough_where_the_model_can_use_it(tmp_path):
     (tmp_path / "lattice.csv").write_text("a,b\n1,-1\n")
     keys = TABLE | {"target": ["a", "b"], **TEXT}
     source = Csv(**keys, path=str(tmp_path / "lattice.csv"))
-    np.testing.assert_array_equal(source.load(OneRow(), 0)["y"], [[1, -1]])
+    np.testing.assert_array_equal(source.load(OneRow({}), 0)["y"], [[1, -1]])
     with pytest.raises(ConfigError, match=r"^data: the table has 1 row, but expected at least 2; check the file"):
         source.load(None, 0)
     with pytest.raises(ConfigError, match=r"^data\.test_fraction: 0\.9 of 1 rows leaves 0 for training, .* one row;"):
-        replace(source, test_fraction=0.9).load(OneRow(), 0)
+        replace(source, test_fraction=0.9).load(OneRow({}), 0)
 
 
-class Classes:
+class Classes(OneRow):
     """A model whose target is one of several classes."""
 
-    rows = None
-    takes_classes, takes_all, takes_one_row = True, False, False
+    takes_one_row = False
+    takes_classes = True
 
 
 @pytest.mark.parametrize(
@@ -442,7 +444,7 @@ class Classes:
     ],
 )
 def test_a_target_of_classes_is_the_places_of_its_levels(load, column, levels, codes):
-    dataset = load(Csv, SCHOOLS, target=column, features=["income"], model=Classes())
+    dataset = load(Csv, SCHOOLS, target=column, features=["income"], model=Classes({}))
     assert list(dataset["class"].values) == levels
     np.testing.assert_array_equal(dataset["y"], codes)
     assert dataset["y"].dims == ("obs",)
@@ -450,9 +452,9 @@ def test_a_target_of_classes_is_the_places_of_its_levels(load, column, levels, c
 
 def test_a_number_that_is_not_whole_is_no_class(load):
     with pytest.raises(ConfigError, match=r"data\.target: column 'income' holds 1\.5 in row 1, .* whole numbers; use"):
-        load(Csv, SCHOOLS, target="income", model=Classes())
+        load(Csv, SCHOOLS, target="income", model=Classes({}))
 
 
 def test_a_missing_class_is_told(load):
     with pytest.raises(ConfigError, match=r"column 'kind' has 1 missing value, first in row 2; .* data\.missing=drop"):
-        load(Csv, "kind,x\na,1\n,2\nb,3\n", target="kind", model=Classes())
+        load(Csv, "kind,x\na,1\n,2\nb,3\n", target="kind", model=Classes({}))

@@ -11,6 +11,7 @@ from credo.data.csv import Csv
 from credo.data.formula.arranged import arranged
 from credo.data.formula.design import fit
 from credo.data.formula.language import parsed
+from credo.data.splits import Split
 from credo.data.table import Reading
 from credo.errors import ConfigError
 from credo.models.base import Rows
@@ -112,7 +113,7 @@ def test_classes_are_numbered_and_named(table):
 
 
 def test_transforms_learn_from_the_training_rows_alone(table):
-    found = made(table, "y ~ scale(age)", test_fraction=0.3)
+    found = made(table, "y ~ scale(age)", split=Split(test_fraction=0.3))
     train = found["x"][(found["split"] == "train").to_numpy(), 0]
     assert abs(float(train.mean())) < 1e-12
     assert abs(float(found["x"].mean())) > 1e-3

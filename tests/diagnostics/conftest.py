@@ -120,7 +120,7 @@ def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
     shape = (chains, draws)
     y = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
     mu = rng.normal(0.0, 1 / np.sqrt(len(y)), shape)
-    return draws_result(
+    result = draws_result(
         {"mu": mu, "twice": 2 * mu},
         sampled=("mu",),
         sample_stats={
@@ -133,6 +133,9 @@ def good_draws(seed: int = 0, chains: int = 4, draws: int = 1000) -> Result:
         posterior_predictive={"y": (("obs",), mu[..., None] + rng.normal(size=(*shape, len(y))))},
         observed={"y": (("obs",), y)},
     )
+    columns = {name: ("scalar", [value]) for name, value in {"value": 2.0, "error": 0.01}.items()}
+    result.tree["gain"] = xr.DataTree(xr.Dataset(columns, {"scalar": ["mu"]}))
+    return result
 
 
 def good_successor() -> Result:

@@ -10,6 +10,7 @@ import pytest
 from numpyro.infer.util import log_density
 
 from credo.data.formula.arranged import arranged
+from credo.data.splits import Split
 from credo.errors import ConfigError
 from credo.models.problem import Problem
 from credo.models.regression import Regression
@@ -89,7 +90,7 @@ def test_a_prior_of_a_column_without_missing_cells_is_refused(table):
 
 def test_held_out_rows_may_have_missing_cells(table):
     model = Regression(PRIORS, "gaussian", formula="y ~ scale(age)")
-    data = arranged(table, model.rows, missing="impute", test_fraction=0.3)
+    data = arranged(table, model.rows, missing="impute", split=Split(0.3))
     train = (data["split"] == "train").to_numpy()
     known = Problem(model.fitted(data.isel(obs=train)), data.isel(obs=train)).model.known.missing[0]
     ages = table["age"][train]

@@ -9,11 +9,15 @@ import pytest
 import xarray as xr
 
 from credo.data.eight_schools import EightSchools
+from credo.diagnostics.answer import answer
 from credo.errors import ConfigError
+from credo.experiment.parts import build
+from credo.inference.base import NO_LISTENER
 from credo.inference.density import log_joint
 from credo.models.base import Model
 from credo.models.hierarchical import Hierarchical
 from credo.models.problem import Problem
+from registry import compose
 
 PRIORS = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0), "sigma": dist.HalfNormal(1.0)}
 
@@ -98,15 +102,19 @@ def test_what_does_not_apply_is_refused_in_a_sentence(given, words):
 @pytest.mark.slow
 def test_the_posterior_of_eight_schools_is_the_same_and_its_divergences_vanish():
     """Means within four joint standard errors: nine means give a false alarm in one of 1,700 runs."""
-    import credo
+    plain, found = answered(), answered("model.reparam={theta: loc_scale}")
+    own, other = (one.summary.set_index("variable") for one in (plain, found))
+    for name in [one for one in own.index if one.startswith(("mu", "theta["))]:
+        error = np.hypot(own.loc[name, "mcse_mean"], other.loc[name, "mcse_mean"])
+        assert abs(own.loc[name, "mean"] - other.loc[name, "mean"]) < 4 * error
+    assert found.metrics["divergences"] == 0
 
-    words = ("data=eight_schools", "model=hierarchical", "model.centred=true", "inference.draws=4000", "tracking=none")
-    own, other = (
-        credo.run(*words, "report=none", "inference.target_accept=0.99", *more)
-        for more in ((), ("model.reparam={theta: loc_scale}",))
-    )
-    plain, found = (run.summary.set_index("variable") for run in (own, other))
-    for name in [one for one in plain.index if one.startswith(("mu", "theta["))]:
-        error = np.hypot(plain.loc[name, "mcse_mean"], found.loc[name, "mcse_mean"])
-        assert abs(plain.loc[name, "mean"] - found.loc[name, "mean"]) < 4 * error
-    assert other.metrics["divergences"] == 0
+
+def answered(*words):
+    config = compose(
+        "data=eight_schools", "model=hierarchical", "model.centred=true", "inference.draws=4000",
+        "inference.target_accept=0.99", *words,
+    )  # fmt: skip
+    parts = build(config)
+    problem, _ = parts.problem(0)
+    return answer(problem, parts.inference, parts.diagnostics, jax.random.PRNGKey(0), NO_LISTENER)

@@ -90,8 +90,7 @@ def test_a_finished_run_can_be_read_back(tracker: MlflowTracker, record: RunReco
         f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.info.run_id}?workflowType=machine_learning\n"
         f"all runs: http://127.0.0.1:5000/#/experiments/{experiment}/runs?"
         "viewStateShareKey=credo&workflowType=machine_learning\n"
-        "start it: MLFLOW_DISABLE_TELEMETRY=true "
-        f"mlflow ui --backend-store-uri 'sqlite:///{record.start_folder}/mlflow.db' --host 127.0.0.1"
+        f"start it: credo ui '{record.start_folder}'"
     )
 
     history = client_of(record).get_metric_history(run.info.run_id, "progress/r_hat_max")

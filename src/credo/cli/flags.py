@@ -10,7 +10,10 @@ from credo.config import formula_words, messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
-VERBS = ("init", "resume", "extend", "reproduce", "predict", "export", "sync", "compare", "calibrate")
+VERBS = (
+    *("init", "resume", "extend", "reproduce", "predict", "export", "sync", "compare", "calibrate"),
+    *("list", "show", "open", "ui"),
+)
 """Commands of their own, each a file of this folder with a function `run`."""
 
 

@@ -31,6 +31,10 @@ Choose a word per group, and set any value by its key:
   credo predict RUN FILE.csv                what a trained network, or a formula, says of new rows
   credo predict RUN --grid age=20:80:10     ... a formula of rows nobody observed; also --contrast, --slope, --survival
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
+  credo list                                runs here, the newest first
+  credo show RUN                            the answer of a run once more (--json for programs)
+  credo open RUN                            its report in the browser
+  credo ui                                  MLflow with the runs of this folder
   credo sync RUN                            deliver the records that an MLflow server missed while it was away
 
 {groups}

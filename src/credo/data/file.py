@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
+import pandas as pd
 import xarray as xr
 
 from credo.data import columns
 from credo.data.base import Source
-from credo.data.dataset import require_writable
+from credo.data.dataset import ROWS, require_writable
 from credo.data.entries import as_table, by_name
 from credo.data.places import GIGABYTE, existing, fits, reading
 from credo.data.scaling import standardise
@@ -151,9 +152,11 @@ class TableFile(Source, abc.ABC):
                 "data.missing=impute: it needs a model.formula; write one, with model=regression, or type "
                 "data.missing=drop"
             )
-        self._require_roles((*ROLES, *FITTING))
+        predicts = model is not None and model.predicts
+        self._require_roles((*ROLES, *(("weights",) if predicts else FITTING)))
         if self.target is None:
-            return self._by_name(entries, model)
+            dataset = self._by_name(entries, model)
+            return self._held_out.marked(dataset, _columns_of(dataset)) if predicts else dataset
         least = 1 if model is not None and model.takes_one_row else 2
         dataset = from_table(
             columns.dated(as_table(entries), self.dates),
@@ -219,7 +222,8 @@ class TableFile(Source, abc.ABC):
                 )
             return
         for key in keys:
-            if value := getattr(self, key):
+            value = getattr(self, key)
+            if value or (key == "fold" and value is not None):
                 raise ConfigError(
                     f"data.{key}: {value} needs a target, but data.target is null, which gives every column to the "
                     f"model under its own name; set data.target, or leave out data.{key}"
@@ -231,6 +235,11 @@ ROLES = ("features", "context", "group", "sigma", "standardise", "standardise_ta
 
 FITTING = ("weights", "test_fraction", "split", "fold")
 """What needs a target or a formula."""
+
+
+def _columns_of(dataset: xr.Dataset) -> pd.DataFrame:
+    """The variables that have one value per row."""
+    return pd.DataFrame({str(name): v.to_numpy() for name, v in dataset.data_vars.items() if v.dims == (ROWS,)})
 
 
 def _require_taken(entries: Mapping[str, Any], model: "Model") -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Shaped
 
-from credo.diagnostics.answers import group, has_data, some
+from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import labels, scalars
 from credo.inference.base import Inference
@@ -86,6 +86,8 @@ class Information:
         if not found.sizes.get("scalar"):
             return None
         value, error = found["value"].to_numpy(), found["error"].to_numpy()
+        if not np.isfinite([value, error]).all():
+            return not_checked("information", self.threshold, "What the data say of the latents is not known.")
         least = float(value.min())
         little = found["scalar"].to_numpy()[value + 2 * error < self.threshold]
         if not len(little):

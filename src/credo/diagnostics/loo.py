@@ -30,6 +30,7 @@ from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.models.problem import Problem
+from credo.models.rows_given import GROUP as GIVEN
 from credo.ranges import Finite, Natural
 
 
@@ -124,6 +125,8 @@ def require_refits(problem: Problem, method: Inference) -> None:
         why = f"the model has {rows or 'no'} observation{'' if rows == 1 else 's'}, and leaves none out; use other data"
     elif discrete:
         why = f"the density without a row is not known where discrete latents ({', '.join(discrete)}) are drawn"
+    elif problem.model.rows_depend:
+        why = f"the rows of model={problem.model.name} depend on each other, and one cannot be masked"
     elif any(not site.normalised for site in problem.named("observed")):
         why = "the likelihood is known up to a factor alone"
     elif lost:
@@ -183,7 +186,8 @@ def leave_one_out(result: Result) -> pd.DataFrame:
 
 
 def _leave_one_out(result: Result) -> pd.DataFrame:
-    sites = list(group(result, "log_likelihood").data_vars.values())
+    given = GIVEN if GIVEN in result.tree.children else "log_likelihood"
+    sites = list(group(result, given).data_vars.values())
     log_likelihood = np.concatenate([scalars(site).astype(float) for site in sites] or [np.empty((0, 0, 0))])
     if not log_likelihood.size or not np.isfinite(log_likelihood).all():
         return pd.DataFrame()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
+import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
@@ -90,6 +91,9 @@ class Model(eqx.Module):
 
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
+
+    rows_depend: ClassVar[bool] = False
+    """Whether rows depend on each other given the latents, so that none can be left out, or seen without the others."""
 
     takes_all: ClassVar[bool] = False
     """Whether it must take every variable of the data."""
@@ -201,6 +205,13 @@ class Model(eqx.Module):
             ConfigError: the rows do not allow it.
         """
         return self
+
+    def given_training(self) -> "Model":
+        """This model of held-out rows; one whose rows depend on each other gives them the training rows."""
+        return self
+
+    def require_rows(self, x: Float[np.ndarray, "row feature"]) -> None:
+        """Raise `ConfigError` where a model that predicts new rows cannot predict some of these."""
 
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""

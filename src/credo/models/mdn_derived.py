@@ -16,19 +16,34 @@ _POINTS, _LEVELS, _SEEN = 80, 120, 400
 
 def add_predictive[R: Found](problem: Problem, result: R, key: PRNGKeyArray) -> R:
     """The result of a conditional model with the groups `predictive` and `curve`, or `classes`; any other as it is."""
-    if not problem.model.predicts or "network" not in result.tree.children:
+    draws = draws_of(problem, result)
+    if not problem.model.predicts or not draws:
         return result
-    network = result.tree["network"].to_dataset()
-    draws = {str(name): v.to_numpy().reshape(-1, *v.shape[2:]) for name, v in network.data_vars.items()}
     predictive = Predictive(cast("Predictor", problem.model), draws)
     if problem.model.takes_classes:
         of, rows = ("train", problem.data) if problem.test is None else ("test", problem.test)
         result.tree["classes"] = xr.DataTree(classes(predictive, rows, of))
         return result
-    result.tree["predictive"] = xr.DataTree(_rows(problem, result, predictive, key))
+    if problem.test is not None or not problem.model.rows_depend:
+        result.tree["predictive"] = xr.DataTree(_rows(problem, result, predictive, key))
     if problem.data["x"].ndim == 2:
         result.tree["curve"] = xr.DataTree(_curve(problem, predictive))
     return result
+
+
+def draws_of(problem: Problem, result: Found) -> dict[str, Float[np.ndarray, "draw ..."]]:
+    """The draws of the weights, or of the latents of a model without any, by site; empty where they were not kept."""
+    if "network" in result.tree.children:
+        found = dict(result.tree["network"].to_dataset().data_vars.items())
+    elif "posterior" in result.tree.children:
+        posterior = result.tree["posterior"].to_dataset()
+        names = {site.name: problem.names.variable(site.name) for site in problem.latents}
+        if any(name not in posterior for name in names.values()):
+            return {}
+        found = {site: posterior[name] for site, name in names.items()}
+    else:
+        return {}
+    return {str(name): v.to_numpy().reshape(-1, *v.shape[2:]) for name, v in found.items()}
 
 
 def _rows(problem: Problem, result: Found, predictive: Predictive, key: PRNGKeyArray) -> xr.Dataset:

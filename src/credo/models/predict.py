@@ -36,6 +36,10 @@ class Predictor(Protocol):
         """This model with what another of the same settings has `exported`."""
         ...
 
+    def require_rows(self, x: Float[np.ndarray, "row feature"]) -> None:
+        """Raise `ConfigError` where some of these rows cannot be predicted."""
+        ...
+
     def conditional(
         self,
         latents: dict[str, Float[Array, "..."]],

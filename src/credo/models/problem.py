@@ -64,7 +64,7 @@ class Problem:
     @cached_property
     def bound_test(self) -> BoundModel | None:
         """The program over the held-out rows."""
-        return None if self.test is None else self._reparametrised(bind(self.model, self.test))
+        return None if self.test is None else self._reparametrised(bind(self.model.given_training(), self.test))
 
     def _reparametrised(self, bound: BoundModel) -> BoundModel:
         """The program with its reparametrisers. Raises `ConfigError` where it has no such latent."""

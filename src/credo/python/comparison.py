@@ -80,4 +80,4 @@ class Comparison:
         return f"<credo.Comparison: {self.headline}>"
 
     def _repr_html_(self) -> str:
-        return shown.table(self.headline, self.table.drop(columns=["folder", "reason"], errors="ignore"), self.notes)
+        return shown.table(self.headline, self.table, self.notes)

@@ -1,7 +1,6 @@
 """One experiment from Python, and its answer: `run` and `load`."""
 
 import json
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from credo.experiment import resume
 from credo.experiment.parts import make_tracker
 from credo.python import asked, given, shown, words
 from credo.python.session import session
-from credo.runs import saved
+from credo.runs import plain, saved
 from credo.runs.record import Resumed
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ class Run:
 
     def to_json(self) -> str:
         """The verdict, its checks with their numbers and advice, and the metrics; `null` stands for NaN."""
-        return json.dumps(as_plain(self), indent=2)
+        return json.dumps(plain.answer(self._finished), indent=2)
 
     def __repr__(self) -> str:
         return f"<credo.Run {self.folder}: {self._status}>"
@@ -201,26 +200,3 @@ class Run:
         if not self.is_finished:
             raise ConfigError(f"{self.folder} is not finished and has no answer; go on with it by resume()")
         return self.folder
-
-
-def as_plain(run: Run) -> dict[str, Any]:
-    """A run as plain containers, for programs that act on it."""
-    return {
-        "folder": str(run.folder),
-        "status": run.verdict.status,
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.status,
-                "value": _number(check.value),
-                "threshold": _number(check.threshold),
-                "advice": check.advice,
-            }
-            for check in run.verdict.checks
-        ],
-        "metrics": {name: _number(value) for name, value in run.metrics.items()},
-    }
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

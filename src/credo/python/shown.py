@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from credo.report.run.checks import HEADLINES
+from credo.report.run.checks import HEADLINES, counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,15 @@ MOST_ROWS = 20
 """Of a table; the rest is named by its number."""
 
 MOST_PLOTS = 3
+FIRST = ("posterior", "predictive", "conditional", "samples", "landscape", "learning", "trace")
+"""Plots that are shown before the others."""
+
+COLUMNS = ("mean", "sd", "q5", "q95", "ess_bulk", "r_hat")
+"""Of a summary."""
+
+LEFT_OUT = ("posterior/", "seconds/", "folder", "reason")
+"""Columns of tables of runs that have no room."""
+
 DIGITS = 4
 """Significant digits of a number."""
 
@@ -25,8 +34,10 @@ COLOURS = {"passed": "#1a7f37", "failed": "#c62828", "not checked": "#9a6700", "
 
 def run(judged: "Verdict", summary: "pd.DataFrame", folder: Path) -> str:
     """The verdict of a run with whatever did not pass, its summary, and plots of its folder."""
-    pictures = sorted((folder / "plots").glob("*.png"))[:MOST_PLOTS]
-    return "".join([verdict(judged), _frame(summary), *map(_picture, pictures), f"<p>{escaped(folder)}</p>"])
+    pictures = sorted((folder / "plots").glob("*.png"), key=_place)[:MOST_PLOTS]
+    columns = [name for name in COLUMNS if name in summary and summary[name].notna().any()]
+    parts = [verdict(judged), _frame(summary[columns]), *map(_picture, pictures), f"<p>{escaped(folder)}</p>"]
+    return "".join(parts)
 
 
 def table(headline: str, numbers: "pd.DataFrame", notes: Sequence[str] = ()) -> str:
@@ -42,7 +53,10 @@ def verdict(judged: "Verdict") -> str:
         for check in judged.checks
         if check.status != "passed"
     ]
-    head = f"<p><b style='color:{COLOURS[judged.status]}'>{escaped(HEADLINES[judged.status])}</b></p>"
+    head = (
+        f"<p><b style='color:{COLOURS[judged.status]}'>{escaped(HEADLINES[judged.status])}</b> "
+        f"({escaped(counts(judged))})</p>"
+    )
     return head + (f"<ul>{''.join(rows)}</ul>" if rows else "")
 
 
@@ -51,7 +65,18 @@ def escaped(value: object) -> str:
     return escape(str(value))
 
 
+def _place(file: Path) -> tuple[int, str]:
+    """The answer first."""
+    name = file.stem
+    return next((i for i, first in enumerate(FIRST) if name.startswith(first)), len(FIRST)), name
+
+
 def _frame(numbers: "pd.DataFrame") -> str:
+    kept = [name for name in numbers if not str(name).startswith(LEFT_OUT)]
+    return _html(numbers[kept])
+
+
+def _html(numbers: "pd.DataFrame") -> str:
     left = len(numbers) - MOST_ROWS
     form = f"{{:.{DIGITS}g}}".format
     html = str(numbers.head(MOST_ROWS).to_html(escape=True, border=0, float_format=form, na_rep=""))

@@ -80,8 +80,11 @@ class Sweep:
         return compare(self)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {state.lower()}" for state, count in self.table["state"].value_counts().items())
-        return f"<credo.Sweep {self.folder}: {counts}>"
+        return f"<credo.Sweep {self.folder}: {self._counts}>"
 
     def _repr_html_(self) -> str:
-        return shown.table(repr(self), self.table.drop(columns=["folder", "reason"], errors="ignore"))
+        return shown.table(f"{self._counts} in {self.folder}", self.table)
+
+    @property
+    def _counts(self) -> str:
+        return ", ".join(f"{count} {state.lower()}" for state, count in self.table["state"].value_counts().items())

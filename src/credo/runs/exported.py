@@ -71,6 +71,7 @@ class Exported:
         x, context = (self._columns(table, names) for names in (self.features, self.contexts))
         if x is None:
             raise ConfigError("the model has no inputs")
+        self.predictive.model.require_rows(x)
         if self.classes:
             found = probabilities(self.predictive, x, context)
             labels = [f"{self.targets[0]}[{name}]" for name in self.classes]
@@ -103,12 +104,14 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
 
         formula_model.save(folder / saved.MODEL, config, problem, result)
         return
-    if not problem.model.predicts or "network" not in result.tree.children:
+    if not problem.model.predicts:
+        return
+    from credo.models.mdn_derived import draws_of  # takes time to load
+
+    if not (draws := draws_of(problem, result)):
         return
     place = folder / saved.MODEL
     place.mkdir(exist_ok=True)
-    weights = {str(name): v.to_numpy() for name, v in result.tree["network"].data_vars.items()}
-    draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in weights.items()}
     for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -118,8 +121,7 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
-        "classes": _classes(result),
-    }
+    } | _classes(result)
     writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
 
 
@@ -236,9 +238,10 @@ _WRITTEN = {"sep": "separator", "decimal": "decimal", "thousands": "thousands"}
 """What pandas calls the settings of `data=csv`."""
 
 
-def _classes(result: "Result") -> list[str]:
-    """The names of a classifier's classes."""
-    return list(map(str, result.tree["classes"]["class"].to_numpy())) if "classes" in result.tree.children else []
+def _classes(result: "Result") -> dict[str, list[str]]:
+    """The names of a classifier's classes, of which others have none."""
+    known = "classes" in result.tree.children
+    return {"classes": list(map(str, result.tree["classes"]["class"].to_numpy()))} if known else {}
 
 
 def _names(problem: "Problem", variable: str, dim: str) -> list[str]:

@@ -176,6 +176,27 @@ def test_seeds_may_draw_or_split_the_data(tmp_path: Path) -> None:
     assert any(note.startswith("Seeds draw or split the data anew") for note in found.notes)
 
 
+def test_folds_of_a_configuration_are_one_line(tmp_path: Path) -> None:
+    """Their held-out scores are averaged; those of one configuration are compared by themselves."""
+    made = {
+        (scale, fold): finished(
+            tmp_path / f"{scale}-{fold}",
+            config(scale) | {"data": {"path": "y.csv", "fold": fold}},
+            draws(scale),
+            data_hash=f"fold {fold}",
+            numbers={"nll_test": scale + fold},
+        )
+        for scale in (1.0, 2.0)
+        for fold in (0, 1)
+    }
+    found = of(*made.values())
+    assert {(line.label, line.mean("nll_test")) for line in found.lines} == {("scale=1", 1.5), ("scale=2", 2.5)}
+    alone = of(made[1.0, 0], made[1.0, 1])
+    assert {line.label for line in alone.lines} == {"fold=0", "fold=1"}
+    with pytest.raises(ConfigError, match=r"expected runs on the same data"):
+        of(made[1.0, 0], made[2.0, 1])
+
+
 @pytest.mark.parametrize("changed", [{"site": "z"}, {"y": Y[:-1]}], ids=["name", "rows"])
 def test_different_observations_are_not_compared(tmp_path: Path, changed: dict) -> None:
     one = finished(tmp_path / "one", config(), draws())

@@ -14,11 +14,13 @@ from credo.diagnostics.base import Verdict
 from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
+from credo.report.comparison.runs import Run
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column
 from credo.report.terminal.screen import STYLES, Screen
+from credo.runs import saved
 from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -52,15 +54,34 @@ def show_answer(
     if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
     if table.columns(result.kind):
-        console.print(_table(console, result, summary, verdict))
-        if len(summary) > MOST_ROWS:
-            console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
+        console.print(_table(console, result.kind, summary, verdict))
+        _show_more(console, summary)
     if ways := evidence.found(result.tree):
         console.print(Text(f"log p(data): {evidence.in_words(ways)}"))
     if found := scores.rows(result):
         console.print(Text(f"{scores.title(result)}:"))
         console.print(_scores(found))
-    _show_verdict(console, result, verdict)
+    _show_verdict(console, verdict, result.status.value if result.status is not Status.DONE else "")
+
+
+def show_saved(folder: Path, run: Run, console: Console | None = None) -> None:
+    """Print the answer of a finished run from its folder.
+
+    Args:
+        folder: of the run.
+        run: as a comparison reads it.
+        console: where to print; stdout by default.
+    """
+    console = console or Screen(highlight=False)
+    verdict, words = saved.verdict(folder), " ".join(run.choices.get(key, "") for key in ("data", "model", "inference"))
+    console.print(Text(str(run.config.get("name") or words), style="bold"))
+    summary = saved.summary(folder).reset_index()
+    if table.columns(run.kind) and len(summary):
+        console.print(_table(console, run.kind, summary, verdict))
+        _show_more(console, summary)
+    _show_verdict(console, verdict, "")
+    page = folder / "report.html"
+    _show_places(console, folder, Path.cwd(), {"report": page if page.exists() else None}, {})
 
 
 def show_places(
@@ -80,7 +101,7 @@ def show_places(
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    _show_places(console, record, made, tracked)
+    _show_places(console, record.folder, record.start_folder, made, tracked)
     if next_commands:
         console.print("\nNext:")
         for command in next_commands:
@@ -156,13 +177,13 @@ def show_answered(folder: Path, console: Console | None = None) -> None:
     console.print(Text(f"not run: {folder} has the same fingerprint and is finished"), soft_wrap=True)
 
 
-def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: Verdict) -> Table:
+def _table(console: Console, kind: Kind, summary: "pd.DataFrame", verdict: Verdict) -> Table:
     """The summary; names are cut where the numbers leave no room for them."""
     heavy = summary[["mean", "sd"]].isna().any(axis=None)  # the median then says where the draws are
-    columns = [column for column in table.columns(result.kind) if column.short or (heavy and column.key == "q50")]
+    columns = [column for column in table.columns(kind) if column.short or (heavy and column.key == "q50")]
     thresholds = {check.name: check.threshold for check in verdict.checks}
     rows = table.records(summary, MOST_ROWS, thresholds)
-    cells = [[_cell(row, column, result.kind, thresholds) for column in columns] for row in rows]
+    cells = [[_cell(row, column, kind, thresholds) for column in columns] for row in rows]
     titles = [column.short or column.title for column in columns]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(titles)]
     grid = Table(box=None, padding=(0, 1), header_style="dim")
@@ -172,6 +193,11 @@ def _table(console: Console, result: Result, summary: "pd.DataFrame", verdict: V
     for row, numbers in zip(rows, cells, strict=True):
         grid.add_row(Text(str(row["variable"]), overflow="ellipsis"), *numbers)
     return grid
+
+
+def _show_more(console: Console, summary: "pd.DataFrame") -> None:
+    if len(summary) > MOST_ROWS:
+        console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
 
 
 def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
@@ -185,14 +211,14 @@ def _cell(row: Mapping[str, Any], column: Column, kind: Kind, thresholds: Mappin
     return Text(table.cell(row, column, kind), style="red" if table.is_beyond(row, column, thresholds) else "")
 
 
-def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
+def _show_verdict(console: Console, verdict: Verdict, broken_off: str) -> None:
     """The verdict with its reasons; the passed checks are only counted."""
     word = Text(verdict.status.upper(), style=f"bold {STYLES[verdict.status]}")
     console.print()
     console.print(word, Text(f"{HEADLINES[verdict.status]}."))
     console.print(Text(f"  {counts(verdict)}", style="dim"))
-    if result.status is not Status.DONE:
-        console.print(Text(result.status.value, style="yellow"))
+    if broken_off:
+        console.print(Text(broken_off, style="yellow"))
     reasons = [check for status in ("failed", "not checked", "note") for check in ended(verdict, status)]
     if reasons:
         console.print()
@@ -204,11 +230,15 @@ def _show_verdict(console: Console, result: Result, verdict: Verdict) -> None:
 
 
 def _show_places(
-    console: Console, record: RunRecord, made: Mapping[str, Path | None], tracked: Mapping[str, str | None]
+    console: Console,
+    folder: Path,
+    start_folder: Path,
+    made: Mapping[str, Path | None],
+    tracked: Mapping[str, str | None],
 ) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
-    files = {**made, "run": record.folder}
-    places = {word: file and _short(file, record.start_folder) for word, file in files.items()}
+    files = {**made, "run": folder}
+    places = {word: file and _short(file, start_folder) for word, file in files.items()}
     console.print()
     for word, place in {**places, **tracked}.items():
         if place:

@@ -5,8 +5,8 @@ experiments carry a shared view, which MLflow keeps as JSON in an experiment tag
 """
 
 import json
+import re
 import shlex
-import sys
 
 from credo.secrets import masked
 
@@ -43,16 +43,18 @@ def page(server: str, experiment: str, run: str) -> str:
     return f"{server}/#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
 
 
+def _server(uri: str) -> str:
+    """The command that serves a local store."""
+    if (found := re.fullmatch(r"sqlite:///(.+)/mlflow\.db", uri)) is not None:
+        return f"credo ui {shlex.quote(found[1])}"
+    return f"MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
+
+
 def place(uri: str, is_server: bool, experiment: str, run: str) -> str:
     """Say where a run is found; for a local store also how to look into it."""
     uri = masked(uri)
     server = uri.rstrip("/") if is_server else "http://127.0.0.1:5000"
     lines = [page(server, experiment, run), f"all runs: {table(server, experiment)}"]
     if not is_server:
-        server = f"mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
-        lines.append(f"start it: MLFLOW_DISABLE_TELEMETRY=true {server}")
+        lines.append(f"start it: {_server(uri)}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(table(f"http://{sys.argv[1]}", "1") + "\n")
