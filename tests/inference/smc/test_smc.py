@@ -66,7 +66,7 @@ def normal(infer):
 
 @pytest.mark.parametrize("name", each(PROBLEMS))
 def test_log_evidence_is_within_three_errors_of_closed_forms(name, infer, reference):
-    result = infer(PROBLEMS[name](), "smc", particles=500)
+    result = infer(PROBLEMS[name](), "smc")
     value, error = found(result.tree)["smc"]
     assert error < 0.1
     assert abs(value - exact(reference("closed_forms.json")[name])) < max(0.05, 3 * error)
