@@ -231,3 +231,14 @@ UNREAD = {"ebm": ("x",), "program": ("x",)}
 @pytest.mark.parametrize("name", CASES)
 def test_which_data_has_no_part_in_the_answer(name: str) -> None:
     assert problem(name).unread == UNREAD.get(name, ())
+
+
+def times(y: jax.Array) -> None:
+    rate = numpyro.sample("rate", dist.Exponential(1.0))
+    numpyro.sample("y", dist.RightCensoredDistribution(dist.Exponential(rate), np.array([0, 1])), obs=y)
+    numpyro.sample("z", dist.Exponential(rate), obs=y)
+
+
+def test_a_value_that_may_be_a_bound_is_known() -> None:
+    bound = Problem(Program(f"{__name__}:times", {}), xr.Dataset({"y": ("obs", [1.0, 2.0])}))
+    assert {site.name for site in bound.sites if site.censored} == {"y"}
