@@ -83,7 +83,9 @@ def test_the_density_is_that_of_the_program_by_hand(name: str) -> None:
     assert float(ours) == pytest.approx(float(hand), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", SHRINKAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one == "horseshoe" else pytest.mark.slow) for one in SHRINKAGES]
+)
 def test_with_a_formula_coefficients_are_in_units_of_their_columns(name: str) -> None:
     """Of the target, too, unless they are in those of the noise."""
     table = pd.DataFrame({"y": Y, "a": 3 * X[:, 0] + 1, "b": X[:, 1]})
