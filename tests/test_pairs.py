@@ -189,10 +189,12 @@ def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("data", "model", "method"), [(*pair, method) for pair in PAIRS for method in METHODS])
-def test_what_fits_runs(data: str, model: str, method: str, quiet: Listener) -> None:
-    if not fits(data, model) or refusal(bound(data, model), method) is not None:
+@pytest.mark.parametrize(("data", "model"), PAIRS)
+def test_what_fits_runs(data: str, model: str, quiet: Listener) -> None:
+    if not fits(data, model):
         return
-    numbers = answer(data, model, method, quiet)
     networks = any(site.group == "network" for site in bound(data, model).latents)  # whose weights mean nothing alone
-    assert networks or any(name.startswith("posterior/") for name in numbers)
+    for method in METHODS:
+        if refusal(bound(data, model), method) is None:
+            numbers = answer(data, model, method, quiet)
+            assert networks or any(name.startswith("posterior/") for name in numbers), method

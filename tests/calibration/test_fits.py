@@ -109,6 +109,17 @@ def test_a_distribution_that_depends_on_what_was_observed_is_refused():
         Simulator(Problem(Persistent({"p": dist.Beta(2.0, 2.0)}), FLIPS))
 
 
+def test_a_censored_target_is_refused_whose_draws_are_no_bounds():
+    class Censored(Bernoulli):
+        def __call__(self, y):
+            rate = 1.0 + numpyro.sample("p", self.prior["p"])
+            with numpyro.plate("obs", len(y)):
+                numpyro.sample("y", dist.RightCensoredDistribution(dist.Exponential(rate), jnp.ones(len(y))), obs=y)
+
+    with pytest.raises(ConfigError, match="y cannot be drawn exactly"):
+        Simulator(Problem(Censored({"p": dist.Beta(2.0, 2.0)}), FLIPS))
+
+
 def posterior(seed=0):
     """Exact draws given the observed flips, five ones and five zeros."""
     return {"p": np.asarray(jax.random.beta(jax.random.PRNGKey(seed), 7.0, 7.0, (4000,)))}

@@ -164,7 +164,7 @@ def _require_drawable(problem: Problem) -> None:
                 f"{model.key}: calibration draws data from the model, but the factor {site.name} cannot be drawn from; "
                 "write it as numpyro.sample with obs="
             )
-        if (site.kind == "observed" and not site.normalised) or site.imputed:
+        if (site.kind == "observed" and not site.normalised) or site.imputed or site.censored:
             raise ConfigError(
                 f"{model.key}: calibration draws data from the model, but {site.name} cannot be drawn exactly; choose "
                 "another model"
