@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credo.diagnostics.answers import group
 from credo.diagnostics.base import Verdict
+from credo.diagnostics.summary import parametrisations
 from credo.inference.result import Result, Status
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted, number, places, seconds
@@ -185,17 +187,18 @@ def _content(variable: Any) -> str:
 
 
 def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:
-    """Headings, rows of (words, whether the number is beyond its bar), and how many rows are left out."""
+    """Headings, rows of (words, whether the number is beyond its bar), and which rows are left out."""
     chosen = table.columns(result.kind)
     thresholds = {check.name: check.threshold for check in verdict.checks}
+    aside = parametrisations(group(result, "posterior"))
     rows = [
         (row["variable"], [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in chosen])
-        for row in table.records(summary, MOST_ROWS, thresholds)
+        for row in table.records(summary, MOST_ROWS, thresholds, aside)
     ]
     return {
         "columns": [column.title for column in chosen],
         "rows": rows,
-        "more": max(len(summary) - MOST_ROWS, 0),
+        "more": table.left_out(summary, len(rows), aside),
         "note": table.NOTES[result.kind],
     }
 
