@@ -93,6 +93,15 @@ class Evidence:
         return counted(predictive.sizes["row"], f"{kind} row")
 
     @cached_property
+    def priors(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Points and the prior's density there, by the scalar's name, where it is known."""
+        known = self.group("gain")
+        if "prior" not in known:
+            return {}
+        curves = zip(known["at"].to_numpy(), known["prior"].to_numpy(), strict=True)
+        return dict(zip(map(str, known["scalar"].to_numpy()), curves, strict=True))
+
+    @cached_property
     def rows(self) -> dict[str, Mapping[str, float]]:
         """The summary's rows by the scalar's name."""
         return {row["variable"]: row for row in self.summary.to_dict("records")}
