@@ -111,16 +111,18 @@ def question(record: RunRecord) -> dict[str, Any]:
 
 
 def _priors(record: RunRecord, latents: set[str]) -> list[str]:
-    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration, by the word that was chosen."""
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of an unknown, by the word that was chosen; the others' names."""
     settings = (record.config.get("model") or {}).get("prior") or {}
-    width = max(map(len, map(str, settings)), default=0)
-    unused = "   (this model has no unknown of this name)"
+    unused = [str(name) for name in settings if latents and not _is_read(str(name), latents)]
+    width = max((len(str(name)) for name in settings if str(name) not in unused), default=0)
     lines = []
     for name, setting in settings.items():
+        if str(name) in unused:
+            continue
         word = str(record.choices.get(f"prior@model.prior.{name}") or "/")
         shown = _distribution(setting, "" if "/" in word else word)
-        lines.append(f"{name!s:<{width}} ~ {shown}{unused if latents and not _is_read(str(name), latents) else ''}")
-    return lines
+        lines.append(f"{name!s:<{width}} ~ {shown}")
+    return [*lines, *([f"(not in this model: {', '.join(unused)})"] if unused else [])]
 
 
 def _is_read(prior: str, latents: set[str]) -> bool:
