@@ -138,7 +138,8 @@ def test_a_scaled_prior_is_one_of_the_scaled_number():
 
 
 def test_a_regression_says_its_family_its_link_and_its_own_parameters():
-    priors = dict.fromkeys(("intercept", "beta", "sigma", "df"), dist.Normal(0.0, 1.0))
+    normal, positive = dist.Normal(0.0, 1.0), dist.HalfNormal(1.0)
+    priors = {"intercept": normal, "beta": normal, "sigma": positive, "df": positive}
     told = Regression(priors, "student_t").mathematics
     assert told.startswith("y_i ~ student_t, link identity, of intercept + sum_j x_ij beta_j\n")
     assert "intercept, beta_j, sigma, df ~ prior" in told
