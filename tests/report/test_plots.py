@@ -75,6 +75,17 @@ def test_effects_are_drawn_in_order_and_parametrisations_are_not(evidence):
     assert not plots.find("effects").applies(make(tree(theta=np.zeros((4, 50, 5)))))
 
 
+def test_each_effect_of_a_group_has_its_own_caterpillar(evidence):
+    draws = np.arange(1.0, 9).reshape(4, 2) + np.zeros((2, 20, 4, 2))
+    wards = (*DRAWS, "ward", "of_ward"), draws, {"effect": "effect[ward]", "site": "effect[ward]"}
+    coords = {"ward": list("ABCD"), "of_ward": ["Intercept", "age"]}
+    found = evidence(make({"posterior": xr.Dataset({"effect[ward]": wards}, coords)}))
+    first, second = caterpillar._blocks(found.variables[0])
+    assert (first.title, second.title) == ("effect[ward]: Intercept", "effect[ward]: age")
+    assert first.names == ["D", "C", "B", "A"]
+    np.testing.assert_array_equal(second.quantiles[2], [8, 6, 4, 2])
+
+
 @pytest.mark.parametrize("case", ["normal", "counts"])
 def test_residuals_of_right_predictions_are_standard_normal(case):
     """A mean within 4 and a standard deviation within 5 standard errors: two cases alarm falsely once in 15,000."""

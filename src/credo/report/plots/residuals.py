@@ -56,17 +56,13 @@ def _names(result: Result) -> list[str]:
     """The observed vectors that are long enough."""
     if not OF.holds(result):
         return []
-    observed, predicted = result.tree["observed_data"], result.tree["posterior_predictive"]
+    observed, predicted = (result.tree[group].to_dataset() for group in ("observed_data", "posterior_predictive"))
     return [
         str(name)
         for name, variable in observed.data_vars.items()
-        if variable.ndim == 1 and variable.size >= FEWEST and _draws(predicted, str(name)) >= FEWEST
+        if variable.ndim == 1 and name in predicted
+        if variable.size >= FEWEST <= predicted.sizes["chain"] * predicted.sizes["draw"]
     ]
-
-
-def _draws(predicted: object, name: str) -> int:
-    sizes = getattr(predicted, "data_vars", {}).get(name)
-    return 0 if sizes is None else int(sizes.sizes["chain"] * sizes.sizes["draw"])
 
 
 def _cloud(sheet: Sheet, top: float, name: str, evidence: Evidence) -> None:
