@@ -135,13 +135,16 @@ def run(line: str, folder: Path) -> None:
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
+QUICK = ("eight_schools", "ensemble", "laplace", "map", "mh")
+"""The methods and the experiment that run every time; the others in the proofs."""
+
+
 def lines() -> Iterator[Any]:
-    """The first lines of methods and experiments; of the long ones as proofs."""
+    """The first lines of methods and experiments; those of the long ones as proofs."""
     for file in FILES:
         line = shlex.join(called(file))
         if line in commands() and (file.parent == EXPERIMENTS or group(file) == "inference"):
-            slow = file.parent == EXPERIMENTS and file.stem != "eight_schools"
-            yield pytest.param(line, marks=[pytest.mark.slow] if slow else [])
+            yield pytest.param(line, marks=() if file.stem in QUICK else pytest.mark.slow)
 
 
 @pytest.mark.parametrize("line", [*lines()])

@@ -179,6 +179,7 @@ def test_paths_start_where_credo_was_started_whatever_hydra_does(tmp_path: Path)
     assert len(list(tmp_path.glob("multirun/*/*/*/verdict.json"))) == 2
 
 
+@pytest.mark.slow
 def test_settings_that_nobody_chose_follow_the_rows(tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("y,x\n" + "".join(f"{i % 3},{i % 5}\n" for i in range(10)))
     words = (

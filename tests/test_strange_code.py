@@ -53,7 +53,7 @@ def test_a_likelihood_that_is_nan_fails(tmp_path: Path) -> None:
     assert "The log density is NaN at" in said.out
 
 
-@pytest.mark.parametrize("method", ["mh", "nuts"])
+@pytest.mark.parametrize("method", ["mh", pytest.param("nuts", marks=pytest.mark.slow)])
 def test_a_log_density_without_end_fails(method: str, tmp_path: Path) -> None:
     said = run("strange_code:endless", method, tmp_path)
     assert said.code == 0, said.err
@@ -159,7 +159,14 @@ def test_an_exception_that_cannot_be_put_into_words_is_named(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("function", ["nan_likelihood", "endless"])
-@pytest.mark.parametrize("method", [("map",), ("mle",), ("map", "inference.optimiser=adam", "inference.steps=300")])
+@pytest.mark.parametrize(
+    "method",
+    [
+        ("map",),
+        pytest.param(("mle",), marks=pytest.mark.slow),
+        ("map", "inference.optimiser=adam", "inference.steps=300"),
+    ],
+)
 def test_an_optimiser_that_meets_what_is_no_number_fails(
     function: str, method: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -177,7 +184,7 @@ ENERGY = ("data=two_moons", "data.rows=24", "model=ebm", "inference=mle", "train
 
 @pytest.mark.parametrize(
     "training",
-    ["cd", "score_matching", *(pytest.param(word, marks=pytest.mark.slow) for word in ("exact", "nce", "pcd"))],
+    ["cd", *(pytest.param(word, marks=pytest.mark.slow) for word in ("score_matching", "exact", "nce", "pcd"))],
 )
 def test_a_training_that_explodes_fails(training: str, tmp_path: Path) -> None:
     """Either the run fails, or its answer does."""

@@ -147,7 +147,7 @@ def test_a_run_that_cannot_predict_is_refused_before_anything_is_said_of_its_cod
     _record_code(folder / "other", folder / "run", "m.py")
     said = credo(*verb, cwd=folder)
     sentence = f"credo: {folder}/other has no model/weights.npz: only runs of model=mdn can predict new rows, "
-    sentence += "and those of model=regression with a formula\n"
+    sentence += "those of gaussian_process and time_series, and those of model=regression with a formula\n"
     assert (said.code, said.err) == (2, sentence)
 
 

@@ -27,6 +27,8 @@ BESIDE = {
     "prior": ("model=gaussian",),
 }
 BROKEN = (-1, "zzz")
+LONG = ("inference", "training", "prior")
+"""The groups of many options, which are proofs."""
 
 
 def composed(*words: str) -> DictConfig:
@@ -63,7 +65,7 @@ def refusal(config: DictConfig, group: str, key: str, value: Any) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [pytest.param(one, marks=pytest.mark.slow if one in LONG else ()) for one in GROUPS])
 def test_the_key_in_a_sentence_can_be_typed(group: str) -> None:
     """Law over all options of a group: where a value is refused, the sentence begins with a key that is there."""
     judged = 0

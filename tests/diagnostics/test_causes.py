@@ -100,6 +100,13 @@ def test_a_free_direction_is_named():
     assert "a and b have the correlation -1.0000: the data may determine little more than a sum" in answer.advice
 
 
+def test_shares_of_a_whole_are_tied_whatever_the_data_say():
+    share = 0.5 + 0.001 * normal(4, 500).cumsum(axis=1)
+    answer = r_hat(draws_result({"w": np.stack([share, 1 - share], axis=-1)}, sample_stats={"lp": normal(4, 500)}))
+    assert answer.status == "failed"
+    assert "correlation" not in answer.advice
+
+
 def wandering(**settings):
     x = normal(4, 500).cumsum(axis=1)
     flags = {"diverging": np.ones((4, 500), bool), "reached_max_treedepth": np.ones((4, 500), bool)}

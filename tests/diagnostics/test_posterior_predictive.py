@@ -127,3 +127,15 @@ def test_without_replications_it_is_not_checked_and_without_data_not_asked():
 def test_good_draws_pass():
     result = good_draws()
     assert put(PosteriorPredictive(0.01), result, summarise(result)).status == "passed"
+
+
+def test_bounds_are_not_compared_with_draws():
+    result = draws_result(
+        {"x": RNG.normal(size=(4, 250))},
+        observed={"y": (("obs",), np.full(30, 9.0))},
+        posterior_predictive={"y": (("obs",), REPLICATED)},
+    )
+    result.tree["observed_data"]["y"].attrs["censored"] = 1
+    answer = put(PosteriorPredictive(0.01), result, summarise(result))
+    assert (answer.status, answer.decides) == ("not checked", False)
+    assert "y is censored" in answer.advice

@@ -54,11 +54,26 @@ def run(*words: str, cwd: Path, **environment: str) -> Said:
     [
         (("data=csv", "data.path=tabel.csv", "data.target=y"), "data.path: the file", ""),
         (("data=csv", "data.path=table.csv", "data.target=z"), "data.target: the data has no column 'z'", ""),
-        (("data=parquet", "data.path=table.parquet", "data.target=z"), "data.target: the data has no column 'z'", ""),
+        pytest.param(
+            ("data=parquet", "data.path=table.parquet", "data.target=z"),
+            "data.target: the data has no column 'z'",
+            "",
+            marks=pytest.mark.slow,
+        ),
         (("data=diabetes", "tracking=mlflow", "tracking.uri=sqlite://"), "tracking.uri=sqlite://: expected a", ""),
         (("data=diabetes", "model.family=gama"), "model.family: expected one of gaussian", "jax numpyro"),
-        (("data=diabetes", "model.prior.beta.scale=-1"), "model.prior.beta.scale: expected a", "jax numpyro"),
-        (("data=diabetes", "prior@model.prior.sigma=gaussian"), "model.prior.sigma: sigma must be", "jax numpyro"),
+        pytest.param(
+            ("data=diabetes", "model.prior.beta.scale=-1"),
+            "model.prior.beta.scale: expected a",
+            "jax numpyro",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("data=diabetes", "prior@model.prior.sigma=gaussian"),
+            "model.prior.sigma: sigma must be",
+            "jax numpyro",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_refusal_loads_no_more_than_it_needs(
@@ -81,7 +96,12 @@ def test_no_home_is_needed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("JAX_ENABLE_X64", "maybe", "JAX cannot read a variable of the environment (.*JAX_ENABLE_X64"),
+        pytest.param(
+            "JAX_ENABLE_X64",
+            "maybe",
+            "JAX cannot read a variable of the environment (.*JAX_ENABLE_X64",
+            marks=pytest.mark.slow,
+        ),
         ("JAX_PLATFORMS", "abacus", "device.platform=auto: JAX cannot start (.*JAX_PLATFORMS=abacus, so unset it"),
         ("MLFLOW_TRACKING_URI", "sqlite://", "tracking.uri=sqlite://: expected a database that lasts"),
     ],

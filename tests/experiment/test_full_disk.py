@@ -60,7 +60,7 @@ def test_no_room_to_begin(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("name", [*RESULTS[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in RESULTS[2:])])
 def test_no_room_for_a_result(name: str, tmp_path: Path, whole: xr.DataTree) -> None:
     """The draws are kept as a checkpoint, from which the run goes on when there is room."""
     run = tmp_path / "run"
@@ -110,7 +110,10 @@ def test_no_room_for_the_last_checkpoint(tmp_path: Path) -> None:
     assert all((tmp_path / "run" / name).exists() for name in RESULTS)
 
 
-@pytest.mark.parametrize(("name", "part"), [("report.html", "report"), ("trace.png", "report"), ("loo.csv", "loo.csv")])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("report.html", "report"), pytest.param("trace.png", "report", marks=pytest.mark.slow), ("loo.csv", "loo.csv")],
+)
 def test_no_room_for_what_is_not_needed(name: str, part: str, tmp_path: Path) -> None:
     """The verdict says that it is not there; nor is one of an earlier, shorter run."""
     run = tmp_path / "run"
@@ -124,6 +127,7 @@ def test_no_room_for_what_is_not_needed(name: str, part: str, tmp_path: Path) ->
     assert not (run / ("report.html" if part == "report" else name)).exists()
 
 
+@pytest.mark.slow
 def test_no_room_for_the_account_of_a_sweep(tmp_path: Path) -> None:
     point = ("data=coin_flips", "model=bernoulli", "inference=map", *QUIET)
     with full("sweep.csv"):

@@ -30,7 +30,7 @@ from credo.errors import CredoError
 from credo.experiment import steps
 from registry import few
 
-EXAMPLES = int(os.environ.get("CREDO_FUZZ", "20"))
+EXAMPLES = int(os.environ.get("CREDO_FUZZ", "8"))
 RUNS = "CREDO_FUZZ" in os.environ
 CONF = paths.built_in() / "conf"
 

@@ -24,7 +24,7 @@ from promise import files
 from console import Said, credo
 from credo.tracking.outbox import Head, Journal
 
-EXAMPLES = int(os.environ.get("CREDO_FUZZ", "20"))
+EXAMPLES = int(os.environ.get("CREDO_FUZZ", "8"))
 VERBS: Mapping[str, tuple[str, ...]] = {
     "resume": ("resume", "cut"),
     "extend": ("extend", "draws", "--draws", "10"),

@@ -102,6 +102,7 @@ def test_runs_together_have_the_results_that_they_have_alone(
         np.testing.assert_allclose(moments(one), moments(other), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_trainings_together(method: Method, quiet: Listener) -> None:
     asked = [trained(0.2), trained(0.5), trained(0.2, learning_rate=0.003)]
     runs = [(method("map"), problem, seed) for seed, problem in enumerate(asked)]

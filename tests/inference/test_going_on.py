@@ -28,7 +28,7 @@ def problem() -> Problem:
     return Problem(Hierarchical(prior, False), xr.Dataset({"y": ("obs", y), "sigma": ("obs", sigma)}))
 
 
-QUICK = ("nuts", "mh", "exchange", "map", "laplace", "smc")
+QUICK = ("nuts", "exchange", "map", "smc")
 """The methods that are cut off every time; the others in the proofs."""
 
 

@@ -39,7 +39,7 @@ def question(scale: float, shift: float) -> Problem:
         ("nuts", {"warmup": 50, "draws": 50}, {"target_accept": 0.8, "step_size": 0.5}),
         ("mh", {"warmup": 50, "draws": 50}, {"target_accept": 0.44, "scale": 0.5}),
         ("map", {"starts": 2}, {"tolerance": 1e-8}),
-        ("mle", {"starts": 2}, {"tolerance": 1e-8}),
+        pytest.param("mle", {"starts": 2}, {"tolerance": 1e-8}, marks=pytest.mark.slow),
     ],
 )
 def test_other_numbers_compile_nothing(word: str, settings: Any, other: Any, infer: Infer) -> None:

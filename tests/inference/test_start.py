@@ -86,7 +86,7 @@ def first(problem: Problem, infer: Infer, word: str, **settings: Any) -> dict[st
     return {str(name): values.values for name, values in start.data_vars.items()}
 
 
-@pytest.mark.parametrize("word", ["nuts", "mh"])
+@pytest.mark.parametrize("word", [pytest.param("nuts", marks=pytest.mark.slow), "mh"])
 def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, problem: Problem, infer: Infer) -> None:
     """Loc has the mean 50.0 and the standard deviation 0.1 by its prior, and hardly another by three rows."""
     starts = first(problem, infer, word, chains=6, start="pathfinder")
@@ -95,6 +95,7 @@ def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, probl
     assert len(set(starts["loc"])) == len(set(starts["sigma"])) == 6
 
 
+@pytest.mark.slow
 def test_pathfinder_gives_the_first_metric(infer: Infer, own: Callable[..., Problem]) -> None:
     """Of two latents that are correlated by 0.999; with unit scales a trajectory takes tens of leapfrogs."""
 
@@ -122,7 +123,7 @@ def test_pathfinder_is_refused_where_discrete_latents_are_moved(method: Any, own
     method("nuts", start="pathfinder").check(own(function, y=1.0))
 
 
-@pytest.mark.parametrize("word", ["nuts", "mh"])
+@pytest.mark.parametrize("word", [pytest.param("nuts", marks=pytest.mark.slow), "mh"])
 def test_every_second_chain_begins_by_the_prior(word: str, problem: Problem, infer: Infer) -> None:
     """The others begin where they would have begun by jitter, to the bit."""
     mixed, jitter = (first(problem, infer, word, chains=6, start=how) for how in ("auto", "jitter"))
@@ -137,7 +138,7 @@ def test_one_chain_begins_by_jitter(problem: Problem, infer: Infer) -> None:
     assert first(problem, infer, "nuts", chains=1) == first(problem, infer, "nuts", chains=1, start="jitter")
 
 
-@pytest.mark.parametrize("how", ["map", "values"])
+@pytest.mark.parametrize("how", [pytest.param("map", marks=pytest.mark.slow), "values"])
 def test_chains_that_began_at_one_point_are_not_believed(how: str, problem: Problem, infer: Infer) -> None:
     given = {"loc": 50.0, "sigma": 2.0} if how == "values" else {}
     result = infer(problem, "nuts", warmup=200, draws=200, start=how, start_values=given)
@@ -153,7 +154,7 @@ def two_modes(y: Any) -> None:
     numpyro.sample("y", dist.Normal(mu, 1000.0), obs=y)
 
 
-@pytest.mark.parametrize("word", ["nuts", "mh"])
+@pytest.mark.parametrize("word", [pytest.param("nuts", marks=pytest.mark.slow), "mh"])
 def test_far_modes_are_never_passed(word: str, infer: Infer, own: Callable[..., Problem]) -> None:
     """By jitter all chains of 9 seeds in 10 stay at 0, where a tenth of the mass is, and agree."""
     problem = own(two_modes, y=30.0)
@@ -179,6 +180,7 @@ def impossible(y: Any) -> None:
     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
 
 
+@pytest.mark.slow
 def test_a_flat_latent_begins_by_jitter_beside_others(infer: Infer, own: Callable[..., Problem]) -> None:
     begun = first(own(part_flat, y=1000.0), infer, "nuts", chains=4)
     assert (np.abs(begun["flat"]) < 2).all()
@@ -205,6 +207,7 @@ def test_a_density_without_a_gradient_has_a_start(
     assert start.z["mu"].shape == ()
 
 
+@pytest.mark.slow
 def test_an_enumerated_model_begins_by_the_prior(infer: Infer, own: Callable[..., Problem]) -> None:
     def mixture(y: Any) -> None:
         far = numpyro.sample("far", dist.Normal(1000.0, 1.0))
@@ -224,7 +227,7 @@ def test_starts_survive_an_extension(problem: Problem, method: Callable[..., Any
     xr.testing.assert_identical(begun.to_dataset(), again.to_dataset())
 
 
-@pytest.mark.parametrize("word", ["nuts", "hmc", "mh"])
+@pytest.mark.parametrize("word", ["nuts", pytest.param("hmc", marks=pytest.mark.slow), "mh"])
 def test_chains_begin_there(word: str, problem: Problem, infer: Infer) -> None:
     settings = SHORT | ({"scale": 1e-9} if word == "mh" else {"step_size": 1e-9})
     if word == "hmc":

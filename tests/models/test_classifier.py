@@ -91,7 +91,14 @@ def test_what_was_learned_makes_the_same_classifier() -> None:
     assert jnp.allclose(jnp.exp(first).sum(1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("encoder", "film"), [("mlp", False), ("conv", False), ("conv", True), ("unet", True)])
+@pytest.mark.parametrize(
+    ("encoder", "film"),
+    [
+        ("mlp", False),
+        ("conv", False),
+        *(pytest.param(one, True, marks=pytest.mark.slow) for one in ("conv", "unet")),
+    ],
+)
 def test_every_encoder_sees_images(encoder: str, film: bool) -> None:
     """By channels of mean 0 and deviation 1; a context modulates every block, once its network is no longer 0."""
     rows = images(context=film)

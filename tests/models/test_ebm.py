@@ -3,6 +3,7 @@
 What is random is compared at 4.5 standard errors, which right draws miss with probability 7e-6. The seeds are fixed.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -43,6 +44,11 @@ def family(cls: type[EnergyModel], **settings: Any) -> EnergyModel:
     """With the settings of its YAML."""
     known: dict[str, Any] = values(CONF / "energy" / f"{cls.__name__.removesuffix('Model').lower()}.yaml")
     return cls(**(known | settings))
+
+
+def quick(names: Iterable[str], *every_time: str) -> list[Any]:
+    """Parameters of which only these are tried every time, and the others are proofs."""
+    return [pytest.param(name, marks=() if name in every_time else pytest.mark.slow) for name in names]
 
 
 def ebm(energy: EnergyModel, sampler: Sampler | None = None, normaliser: str = "auto") -> Ebm:
@@ -114,7 +120,7 @@ DENSITIES: dict[str, tuple[EnergyModel, np.ndarray, tuple[np.ndarray, float]]] =
 }
 
 
-@pytest.mark.parametrize("name", DENSITIES)
+@pytest.mark.parametrize("name", quick(DENSITIES, "polynomial", "ising", "rbm", "neural", "neural, bounds"))
 def test_densities_are_the_energies_and_sum_to_one(name: str) -> None:
     energy, y, (points, cell) = DENSITIES[name]
     of = fitted(energy, y)
@@ -160,7 +166,7 @@ def test_a_quadratic_is_the_normal_distribution() -> None:
     np.testing.assert_allclose(found, one_by_one, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["polynomial", "ising", "rbm", "neural"])
+@pytest.mark.parametrize("name", quick(["polynomial", "ising", "rbm", "neural"], "polynomial"))
 def test_without_a_normaliser_it_is_minus_the_energy(name: str) -> None:
     energy, y, _ = DENSITIES[name]
     of = fitted(energy, y, None, "none")
@@ -197,7 +203,7 @@ def moments(name: str, distribution: EnergyDistribution) -> np.ndarray:
     return np.concatenate([p @ points, p @ points**2])
 
 
-@pytest.mark.parametrize("name", ["polynomial", "ising", "potts", "rbm", "neural, plane"])
+@pytest.mark.parametrize("name", quick(["polynomial", "ising", "potts", "rbm", "neural, plane"], "ising"))
 def test_exact_draws_have_the_right_moments(name: str) -> None:
     """38 comparisons together, false alarms 3e-4."""
     energy, y, _ = DENSITIES[name]
@@ -222,7 +228,7 @@ def compare(x: np.ndarray, known: np.ndarray) -> None:
     np.testing.assert_array_less(np.abs(features.mean(0) - known) / error, 4.5)
 
 
-@pytest.mark.parametrize("name", ["quadratic", "rbm", "gaussian rbm"])
+@pytest.mark.parametrize("name", quick(["quadratic", "rbm", "gaussian rbm"], "quadratic"))
 def test_chains_have_the_right_moments(name: str) -> None:
     """Where there is no exact way: from the base, by the sampler. 16 comparisons together, false alarms 1e-4."""
     energy, y, _ = DENSITIES[name]
@@ -273,7 +279,7 @@ SIMULATED: dict[str, tuple[EnergyModel, tuple[int, ...], tuple[float, ...] | Non
     ("name", "normaliser"),
     [
         *(pytest.param(name, "auto", marks=() if name == "ising" else pytest.mark.slow) for name in SIMULATED),
-        ("polynomial", "none"),
+        pytest.param("polynomial", "none", marks=pytest.mark.slow),
     ],
 )
 def test_data_are_simulated(name: str, normaliser: str) -> None:
@@ -335,6 +341,7 @@ def test_the_integral_reaches_beyond_all_rows() -> None:
     assert 4.4 < nodes[1].max() < 6
 
 
+@pytest.mark.slow
 def test_within_bounds_no_tail_is_needed_and_nothing_is_outside() -> None:
     bounds = ((-1, 2), (0.0, 5.0))
     energy = family(NeuralModel, hidden=(3,), tail=None, bounds=bounds)
@@ -353,6 +360,7 @@ def test_within_bounds_no_tail_is_needed_and_nothing_is_outside() -> None:
         fitted(energy, y + 6).check()
 
 
+@pytest.mark.slow
 def test_spectral_bounds_the_slope() -> None:
     """Every matrix's largest singular value is at most 1, and tanh's slope too: the network moves less than u."""
     weights = {"layers_0_weight": 5.0, "layers_1_weight": 0.01, "head_weight": 5.0}
@@ -378,7 +386,7 @@ def test_spectral_bounds_the_slope() -> None:
 CONTEXT = {"context": (("obs", "context_feature"), RANDOM.normal(size=(3, 2)))}
 
 
-@pytest.mark.parametrize("conditioning", ["concat", "film"])
+@pytest.mark.parametrize("conditioning", ["concat", pytest.param("film", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("given", [X, X | CONTEXT])
 def test_what_is_given_changes_the_energy_of_its_row_alone(conditioning: str, given: dict[str, Any]) -> None:
     of = fitted(

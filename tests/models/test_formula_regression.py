@@ -102,6 +102,7 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     np.testing.assert_allclose(first, second - jacobian, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_effects_of_groups_on_classes_are_those_of_the_program_written_by_hand(table):
     """Two contrasts of three classes, each with its own deviations and correlations."""
     age = table["age"].to_numpy()

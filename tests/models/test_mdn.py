@@ -25,7 +25,10 @@ from registry import values
 
 CONF = Path(__file__).parents[2] / "conf" / "model" / "mdn.yaml"
 KEY = jax.random.PRNGKey(0)
-ON_THE_LINE = ("gaussian", "gaussian_full", "logistic", "laplace", "student_t")
+ON_THE_LINE = [
+    "gaussian",
+    *(pytest.param(one, marks=pytest.mark.slow) for one in ("gaussian_full", "logistic", "laplace", "student_t")),
+]
 
 
 def mdn(weight: float = 1.0, bias: float = 1.0, **settings: Any) -> Mdn:
@@ -83,15 +86,20 @@ def y_of(rows: xr.Dataset) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def linear(infer: Callable[..., Result]) -> tuple[Problem, Result]:
+def line() -> Problem:
     """One Gaussian, whose mean is linear in the inputs and whose scale is constant."""
     rows = data(np.zeros(50))
     y = 4 + rows["x"].to_numpy() @ [2.0, -0.1] + 0.7 * np.random.default_rng(2).normal(size=50)
     rows["y"] = ("row", y)
-    problem = Problem(mdn(components=1, hidden=[], scale="constant").fitted(rows), rows)
-    return problem, infer(problem, "mle", starts=2)
+    return Problem(mdn(components=1, hidden=[], scale="constant").fitted(rows), rows)
 
 
+@pytest.fixture(scope="module")
+def linear(line: Problem, infer: Callable[..., Result]) -> tuple[Problem, Result]:
+    return line, infer(line, "mle", starts=2)
+
+
+@pytest.mark.slow
 def test_one_linear_gaussian_is_least_squares(linear: tuple[Problem, Result]) -> None:
     problem, result = linear
     (x,), y = arrays(problem.data), problem.data["y"].to_numpy()
@@ -104,10 +112,15 @@ def test_one_linear_gaussian_is_least_squares(linear: tuple[Problem, Result]) ->
     assert np.allclose(result.tree["log_likelihood"]["y"], found.log_prob(y[:, None]))
 
 
-def test_the_predictive_is_judged_and_not_the_weights(linear: tuple[Problem, Result]) -> None:
+def test_the_predictive_is_judged_and_not_the_weights(line: Problem) -> None:
+    assert line.judged == ("predicted_mean", "log_density")
+    assert {site.group for site in line.latents} == {"network"}
+
+
+@pytest.mark.slow
+def test_the_result_has_what_is_judged_and_the_weights_beside(linear: tuple[Problem, Result]) -> None:
     problem, result = linear
-    assert problem.judged == result.sampled == ("predicted_mean", "log_density")
-    assert {site.group for site in problem.latents} == {"network"}
+    assert problem.judged == result.sampled
     assert list(result.tree["posterior"].data_vars) == ["predicted_mean", "log_density"]
     assert list(result.tree["network"].data_vars) == [site.name for site in problem.latents]
     probed = result.tree["posterior"]["predicted_mean"].to_numpy()[0, 0]
@@ -128,7 +141,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-QUICK = ("plain", "film")
+QUICK = ("plain",)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +242,10 @@ def test_a_weight_is_known_before_to_a_scale_that_its_layers_inputs_share() -> N
     ("family", "constant", "other", "context"),
     [
         ("gaussian", ("scale",), "loc", "film"),
-        ("gaussian_full", ("scale",), "loc", "concat"),
+        pytest.param("gaussian_full", ("scale",), "loc", "concat", marks=pytest.mark.slow),
         ("discretized_logistic", ("scale",), "loc", "concat"),
-        ("student_t", ("scale", "df"), "loc", "concat"),
-        ("beta", ("precision",), "mean", "concat"),
+        pytest.param("student_t", ("scale", "df"), "loc", "concat", marks=pytest.mark.slow),
+        pytest.param("beta", ("precision",), "mean", "concat", marks=pytest.mark.slow),
     ],
 )
 def test_a_constant_scale_is_the_same_in_all_rows(
@@ -314,10 +327,10 @@ def test_far_away_a_density_has_a_slope(family: str) -> None:
     ("family", "mixing"),
     [
         ("gaussian", "softmax"),
-        ("student_t", "stick_breaking"),
+        pytest.param("student_t", "stick_breaking", marks=pytest.mark.slow),
         ("beta", "softmax"),
         ("poisson", "stick_breaking"),
-        ("discretized_logistic", "softmax"),
+        pytest.param("discretized_logistic", "softmax", marks=pytest.mark.slow),
     ],
 )
 def test_components_begin_over_the_targets_quantiles(family: str, mixing: str) -> None:

@@ -83,7 +83,9 @@ def test_the_density_is_that_of_the_program_by_hand(name: str) -> None:
     assert float(ours) == pytest.approx(float(hand), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", SHRINKAGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one == "horseshoe" else pytest.mark.slow) for one in SHRINKAGES]
+)
 def test_with_a_formula_coefficients_are_in_units_of_their_columns(name: str) -> None:
     """Of the target, too, unless they are in those of the noise."""
     table = pd.DataFrame({"y": Y, "a": 3 * X[:, 0] + 1, "b": X[:, 1]})
@@ -147,6 +149,16 @@ def test_no_term_has_a_prior_of_its_own_beside_it() -> None:
     priors = PRIORS | {"beta": SHRINKAGES["horseshoe"], "a": dist.Normal(0.0, 1.0)}
     model = Regression(priors, "gaussian", formula="y ~ a + b")
     with pytest.raises(ConfigError, match=r"^model.prior.a: the prior at model.prior.beta is one of all coefficients"):
+        model.fitted(arranged(table, model.rows))
+
+
+def test_r2d2_needs_noise_of_one_size() -> None:
+    table = pd.DataFrame({"y": Y, "a": X[:, 0]})
+    priors = (
+        PRIORS | {"beta": SHRINKAGES["r2d2"]} | dict.fromkeys(("sigma_intercept", "sigma_beta"), PRIORS["intercept"])
+    )
+    model = Regression(priors, "gaussian", formula="y ~ a", formula_sigma="sigma ~ a")
+    with pytest.raises(ConfigError, match=r"^model.formula_sigma: the prior at model.prior.beta is in units of sigma"):
         model.fitted(arranged(table, model.rows))
 
 

@@ -18,13 +18,17 @@ from credo.models.base import Model
 from credo.models.bernoulli import Bernoulli
 from credo.models.ebm import Ebm
 from credo.models.gaussian import Gaussian
+from credo.models.gaussian_process import GaussianProcess
 from credo.models.hierarchical import Hierarchical
+from credo.models.markov_chain import MarkovChain
 from credo.models.mdn import Mdn
+from credo.models.mixture import Mixture
 from credo.models.normal_inverse_gamma import NormalInverseGamma
 from credo.models.problem import Problem
 from credo.models.program import Program
 from credo.models.regression import Regression
 from credo.models.sites import Site
+from credo.models.time_series import TimeSeries
 from credo.models.uniform import Uniform
 
 DATA = xr.Dataset(
@@ -48,6 +52,10 @@ PRIOR = {
 EBM = {"mu": PRIOR["mu"], "scale": PRIOR["sigma"], "slope": PRIOR["mu"]}
 SPIKE = PRIOR | {"inclusion": dist.BernoulliProbs(0.5)}
 CHOICE = PRIOR | {"loc": dist.BernoulliProbs(0.5)}
+MIXTURE = {"weights": dist.Dirichlet(np.ones(2)), "loc": PRIOR["loc"], "scale": PRIOR["sigma"]}
+PROCESS = dict.fromkeys(("amplitude", "lengthscale", "sigma"), PRIOR["sigma"])
+SERIES = dict.fromkeys(("sigma", "sigma_level"), PRIOR["sigma"])
+ROWS = {"x": (("school", "feature"), np.arange(5.0)[:, None]), "feature": ["time"]}
 OBSERVED = {"y": ("observed", {"school": 5})}
 
 
@@ -146,13 +154,37 @@ CASES: dict[str, tuple[Model, dict[str, Any], dict[str, tuple[str, dict[str, int
         {"x": ("school", np.ones(5))},
         {"mu": latent(target=1), "scale": latent(target=1)},
     ),
+    "mixture": (
+        build(Mixture, 2, True, prior=MIXTURE),
+        {},
+        {"weights": latent(component=2), "loc": latent(component=2), "scale": latent(component=2)},
+    ),
+    "markov_chain": (
+        build(MarkovChain, prior={"transition": dist.Dirichlet(np.ones(2))}),
+        {"y": ("school", [1, 0, 1, 1, 0]), "before": ("school", [0, 1, 0, 1, 1]), "state": ("state", ["dry", "wet"])},
+        {
+            "transition": latent(state=2, next_state=2),
+            "stationary": deterministic(state=2),
+            "steps_to": deterministic(state=2, next_state=2),
+        },
+    ),
+    "gaussian_process": (
+        build(GaussianProcess, "rbf", "none", 15, 1.5, False, True, prior=PROCESS),
+        ROWS,
+        {"amplitude": latent(), "lengthscale": latent(), "sigma": latent()},
+    ),
+    "time_series": (
+        build(TimeSeries, "local", None, 0, 5.0, 100, prior=SERIES),
+        ROWS,
+        {"sigma": latent(), "sigma_level": latent()},
+    ),
     "program": (Program(f"{__name__}:own", {"k": 3}), {}, {"w": latent(w_dim_0=3), "b": latent(feature=2)}),
 }
 
 
 def problem(name: str) -> Problem:
     model, extra, _ = CASES[name]
-    data = DATA.assign(extra)
+    data = (DATA.drop_dims("feature") if "feature" in extra else DATA).assign(extra)
     return Problem(model.fitted(data), data)
 
 
@@ -231,3 +263,14 @@ UNREAD = {"ebm": ("x",), "program": ("x",)}
 @pytest.mark.parametrize("name", CASES)
 def test_which_data_has_no_part_in_the_answer(name: str) -> None:
     assert problem(name).unread == UNREAD.get(name, ())
+
+
+def times(y: jax.Array) -> None:
+    rate = numpyro.sample("rate", dist.Exponential(1.0))
+    numpyro.sample("y", dist.RightCensoredDistribution(dist.Exponential(rate), np.array([0, 1])), obs=y)
+    numpyro.sample("z", dist.Exponential(rate), obs=y)
+
+
+def test_a_value_that_may_be_a_bound_is_known() -> None:
+    bound = Problem(Program(f"{__name__}:times", {}), xr.Dataset({"y": ("obs", [1.0, 2.0])}))
+    assert {site.name for site in bound.sites if site.censored} == {"y"}

@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 from scipy.special import gammaln
 
-from credo.data.formula.arranged import of_rows
 from credo.data.leukaemia import Leukaemia, table
 from credo.experiment.parts import build
 from credo.inference.result import Result
@@ -44,9 +43,7 @@ def test_the_likelihood_is_that_of_survreg(remission: Problem) -> None:
 
 
 def test_a_curve_is_the_mean_over_the_draws(remission: Problem) -> None:
-    _, arrays = of_rows(
-        table(), table().iloc[[0, 21]], remission.model.rows, {"test_fraction": 0.0, "split_seed": 0}, new_levels=False
-    )
+    arrays = {"x": remission.data["x"].to_numpy()[[0, 21]]}  # 6-MP, placebo
     times = np.array([0.0, 5.0, 20.0])
     found = survival(remission.model, DRAWS, arrays, times, (0.0, 1.0), jax.random.PRNGKey(0))
     exact = np.empty((2, 2, 3))
@@ -84,11 +81,10 @@ def test_a_posterior_curve_is_within_the_interval_of_kaplan_and_meier(
     latents = {site.name: posterior[site.name].to_numpy() for site in problem.latents}
     draws = {name: values.reshape(-1, *values.shape[2:]) for name, values in latents.items()}
     known, times = table(), np.array([7.0, 10.0, 13.0, 16.0, 20.0])
-    settings = {"test_fraction": 0.0, "split_seed": 0}
     for first, name in ((0, "6-MP"), (21, "placebo")):
         rows = known[known["treatment"] == name]
         seen = stats.CensoredData.right_censored(rows["weeks"], (rows["status"] == "right").to_numpy())
         low, high = (one.evaluate(times) for one in stats.ecdf(seen).sf.confidence_interval(0.95))
-        _, arrays = of_rows(known, known.iloc[[first]], problem.model.rows, settings, new_levels=False)
+        arrays = {"x": problem.data["x"].to_numpy()[[first]]}
         curve = survival(problem.model, draws, arrays, times, (0.5,), jax.random.PRNGKey(0))[0, :, 0]
         assert np.all((low < curve) & (curve < high)), (name, low, curve, high)

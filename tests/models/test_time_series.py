@@ -14,8 +14,10 @@ import xarray as xr
 from credo.calibration.fits import fits, judge
 from credo.calibration.simulator import Simulator
 from credo.data.nile import FLOW, Nile
+from credo.diagnostics.loo import require_refits
 from credo.errors import ConfigError
 from credo.experiment.parts import make_inference
+from credo.inference.point.batches import require_rows
 from credo.models.dependent import Chain
 from credo.models.kalman import Series
 from credo.models.problem import Problem
@@ -159,12 +161,22 @@ def test_times_that_are_no_series_are_refused(places, words):
         series().fitted(rows(places))
 
 
+def test_rows_that_depend_on_each_other_are_neither_batched_nor_left_out():
+    data = rows()
+    problem = Problem(series().fitted(data), data)
+    with pytest.raises(ConfigError, match=r"inference\.batch_size: the rows of model=time_series depend"):
+        require_rows(problem, 3)
+    with pytest.raises(ConfigError, match=r"refit: the rows of model=time_series depend on each other"):
+        require_refits(problem, make_inference(compose("inference=nuts")))
+
+
 @pytest.mark.slow
-def test_a_series_is_calibrated():
-    """Ranks of 200 replications are uniform; the rate of false alarms is 1 %, and this seed raises none."""
+def test_the_calibration_of_a_series_raises_no_alarm():
+    """200 replications raise no alarm, whose rate is 1 %; that they would miss a small bias is no alarm."""
     data = rows(range(20))
     problem = Problem(series(ar=1).fitted(data), data)
     method = make_inference(compose("inference=nuts", "inference.draws=250", "inference.warmup=250"))
     found = pd.concat(fits(Simulator(problem), method, 0, range(200), lambda: None), ignore_index=True)
     judged = judge(found)
-    assert judged.status == "calibrated", judged.sentence
+    assert judged.status != "not calibrated", judged.sentence
+    assert judged.sentence.startswith("No alarm") or judged.status == "calibrated"

@@ -78,7 +78,11 @@ def numbers(*shape: int, dtype: Any = jnp.float32, seed: int = 1) -> Array:
     return jax.random.normal(jax.random.key(seed), shape, dtype)
 
 
-@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] if name == "unet" else []) for name in NETWORKS])
+LONG = ("encoder, resized, strided", "unet")
+"""Networks that take long to compile, which are proofs."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in NETWORKS])
 def network(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]]:
     return NETWORKS[request.param]
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from credo.diagnostics.base import Verdict
+from credo.diagnostics.base import Check, Verdict
 from credo.inference.kind import Kind
 from credo.report.drawing import lettering
 from credo.report.drawing.numbers import counted, fixed, number, places, seconds
@@ -99,6 +99,11 @@ def test_counts(verdict):
     assert counts(verdict) == "1 failed, 1 not checked, 1 passed, 1 note"
     assert counts(Verdict("not checked", ())) == "no check applied"
     assert [measured(check) for check in verdict.checks][2:] == ["1.043 (threshold 1.01)", ""]
+
+
+def test_a_number_just_beyond_its_threshold_does_not_look_like_it():
+    assert measured(Check("r_hat", "failed", 1.01004, 1.01, "")) == "1.01004 (threshold 1.01)"
+    assert measured(Check("r_hat", "passed", 1.01, 1.01, "")) == "1.01 (threshold 1.01)"
 
 
 def test_letters_are_as_wide_as_matplotlib_sets_them():

@@ -6,7 +6,7 @@ returns `None`.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,14 @@ def improper(result: Result, summary: pd.DataFrame) -> str | None:
     )
 
 
+def _shares(result: Result) -> Iterator[list[str]]:
+    """The names of latents that are shares of a whole, which are tied whatever the data say."""
+    posterior = group(result, "posterior")
+    for variable in (posterior[name] for name in result.sampled if name in posterior):
+        if variable.ndim > 2 and np.allclose(variable.to_numpy().sum(-1), 1.0, rtol=0.0, atol=1e-5):
+            yield labels(variable)
+
+
 def tied(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
     """Two latents of which only a combination is determined."""
     found = list(moving(result))
@@ -82,6 +90,9 @@ def tied(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
     with np.errstate(all="ignore"):
         correlations = np.nan_to_num(np.corrcoef(draws))
     np.fill_diagonal(correlations, 0.0)
+    for shares in _shares(result):
+        own = np.isin(names, shares)
+        correlations[np.ix_(own, own)] = 0.0
     i, j = np.unravel_index(np.argmax(np.abs(correlations)), correlations.shape)
     if abs(correlations[i, j]) < TIED:
         return None

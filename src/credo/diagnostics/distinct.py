@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
@@ -15,9 +16,12 @@ _FEW = 1000
 
 
 def fewest(result: Result) -> int | None:
-    """How many distinct values the predicted target has that has the fewest; `None` where they have masses."""
+    """How many distinct values the predicted target has that has the fewest.
+
+    `None` where they have masses, or each row is normal, with a noise that all rows share.
+    """
     observed, predictive = group(result, "observed_data").get("y"), group(result, "predictive")
-    if observed is None or "pit" not in predictive or predictive.attrs.get("measure") == "mass":
+    if observed is None or "pit" not in predictive or _is_safe(predictive):
         return None
     values = observed.to_numpy()
     return min(len(np.unique(column)) for column in values.reshape(len(values), -1).T)
@@ -26,12 +30,17 @@ def fewest(result: Result) -> int | None:
 def advice(result: Result) -> str:
     """What to do where the target is whole numbers and its likelihood is a density; empty where it is not so."""
     predictive = group(result, "predictive")
-    if "y" not in predictive or predictive.attrs.get("measure") == "mass":
+    if "y" not in predictive or _is_safe(predictive):
         return ""
     y = predictive["y"].to_numpy()
     if not np.array_equal(y, np.round(y)) or len(np.unique(y)) > _FEW:
         return ""
     return "The target is whole numbers: use the discretised likelihood, model.family=discretized_gaussian."
+
+
+def _is_safe(predictive: xr.Dataset) -> bool:
+    """Whether no density can grow without bound at one value."""
+    return predictive.attrs.get("measure") == "mass" or bool(predictive.attrs.get("normal", 0))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from jaxtyping import Int, Shaped
 
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.base import Check
+from credo.inference.assemble import CENSORED
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Share
@@ -66,6 +67,9 @@ class PosteriorPredictive:
             return None
         if (missing := left_out(result, "posterior_predictive", self.threshold, "posterior_predictive")) is not None:
             return missing
+        if bounds := [str(name) for name, values in observed.data_vars.items() if CENSORED in values.attrs]:
+            reason = f"{some(bounds)} is censored: a bound is no draw of the model, and is not compared with any."
+            return Check("posterior_predictive", "not checked", None, self.threshold, reason, decides=False)
         names = [name for name in observed.data_vars if name in replicated]
         if not names:
             return not_checked("posterior_predictive", self.threshold, "There is no replicated data.")

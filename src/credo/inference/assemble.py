@@ -18,6 +18,9 @@ Groups = dict[str, dict[str, np.ndarray]]
 BY_BLOCK = ("posterior_count", "posterior_mean", "posterior_variance")
 """Groups whose arrays have a value per block of draws."""
 
+CENSORED = "censored"
+"""An attribute of observed values that may be bounds."""
+
 OF_DATA = ("observed_data", "constant_data", "truth")
 """Groups of what was given: what the sites observed, all other data, and the truth of synthetic data."""
 
@@ -70,7 +73,7 @@ def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, 
             as_given.add(name)
             values = variable.to_numpy()
         dims = tuple(map(problem.names.dim, problem.dims(sites[name])))
-        attributes = problem.names.attributes(name)
+        attributes = {**problem.names.attributes(name), **({CENSORED: 1} if sites[name].censored else {})}
         variables[problem.names.variable(name)] = (dims, values, attributes)
         for dim, own, size in zip(problem.dims(sites[name]), dims, values.shape, strict=True):
             coords[own] = _labels(problem.data, dim, size)

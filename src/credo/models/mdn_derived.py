@@ -74,7 +74,11 @@ def _rows(problem: Problem, result: Found, predictive: Predictive, key: PRNGKeyA
             ),
         },
         coords={"target": _names(data, y), "probability": list(PROBABILITIES)},
-        attrs={"rows": "train" if problem.test is None else "test", "measure": problem.measure},
+        attrs={
+            "rows": "train" if problem.test is None else "test",
+            "measure": problem.measure,
+            "normal": int("network" not in result.tree.children),
+        },
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -299,17 +300,26 @@ class Regression(Model):
         return unit[:, None] if several else unit
 
     def prior_of_beta(self, several: int = 0) -> Any:
-        """The prior of all coefficients [feature] or [feature, contrast], by term where one has its own."""
-        known, parts, begin = self._known, [], 0
-        for name, count in known.terms:
-            own, shape = self.prior.get(key_of(name)), (count, several) if several else (count,)
-            unit = known.spread / known.deviations[begin : begin + count]
-            unit = jnp.broadcast_to(unit[:, None] if several else unit, shape)
-            as_it_is = own is not None or not self.autoscale
-            prior: Any = self.prior["beta"] if own is None else own
-            parts.append(prior.expand(shape) if as_it_is else scaled(prior, 0.0, unit))
+        """The prior of all coefficients [feature] or [feature, contrast], by term where one has its own.
+
+        Neighbours with the general prior are one part, since each costs the sampler time.
+        """
+        parts, begin = [], 0
+        for _, run in groupby(self._known.terms, key=lambda term: id(self.prior.get(key_of(term[0])))):
+            terms = list(run)
+            count = sum(one for _, one in terms)
+            parts.append(self._prior_of(terms[0][0], begin, count, several))
             begin += count
         return parts[0] if len(parts) == 1 else Stacked(parts, -2 if several else -1)
+
+    def _prior_of(self, name: str, begin: int, count: int, several: int = 0) -> Any:
+        """The prior of so many coefficients from a place on, which all have that of the term that is named."""
+        known, own, shape = self._known, self.prior.get(key_of(name)), (count, several) if several else (count,)
+        if own is not None or not self.autoscale:
+            as_it_is: Any = self.prior["beta"] if own is None else own
+            return as_it_is.expand(shape)
+        unit = known.spread / known.deviations[begin : begin + count]
+        return scaled(self.prior["beta"], 0.0, jnp.broadcast_to(unit[:, None] if several else unit, shape))
 
     def prior_of_sd(self, group: Grouping) -> Any:
         """The prior of the deviations [effect] of a group, or of the only one."""
@@ -352,11 +362,11 @@ class Regression(Model):
             names.append("intercept at the means of the predictors")
             priors.append((scaled(prior, known.location, known.spread) if self.autoscale else prior, 0))
         if known.terms and self._shrinkage is None:
-            beta = self.prior_of_beta()
-            parts = beta.parts if isinstance(beta, Stacked) else (beta,)
-            for (name, count), part in zip(known.terms, parts, strict=True):
+            begin = 0
+            for name, count in known.terms:
                 names += [f"beta of {name}" + (f" [{j}]" if count > 1 else "") for j in range(count)]
-                priors += [(part, j) for j in range(count)]
+                priors += [(self._prior_of(name, begin, count), j) for j in range(count)]
+                begin += count
         for group in known.groups:
             names += [f"sd of {effect} by {group.name}" for effect in group.effects]
             priors += [(self.prior_of_sd(group), j) for j in range(len(group.effects))]

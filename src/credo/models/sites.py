@@ -16,6 +16,7 @@ from credo.errors import ConfigError
 from credo.models.base import Model
 from credo.models.messages import Message, Padded, innermost, is_factor, mask_of
 from credo.models.priors import Placeholders
+from credo.models.scaled import Censored
 from credo.networks.bayesian import is_improper
 
 
@@ -59,6 +60,7 @@ class Site:
         value: an observed site's value.
         seen: where an observed site counts; `None` for everywhere.
         imputed: whether it is the unobserved part of an observation (`sample(..., obs_mask=)`).
+        censored: whether an observed value may be a bound of what is not known.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Site:
     from_zero: bool = True
     param: bool = False
     imputed: bool = False
+    censored: bool = False
     constraint: Any = field(default=None, repr=False)
     value: Any = field(default=None, repr=False)
     seen: Any = field(default=None, repr=False)
@@ -123,6 +126,15 @@ def _failed(model: Model, error: BaseException) -> ConfigError:
     return ConfigError(f"{model.key}: running the model raised {in_words(error)}")
 
 
+CENSORED = (
+    Censored,
+    dist.IntervalCensoredDistribution,
+    dist.LeftCensoredDistribution,
+    dist.RightCensoredDistribution,
+)
+"""Distributions of which a value may be a bound; their draws are never bounds."""
+
+
 def site_of(message: Message) -> Site:
     """What a message of a traced program says of its site.
 
@@ -163,6 +175,7 @@ def site_of(message: Message) -> Site:
         constraint=support,
         value=message["value"] if observed else None,
         imputed=bool(infer.get("imputed", False)),
+        censored=isinstance(innermost(fn.base if isinstance(fn, Padded) else fn), CENSORED),
         seen=mask_of(fn) if observed else None,
     )
 

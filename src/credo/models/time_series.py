@@ -34,7 +34,6 @@ class Learned(eqx.Module):
     Attributes:
         y: the target, standardised; 0 where there is none.
         there: whether there is one.
-        index: the place of each row.
         origin: the time of the first.
         step: between two places.
         location: the mean of the target.
@@ -43,7 +42,6 @@ class Learned(eqx.Module):
 
     y: Float[Array | np.ndarray, "time"]
     there: Bool[Array | np.ndarray, "time"]
-    index: Int[Array | np.ndarray, "row"]
     origin: Float[Array | np.ndarray, ""]
     step: Float[Array | np.ndarray, ""]
     location: Float[Array | np.ndarray, ""]
@@ -71,6 +69,7 @@ class TimeSeries(Model):
     formula: ClassVar[str] = "y_t = level_t + season_t + ar_t + e_t, e_t ~ N(0, sigma)"
     predicts: ClassVar[bool] = True
     rows_depend: ClassVar[bool] = True
+    learns: ClassVar[tuple[str, ...]] = ("x",)
     derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {
         **dict.fromkeys(("sigma", "sigma_level", "sigma_slope", "sigma_seasonal", "sigma_ar"), (constraints.positive,)),
@@ -125,7 +124,7 @@ class TimeSeries(Model):
         location, spread = y.mean(), y.std()
         grid[index], there[index] = (y - location) / spread, True
         numbers = map(np.asarray, (x[0, 0], step, location, spread))
-        return dataclasses.replace(self, learned=Learned(grid, there, index, *numbers))
+        return dataclasses.replace(self, learned=Learned(grid, there, *numbers))
 
     def given_training(self) -> "TimeSeries":
         """This model of rows that are given the training rows."""
@@ -168,8 +167,8 @@ class TimeSeries(Model):
             likelihood = Series(self.system(latents), jnp.arange(len(y)), jnp.ones(len(y), bool), 0.0, 1.0)
         else:
             known = self.learned
-            index, there = jnp.asarray(known.index), jnp.asarray(known.there)
-            likelihood = Series(self.system(latents), index, there, known.location, known.spread)
+            there = jnp.asarray(known.there)
+            likelihood = Series(self.system(latents), self._places(x), there, known.location, known.spread)
         with numpyro.plate("obs", len(y)):
             numpyro.sample("y", likelihood, obs=y)
 
@@ -235,12 +234,16 @@ class TimeSeries(Model):
         found = self._smoothed(latents, self.horizon)
         loc = found.mean @ system.seen
         variance = jnp.einsum("i,tij,j->t", system.seen, found.covariance, system.seen) + system.noise
-        at = jnp.round((x[:, 0] - known.origin) / known.step).astype(int)
+        at = self._places(x)
         outside = (at < 0) | (at >= len(loc))
         at = jnp.clip(at, 0, len(loc) - 1)
         loc, variance = (jnp.where(outside, jnp.nan, values[at]) for values in (loc, variance))
         spread = jnp.asarray(known.spread)
         return jnp.asarray(known.location) + spread * loc, spread * jnp.sqrt(variance)
+
+    def _places(self, x: Array) -> Int[Array, "row"]:
+        """Where rows stand on the grid of time."""
+        return jnp.round((x[:, 0] - self._known.origin) / self._known.step).astype(int)
 
     def _states_of(self, draws: Mapping[str, Any]) -> xr.Dataset:
         """Means and standard deviations of the parts at each time, in the target's units."""

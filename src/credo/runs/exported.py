@@ -195,8 +195,8 @@ def place_of(folder: Path) -> Path:
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
-            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, and those of "
-            "model=regression with a formula"
+            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, those of "
+            "gaussian_process and time_series, and those of model=regression with a formula"
         )
     return place
 

@@ -78,7 +78,7 @@ def test_ninety_percent_intervals_hold_as_often_as_they_say():
     assert abs(np.mean(z)) < 3 / np.sqrt(100)
 
 
-@pytest.mark.parametrize("function", [normal, skewed])
+@pytest.mark.parametrize("function", [normal, pytest.param(skewed, marks=pytest.mark.slow)])
 def test_it_is_right_within_three_errors(function, infer):
     y = Y if function is normal else [0, 0, 0, 1]
     problem = of_program(function, y)
@@ -179,6 +179,7 @@ def test_ways_that_disagree_or_hardly_know_fail(ways, status, chains):
     assert judged(chains, ways).status == status
 
 
+@pytest.mark.slow
 def test_a_factor_is_a_reason_for_care(tmp_path):
     model = """
 import numpyro
@@ -209,6 +210,7 @@ def evidence_check(folder):
     return next(check for check in verdict["checks"] if check["name"] == "evidence")
 
 
+@pytest.mark.slow
 def test_all_ways_that_apply_are_compared(tmp_path):
     assert credo(*COINS, cwd=tmp_path).code == 0
     numbers = json.loads((tmp_path / "run" / "metrics.json").read_text())

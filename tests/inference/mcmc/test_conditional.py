@@ -95,7 +95,7 @@ def test_a_value_that_no_step_reaches_fails(problem: Callable[..., Problem], inf
 
 
 def test_what_the_data_determine_is_noted(problem: Callable[..., Problem], infer: Infer) -> None:
-    result = infer(problem(determined, 10.0), "mh", **FEW | {"draws": 400}, thinning=5)
+    result = infer(problem(determined, 10.0), "mh", **FEW | {"draws": 100}, thinning=5)
     assert (result.tree["conditional"]["z"] < 1e-9).all()
     answer = judge(result)
     assert answer.status == "note"

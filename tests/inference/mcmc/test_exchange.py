@@ -147,6 +147,7 @@ def test_the_posterior_of_a_temperature(normaliser: str, draws: int, quiet: List
     assert np.isfinite(drift).all()
 
 
+@pytest.mark.slow
 def test_inner_chains_are_told_by_their_drift(quiet: Listener) -> None:
     """Of few draws, by MALA: two transitions from the data are on their way, and the drift tells it."""
     of = quartic("none")[0]

@@ -100,7 +100,7 @@ def predictive(result: Result) -> xr.Dataset:
     return result.tree["posterior_predictive"].to_dataset()
 
 
-@pytest.mark.parametrize("block", [10, 37])
+@pytest.mark.parametrize("block", [pytest.param(10, marks=pytest.mark.slow), 37])
 def test_blocks_change_no_bit(word: str, short: Result, block: int, infer: Infer) -> None:
     parted = infer(question(), word, **SHORT | {"block": block})
     xr.testing.assert_identical(draws(parted), draws(short))
@@ -146,6 +146,7 @@ def test_result_describes_itself(word: str, short: Result, warmup: Callable[[int
     ]
 
 
+@pytest.mark.slow
 def test_thinning_keeps_every_third_draw_of_a_single_chain_without_warmup(word: str, infer: Infer) -> None:
     settings = SHORT | {"chains": 1, "warmup": 0}
     every = infer(question(), word, **settings | {"draws": 30})
@@ -224,6 +225,7 @@ def test_impossible_settings_are_named(word: str, setting: str, value: Any, meth
         settle(method, word, setting, value)
 
 
+@pytest.mark.slow
 def test_no_finite_start_is_one_sentence(word: str, infer: Infer) -> None:
     """A prior on (0, 1) cannot explain an observation of 2 under U(0, theta)."""
     problem = Problem(Program(f"{__name__}:too_narrow", {}), xr.Dataset({"y": ("obs", [0.5, 2.0])}))

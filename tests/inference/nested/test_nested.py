@@ -96,7 +96,7 @@ def test_the_log_density_is_that_of_the_draws(normal):
     ("function", "known"),
     [
         pytest.param(flat_likelihood, 0.0, marks=pytest.mark.slow),
-        (stairs, np.log(0.5 + 0.4 * 8 + 0.1 * 64)),
+        pytest.param(stairs, np.log(0.5 + 0.4 * 8 + 0.1 * 64), marks=pytest.mark.slow),
         (forbidden, np.log((2 * stats.norm.cdf(np.sqrt(1.25)) - 1) / np.sqrt(5))),
     ],
 )
@@ -113,9 +113,8 @@ def test_ties_and_forbidden_regions_are_counted(function, known, infer):
         assert -1 <= x.min() < x.max() <= 1
 
 
-@pytest.mark.parametrize(
-    "function", [pytest.param(phases.ball_and_spike, marks=pytest.mark.slow), phases.shell_and_spike]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("function", [phases.ball_and_spike, phases.shell_and_spike])
 def test_a_spike_in_a_ball_is_climbed_and_one_in_a_shell_fails(function, infer):
     """The spike has most of the mass. In the ball all levels are connected; in the shell no line leads to it."""
     known = 26.0 - 0.5 * phases.DIM * np.log(1 + 1 / phases.WIDTH**2) - 0.5 * np.log(2 * np.pi)

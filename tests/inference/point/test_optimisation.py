@@ -103,6 +103,7 @@ def test_a_flat_direction_is_named(infer: Infer) -> None:
     assert result.tree["optimisation"]["hessian_eigenvalues"][0] == pytest.approx(0.0, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_the_prior_takes_the_flat_direction_away(infer: Infer) -> None:
     """A normal prior of scale 1 on a and b: the posterior's precision is [[5, 4], [4, 5]], its inverse known."""
     y = np.array([0.3, 1.2, 2.4, -0.1])
@@ -180,7 +181,7 @@ def test_coefficients_are_labelled(mode: Result) -> None:
     assert (mode.kind, mode.method, mode.sampled) == (Kind.POINT, "map", ("intercept", "beta"))
 
 
-@pytest.mark.parametrize("batch_size", [None, 100])
+@pytest.mark.parametrize("batch_size", [pytest.param(None, marks=pytest.mark.slow), 100])
 def test_adam_lands_on_the_mode(batch_size: int | None, mode: Result, infer: Infer) -> None:
     """Whether it sees all rows or a tenth of them at a time: within a tenth of a standard error."""
     settings = {"optimiser": "adam", "starts": 2, "steps": 4000, "learning_rate": 0.02}

@@ -178,6 +178,7 @@ def test_separated_classes_have_no_standard_error(infer: Infer) -> None:
     assert np.isnan(result.tree["optimisation"]["distance"]).sum() == 1  # of the other start
 
 
+@pytest.mark.slow
 def test_a_flat_top_has_no_standard_error(infer: Infer) -> None:
     result = infer(program(flat_top), "mle", starts=2)
     assert ways(result) == (set(), {"x"})
@@ -185,6 +186,7 @@ def test_a_flat_top_has_no_standard_error(infer: Infer) -> None:
     assert result.tree["standard_error"]["y"].item() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_component_on_one_point_is_unbounded(infer: Infer) -> None:
     result = infer(program(one_point), "mle")
     ((name, end),) = names(result, "unbounded")
@@ -193,6 +195,7 @@ def test_a_component_on_one_point_is_unbounded(infer: Infer) -> None:
     assert np.isnan(result.tree["standard_error"]["mu"])
 
 
+@pytest.mark.slow
 def test_the_higher_mode_is_found_from_the_prior(infer: Infer) -> None:
     """Four of eight starts are drawn from the prior; all miss the higher mode once in 10,000 times."""
     result = infer(program(far), "map")

@@ -49,7 +49,5 @@ def exact(found):
 
 
 def each(names):
-    """The first two and the last among the quick tests, the others among the slow ones."""
-    names = list(names)
-    quick = {*names[:2], names[-1]}
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    """The one whose program other tests run as well among the quick tests, and the others among the slow ones."""
+    return [pytest.param(name, marks=() if name == "normal_normal" else pytest.mark.slow) for name in names]

@@ -104,7 +104,10 @@ def test_a_ladder_is_finer_where_exchanges_are_refused():
 
 @pytest.mark.parametrize(
     ("function", "y", "name", "weight"),
-    [(modes_of_the_prior, [30.0], "mu", 0.9), (modes_of_the_likelihood, [0.0], "x", 0.7)],
+    [
+        (modes_of_the_prior, [30.0], "mu", 0.9),
+        pytest.param(modes_of_the_likelihood, [0.0], "x", 0.7, marks=pytest.mark.slow),
+    ],
 )
 def test_far_modes_have_their_weights(function, y, name, weight, infer):
     result = infer(of_program(function, y), "tempering", rungs=12)
@@ -132,6 +135,7 @@ def test_an_unknown_mutation_is_refused(method):
         method("tempering", mutation="gibbs")
 
 
+@pytest.mark.slow
 def test_other_numbers_do_not_compile_again(infer):
     def question(scale):
         return Problem(Gaussian({"loc": dist.Normal(0.0, scale)}, 1.0, (0.0, 1.0)), rows(Y))

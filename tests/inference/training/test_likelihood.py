@@ -367,6 +367,7 @@ def marks_of_wine(seed: int) -> tuple[xr.Dataset, xr.Dataset]:
     return data.isel(row=slice(1000)), data.isel(row=slice(1000, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "calibrated"), [("gaussian", False), ("discretized_gaussian", True)])
 def test_whole_numbers_need_masses(family: str, calibrated: bool, fit: Fit) -> None:
     """A density's floor of one step makes its intervals too wide; a mass needs none.

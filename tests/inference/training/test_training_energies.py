@@ -120,7 +120,7 @@ def member(kept: Any, of: Problem) -> epoch.Member:
 
 
 PLAIN = {"clip": None, "schedule": "constant", "epochs": 24}
-EXPLOSIVE = [(Pcd, 100.0), (Langevin, 10.0)]
+EXPLOSIVE = [pytest.param(Pcd, 100.0, marks=pytest.mark.slow), (Langevin, 10.0)]
 """Rates at which the energies of data and samples part by 1e5 nats, after a few epochs."""
 
 

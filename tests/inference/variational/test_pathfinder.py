@@ -83,6 +83,7 @@ def test_the_evidence_of_coin_flips_is_within_three_errors(name, infer, referenc
     assert abs(row["mean"] - exact["mean"]) < 4 * row["mcse_mean"]
 
 
+@pytest.mark.slow
 def test_modes_that_some_starts_found_have_their_own_mass(infer):
     result = infer(of_program(two_modes), "pathfinder", starts=16)
     left = float((result.tree["posterior"]["x"] < 0).mean())
@@ -91,6 +92,7 @@ def test_modes_that_some_starts_found_have_their_own_mass(infer):
     assert put(Confirmed(0.05), result, summarise(result)).status == "passed"
 
 
+@pytest.mark.slow
 def test_a_mode_that_one_start_alone_found_is_not_passed(infer):
     """With two starts, in each mode one."""
     seeds = (infer(of_program(two_modes), "pathfinder", seed=seed, starts=2) for seed in range(8))
@@ -98,6 +100,7 @@ def test_a_mode_that_one_start_alone_found_is_not_passed(infer):
     assert put(Confirmed(0.05), found, summarise(found)).status == "not checked"
 
 
+@pytest.mark.slow
 def test_one_start_confirms_nothing(infer):
     result = infer(of_program(two_modes), "pathfinder", starts=1, draws=500)
     assert put(Confirmed(0.05), result, summarise(result)).status == "not checked"
@@ -127,6 +130,7 @@ def test_a_network_is_refused_with_the_method_that_takes_it(method):
         method("pathfinder").check(problem)
 
 
+@pytest.mark.slow
 def test_other_numbers_do_not_compile_again(infer):
     data = rows([1] * 7 + [0] * 3)
     infer(Problem(Bernoulli({"p": dist.Beta(1.5, 1.5)}), data), "pathfinder", draws=50)

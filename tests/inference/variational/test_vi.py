@@ -60,7 +60,9 @@ def problem():
     return Problem(Program(f"{__name__}:correlated", {}), rows(Y))
 
 
-@pytest.mark.parametrize("family", ["full_rank", "low_rank", "flow"])
+@pytest.mark.parametrize(
+    "family", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("full_rank", "low_rank")), "flow"]
+)
 def test_a_family_that_has_the_correlation_finds_the_posterior(family, problem, infer):
     mean, sd, correlation, log_p = exact()
     result = infer(problem, "vi", family=family, starts=2)
@@ -88,6 +90,7 @@ def test_a_family_without_the_correlation_is_too_narrow_and_does_not_pass(proble
     assert set(statuses) != {"passed"}
 
 
+@pytest.mark.slow
 def test_minibatches_find_the_same(infer):
     """A hundred rows, ten per step."""
     y = np.random.default_rng(0).normal(1.0, 1.0, 100)
@@ -166,6 +169,7 @@ def test_an_unknown_family_is_refused(method):
         method("vi", family="normal")
 
 
+@pytest.mark.slow
 def test_other_numbers_do_not_compile_again(infer):
     data = rows([1] * 7 + [0] * 3)
     infer(Problem(Bernoulli({"p": dist.Beta(1.5, 1.5)}), data), "vi", draws=50, steps=40)

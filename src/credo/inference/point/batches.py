@@ -14,6 +14,11 @@ def require_rows(problem: Problem, batch_size: int) -> None:
     rows = problem.data.sizes.get(problem.row_dim, 0)
     if batch_size > rows:
         raise ConfigError(f"inference.batch_size: expected at most the {rows} rows, but got {batch_size}")
+    if problem.model.rows_depend:
+        raise ConfigError(
+            f"inference.batch_size: the rows of model={problem.model.name} depend on each other, so that some say "
+            "nothing without the rest; use inference.batch_size=null"
+        )
     for site in problem.latents:
         if problem.row_dim in problem.dims(site):
             raise ConfigError(

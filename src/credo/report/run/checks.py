@@ -18,6 +18,10 @@ def ended(verdict: Verdict, status: str) -> list[Check]:
     return [check for check in verdict.checks if check.status == status]
 
 
+DIGITS, MOST_DIGITS = 4, 12
+"""Significant digits of a check's number: as a rule, and where it takes more to tell it from its threshold."""
+
+
 def counts(verdict: Verdict) -> str:
     """How many checks ended how: `1 failed, 11 passed, 1 note`."""
     parts = [(len(ended(verdict, status)), status) for status in ("failed", "not checked", "passed")]
@@ -28,8 +32,14 @@ def counts(verdict: Verdict) -> str:
 
 
 def measured(check: Check) -> str:
-    """A check's number and its threshold: `1.043 (threshold 1.01)`; empty where there is none."""
+    """A check's number and its threshold: `1.043 (threshold 1.01)`; empty where there is none.
+
+    A number beyond its threshold has as many digits as it takes to see that.
+    """
     if check.value is None:
         return ""
-    bar = "" if check.threshold is None else f" (threshold {number(check.threshold, 4)})"
-    return f"{number(check.value, 4)}{bar}"
+    if check.threshold is None:
+        return number(check.value, DIGITS)
+    bar, texts = number(check.threshold, DIGITS), [number(check.value, digits) for digits in range(DIGITS, MOST_DIGITS)]
+    text = next((text for text in texts if text != bar or check.value == check.threshold), texts[-1])
+    return f"{text} (threshold {bar})"

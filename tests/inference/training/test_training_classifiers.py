@@ -107,6 +107,7 @@ def test_convolutions_taken_up_again_have_the_same_bits(
         assert whole.tree[group].to_dataset().identical(result.tree[group].to_dataset())
 
 
+@pytest.mark.slow
 def test_the_temperature_is_the_best_for_the_validation_rows(whole: Result, of_images: Problem) -> None:
     """No other is better; and without it the loss is that of the learning curves."""
     temperature = float(whole.tree["training"]["temperature"])
@@ -144,6 +145,7 @@ def test_a_temperature_that_cannot_be_is_refused(settings: dict[str, Any], sente
         fit(problem, temperature=True, batch_size=16, **settings)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_less_sure_of_rows_unlike_its_own_than_one_network(quiet: Listener) -> None:
     """Two separate classes, and rows far to their side: the mean entropy there. The seeds are fixed."""
     random = np.random.default_rng(5)
