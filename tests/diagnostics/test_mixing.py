@@ -45,6 +45,18 @@ def test_chains_that_disagree_fail_and_are_named():
     assert "x[0]" not in answer.advice
 
 
+def test_a_parametrisation_is_judged_and_named_after_the_others():
+    x = normal(4, 500)
+    x[0] += 3.0
+    result = draws_result({"x": x, "y": x - 0.5 * (x > 2)})
+    alone = ask(RHat(1.01), result)
+    result.tree["posterior"]["x"].attrs["effect"] = "y"
+    answer = ask(RHat(1.01), result)
+    assert alone.value == answer.value
+    assert "disagree about x, y" in alone.advice
+    assert "disagree about y, x" in answer.advice
+
+
 def test_few_draws_fail():
     result = draws_result({"x": normal(4, 50)})
     for check in (EssBulk(400), EssTail(400)):

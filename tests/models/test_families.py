@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from scipy import integrate, stats
 
 from credo.models.families import FAMILIES
 from credo.models.families.family import LINKS
+from credo.models.regression import Regression
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
 
 ETA = 0.4
@@ -133,3 +135,12 @@ def test_a_scaled_prior_is_one_of_the_scaled_number():
     both = Stacked([dist.Normal(0.0, jnp.ones(2)), dist.Normal(1.0, jnp.full(1, 3.0))])
     np.testing.assert_allclose(both.log_prob(jnp.zeros(3)), stats.norm([0, 0, 1], [1, 1, 3]).logpdf(0), rtol=1e-6)
     assert both.sample(jax.random.PRNGKey(0), (4,)).shape == (4, 3)
+
+
+def test_a_regression_says_its_family_its_link_and_its_own_parameters():
+    normal, positive = dist.Normal(0.0, 1.0), dist.HalfNormal(1.0)
+    priors = {"intercept": normal, "beta": normal, "sigma": positive, "df": positive}
+    told = Regression(priors, "student_t").mathematics
+    assert told.startswith("y_i ~ student_t, link identity, of intercept + sum_j x_ij beta_j\n")
+    assert "intercept, beta_j, sigma, df ~ prior" in told
+    assert "y_i ~ poisson, link log," in Regression(priors, "poisson").mathematics

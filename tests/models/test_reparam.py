@@ -78,6 +78,12 @@ def test_each_reparametriser_samples_something_else(site, name, sampled):
     assert sampled in [one.name for one in many(reparam={site: name}).latents]
 
 
+def test_what_stands_for_a_site_is_known_as_its_parametrisation():
+    sites = {one.name: one for one in many(reparam={"t": "loc_scale", "series": "haar"}).latents}
+    assert (sites["t_decentered"].effect, sites["series_haar"].effect) == ("t", "series")
+    assert not sites["log"].effect
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -100,7 +100,7 @@ def record(tmp_path: Path) -> RunRecord:
     gaussian = {"_target_": "numpyro.distributions.Normal", "loc": 0.0, "scale": 5.0}
     return RunRecord(
         name="eight_schools hierarchical nuts",
-        config={"model": {"prior": {"mu": gaussian}}, "seed": 7},
+        config={"model": {"prior": {"mu": gaussian, "sigma": gaussian}}, "seed": 7},
         choices={
             "report": "html",
             "data": "eight_schools",
@@ -121,7 +121,10 @@ def record(tmp_path: Path) -> RunRecord:
         },
         description={
             "model": "y_j ~ N(theta_j, sigma_j)",
-            "latents": [{"name": "theta", "dims": {"school": 8}, "distribution": "Normal", "support": "real"}],
+            "latents": [
+                {"name": "mu", "dims": {}, "distribution": "Normal", "support": "real"},
+                {"name": "theta", "dims": {"school": 8}, "distribution": "Normal", "support": "real"},
+            ],
             "data": {"unused": ["age"], "test_rows": 3},
         },
         data=xr.Dataset(

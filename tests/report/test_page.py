@@ -161,6 +161,7 @@ def test_question_and_reproduction(write, schools):
     text = Page(write(schools)).text
     assert "y_j ~ N(theta_j, sigma_j)" in text
     assert "mu ~ gaussian(loc=0, scale=5)" in text
+    assert "(not in this model: sigma)" in text
     assert "school 8" in text
     assert "-3 to 28, mean 8.75" in text
     assert "(not taken by the model)" in text

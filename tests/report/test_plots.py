@@ -8,7 +8,9 @@ from matplotlib.collections import QuadMesh
 
 from credo.report import plots
 from credo.report.drawing.image import png
+from credo.report.plots import effects as caterpillar
 from credo.report.plots.rank import difference, envelope
+from credo.report.plots.residuals import residuals
 
 
 def tree(**variables) -> dict[str, xr.Dataset]:
@@ -50,6 +52,61 @@ def test_no_posterior_breaks_a_plot(word, case, evidence):
     assert drawing.caption
     if drawing.figure is not None:
         assert png(drawing.figure, 40).startswith(b"\x89PNG")
+
+
+def effects(**more) -> dict[str, xr.Dataset]:
+    """Effects of five groups, of which the model marks `z` as a parametrisation."""
+    random = np.random.default_rng(0)
+    z = random.normal(np.array([0, 2, -3, 4, 1.0]), 0.3, (4, 50, 5))
+    dims = ((*DRAWS, "ward"), z, {"effect": "theta"})
+    coords = {"ward": ["A", "B", "C", "D", "E"]}
+    return {"posterior": xr.Dataset({"z": dims, "theta": dims[:2], "mu": (DRAWS, z[..., 0])}, coords), **more}
+
+
+def test_effects_are_drawn_in_order_and_parametrisations_are_not(evidence):
+    result = make(effects())
+    found = evidence(result)
+    marked = [variable for variable in found.variables if variable.name == "theta"]
+    (block,) = caterpillar._blocks(marked[0])
+    assert block.names == ["D", "B", "E", "A", "C"]
+    assert (np.diff(block.quantiles[2]) < 0).all()
+    assert [variable.name for variable in found.chosen_variables()[0]] == ["theta", "mu"]
+    assert plots.find("effects").applies(result)
+    assert not plots.find("effects").applies(make(tree(theta=np.zeros((4, 50, 5)))))
+
+
+def test_each_effect_of_a_group_has_its_own_caterpillar(evidence):
+    draws = np.arange(1.0, 9).reshape(4, 2) + np.zeros((2, 20, 4, 2))
+    wards = (*DRAWS, "ward", "of_ward"), draws, {"effect": "effect[ward]", "site": "effect[ward]"}
+    coords = {"ward": list("ABCD"), "of_ward": ["Intercept", "age"]}
+    found = evidence(make({"posterior": xr.Dataset({"effect[ward]": wards}, coords)}))
+    first, second = caterpillar._blocks(found.variables[0])
+    assert (first.title, second.title) == ("effect[ward]: Intercept", "effect[ward]: age")
+    assert first.names == ["D", "C", "B", "A"]
+    np.testing.assert_array_equal(second.quantiles[2], [8, 6, 4, 2])
+
+
+@pytest.mark.parametrize("case", ["normal", "counts"])
+def test_residuals_of_right_predictions_are_standard_normal(case):
+    """A mean within 4 and a standard deviation within 5 standard errors: two cases alarm falsely once in 15,000."""
+    random = np.random.default_rng(3)
+    means = random.uniform(0.5, 4, 1000)
+    sample = random.poisson if case == "counts" else random.normal
+    z = residuals(sample(means), np.stack([sample(means) for _ in range(500)]))
+    assert abs(z.mean()) < 4 / np.sqrt(1000)
+    assert abs(z.std() - 1) < 5 / np.sqrt(2000)
+
+
+def test_the_prior_is_drawn_behind_a_density(evidence):
+    at = np.linspace(-3, 3, 256)
+    known = xr.Dataset(
+        {"at": (("scalar", "point"), at[None]), "prior": (("scalar", "point"), np.exp(-(at**2))[None])},
+        {"scalar": ["a"]},
+    )
+    draws = np.random.default_rng(0).normal(size=(4, 50))
+    drawing = plots.find("posterior").draw(evidence(make(tree(a=draws, b=draws) | {"gain": known})))
+    assert "the prior's density" in drawing.caption
+    assert "the prior's density" not in plots.find("posterior").draw(evidence(make(tree(a=draws)))).caption
 
 
 def observations() -> dict[str, tuple[np.ndarray, np.ndarray, str]]:

@@ -86,6 +86,15 @@ def test_rows_beyond_a_threshold_are_kept_first_then_scalars():
     assert [r["variable"] for r in table.records(summary, 9, {})] == names
 
 
+def test_rows_of_a_parametrisation_are_counted_and_not_shown():
+    names = ["mu", "z[A]", "z[B]", "theta[A]", "theta[B]"]
+    summary, aside = pd.DataFrame([{"variable": name} | row() for name in names]), {"z[A]": "z", "z[B]": "z"}
+    assert [r["variable"] for r in table.records(summary, 9, {}, aside)] == ["mu", "theta[A]", "theta[B]"]
+    assert table.left_out(summary, 3, aside) == "2 of the parametrisation (z)"
+    assert table.left_out(summary, 1, aside) == "2 more rows and 2 of the parametrisation (z)"
+    assert not table.left_out(summary, 5, {})
+
+
 def test_counts(verdict):
     assert counts(verdict) == "1 failed, 1 not checked, 1 passed, 1 note"
     assert counts(Verdict("not checked", ())) == "no check applied"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import explained, resonant
-from credo.diagnostics.rows import judge_smallest, judged, unless_short
+from credo.diagnostics.rows import judge_smallest, judged, named_last, unless_short
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
@@ -32,7 +32,7 @@ class EssBulk:
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
         ess = judged(result, summary)["ess_bulk"]
-        answer = judge_smallest("ess_bulk", ess, self.threshold, self._words)
+        answer = judge_smallest("ess_bulk", ess, self.threshold, self._words, named_last(result))
         return explained(unless_short(answer, result), result, summary, resonant)
 
     def _words(self, names: str, worst: float) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pandas as pd
 
 from credo.diagnostics.base import Check
-from credo.diagnostics.rows import judge_smallest, judged, unless_short
+from credo.diagnostics.rows import judge_smallest, judged, named_last, unless_short
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
@@ -34,7 +34,7 @@ class EssTail:
         rows = judged(result, summary)
         without_tails = rows["ess_tail"].isna() & rows["ess_bulk"].notna()
         ess = rows["ess_tail"][~without_tails]
-        return unless_short(judge_smallest("ess_tail", ess, self.threshold, self._words), result)
+        return unless_short(judge_smallest("ess_tail", ess, self.threshold, self._words, named_last(result)), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (

@@ -29,7 +29,7 @@ from credo.models.problem import Problem
 from credo.ranges import NonNegative
 
 GROUP = "gain"
-"""The group of a result: dim `scalar`, `value` and `error` in nats."""
+"""The group of a result: dim `scalar`, `value` and `error` in nats; dim `point`: `at`, and the density `prior`."""
 
 MOST, LARGEST = 20, 256
 """Scalars in all, and elements of a site at most."""
@@ -121,6 +121,7 @@ def _gained(problem: Problem, result: Result, found: list[_Scalars], key: jax.Ar
     priors = log_prior_densities(problem.bound, tuple(given), given, key)
     names: list[str] = []
     numbers: list[tuple[float, float]] = []
+    curves: list[tuple[np.ndarray, np.ndarray]] = []
     for each in found:
         prior = np.asarray(priors[each.site], float).reshape(BATCHES, POINTS, -1)
         for i, (name, draws) in enumerate(zip(each.names, each.draws, strict=True)):
@@ -128,9 +129,13 @@ def _gained(problem: Problem, result: Result, found: list[_Scalars], key: jax.Ar
             if np.isfinite([value, error]).all():
                 names.append(name)
                 numbers.append((value, error))
+                curves.append((points[each.site][i], np.exp(prior[:, :, i]).mean(axis=0)))
     columns = np.array(numbers).reshape(-1, 2)
+    lines = np.array(curves, float).reshape(-1, 2, POINTS)
     return xr.Dataset(
-        {"value": ("scalar", columns[:, 0]), "error": ("scalar", columns[:, 1])}, {"scalar": ("scalar", names)}
+        {"value": ("scalar", columns[:, 0]), "error": ("scalar", columns[:, 1])}
+        | {name: (("scalar", "point"), lines[:, i]) for i, name in enumerate(("at", "prior"))},
+        {"scalar": ("scalar", names)},
     )
 
 

@@ -17,7 +17,7 @@ from scipy.stats import beta
 from credo.array_stats import array_stats
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
-from credo.diagnostics.rows import judge_largest, judged, unless_short
+from credo.diagnostics.rows import judge_largest, judged, named_last, unless_short
 from credo.diagnostics.summary import heavy, pieces
 from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
@@ -46,7 +46,7 @@ class Mcse:
         error = rows["mcse_mean"] / rows["sd"]
         if heavy(rows).any():
             error = error.fillna(_of_quantiles(result, rows[heavy(rows)]))
-        return unless_short(judge_largest("mcse", error, self.threshold, self._words), result)
+        return unless_short(judge_largest("mcse", error, self.threshold, self._words, named_last(result)), result)
 
     def _words(self, names: str, worst: float) -> str:
         return (

@@ -10,7 +10,7 @@ import pandas as pd
 
 from credo.diagnostics.base import Check
 from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
-from credo.diagnostics.rows import judge_largest, judged
+from credo.diagnostics.rows import judge_largest, judged, named_last
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Range
@@ -30,7 +30,9 @@ class RHat:
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:
         """Judge draws."""
-        answer = judge_largest("r_hat", judged(result, summary)["r_hat"], self.threshold, self._words)
+        answer = judge_largest(
+            "r_hat", judged(result, summary)["r_hat"], self.threshold, self._words, named_last(result)
+        )
         return explained(answer, result, summary, improper, different_modes, tied, resonant)
 
     def _words(self, names: str, worst: float) -> str:

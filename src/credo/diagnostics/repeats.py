@@ -8,7 +8,7 @@ import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.diagnostics.rows import judge_largest, judged
+from credo.diagnostics.rows import judge_largest, judged, named_last
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive, Range
@@ -41,7 +41,9 @@ class Repeats:
                 "posterior that others missed, and all may miss more. Raise inference.particles."
             )
             return Check("repeats", "failed", spread, self.nats, advice)
-        return judge_largest("repeats", judged(result, summary)["r_hat"], self.threshold, self._words)
+        return judge_largest(
+            "repeats", judged(result, summary)["r_hat"], self.threshold, self._words, named_last(result)
+        )
 
     def _words(self, names: str, worst: float) -> str:
         return (

@@ -1,12 +1,12 @@
 """What the checks that read the summary share: is the worst scalar good enough?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pandas as pd
 
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
-from credo.diagnostics.summary import labels
+from credo.diagnostics.summary import labels, parametrisations
 from credo.inference.result import Result
 
 Words = Callable[[str, float], str]
@@ -43,7 +43,12 @@ def unless_short(check: Check, result: Result) -> Check:
     return not_checked(check.name, check.threshold, reason)
 
 
-def judge_largest(name: str, values: pd.Series, threshold: float, words: Words) -> Check:
+def named_last(result: Result) -> Collection[str]:
+    """The scalars that an advice names after all others: those that are only a parametrisation."""
+    return parametrisations(group(result, "posterior")).keys()
+
+
+def judge_largest(name: str, values: pd.Series, threshold: float, words: Words, last: Collection[str] = ()) -> Check:
     """Judge numbers of which large ones are bad.
 
     Args:
@@ -51,19 +56,20 @@ def judge_largest(name: str, values: pd.Series, threshold: float, words: Words) 
         values: one number per scalar, by its label; NaN where it is unknown.
         threshold: the largest number that passes.
         words: words a failure.
+        last: the scalars that the words name after all others.
 
     Returns:
         Failed if any number is bad; otherwise passed only if there are numbers and every one is known.
     """
-    return _judge(name, values, threshold, words, sign=1)
+    return _judge(name, values, threshold, words, last, sign=1)
 
 
-def judge_smallest(name: str, values: pd.Series, threshold: float, words: Words) -> Check:
+def judge_smallest(name: str, values: pd.Series, threshold: float, words: Words, last: Collection[str] = ()) -> Check:
     """Judge numbers of which small ones are bad; otherwise as `judge_largest`."""
-    return _judge(name, values, threshold, words, sign=-1)
+    return _judge(name, values, threshold, words, last, sign=-1)
 
 
-def _judge(name: str, values: pd.Series, threshold: float, words: Words, sign: int) -> Check:
+def _judge(name: str, values: pd.Series, threshold: float, words: Words, last: Collection[str], sign: int) -> Check:
     badness = (sign * values.dropna()).sort_values(ascending=False)
     if badness.empty:
         reason = "It could not be computed for any scalar: too few chains or draws, or nothing moved."
@@ -71,7 +77,7 @@ def _judge(name: str, values: pd.Series, threshold: float, words: Words, sign: i
     worst = sign * float(badness.iloc[0])
     bad = badness.index[~(badness <= sign * threshold)]  # no number is below a NaN
     if len(bad):
-        return Check(name, "failed", worst, threshold, words(some(bad), worst))
+        return Check(name, "failed", worst, threshold, words(some(sorted(bad, key=lambda label: label in last)), worst))
     if len(badness) < len(values):
         return not_checked(name, threshold, f"It could not be computed for {some(values.index[values.isna()])}.")
     of = f"The worst of {len(values)} scalars is " if len(values) > 1 else ""

@@ -19,7 +19,7 @@ from credo.inference.convergence import FEWEST_DRAWS, constant, mixing, scalars_
 from credo.inference.kind import Kind
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
-from credo.models.names import SITE
+from credo.models.names import EFFECT, SITE
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
 NORMAL_Q95 = 1.6448536269514722
@@ -61,6 +61,17 @@ def labels(variable: xr.DataArray) -> list[str]:
 def title(variable: xr.DataArray) -> str:
     """What a variable is called in the program."""
     return str(variable.attrs.get(SITE, variable.name))
+
+
+def is_parametrisation(variable: xr.DataArray) -> bool:
+    """Whether other variables are computed from a variable, which says nothing by itself: standardised effects, say."""
+    return variable.attrs.get(EFFECT, title(variable)) != title(variable)
+
+
+def parametrisations(posterior: xr.Dataset) -> dict[str, str]:
+    """The scalars that are only a parametrisation, each with its variable: `{"z[Choate]": "z"}`."""
+    aside = [variable for variable in posterior.data_vars.values() if is_parametrisation(variable)]
+    return {label: title(variable) for variable in aside for label in labels(variable)}
 
 
 def scalars(variable: xr.DataArray) -> Shaped[np.ndarray, "scalar chain draw"]:

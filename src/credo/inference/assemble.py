@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Bool, Shaped
 
 from credo.inference.lazy import Joined
+from credo.models.names import EFFECT
 from credo.models.problem import Problem
 from credo.models.sites import Site
 
@@ -100,11 +101,17 @@ def _dataset(
         own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         dims = (*first, *map(names.dim, own))
         variable = name if group == "sample_stats" else names.variable(name)
-        attributes = {} if group == "sample_stats" else names.attributes(name)
+        attributes = {} if group == "sample_stats" else {**names.attributes(name), **_effect(sites, group, name)}
         variables[variable] = (dims, values.lazy() if isinstance(values, Joined) else values, attributes)
         for dim, called, size in zip((*first, *own), dims, values.shape, strict=True):
             coords.setdefault(called, _labels(data, dim, size))
     return xr.Dataset(variables, coords)
+
+
+def _effect(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str]:
+    """What a variable of the posterior says of the effects that it is, or is a parametrisation of."""
+    effect = sites[name].effect if group == "posterior" and name in sites else ""
+    return {EFFECT: effect} if effect else {}
 
 
 def _labels(data: xr.Dataset | None, dim: str, size: int) -> Shaped[np.ndarray, "label"]:

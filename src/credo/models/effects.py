@@ -80,10 +80,15 @@ def _each(contrasts: int, dim: int) -> AbstractContextManager[Any]:
     return numpyro.plate("contrast", contrasts, dim=dim) if contrasts else nullcontext()
 
 
+def _infer(name: str) -> dict[str, Any]:
+    """What is known of the effects of a factor and of their parametrisation."""
+    return {"local": True, "effect": f"effect[{name}]"}
+
+
 def _one(name: str, sd: Float[Array, "..."], *, centred: bool) -> Any:
     if centred:
-        return numpyro.sample(f"effect[{name}]", dist.Normal(0.0, sd), infer={"local": True})
-    z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer={"local": True})
+        return numpyro.sample(f"effect[{name}]", dist.Normal(0.0, sd), infer=_infer(name))
+    z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer=_infer(name))
     return numpyro.deterministic(f"effect[{name}]", sd * z)
 
 
@@ -102,10 +107,10 @@ def _several(
     with _each(contrasts, -3), axes[0], axes[1]:
         if centred and lkj is None:
             own = sd[:, None] if contrasts else sd
-            return numpyro.sample(f"effect[{name}]", dist.Normal(0.0, own), infer={"local": True})
+            return numpyro.sample(f"effect[{name}]", dist.Normal(0.0, own), infer=_infer(name))
         if not centred:
-            z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer={"local": True})
+            z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer=_infer(name))
             return numpyro.deterministic(f"effect[{name}]", z @ jnp.swapaxes(root, -1, -2))
     with _each(contrasts, -2), numpyro.plate(group.dim, group.size, dim=-1):
         joint = dist.MultivariateNormal(jnp.zeros(count), scale_tril=root[:, None] if contrasts else root)
-        return numpyro.sample(f"effect[{name}]", joint, infer={"local": True})
+        return numpyro.sample(f"effect[{name}]", joint, infer=_infer(name))

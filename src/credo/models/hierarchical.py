@@ -64,6 +64,6 @@ class Hierarchical(Model):
     def _theta(self, mu: Any, tau: Any, plate: str, size: int | None) -> Any:
         with numpyro.plate(plate, size):
             if self.centred:
-                return numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True})
-            z = numpyro.sample("z", dist.Normal(0.0, 1.0), infer={"local": True})
+                return numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True, "effect": "theta"})
+            z = numpyro.sample("z", dist.Normal(0.0, 1.0), infer={"local": True, "effect": "theta"})
             return numpyro.deterministic("theta", mu + tau * z)

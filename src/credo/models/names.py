@@ -22,6 +22,9 @@ _STORABLE = re.compile(r"[0-9A-Za-z_\x80-\ud7ff\ue000-\U0010ffff][^\ud800-\udfff
 SITE = "site"
 """The attribute of a variable whose site is called otherwise."""
 
+EFFECT = "effect"
+"""The attribute of a variable of effects that share a prior, and of their parametrisation: the site of the effects."""
+
 
 class Names:
     """The names in the results: `left/mu` is `left.mu`, a site `draw` is `draw_`, a plate like a site gets a `_`.

@@ -106,10 +106,12 @@ class Regression(Model):
 
     @property
     def mathematics(self) -> str:
-        """With a formula, it and the priors that became of the general ones."""
+        """The family and its link; with a formula, it and the priors that became of the general ones."""
         if self.formula is None:
-            lines = ["y_i ~ family(inverse link(intercept + sum_j x_ij beta_j [inclusion_j]))"]
-            lines += ["intercept, beta_j, sigma, df ~ prior", *self._told_of_shrinkage()]
+            included = " inclusion_j" if "inclusion" in self.prior else ""
+            lines = [f"y_i ~ {self.family}, link {self._link}, of intercept + sum_j x_ij beta_j{included}"]
+            unknowns = ["intercept", "beta_j", *self._family.parameters, *([included.strip()] if included else [])]
+            lines += [f"{', '.join(unknowns)} ~ prior", *self._told_of_shrinkage()]
             return "\n".join(lines)
         scale = [] if self.formula_sigma is None else [f"{self.formula_sigma}   (link log)"]
         return "\n".join([f"{self.formula}   ({self.family}, link {self._link})", *scale, *self._told()])

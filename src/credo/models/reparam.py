@@ -73,7 +73,7 @@ class Reparametrised(handlers.reparam):
             return
         name, fn = self._names[msg["name"]], msg["fn"]
         try:
-            with _Inheriting(msg["infer"]):
+            with _Inheriting({"effect": msg["name"], **msg["infer"]}):
                 super().process_message(msg)
         except (AssertionError, ValueError, TypeError, AttributeError) as error:
             kind = type(fn.base_dist if hasattr(fn, "base_dist") else fn).__name__

@@ -47,7 +47,7 @@ class Shrinkage(eqx.Module):
         """Sample the coefficients of this name and shape."""
         scales = self.scales(name, shape, plates)
         with plates():
-            z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer={"local": True})
+            z = numpyro.sample(f"z[{name}]", dist.Normal(0.0, 1.0), infer={"local": True, "effect": name})
             value: Array = numpyro.deterministic(name, unit * scales * z)
         return value
 

@@ -50,6 +50,8 @@ class Site:
         improper: whether its prior cannot be drawn from.
         group: of the results in which its draws are: `network` for weights, which have no meaning one by one.
         local: whether it belongs to the model's structure (a group's effect) rather than to its priors.
+        effect: the site of effects that share a prior, such as a group's, which this one is, or of which it is but a
+            parametrisation (`infer={"effect": "theta"}`); empty for others.
         normalised: whether an observed site's log density is that of a normalised distribution.
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
         support: its support in words; empty for a deterministic site.
@@ -71,6 +73,7 @@ class Site:
     improper: bool = False
     local: bool = False
     group: str = "posterior"
+    effect: str = ""
     normalised: bool = True
     distribution: str = ""
     support: str = ""
@@ -164,6 +167,7 @@ def site_of(message: Message) -> Site:
         improper=is_improper(fn),
         local=bool(infer.get("local", False)),
         group=infer.get("group", "posterior"),
+        effect=str(infer.get("effect", "")),
         normalised=bool(getattr(fn, "normalised", True)),
         distribution="a numpyro.param" if infer.get("param") else _distribution(fn),
         support=describe(support),

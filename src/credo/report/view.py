@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.diagnostics.summary import labels, scalars, title
+from credo.diagnostics.summary import is_parametrisation, labels, scalars, title
 from credo.inference.result import Result
 from credo.report.drawing.numbers import counted
 
@@ -28,6 +28,7 @@ class Variable:
         array: the draws, [chain, draw, ...], perhaps on disk.
         truth: the values that generated the data, [element], where they are known.
         error: standard errors, [element], of a point estimate.
+        aside: whether it is only a parametrisation of others.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Variable:
     array: xr.DataArray
     truth: np.ndarray | None
     error: np.ndarray | None
+    aside: bool = False
 
     @cached_property
     def draws(self) -> np.ndarray:
@@ -91,6 +93,15 @@ class Evidence:
         return counted(predictive.sizes["row"], f"{kind} row")
 
     @cached_property
+    def priors(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Points and the prior's density there, by the scalar's name, where it is known."""
+        known = self.group("gain")
+        if "prior" not in known:
+            return {}
+        curves = zip(known["at"].to_numpy(), known["prior"].to_numpy(), strict=True)
+        return dict(zip(map(str, known["scalar"].to_numpy()), curves, strict=True))
+
+    @cached_property
     def rows(self) -> dict[str, Mapping[str, float]]:
         """The summary's rows by the scalar's name."""
         return {row["variable"]: row for row in self.summary.to_dict("records")}
@@ -107,15 +118,17 @@ class Evidence:
                 array=variable,
                 truth=_flat(truth, str(name), variable),
                 error=_flat(error, str(name), variable),
+                aside=is_parametrisation(variable),
             )
             for name, variable in self.group("posterior").data_vars.items()
             if variable.size
         )
 
     def chosen_variables(self) -> tuple[list[Variable], tuple[str, ...]]:
-        """The first variables, as many as there is room for, and the names of the others."""
-        shown, rest = self.variables[: self.most], self.variables[self.most :]
-        return list(shown), tuple(variable.name for variable in rest)
+        """The first variables, as many as there is room for, and the names of the others; no parametrisations."""
+        known = [variable for variable in self.variables if not variable.aside]
+        shown, rest = known[: self.most], known[self.most :]
+        return shown, tuple(variable.name for variable in rest)
 
     def chosen_scalars(self, most: int | None = None) -> tuple[list[Scalar], tuple[str, ...]]:
         """As many scalars as there is room for, or `most` of them, and the names of the others.

@@ -234,6 +234,16 @@ def summary(run: Path, works: str = AGAIN) -> "pd.DataFrame":
     return files.table(run / SUMMARY, ("mean", "sd", "q5", "q95"), works, index="variable")
 
 
+def parametrisations(run: Path, works: str = AGAIN) -> dict[str, str]:
+    """The scalars that are only a parametrisation, each with its variable; none where there are no draws."""
+    if not (run / DRAWS).exists():
+        return {}
+    from credo.diagnostics import summary as summaries  # takes time to load
+
+    with files.tree(run / DRAWS, works) as tree:
+        return summaries.parametrisations(tree["posterior"].to_dataset()) if "posterior" in tree.children else {}
+
+
 def left_out(run: Path, works: str = AGAIN) -> "pd.DataFrame":
     """What `loo.csv` has of every observation."""
     signature.require_whole(run / LEFT_OUT, run, works)

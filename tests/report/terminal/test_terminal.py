@@ -196,3 +196,18 @@ def test_import_is_light():
     code = f"import sys; from credo.report.terminal import progress, run; sys.exit({loaded} or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_parametrisation_folds_away_and_effects_stay(record, verdict):
+    """What the model marks decides, not the name: `z[0]` is an effect, and `theta` is only a parametrisation."""
+    one = ("chain", "draw", "school"), np.zeros((1, 1, 3))
+    posterior = xr.Dataset({"theta": (*one, {"effect": "z"}), "z": (*one, {"effect": "z"})})
+    found = replace(result(), tree=xr.DataTree.from_dict({"posterior": posterior}))
+    numbers = summary(3).assign(variable=[f"theta[{i}]" for i in range(3)])
+    console = Console(file=io.StringIO(), width=80)
+    numbers = pd.concat([numbers, numbers.assign(variable=[f"z[{i}]" for i in range(3)])])
+    show_answer(record, found, numbers, verdict, console)
+    text = console.file.getvalue()
+    assert "z[2]" in text
+    assert "theta[2]" not in text
+    assert "and 3 of the parametrisation (theta) in summary.csv" in text

@@ -1,7 +1,8 @@
 """The plots of the report: one per file, whose name is the plot's word in `report.plots`.
 
 A plot's file has a `TITLE` and one function, `draw(evidence) -> Drawing`. `OF` says of which results it is (see
-`inference.kind.Of`); without it, of all but trained networks, whose weights mean nothing one by one. A user's own
+`inference.kind.Of`); without it, of all but trained networks, whose weights mean nothing one by one. A function
+`applies(result)`, where there is one, says whether the page is to have it. A user's own
 plot is named by its module in the folder where credo was started, `my_plots:residuals`, where `residuals` is such a
 function.
 """
@@ -44,17 +45,20 @@ class Plot:
         title: above it.
         of: of which results it is.
         function: draws it.
+        has_subject: whether a result that has its groups has what it shows, too.
     """
 
     name: str
     title: str
     of: Of
     function: "Callable[[Evidence], Drawing]"
+    has_subject: "Callable[[Result], bool]" = lambda result: True  # noqa: ARG005 - by default every result has it
 
     def applies(self, result: "Result") -> bool:
         """Whether the page is to show the plot, or say why it cannot."""
         has_groups = all(map(result.has, self.of.groups))
-        return has_groups and (result.kind is not Kind.TRAINED or result.kind in self.of.kinds)
+        is_of = has_groups and (result.kind is not Kind.TRAINED or result.kind in self.of.kinds)
+        return is_of and self.has_subject(result)
 
     def draw(self, evidence: "Evidence") -> "Drawing":
         """Draw it, or say why it cannot be drawn."""
@@ -89,7 +93,8 @@ def find(word: str) -> Plot:
     place, _, name = word.rpartition(":")
     if not place:
         module = import_module(f"{__name__}.{word}")
-        return Plot(word, module.TITLE, getattr(module, "OF", ANSWERS), module.draw)
+        asked = {"has_subject": module.applies} if hasattr(module, "applies") else {}
+        return Plot(word, module.TITLE, getattr(module, "OF", ANSWERS), module.draw, **asked)
     from credo.config import loading
 
     try:

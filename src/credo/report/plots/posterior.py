@@ -10,7 +10,7 @@ from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, finite, intervals, limits
 from credo.report.drawing.forest import Intervals
 from credo.report.drawing.numbers import fixed, places
-from credo.report.drawing.sheet import ACCENT, INK, MARK, SOFT, WIDTH, Panel, Sheet
+from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
 from credo.report.view import Evidence, Variable
 
 TITLE = "Posterior"
@@ -41,14 +41,25 @@ def draw(evidence: Evidence) -> Drawing:
     width = (WIDTH - 2 * EDGE - GAP * (per_row - 1)) / per_row
     for i, variable in enumerate(single):
         left = EDGE + (width + GAP) * (i % per_row)
-        (_estimate if point else _density)(sheet, left, HEAD + pitch * (i // per_row), width, variable)
+        place = left, HEAD + pitch * (i // per_row), width, variable
+        _estimate(sheet, *place) if point else _density(sheet, *place, evidence.priors.get(variable.labels[0]))
     for block in several:
         block.draw(sheet, top)
         top += block.height + BETWEEN
-    return Drawing(title, "answer", _caption(point, bool(single), bool(several), variables), sheet.finished(), left_out)
+    before = any(variable.labels[0] in evidence.priors for variable in single)
+    caption = _caption(point, bool(single), bool(several), variables, before)
+    return Drawing(title, "answer", caption, sheet.finished(), left_out)
 
 
-def _density(sheet: Sheet, left: float, top: float, width: float, variable: Variable) -> None:
+def _density(
+    sheet: Sheet,
+    left: float,
+    top: float,
+    width: float,
+    variable: Variable,
+    prior: tuple[np.ndarray, np.ndarray] | None,
+) -> None:
+    """The posterior's density, and before it that of the prior, over the range of the draws."""
     draws = variable.draws[0]
     low, high = limits(draws)
     if 0 < low < 0.05 * high:
@@ -71,6 +82,9 @@ def _density(sheet: Sheet, left: float, top: float, width: float, variable: Vari
         panel.area(centres, 0, heights, SOFT, 0.35)
         panel.area(centres[middle], 0, heights[middle], SOFT)
         panel.line(centres, heights, ACCENT, 1.1)
+    if prior is not None:
+        inside = (prior[0] >= low) & (prior[0] <= high)
+        panel.line(prior[0][inside], np.where(prior[1] <= panel.y[1], prior[1], np.nan)[inside], MUTED, 0.8)
     panel.x_axis(4)
     if values.size:
         panel.dots([float(np.median(values))], [0.0], INK, 4.5)
@@ -117,7 +131,7 @@ def _words(values: np.ndarray, whole: bool) -> str:
     return f"{fixed(q50, digits)}  [{fixed(q5, digits)}, {fixed(q95, digits)}]"
 
 
-def _caption(point: bool, single: bool, several: bool, variables: list[Variable]) -> str:
+def _caption(point: bool, single: bool, several: bool, variables: list[Variable], before: bool) -> str:
     truth = " Red marks: the values that generated the data." if any(v.truth is not None for v in variables) else ""
     if point:
         return (
@@ -125,5 +139,6 @@ def _caption(point: bool, single: bool, several: bool, variables: list[Variable]
             f"has no standard error.{truth}"
         )
     densities = "Curves: the posterior density, its middle 90 % in the darker shade. " if single else ""
+    densities += "Thin grey lines: the prior's density. " if before else ""
     bars = "Thin bars: 90 % intervals; thick bars: 50 %. " if several else ""
     return f"{densities}{bars}Dots and numbers: the median and the 90 % interval.{truth}"

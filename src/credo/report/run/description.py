@@ -4,10 +4,11 @@ import shlex
 
 import pandas as pd
 
+from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check, Verdict
+from credo.diagnostics.summary import parametrisations
 from credo.escape import fenced, markdown
 from credo.inference.result import Result
-from credo.report.drawing.numbers import counted
 from credo.report.run import scores, table
 from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.runs.record import RunRecord
@@ -51,7 +52,8 @@ def _scores(found: list[tuple[str, str, str]]) -> str:
 def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
     """The summary in columns, as text: MLflow leaves no space between the columns of a table."""
     columns = table.columns(result.kind)
-    rows = table.records(summary, MOST_ROWS, {check.name: check.threshold for check in verdict.checks})
+    aside = parametrisations(group(result, "posterior"))
+    rows = table.records(summary, MOST_ROWS, {check.name: check.threshold for check in verdict.checks}, aside)
     lines = [["", *(column.title for column in columns)]]
     lines += [
         [" ".join(str(row["variable"]).split()), *(table.cell(row, column, result.kind) for column in columns)]
@@ -62,5 +64,5 @@ def _table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> str:
         "  ".join([line[0].ljust(first), *(cell.rjust(width) for cell, width in zip(line[1:], widths, strict=True))])
         for line in lines
     ]
-    more = len(summary) - len(rows)
-    return "\n".join([*text, *([f"and {counted(more, 'more row')} in summary.csv"] if more else [])])
+    more = table.left_out(summary, len(rows), aside)
+    return "\n".join([*text, *([f"and {more} in summary.csv"] if more else [])])

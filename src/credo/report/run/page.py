@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from credo.diagnostics.answers import group
 from credo.diagnostics.base import Verdict
+from credo.diagnostics.summary import parametrisations
 from credo.inference.result import Result, Status
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted, number, places, seconds
@@ -109,16 +111,18 @@ def question(record: RunRecord) -> dict[str, Any]:
 
 
 def _priors(record: RunRecord, latents: set[str]) -> list[str]:
-    """`mu ~ gaussian(loc=0, scale=5)` for every prior of the configuration, by the word that was chosen."""
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of an unknown, by the word that was chosen; the others' names."""
     settings = (record.config.get("model") or {}).get("prior") or {}
-    width = max(map(len, map(str, settings)), default=0)
-    unused = "   (this model has no unknown of this name)"
+    unused = [str(name) for name in settings if latents and not _is_read(str(name), latents)]
+    width = max((len(str(name)) for name in settings if str(name) not in unused), default=0)
     lines = []
     for name, setting in settings.items():
+        if str(name) in unused:
+            continue
         word = str(record.choices.get(f"prior@model.prior.{name}") or "/")
         shown = _distribution(setting, "" if "/" in word else word)
-        lines.append(f"{name!s:<{width}} ~ {shown}{unused if latents and not _is_read(str(name), latents) else ''}")
-    return lines
+        lines.append(f"{name!s:<{width}} ~ {shown}")
+    return [*lines, *([f"(not in this model: {', '.join(unused)})"] if unused else [])]
 
 
 def _is_read(prior: str, latents: set[str]) -> bool:
@@ -185,17 +189,18 @@ def _content(variable: Any) -> str:
 
 
 def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> dict[str, Any]:
-    """Headings, rows of (words, whether the number is beyond its bar), and how many rows are left out."""
+    """Headings, rows of (words, whether the number is beyond its bar), and which rows are left out."""
     chosen = table.columns(result.kind)
     thresholds = {check.name: check.threshold for check in verdict.checks}
+    aside = parametrisations(group(result, "posterior"))
     rows = [
         (row["variable"], [(table.cell(row, c, result.kind), table.is_beyond(row, c, thresholds)) for c in chosen])
-        for row in table.records(summary, MOST_ROWS, thresholds)
+        for row in table.records(summary, MOST_ROWS, thresholds, aside)
     ]
     return {
         "columns": [column.title for column in chosen],
         "rows": rows,
-        "more": max(len(summary) - MOST_ROWS, 0),
+        "more": table.left_out(summary, len(rows), aside),
         "note": table.NOTES[result.kind],
     }
 

@@ -1,11 +1,12 @@
 """The summary as people read it: each number with the digits that are known of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from credo.diagnostics.answers import some
 from credo.inference.kind import Kind
-from credo.report.drawing.numbers import fixed, number, places
+from credo.report.drawing.numbers import counted, fixed, number, places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,14 +91,25 @@ def is_beyond(row: Mapping[str, Any], column: Column, thresholds: Mapping[str, f
     return value < bar if column.larger_is_better else value > bar
 
 
-def records(summary: "pd.DataFrame", most: int, thresholds: Mapping[str, float | None]) -> list[dict[str, Any]]:
-    """The rows of the summary, at most so many, in order.
+def records(
+    summary: "pd.DataFrame", most: int, thresholds: Mapping[str, float | None], aside: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows of the summary, at most so many, in order, without those that are only a parametrisation.
 
     Of too many, those are kept that have a number beyond its threshold, then those of variables without dims.
     """
-    rows: list[dict[str, Any]] = summary.to_dict("records")
+    rows: list[dict[str, Any]] = [row for row in summary.to_dict("records") if row["variable"] not in aside]
     if len(rows) <= most:
         return rows
     beyond = [any(is_beyond(row, column, thresholds) for column in COLUMNS if column.check) for row in rows]
     ranking = sorted(range(len(rows)), key=lambda i: (not beyond[i], "[" in str(rows[i]["variable"])))
     return [rows[i] for i in sorted(ranking[:most])]
+
+
+def left_out(summary: "pd.DataFrame", shown: int, aside: Mapping[str, str]) -> str:
+    """How many rows are in `summary.csv` alone: `12 more rows and 8 of the parametrisation (z)`."""
+    folded = dict.fromkeys(aside[label] for label in summary["variable"] if label in aside)
+    count = sum(label in aside for label in summary["variable"])
+    rest = len(summary) - count - shown
+    parts = [counted(rest, "more row")] if rest > 0 else []
+    return " and ".join([*parts, *([f"{count:,} of the parametrisation ({some(folded)})"] if count else [])])

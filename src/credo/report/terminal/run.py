@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from credo.diagnostics.answers import group
 from credo.diagnostics.base import Verdict
 from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
 from credo.inference.result import Result, Status
 from credo.report.comparison.runs import Run
-from credo.report.drawing.numbers import counted, seconds
+from credo.report.drawing.numbers import seconds
 from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column
@@ -44,7 +45,8 @@ def show_answer(
         verdict: whether it may be believed.
         console: where to print; stdout by default.
     """
-    from credo.report.run import scores  # takes time to load, and shows an answer
+    from credo.diagnostics.summary import parametrisations  # these take time to load, and show an answer
+    from credo.report.run import scores
 
     console = console or Screen(highlight=False)
     console.print()
@@ -54,8 +56,7 @@ def show_answer(
     if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
     if table.columns(result.kind):
-        console.print(_table(console, result.kind, summary, verdict))
-        _show_more(console, summary)
+        _show_table(console, result.kind, summary, verdict, parametrisations(group(result, "posterior")))
     if ways := evidence.found(result.tree):
         console.print(Text(f"log p(data): {evidence.in_words(ways)}"))
     if found := scores.rows(result):
@@ -77,8 +78,7 @@ def show_saved(folder: Path, run: Run, console: Console | None = None) -> None:
     console.print(Text(str(run.config.get("name") or words), style="bold"))
     summary = saved.summary(folder).reset_index()
     if table.columns(run.kind) and len(summary):
-        console.print(_table(console, run.kind, summary, verdict))
-        _show_more(console, summary)
+        _show_table(console, run.kind, summary, verdict, saved.parametrisations(folder))
     _show_verdict(console, verdict, "")
     page = folder / "report.html"
     _show_places(console, folder, Path.cwd(), {"report": page if page.exists() else None}, {})
@@ -177,12 +177,27 @@ def show_answered(folder: Path, console: Console | None = None) -> None:
     console.print(Text(f"not run: {folder} has the same fingerprint and is finished"), soft_wrap=True)
 
 
-def _table(console: Console, kind: Kind, summary: "pd.DataFrame", verdict: Verdict) -> Table:
-    """The summary; names are cut where the numbers leave no room for them."""
+def _show_table(
+    console: Console, kind: Kind, summary: "pd.DataFrame", verdict: Verdict, aside: Mapping[str, str]
+) -> None:
+    """The summary, and how many rows are left out of it, among them those that are only a parametrisation."""
+    thresholds = {check.name: check.threshold for check in verdict.checks}
+    rows = table.records(summary, MOST_ROWS, thresholds, aside)
+    console.print(_table(console, kind, summary, thresholds, rows))
+    if more := table.left_out(summary, len(rows), aside):
+        console.print(Text(f" and {more} in summary.csv", style="dim"))
+
+
+def _table(
+    console: Console,
+    kind: Kind,
+    summary: "pd.DataFrame",
+    thresholds: Mapping[str, float | None],
+    rows: Sequence[Mapping[str, Any]],
+) -> Table:
+    """The rows; names are cut where the numbers leave no room for them."""
     heavy = summary[["mean", "sd"]].isna().any(axis=None)  # the median then says where the draws are
     columns = [column for column in table.columns(kind) if column.short or (heavy and column.key == "q50")]
-    thresholds = {check.name: check.threshold for check in verdict.checks}
-    rows = table.records(summary, MOST_ROWS, thresholds)
     cells = [[_cell(row, column, kind, thresholds) for column in columns] for row in rows]
     titles = [column.short or column.title for column in columns]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(titles)]
@@ -193,11 +208,6 @@ def _table(console: Console, kind: Kind, summary: "pd.DataFrame", verdict: Verdi
     for row, numbers in zip(rows, cells, strict=True):
         grid.add_row(Text(str(row["variable"]), overflow="ellipsis"), *numbers)
     return grid
-
-
-def _show_more(console: Console, summary: "pd.DataFrame") -> None:
-    if len(summary) > MOST_ROWS:
-        console.print(Text(f" and {counted(len(summary) - MOST_ROWS, 'more row')} in summary.csv", style="dim"))
 
 
 def _scores(found: Sequence[tuple[str, str, str]]) -> Table:
