@@ -90,7 +90,6 @@ DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {
     "truncated_laplace": ({"loc": 1.0, "scale": 2.0, **ENDS}, Within(stats.laplace(1, 2), 0, 2.5), 0.3),
     "truncated_logistic": ({"loc": 1.0, "scale": 2.0, **ENDS}, Within(stats.logistic(1, 2), 0, 2.5), 0.3),
     "truncated_normal": ({"loc": 1.0, "scale": 2.0, **ENDS}, Within(stats.norm(1, 2), 0, 2.5), 0.3),
-    "truncated_student_t": ({"df": 3.0, "loc": 1.0, "scale": 2.0, **ENDS}, Within(stats.t(3, 1, 2), 0, 2.5), 0.3),
     "von_mises": ({"loc": 1.0, "concentration": 2.0}, stats.vonmises(2, 1), 0.3),
     "weibull": ({"scale": 2.0, "concentration": 3.0}, stats.weibull_min(3, scale=2), 0.3),
 }

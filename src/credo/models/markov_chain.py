@@ -109,8 +109,8 @@ def stationary(transition: Float[Array, "*batch state state"]) -> Float[Array, "
     """The distribution with stationary = stationary transition, of a chain that gets from each state to each.
 
     Example:
-        >>> stationary(jnp.array([[0.5, 0.5], [1.0, 0.0]])).round(4).tolist()
-        [0.6667, 0.3333]
+        >>> [f"{share:.4f}" for share in stationary(jnp.array([[0.5, 0.5], [1.0, 0.0]]))]
+        ['0.6667', '0.3333']
     """
     count = transition.shape[-1]
     system = jnp.eye(count) - transition + 1.0

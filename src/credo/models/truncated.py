@@ -1,7 +1,8 @@
 """Priors that end at `low`, at `high`, or at both; `null` is no end.
 
 The density within is that of the whole distribution divided by the probability of what is left. They are NumPyro's
-truncated distributions, of those which are symmetric about `loc`.
+truncated distributions, of those which are symmetric about `loc` (its Student-t cannot be drawn from without another
+package).
 """
 
 from typing import Any
@@ -36,13 +37,6 @@ def truncated_laplace(loc: Finite, scale: Positive, low: Finite | None, high: Fi
 def truncated_logistic(loc: Finite, scale: Positive, low: Finite | None, high: Finite | None) -> dist.Distribution:
     """Logistic(loc, scale) between `low` and `high`."""
     return _between(dist.Logistic(loc, scale), low, high)
-
-
-def truncated_student_t(
-    df: Positive, loc: Finite, scale: Positive, low: Finite | None, high: Finite | None
-) -> dist.Distribution:
-    """StudentT(df, loc, scale) between `low` and `high`."""
-    return _between(dist.StudentT(df, loc, scale), low, high)
 
 
 def _between(whole: Any, low: float | None, high: float | None) -> dist.Distribution:

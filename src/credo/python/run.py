@@ -39,11 +39,7 @@ def run(*typed: str | DictConfig, **settings: Any) -> "Run":
         ConfigError: the configuration cannot work; nothing was run or recorded.
         RunError: the inference failed; the run is recorded as FAILED.
 
-    Examples:
-        >>> import credo
-        >>> run = credo.run(data="coin_flips", model="bernoulli", inference="map", tracking="none", report="none")
-        >>> run.verdict.status
-        'passed'
+    For example, `credo.run(data="coin_flips", model="bernoulli", inference="map").verdict.status` is "passed".
     """
     with session():
         config, strings = asked.parted("credo.run", typed)
