@@ -135,7 +135,7 @@ def run(line: str, folder: Path) -> None:
     assert list(folder.glob("outputs/*/*/verdict.json"))
 
 
-QUICK = ("eight_schools", "ensemble", "laplace", "map", "mh")
+QUICK = ("eight_schools", "ensemble", "map", "mh")
 """The methods and the experiment that run every time; the others in the proofs."""
 
 

@@ -27,7 +27,7 @@ BESIDE = {
     "prior": ("model=gaussian",),
 }
 BROKEN = (-1, "zzz")
-LONG = ("inference", "training", "prior")
+LONG = ("inference", "training", "prior", "model", "energy", "sampler")
 """The groups of many options, which are proofs."""
 
 

@@ -60,6 +60,7 @@ def test_a_folder_is_named(word: str, said: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_hydras_log_file_is_in_the_folder(tmp_path: Path) -> None:
     words = (*COINS, "hydra/job_logging=default")
     assert credo(*words, "inference.steps=0", cwd=tmp_path).code == 2

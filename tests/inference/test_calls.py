@@ -112,6 +112,7 @@ def test_trainings_together(method: Method, quiet: Listener) -> None:
         np.testing.assert_allclose(moments(one), moments(other), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_runs_that_end_at_different_times_compile_nothing_new(method: Method, quiet: Listener) -> None:
     asked = [trained(0.2, patience=2, learning_rate=rate) for rate in (0.3, 1e-4)]
     runs = [(method("map"), problem, 0) for problem in asked]

@@ -86,6 +86,7 @@ def first(problem: Problem, infer: Infer, word: str, **settings: Any) -> dict[st
     return {str(name): values.values for name, values in start.data_vars.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", [pytest.param("nuts", marks=pytest.mark.slow), "mh"])
 def test_pathfinder_begins_at_different_points_of_the_posterior(word: str, problem: Problem, infer: Infer) -> None:
     """Loc has the mean 50.0 and the standard deviation 0.1 by its prior, and hardly another by three rows."""

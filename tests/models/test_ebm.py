@@ -151,6 +151,7 @@ def test_a_conditional_density_sums_to_one_in_every_row() -> None:
     assert np.std(log_prob, axis=0).max() > 0.1  # each has its own
 
 
+@pytest.mark.slow
 def test_a_quadratic_is_the_normal_distribution() -> None:
     """Of three numbers by NumPyro, its precision being L'L with L = (I - B) / s; each regresses on those before it."""
     y = RANDOM.normal(size=(5, 3))
@@ -320,6 +321,7 @@ def test_one_lattice_tells_something_of_its_energy_and_one_point_does_not() -> N
 # ----------------------------------------------------------------------------------------------------- networks
 
 
+@pytest.mark.slow
 def test_far_away_there_is_the_tail_alone() -> None:
     """|u|^2 / (2 tail^2), u in units of the rows' deviations, as tanh is bounded; a wider tail is flatter."""
     y = np.array([[0.0, 10.0], [2.0, 30.0]])  # of deviations 1 and 10 about 1 and 20

@@ -19,7 +19,7 @@ from credo.cli.main import command
 from credo.config import paths
 
 QUICK = ("inference.chains=2", "inference.warmup=100", "inference.draws=100", "report=none")
-COINS = ("experiment=coin_flips", *QUICK)
+COINS = ("experiment=coin_flips", "inference=mh", *QUICK)
 X = np.linspace(-1.0, 1.0, 12)
 Y = 2.0 * X + np.cos(7.0 * X) / 5.0
 
@@ -104,7 +104,9 @@ def test_ipython_shows_the_sentence_alone() -> None:
 
 def test_a_function_of_a_module_is_named_by_it_and_one_of_a_notebook_is_kept_by_its_source(place: Path) -> None:
     data = {"x": X, "y": Y}
-    runs = [credo.run(*QUICK, model=model, data=data, tracking="none", seed=1) for model in (line, within())]
+    runs = [
+        credo.run(*QUICK, model=model, inference="mh", data=data, tracking="none", seed=1) for model in (line, within())
+    ]
     assert runs[0].config.model.function == f"{__name__}:line"
     module, _, name = runs[1].config.model.function.partition(":")
     assert (module.partition(".")[0], name) == ("credo_given", "inner")
@@ -114,7 +116,7 @@ def test_a_function_of_a_module_is_named_by_it_and_one_of_a_notebook_is_kept_by_
 
 def test_a_table_gives_what_arrays_give(place: Path) -> None:
     runs = [
-        credo.run(*QUICK, model=line, data=data, tracking="none", seed=1)
+        credo.run(*QUICK, model=line, inference="mh", data=data, tracking="none", seed=1)
         for data in (pd.DataFrame({"x": X, "y": Y}), {"x": X, "y": Y})
     ]
     assert runs[0].posterior["posterior"].equals(runs[1].posterior["posterior"])
@@ -133,7 +135,9 @@ def test_a_function_that_reads_an_array_is_refused_by_its_name() -> None:
 
 def test_a_formula_is_given_as_it_is_and_new_rows_are_predicted(place: Path) -> None:
     table = pd.DataFrame({"x": X, "group": ["a", "b"] * 6, "y": Y})
-    run = credo.run(*QUICK, model="regression", data=table, tracking="none", **{"model.formula": "y ~ x + group"})
+    run = credo.run(
+        *QUICK, model="regression", inference="mh", data=table, tracking="none", **{"model.formula": "y ~ x + group"}
+    )
     predicted = run.predict(pd.DataFrame({"x": [0.0, 1.0], "group": ["a", "b"]}))
     assert list(predicted.columns)[:2] == ["y_mean", "y_sd"]
     with pytest.raises(credo.ConfigError, match="x"):
@@ -199,20 +203,25 @@ def test_precision_logging_and_hydra_are_as_they_were(place: Path) -> None:
 
 def test_a_configuration_that_hydra_composed_is_run(place: Path) -> None:
     with initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
-        config = compose("config", ["experiment=coin_flips", "seed=9", *QUICK], return_hydra_config=True)
+        config = compose("config", [*COINS, "seed=9"], return_hydra_config=True)
     run = credo.run(config, tracking="none")
     assert (run.config.seed, run.config.inference.draws) == (9, 100)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SQLAlchemy, of MLflow
-def test_a_run_within_an_active_run_of_mlflow_is_its_child(place: Path) -> None:
+def test_a_run_within_an_active_run_of_mlflow_is_its_child(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")
+    monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
     mlflow.set_tracking_uri(f"sqlite:///{place}/own.db")
-    mlflow.set_experiment("mine")
-    with mlflow.start_run() as parent:
-        run = credo.run(*COINS)
-    found = mlflow.get_run(run.mlflow_id)
+    try:
+        mlflow.set_experiment("mine")
+        with mlflow.start_run() as parent:
+            run = credo.run(*COINS)
+        found = mlflow.get_run(run.mlflow_id)
+    finally:
+        mlflow.set_tracking_uri(None)
     assert found.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert found.info.experiment_id == parent.info.experiment_id
 

@@ -79,6 +79,7 @@ def test_compiled_jobs_have_the_draws_that_they_have_alone(tmp_path: Path) -> No
     assert programs[1:] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_compiled_jobs_of_the_same_options_follow_each_other(tmp_path: Path) -> None:
     said = credo(
         "-m", "hydra/launcher=compiled", *COINS[:2], *QUIET, "model.prior.p.concentration1=1,2", "inference=map,mle",

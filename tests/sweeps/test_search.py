@@ -77,6 +77,7 @@ def rows(sweep: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_greatest_density_is_found(tmp_path: Path) -> None:
     """Seven heads of ten under Beta(a, 2): the density at its mode grows with a, up to where the prior contradicts."""
     said = credo(

@@ -3,6 +3,8 @@ import sys
 from pathlib import Path
 from subprocess import PIPE
 
+import pytest
+
 from credo.tracking.mlflow import store
 
 RACER = """
@@ -20,6 +22,7 @@ client.set_terminated(client.create_run(experiment).info.run_id)
 """
 
 
+@pytest.mark.slow
 def test_four_first_users_at_the_same_moment_share_one_store(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RACER, str(tmp_path)]
     racers = [subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) for _ in range(4)]  # noqa: S603

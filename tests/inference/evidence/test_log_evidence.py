@@ -220,6 +220,7 @@ def test_all_ways_that_apply_are_compared(tmp_path):
     assert evidence_check(tmp_path)["status"] == "passed"
 
 
+@pytest.mark.slow
 def test_without_a_second_way_nothing_is_passed(tmp_path):
     others = ("~evidence.ways.laplace", "~evidence.ways.smc")
     assert credo(*COINS, *others, "inference.draws=200", cwd=tmp_path).code == 0

@@ -70,6 +70,7 @@ def test_the_probability_is_exact(problem: Callable[..., Problem]) -> None:
     assert np.isnan(asked[1])
 
 
+@pytest.mark.slow
 def test_a_coin_that_thinning_holds_still_fails(problem: Callable[..., Problem], infer: Infer) -> None:
     """It turns at every step, and every second one is kept."""
     for seed in range(10):
@@ -94,6 +95,7 @@ def test_a_value_that_no_step_reaches_fails(problem: Callable[..., Problem], inf
     assert judge(result).status == "failed"
 
 
+@pytest.mark.slow
 def test_what_the_data_determine_is_noted(problem: Callable[..., Problem], infer: Infer) -> None:
     result = infer(problem(determined, 10.0), "mh", **FEW | {"draws": 100}, thinning=5)
     assert (result.tree["conditional"]["z"] < 1e-9).all()

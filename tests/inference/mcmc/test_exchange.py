@@ -77,6 +77,7 @@ def quartic(normaliser: str = "auto") -> tuple[Problem, float, float]:
 SHORT = {"warmup": 200, "draws": 500, "block": 700}
 
 
+@pytest.mark.slow
 def test_the_posterior_of_a_quartic_by_exact_draws(quiet: Listener, z_score: Z) -> None:
     """Two comparisons at 4 standard errors, false alarms 1e-4. No chain, no drift.
 

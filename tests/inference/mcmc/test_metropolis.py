@@ -99,6 +99,7 @@ def test_adaptation_reaches_its_target_and_ends(infer: Infer) -> None:
 
 
 # 15 comparisons: with new seeds, a false alarm once in 1,000 times.
+@pytest.mark.slow
 def test_law_of_discrete_latents(infer: Infer, z_score: Z) -> None:
     posterior = infer(program(discrete), "mh", warmup=200, draws=1000, thinning=5).tree["posterior"]
     laws = {

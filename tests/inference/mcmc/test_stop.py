@@ -42,6 +42,7 @@ def test_they_stop_once_every_scalar_meets_every_target(problem: Problem, infer:
     assert Stop(**targets).reached(looks[-2], looks[-2]["done"], 0.0) is None
 
 
+@pytest.mark.slow
 def test_the_draws_are_those_of_the_whole_run(problem: Problem, infer: Infer) -> None:
     whole = infer(problem, "mh", **SHORT | {"draws": 1000})
     stopped = infer(problem, "mh", **SHORT, stop={"mcse": 0.2})

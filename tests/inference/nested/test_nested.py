@@ -92,6 +92,7 @@ def test_the_log_density_is_that_of_the_draws(normal):
     assert np.allclose(normal.tree["sample_stats"]["lp"], lp, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "known"),
     [

@@ -114,6 +114,7 @@ def test_the_prior_takes_the_flat_direction_away(infer: Infer) -> None:
     assert result.tree["optimisation"]["hessian_eigenvalues"].to_numpy() == pytest.approx([0.2, 1.0, 1.8])
 
 
+@pytest.mark.slow
 def test_an_unbounded_density_is_no_answer(infer: Infer) -> None:
     """With theta = mu and tau to zero the centred form's joint density grows without end."""
     prior = {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfCauchy(5.0)}

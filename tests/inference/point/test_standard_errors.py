@@ -159,6 +159,7 @@ def test_what_is_regular_has_standard_errors(infer: Infer) -> None:
     assert error["corr"][0, 1] > 0.05
 
 
+@pytest.mark.slow
 def test_edges_are_found_in_every_unit(infer: Infer) -> None:
     result = infer(program(edges), "map", starts=2)
     error = result.tree["standard_error"]

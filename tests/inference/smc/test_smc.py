@@ -140,6 +140,7 @@ def test_a_spike_that_is_missed_by_two_nats_fails(function, infer):
     assert statuses(result)["peak"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_single_repeat_is_never_passed(infer):
     result = infer(PROBLEMS["normal_normal"](), "smc", particles=200, repeats=1)
     assert statuses(result)["repeats"] == "not checked"

@@ -75,6 +75,7 @@ def test_it_trains_and_what_it_measures_is_told_in_its_own_words(folder: Path) -
     assert "squared error per row" in (folder / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_search_knows_that_less_of_it_is_better(folder: Path) -> None:
     search = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "objective=squared_error_validation")
     few = ("training.epochs=2", "report=none", "hydra.sweep.dir=search", "training.learning_rate=interval(0.001,0.01)")

@@ -87,6 +87,7 @@ def test_the_corrected_evidence_of_coin_flips_is_within_three_errors(name, infer
     assert abs(row["mean"] - exact["mean"]) < 4 * row["mcse_mean"]
 
 
+@pytest.mark.slow
 def test_starts_in_two_modes_fail_though_k_is_small(infer):
     result = infer(of_program(two_modes), "laplace", starts=16, draws=1000)
     summary = summarise(result)

@@ -106,6 +106,7 @@ def test_one_start_confirms_nothing(infer):
     assert put(Confirmed(0.05), result, summarise(result)).status == "not checked"
 
 
+@pytest.mark.slow
 def test_a_tail_that_no_normal_distribution_has_fails(infer):
     result = infer(of_program(heavy), "pathfinder")
     assert put(ParetoK(0.7), result, summarise(result)).status == "failed"

@@ -60,9 +60,8 @@ def problem():
     return Problem(Program(f"{__name__}:correlated", {}), rows(Y))
 
 
-@pytest.mark.parametrize(
-    "family", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("full_rank", "low_rank")), "flow"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["full_rank", "low_rank", "flow"])
 def test_a_family_that_has_the_correlation_finds_the_posterior(family, problem, infer):
     mean, sd, correlation, log_p = exact()
     result = infer(problem, "vi", family=family, starts=2)
