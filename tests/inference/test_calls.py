@@ -22,6 +22,8 @@ from credo.models.problem import Problem
 from credo.models.program import Program
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[2] / "conf"
 
 Method = Callable[..., Inference]

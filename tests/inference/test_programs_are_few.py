@@ -17,6 +17,8 @@ from credo.models.bernoulli import Bernoulli
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 
 FIRST = {"nuts": 10, "mh": 10, "map": 16, "mle": 16}

@@ -25,6 +25,8 @@ from credo.models.problem import Problem
 from credo.models.program import Program
 from interruptions import Cut, Memory
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 SHORT = {"chains": 2, "warmup": 0, "draws": 1, "block": 1}
 

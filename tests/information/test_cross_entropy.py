@@ -13,6 +13,8 @@ from scipy.special import expit, softmax
 from credo.errors import ConfigError
 from credo.information.cross_entropy import binary, categorical, entropy
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 RNG = np.random.default_rng(3)
 
 

@@ -12,6 +12,8 @@ import pytest
 from credo.errors import ConfigError
 from credo.information.divergence import jensen_shannon, kl, reverse
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CASES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "N01_N12": lambda: (dist.Normal(0, 1), dist.Normal(1, 2)),
     "N12_N01": lambda: (dist.Normal(1, 2), dist.Normal(0, 1)),

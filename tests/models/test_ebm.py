@@ -35,6 +35,8 @@ from credo.models.problem import Problem
 from credo.models.simulate import simulate
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[2] / "conf"
 POSITIVE = ("leading", "scale", "inverse_temperature")
 RANDOM = np.random.default_rng(0)

@@ -12,6 +12,8 @@ from credo.models.families.family import LINKS
 from credo.models.regression import Regression
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 ETA = 0.4
 NUMBERS = {
     "sigma": 0.7,

@@ -33,6 +33,8 @@ from credo.models.mixtures import (
     raw_size,
 )
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 COUNTS = ("discretized_gaussian", "discretized_logistic", "discretized_logistic_bounded", "poisson", "categorical")
 SETTINGS: dict[str, dict[str, Any]] = {word: {} for word in FAMILIES} | {
     "discretized_gaussian": {"unit": 2.0},

@@ -18,6 +18,8 @@ from credo.models import predict
 from credo.models.mixtures import Component, ConditionalMixture, crps, make_component, mixture, raw_size
 from credo.models.predict import Predictive
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 KEY = jax.random.PRNGKey(0)
 
 

@@ -18,6 +18,8 @@ from credo.networks.film import FiLM
 from credo.networks.mlp import MLP, NORMS
 from credo.networks.unet import UNet
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 KEY = jax.random.key(0)
 
 WINDOWS = {

@@ -16,6 +16,8 @@ from jax import Array
 
 from credo.networks import convolution, functional, resize
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 FILE = np.load(Path(__file__).with_name("pytorch.npz"), allow_pickle=False)
 CASES = json.loads(str(FILE["cases"]))["cases"]
 NUMBERS = FILE["numbers"]

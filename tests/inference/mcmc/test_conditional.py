@@ -19,6 +19,8 @@ from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 FEW = {"chains": 2, "warmup": 20, "draws": 40, "block": 20}
 

@@ -28,6 +28,8 @@ from credo.models.problem import Problem
 from credo.models.uniform import Uniform
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[3] / "conf"
 Z = Callable[..., np.ndarray]
 Infer = Callable[..., Result]

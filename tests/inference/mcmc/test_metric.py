@@ -21,6 +21,8 @@ from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 WORDS = (*metrics.KINDS, "auto")
 CHAINS, DRAWS, DIM = 4, 50, 6
 

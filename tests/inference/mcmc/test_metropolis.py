@@ -16,6 +16,8 @@ from credo.inference.result import Result
 from credo.models.problem import Problem
 from credo.models.program import Program
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]
 

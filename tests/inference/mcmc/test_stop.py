@@ -15,6 +15,8 @@ from credo.inference.result import Result, Status
 from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 SHORT = {"chains": 2, "warmup": 100, "draws": 4000, "block": 50}
 

@@ -27,6 +27,8 @@ from credo.models.uniform import Uniform
 from inference.smc import test_smc as phases
 from inference.smc.closed_forms import PROBLEMS, Y, each, exact, rows
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CHECKS = {
     "repeats": Repeats(1.01, 1.0), "founders": Founders(10), "peak": Peak(1.0), "remaining": Remaining(0.01),
     "insertion": Insertion(0.001),

@@ -19,6 +19,8 @@ from credo.inference.result import Result, Status
 from credo.models.problem import Problem
 from credo.models.program import Program
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Infer = Callable[..., Result]
 
 SMALL = 1e-9 * np.array([0.3, -1.2, 0.7, 1.9, -0.4])

@@ -28,6 +28,8 @@ from credo.models.program import Program
 from credo.models.uniform import Uniform
 from inference.smc.closed_forms import PROBLEMS, Y, each, exact, rows
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CHECKS = {"repeats": Repeats(1.01, 1.0), "founders": Founders(10), "ladder": Ladder(0.1), "mutation": Mutation(0.15)}
 CHECKS["peak"] = Peak(1.0)
 DIM, WIDTH = 10, 0.1

@@ -26,6 +26,8 @@ from credo.models.program import Program
 from credo.models.uniform import Uniform
 from inference.smc.closed_forms import PROBLEMS, Y, each, exact, rows
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CHECKS = {
     "chains": Chains(2), "exchange": Exchange(0.1), "peak": Peak(1.0), "r_hat": RHat(1.01),
     "round_trips": RoundTrips(10),

@@ -40,6 +40,8 @@ from credo.models.energy_distribution import EnergyDistribution
 from credo.models.problem import Problem
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[3] / "conf"
 ROWS = 20_000
 NORMAL = dist.Normal(0.0, 1.0)

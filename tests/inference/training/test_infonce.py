@@ -38,6 +38,8 @@ from credo.report.run.scores import rows as scores_of
 from credo.report.run.scores import title
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[3] / "conf"
 K = 32
 MI = 1.0

@@ -29,6 +29,8 @@ from credo.models.program import Program
 from interruptions import Cut, Memory
 from registry import values
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 CONF = Path(__file__).parents[3] / "conf"
 SD = 0.2
 """Of the narrow prior of the line's coefficients."""

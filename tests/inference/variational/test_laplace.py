@@ -21,6 +21,8 @@ from credo.models.gaussian import Gaussian
 from credo.models.problem import Problem
 from credo.models.program import Program
 
+pytestmark = pytest.mark.slow  # `make proofs` runs them
+
 Y = [1.2, 0.7, -0.3, 2.1, 1.6, 0.9, 0.1, 1.4]
 AGREE = StartsAgree(threshold=2, tolerance=0.01, distance=0.5)
 
