@@ -17,6 +17,7 @@ _PLACES = {
     "calibrate": "python.calibration",
     "Calibration": "python.calibration",
     "compare": "python.comparison",
+    "compose": "python.run",
     "Comparison": "python.comparison",
     "ConfigError": "errors",
     "CredoError": "errors",

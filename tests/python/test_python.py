@@ -11,8 +11,9 @@ import numpyro
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 import credo
 from credo.cli.main import command
@@ -201,11 +202,13 @@ def test_precision_logging_and_hydra_are_as_they_were(place: Path) -> None:
         logging.getLogger().removeHandler(handler)
 
 
-def test_a_configuration_that_hydra_composed_is_run(place: Path) -> None:
-    with initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
-        config = compose("config", [*COINS, "seed=9"], return_hydra_config=True)
-    run = credo.run(config, tracking="none")
-    assert (run.config.seed, run.config.inference.draws) == (9, 100)
+def test_a_configuration_is_composed_changed_and_run(place: Path) -> None:
+    config = credo.compose(*COINS, tracking="none")
+    config.seed = 9
+    run = credo.run(config)
+    assert (run.config.seed, run.config.inference.draws, run.mlflow_id) == (9, 100, None)
+    with pytest.raises(credo.ConfigError, match="compose it by"):
+        credo.run(OmegaConf.create({"seed": 1}))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SQLAlchemy, of MLflow

@@ -65,7 +65,7 @@ def _line(place: Path) -> _Line:
     typed = saved.configuration(place).get("name")
     name = typed or " ".join(choices.get(group, "?") for group in ("data", "model", "inference"))
     numbers, verdict = _json(place / saved.METRICS), _json(place / saved.VERDICT).get("status", "not finished")
-    score = next((f"{name} {numbers[name]:.4g}" for name in SCORES if isinstance(numbers.get(name), float)), "")
+    score = next((f"{key} {numbers[key]:.4g}" for key in SCORES if isinstance(numbers.get(key), float)), "")
     return _Line(_began(place), str(verdict), str(name), score, place)
 
 

@@ -95,9 +95,6 @@ class Model(eqx.Module):
     rows_depend: ClassVar[bool] = False
     """Whether rows depend on each other given the latents, so that none can be left out, or seen without the others."""
 
-    learns: ClassVar[tuple[str, ...]] = ()
-    """Variables of the data that `fitted` takes into the model itself."""
-
     takes_all: ClassVar[bool] = False
     """Whether it must take every variable of the data."""
 

@@ -21,7 +21,7 @@ from credo.errors import ConfigError
 from credo.models.base import Found, Model
 from credo.models.covariances import COVARIANCES, ROUGHNESS, eigenfunctions, spectral_density, terms
 from credo.models.dependent import Chain
-from credo.models.mixtures import ConditionalMixture, make_component
+from credo.models.mixtures import ConditionalMixture, normals
 from credo.networks.bayesian import Moments, moments, require_varied
 from credo.ranges import Count, Positive
 
@@ -183,9 +183,7 @@ class GaussianProcess(Model):
         context: Float[Array, "row context_feature"] | None = None,  # noqa: ARG002 - as of other models
     ) -> ConditionalMixture:
         """The normal distribution of each row given the training rows, as a mixture of one."""
-        loc, scale = self._given(latents, x)
-        parameters = {"loc": loc[:, None, None], "scale": scale[:, None, None]}
-        return ConditionalMixture(make_component("gaussian"), jnp.zeros((len(x), 1)), parameters)
+        return normals(*self._given(latents, x))
 
     def _sampled(self, features: int) -> dict[str, Float[Array, "..."]]:
         """The numbers of the kernel, the noise, and the weights of eigenfunctions, by site."""

@@ -135,8 +135,8 @@ class Problem:
 
     @cached_property
     def unread(self) -> tuple[str, ...]:
-        """The names of the data on which nothing of the program depends, nor anything that the model has learned."""
-        return tuple(name for name in unread(self.bound) if name not in self.model.learns)
+        """The names of the data on which nothing of the program depends."""
+        return unread(self.bound)
 
     @property
     def improper(self) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ def _failed(model: Model, error: BaseException) -> ConfigError:
     return ConfigError(f"{model.key}: running the model raised {in_words(error)}")
 
 
-CENSORED = (
+_CENSORING = (
     Censored,
     dist.IntervalCensoredDistribution,
     dist.LeftCensoredDistribution,
@@ -175,7 +175,7 @@ def site_of(message: Message) -> Site:
         constraint=support,
         value=message["value"] if observed else None,
         imputed=bool(infer.get("imputed", False)),
-        censored=isinstance(innermost(fn.base if isinstance(fn, Padded) else fn), CENSORED),
+        censored=isinstance(innermost(fn.base if isinstance(fn, Padded) else fn), _CENSORING),
         seen=mask_of(fn) if observed else None,
     )
 

@@ -18,7 +18,7 @@ from numpyro.distributions import constraints
 from credo.errors import ConfigError
 from credo.models.base import Found, Model
 from credo.models.kalman import Series, Smoothed, System, smoothed, together
-from credo.models.mixtures import ConditionalMixture, make_component
+from credo.models.mixtures import ConditionalMixture, normals
 from credo.networks.bayesian import require_varied
 from credo.ranges import Count, Natural, Positive
 
@@ -69,7 +69,6 @@ class TimeSeries(Model):
     formula: ClassVar[str] = "y_t = level_t + season_t + ar_t + e_t, e_t ~ N(0, sigma)"
     predicts: ClassVar[bool] = True
     rows_depend: ClassVar[bool] = True
-    learns: ClassVar[tuple[str, ...]] = ("x",)
     derives: ClassVar[str] = "predictive"
     supports: ClassVar[dict[str, Any]] = {
         **dict.fromkeys(("sigma", "sigma_level", "sigma_slope", "sigma_seasonal", "sigma_ar"), (constraints.positive,)),
@@ -179,9 +178,7 @@ class TimeSeries(Model):
         context: Float[Array, "row context_feature"] | None = None,  # noqa: ARG002 - as of other models
     ) -> ConditionalMixture:
         """The normal distribution of each row given the training rows, as a mixture of one."""
-        loc, scale = self._given(latents, x)
-        parameters = {"loc": loc[:, None, None], "scale": scale[:, None, None]}
-        return ConditionalMixture(make_component("gaussian"), jnp.zeros((len(x), 1)), parameters)
+        return normals(*self._given(latents, x))
 
     def system(self, latents: Mapping[str, Array]) -> System:
         """The state space model of some numbers."""

@@ -6,11 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from credo.cli import experiment, flags, hydra_app, job
-from credo.config import messages
+from credo.config import formula_words, messages
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import folder as run_folder
@@ -25,6 +26,12 @@ def parted(call: str, given: Sequence[Any]) -> tuple[DictConfig | None, list[Any
     if len(configs) > 1:
         raise ConfigError(f"{call}: expected one configuration, but got {len(configs)}")
     return (configs[0] if configs else None), [one for one in given if not isinstance(one, DictConfig)]
+
+
+def composed(words: Sequence[str]) -> DictConfig:
+    """The configuration of these words, which says of which options it was made."""
+    with initialize_config_dir(hydra_app.CONF, version_base="1.3"):
+        return compose("config", formula_words.in_place(words), return_hydra_config=True)
 
 
 def folder_of(words: Sequence[str], config: DictConfig | None = None) -> Path:
@@ -90,8 +97,8 @@ def _words_of(config: DictConfig | None) -> list[str]:
         return []
     if "hydra" not in config:
         raise ConfigError(
-            "credo.run: expected a configuration that says which options it was made of; compose it with "
-            "return_hydra_config=True"
+            "credo.run: expected a configuration that says which options it was made of; compose it by "
+            "credo.compose, or with return_hydra_config=True"
         )
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     return [f"{group}={word}" for group, word in choices.items() if word is not None and "hydra/" not in group]
@@ -101,8 +108,7 @@ def _adopt(composed: DictConfig, config: DictConfig) -> None:
     """Let a configuration have all settings of another one."""
     with open_dict(composed):
         for key in [key for key in config if key != "hydra"]:
-            composed[key] = config._get_node(key)  # noqa: SLF001 - with its interpolations
-    OmegaConf.set_struct(composed, True)
+            composed[key] = config[key]
 
 
 def _make_child(composed: DictConfig, words: Sequence[str]) -> None:

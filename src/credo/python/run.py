@@ -27,7 +27,7 @@ def run(*typed: str | DictConfig, **settings: Any) -> "Run":
 
     Args:
         typed: the words of the command line, such as `"experiment=eight_schools"` and `"inference.draws=500"`; or one
-            configuration that Hydra composed.
+            configuration that `compose` made, or Hydra itself with `return_hydra_config=True`.
         settings: the same as keys and values, such as `seed=1`. `model` may be a NumPyro function, `data` a pandas
             table or a dict of arrays (which are written to `credo_given/`). `chains`, `warmup` and `draws` are those
             of the inference, and `folder` is where the run leaves its files.
@@ -45,6 +45,21 @@ def run(*typed: str | DictConfig, **settings: Any) -> "Run":
         config, strings = asked.parted("credo.run", typed)
         wanted = words.typed("credo.run", strings, given.replaced("credo.run", settings), "hydra.run.dir")
         return Run(asked.folder_of(wanted, config))
+
+
+def compose(*typed: str, **settings: Any) -> DictConfig:
+    """The configuration of an experiment that is not run yet, to be changed and given to `run`.
+
+    Args:
+        typed: the words of the command line.
+        settings: the same as keys and values (see `run`).
+
+    Raises:
+        ConfigError: there is no such key, or a value does not fit.
+    """
+    with session():
+        wanted = words.typed("credo.compose", typed, given.replaced("credo.compose", settings), "hydra.run.dir")
+        return asked.composed(wanted)
 
 
 def load(place: str | Path, *, trust: bool = False) -> "Run":

@@ -5,7 +5,7 @@ numbers [n_raw] are those of the weights, then those of each component; `mixture
 """
 
 from credo.models.mixtures.component import Component
-from credo.models.mixtures.components import FAMILIES, check_targets, make_component
+from credo.models.mixtures.components import FAMILIES, check_targets, make_component, normals
 from credo.models.mixtures.crps import crps
 from credo.models.mixtures.mixture import WEIGHTS, ConditionalMixture, initial, log_weights, mixture, raw_size
 
@@ -20,5 +20,6 @@ __all__ = [
     "log_weights",
     "make_component",
     "mixture",
+    "normals",
     "raw_size",
 ]

@@ -3,7 +3,10 @@
 from dataclasses import fields
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from credo.errors import ConfigError
@@ -12,6 +15,7 @@ from credo.models.mixtures.categorical import Categorical
 from credo.models.mixtures.component import Component
 from credo.models.mixtures.counts import DiscretizedLogistic, Poisson
 from credo.models.mixtures.location_scale import Gaussian, GaussianFull, Laplace, Logistic, StudentT
+from credo.models.mixtures.mixture import ConditionalMixture
 from credo.models.mixtures.rounded import DiscretizedGaussian
 
 FAMILIES: dict[str, type[Component]] = {
@@ -43,6 +47,12 @@ def make_component(word: str, **settings: Any) -> Component:
     if unknown := settings.keys() - known:
         raise ConfigError(f"{min(unknown)}: {word} has no such setting; it has {', '.join(known)}")
     return FAMILIES[word](**settings)
+
+
+def normals(loc: Float[Array, "row"], scale: Float[Array, "row"]) -> ConditionalMixture:
+    """A normal distribution of one target in each row, as a mixture of one."""
+    parameters = {"loc": loc[:, None, None], "scale": scale[:, None, None]}
+    return ConditionalMixture(Gaussian(), jnp.zeros((len(loc), 1)), parameters)
 
 
 def check_targets(family: Component, y: ArrayLike, *, key: str = "data.target") -> None:
