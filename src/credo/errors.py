@@ -3,6 +3,15 @@
 A sentence names the configuration key, what was expected, what came, and what to do.
 """
 
+EXIT_CODES = {
+    0: "the run ended, and its verdict is printed",
+    1: "the run failed, and is recorded as FAILED",
+    2: "the configuration is wrong, and nothing is left behind",
+    3: "the verdict is failed, and diagnostics.gate=error",
+    130: "interrupted; credo resume goes on with it",
+}
+"""What the exit code of the command says; that of a sweep says how many jobs failed, up to 100."""
+
 
 class CredoError(Exception):
     """An error that is explained by its message alone; no traceback is shown for it."""

@@ -39,7 +39,7 @@ def test_a_dead_component_is_noted_and_named():
     weight = np.array([[0.6, 0.395, 0.005], [0.4, 0.599, 0.001]])
     answer = ask(mixed(weight))
     assert (answer.status, answer.value) == ("note", 0.005)
-    assert answer.advice == "Nothing is served by component 2: fewer would do (model.components)."
+    assert answer.advice == "Nothing is served by component 2. Lower model.components."
 
 
 def test_many_dead_components_are_counted():

@@ -1,11 +1,12 @@
 """`credo calibrate KEY=VALUE ...`: does a method find what a model hides? Simulation-based calibration of both."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from credo.cli import flags, hydra_app
 from credo.cli.errors import misused
+from credo.cli.experiment import End
 from credo.config import loading, paths
 
 USAGE = (
@@ -31,8 +32,12 @@ words of one experiment, and:
 """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], hear: Callable[[End], object] = lambda end: None) -> int:
     """Calibrate; returns the exit code.
+
+    Args:
+        arguments: as typed.
+        hear: what is told how it ended.
 
     Raises:
         ConfigError: the configuration cannot work, or the model cannot draw its data.
@@ -45,4 +50,4 @@ def run(arguments: Sequence[str]) -> int:
     loading.make_importable(Path.cwd(), paths.built_in())
     words = flags.with_option(arguments, "standard")
     typed = any(word.lstrip("+").startswith("calibrate=") for word in words)
-    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *words])
+    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *words], hear)

@@ -33,12 +33,14 @@ class End(NamedTuple):
         objective: the numbers that a sweeper optimises.
         reason: why it has no answer, or the folder of the run that has the same answer.
         state: as a job of a sweep has it.
+        folder: where the answer is, if there is one.
     """
 
     exit_code: int
     objective: tuple[float, ...] | None = None
     reason: str = ""
     state: State = "FINISHED"
+    folder: Path = Path()
 
 
 def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> End:
@@ -64,8 +66,8 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
         sys.stderr.write(masked(traceback.format_exc()))
         return End(1, reason=f"{type(error).__name__}: {error}", state="FAILED")
     if found.answered is not None:
-        return End(0, found.objective, str(found.answered), "SKIPPED")
-    return End(found.exit_code, found.objective)
+        return End(0, found.objective, str(found.answered), "SKIPPED", found.answered)
+    return End(found.exit_code, found.objective, folder=run_folder.chosen(HydraConfig.get()))
 
 
 def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> "Outcome":

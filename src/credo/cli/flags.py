@@ -16,6 +16,15 @@ VERBS = (
 )
 """Commands of their own, each a file of this folder with a function `run`."""
 
+JSON = "--json"
+"""Makes the answer of what is run JSON on stdout."""
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the answer of what is run is to be JSON; other verbs, such as `show`, have a flag of their own."""
+    verb = arguments[0] if arguments and arguments[0] in VERBS else "calibrate"
+    return JSON in arguments and verb in ("calibrate", "resume", "extend")
+
 
 def parse(arguments: Sequence[str]) -> Namespace:
     """Parse what was typed by Hydra's own parser; overrides may stand between the flags.

@@ -10,6 +10,7 @@ import hydra
 from omegaconf import OmegaConf
 
 from credo.config import paths, schema
+from credo.errors import EXIT_CODES
 
 TEXT = """\
 credo: configured, diagnosed and logged experiments for probabilistic programming
@@ -21,6 +22,7 @@ Choose a word per group, and set any value by its key:
   credo model=gaussian prior@model.prior.loc=uniform model.prior.loc.low=-2
   credo -m inference=mle,map,nuts,mh        every combination, one run each
   credo calibrate KEY=VALUE ...             does the method find what the model hides? (SBC)
+  credo KEY=VALUE ... --json                the answer as JSON on stdout; also -m, calibrate, resume, extend, show
   credo init FOLDER                         a folder of your own that runs at once
   credo resume RUN                          go on with a run that was interrupted
   credo extend RUN --draws N                add draws to a finished run (smc: --repeats N; vi: --steps N)
@@ -32,12 +34,14 @@ Choose a word per group, and set any value by its key:
   credo predict RUN --grid age=20:80:10     ... a formula of rows nobody observed; also --contrast, --slope, --survival
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo list                                runs here, the newest first
-  credo show RUN                            the answer of a run once more (--json for programs)
+  credo show RUN                            the answer of a run once more
   credo open RUN                            its report in the browser
   credo ui                                  MLflow with the runs of this folder
   credo sync RUN                            deliver the records that an MLflow server missed while it was away
 
 {groups}
+
+Exit codes: {codes}.
 
 The configuration as it stands:
 
@@ -52,7 +56,8 @@ def run(overrides: Sequence[str]) -> int:
     with hydra.initialize_config_dir(str(paths.built_in() / "conf"), version_base="1.3"):
         config = hydra.compose("config", list(overrides))
     groups = "\n".join(f"  {group:12} {', '.join(words)}" for group, words in options.items())
-    sys.stdout.write(TEXT.format(groups=groups, config=OmegaConf.to_yaml(config)))
+    codes = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+    sys.stdout.write(TEXT.format(groups=groups, codes=codes, config=OmegaConf.to_yaml(config)))
     return 0
 
 

@@ -3,7 +3,8 @@
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import hydra
@@ -13,12 +14,18 @@ from omegaconf import DictConfig
 
 from credo.cli import experiment, flags, job
 from credo.config import formula_words, launch, messages, paths
+from credo.sweeps.environment import quoted
 
 CONF = str(paths.built_in() / "conf")
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code."""
+def run(arguments: Sequence[str], hear: Callable[[experiment.End], object] = lambda end: None) -> int:
+    """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code.
+
+    Args:
+        arguments: as typed.
+        hear: what is told how an experiment ended that is no job of a sweep.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
     arguments = flags.with_option(arguments, "beside")
     typed = flags.parse(arguments)
@@ -30,7 +37,9 @@ def run(arguments: Sequence[str]) -> int:
             return job.run(config)
         for remark in messages.remarks(HydraConfig.get()):
             sys.stderr.write(f"{remark}\n")
-        codes.append(experiment.run_one(config).exit_code)
+        end = experiment.run_one(config)
+        hear(end)
+        codes.append(end.exit_code)
         return None
 
     if flags.only_shows(typed):
@@ -66,3 +75,24 @@ def launched(
         if (sentence := messages.no_plugin(error, words)) is None:
             raise
         raise sentence from error
+
+
+def sweep_folder(words: Sequence[str]) -> Path:
+    """The folder of the sweep that these words make: the one that they name, or a new one."""
+    named = {key: word for key, _, word in (one.partition("=") for one in words)}
+    if earlier := named.get("sweep.resume"):
+        from credo.experiment import resume  # takes time to load
+
+        return resume.folder(_bare(earlier))
+    place = named.get("hydra.sweep.dir") or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
+    return Path(_bare(place)).absolute()
+
+
+def placed(words: Sequence[str], folder: Path) -> list[str]:
+    """What to add to words that name no folder of their sweep, so that it is this one."""
+    has_place = any(word.startswith(("sweep.resume=", "hydra.sweep.dir=")) for word in words)
+    return [] if has_place else [f"hydra.sweep.dir={quoted(str(folder))}"]
+
+
+def _bare(word: str) -> str:
+    return word.strip("'\"")

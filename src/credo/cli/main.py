@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 import credo
 from credo.cli import help, hydra_app  # noqa: A004 - it is what is typed
 from credo.cli.errors import report
-from credo.cli.flags import VERBS
+from credo.cli.flags import VERBS, wants_json
 from credo.config import loading, messages, paths, schema, sources
 from credo.errors import CredoError, Interrupted, RunError
 from credo.experiment import signals
@@ -59,6 +59,10 @@ def register() -> None:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if wants_json(arguments):
+        from credo.cli import as_json  # takes time to load
+
+        return as_json.run(arguments)
     if arguments and arguments[0] in VERBS:
         code: int = import_module(f"credo.cli.{arguments[0]}").run(arguments[1:])
         return code

@@ -27,6 +27,10 @@ def run(arguments: Sequence[str]) -> int:
     if JSON in arguments:
         sys.stdout.write(f"{json.dumps(plain.answer(folder), indent=2)}\n")
         return 0
+    if plain.is_calibration(saved.configuration(folder)):
+        found = plain.answer(folder)
+        sys.stdout.write(f"{found["status"].upper()} {found["sentence"]}\nrun     {folder}\n")
+        return 0
     from credo.report.comparison import runs
     from credo.report.terminal import run as terminal
 

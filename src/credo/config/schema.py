@@ -16,23 +16,23 @@ from omegaconf import MISSING
 
 from credo.config import signature
 
-GROUPS = (
-    "data",
-    "model",
-    "prior",
-    "training",
-    "energy",
-    "sampler",
-    "inference",
-    "evidence",
-    "device",
-    "diagnostics",
-    "tracking",
-    "report",
-    "export",
-    "calibrate",
-)
-"""The groups of the configuration, in the order in which the help shows them."""
+GROUPS = {
+    "data": "where the data come from",
+    "model": "what is believed of them",
+    "prior": "what is believed of a latent before the data, at `prior@model.prior.LATENT`",
+    "training": "the objective by which a network or an energy is trained",
+    "energy": "the energy of `model=ebm`",
+    "sampler": "how states of an energy are drawn",
+    "inference": "the method by which the latents are inferred",
+    "evidence": "how log p(data) is computed from the draws of Markov chains",
+    "device": "where JAX computes, and how precisely",
+    "diagnostics": "the checks of which the verdict is made",
+    "tracking": "where runs are recorded",
+    "report": "the page of a run",
+    "export": "the form in which a model that predicts is left in the run's folder",
+    "calibrate": "simulation-based calibration, by `credo calibrate` or `+calibrate=N`",
+}
+"""The groups of the configuration and what each chooses, in the order in which the help shows them."""
 
 
 @dataclass
@@ -54,7 +54,14 @@ class Sweep:
 
 @dataclass
 class Credo:
-    """The root of the configuration."""
+    """The root of the configuration.
+
+    Attributes:
+        name: of the run; `None` for the words of data, model and inference.
+        seed: from which all random numbers of a run follow.
+        objective: the metric that a search optimises, or a list of several.
+        sweep: how a sweep goes on.
+    """
 
     name: str | None = MISSING
     seed: int = MISSING
@@ -88,7 +95,15 @@ class Checkpoint:
 
 @dataclass
 class Device:
-    """Where JAX computes."""
+    """Where JAX computes.
+
+    Attributes:
+        platform: `cpu`, `gpu`, or `auto` for a GPU if there is one.
+        precision: `float32` or `float64`, or `auto` for float64 on a CPU and float32 elsewhere.
+        num_devices: over how many devices chains, particles or replications are spread; `None` for all there are, which
+            on a CPU is 1. A CPU is divided into so many.
+        compilation_cache: the folder in which compiled programs are kept for later runs; `None` keeps none.
+    """
 
     platform: str = MISSING
     precision: str = MISSING
@@ -105,7 +120,12 @@ class Gate(StrEnum):
 
 @dataclass
 class Diagnostics:
-    """The checks by name, and what a failed one does."""
+    """The checks by name, and what a failed one does.
+
+    Attributes:
+        gate: what a failed verdict does: `warn` says so; `error` makes the exit code 3, too.
+        checks: the checks by name.
+    """
 
     gate: Gate = MISSING
     checks: dict[str, Any] = field(default_factory=dict)

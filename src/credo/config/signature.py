@@ -64,6 +64,36 @@ def of(target: str) -> Signature | None:
     return _of_credo(target) if target.startswith("credo.") else _of(loading.importable(target))
 
 
+def lineage(target: str) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
+    """The definitions that say what a part takes, each with its module, the nearest first.
+
+    These are its own, those of its bases, and those of the class of which it is a part.
+    """
+    module, _, name = loading.importable(target).rpartition(".")
+    found = _definition(module, name) if module else None
+    if found is None:
+        return
+    where, made = found
+    if isinstance(made, ast.FunctionDef):
+        yield where, made
+        return
+    yield from _line(where, made)
+    if (whole := _whole(where, made)) is not None:
+        yield from lineage(whole)
+
+
+def _line(module: str, made: ast.ClassDef) -> Iterator[tuple[str, ast.ClassDef]]:
+    yield module, made
+    for base in _bases(module, made):
+        yield from _line(*base)
+
+
+def docstring(module: str) -> str:
+    """What a module says of itself, without importing it; empty where it says nothing."""
+    tree = _module(module)
+    return (ast.get_docstring(tree) if tree else None) or ""
+
+
 def _of(target: str) -> Signature | None:
     module, _, name = target.rpartition(".")
     found = _definition(module, name) if module else None

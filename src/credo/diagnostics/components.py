@@ -37,5 +37,5 @@ class Components:
             words = f"Each of {len(largest)} components has a weight of at least {value:.2g} in some row."
             return Check("components", "passed", value, self.threshold, words)
         names = some([f"component {k}" for k in dead])
-        advice = f"Nothing is served by {names}: fewer would do (model.components)."
+        advice = f"Nothing is served by {names}. Lower model.components."
         return Check("components", "note", value, self.threshold, advice)

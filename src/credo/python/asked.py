@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from credo.cli import experiment, flags, hydra_app, job
 from credo.config import formula_words, messages
 from credo.errors import ConfigError
-from credo.experiment import resume
 from credo.runs import folder as run_folder
-from credo.sweeps.environment import quoted
 
 PARENT = "mlflow.parentRunId"
 
@@ -65,15 +62,6 @@ def folder_of(words: Sequence[str], config: DictConfig | None = None) -> Path:
     return end
 
 
-def sweep_folder(words: Sequence[str]) -> Path:
-    """The folder of the sweep that these words make: the one that they name, or a new one."""
-    named = {key: word for key, _, word in (one.partition("=") for one in words)}
-    if earlier := named.get("sweep.resume"):
-        return resume.folder(_bare(earlier))
-    place = named.get("hydra.sweep.dir") or f"multirun/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    return Path(_bare(place)).absolute()
-
-
 def sweep(words: Sequence[str], folder: Path) -> None:
     """Run the jobs of a sweep.
 
@@ -81,14 +69,7 @@ def sweep(words: Sequence[str], folder: Path) -> None:
         CredoError: the sweep cannot run, or jobs of it failed.
     """
     flags.parse(["-m", *words])
-    placed = any(word.startswith(("sweep.resume=", "hydra.sweep.dir=")) for word in words)
-    hydra_app.launched(
-        [*words, *([] if placed else [f"hydra.sweep.dir={quoted(str(folder))}"])], job.run, multirun=True
-    )
-
-
-def _bare(word: str) -> str:
-    return word.strip("'\"")
+    hydra_app.launched([*words, *hydra_app.placed(words, folder)], job.run, multirun=True)
 
 
 def _words_of(config: DictConfig | None) -> list[str]:

@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from credo.cli import hydra_app
 from credo.errors import SweepError
 from credo.python import asked, given, shown, words
 from credo.python.run import Run
@@ -34,7 +35,7 @@ def sweep(*typed: str, **settings: Any) -> "Sweep":
     with session():
         each = {name: words.several(call, name, one) for name, one in given.replaced(call, settings).items()}
         wanted = words.typed(call, typed, each, "hydra.sweep.dir")
-        place = asked.sweep_folder(wanted)
+        place = hydra_app.sweep_folder(wanted)
         try:
             asked.sweep(wanted, place)
         except SweepError:  # the table has it, and the summary said so
