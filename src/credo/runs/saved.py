@@ -18,6 +18,7 @@ from credo.runs import files, renamed, signature
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 CONFIG = Path(".hydra", "config.yaml")
 HYDRA = Path(".hydra", "hydra.yaml")
@@ -285,6 +286,15 @@ def observed(run: Path, site: str) -> np.ndarray | None:
     with files.tree(run / DRAWS, AGAIN) as tree:
         kept = tree["observed_data"].to_dataset() if "observed_data" in tree.children else {}
         return kept[site].to_numpy() if site in kept else None
+
+
+def rows(run: Path) -> "xr.Dataset":
+    """What a run has observed, and the constants beside it."""
+    import xarray as xr
+
+    with files.tree(run / DRAWS, AGAIN) as tree:
+        parts = [tree[name].to_dataset() for name in ("observed_data", "constant_data") if name in tree.children]
+        return xr.merge(parts).load()
 
 
 def model(place: Path) -> DictConfig:
