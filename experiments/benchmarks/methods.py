@@ -137,7 +137,7 @@ def apart(name: str, word: str, seed: int, limit: float) -> Line:
     """The line of a posterior and a method, by a process of its own that is stopped after `limit` seconds."""
     words = [sys.executable, __file__, "--line", "--only", name, "--methods", word, "--seed", str(seed)]
     try:
-        found = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=True)
+        found = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=True)  # noqa: S603 - our own script
     except subprocess.TimeoutExpired:
         return Line(name, word, "stopped", f"after {limit:g} s", seconds=limit)
     except subprocess.CalledProcessError as error:
