@@ -63,5 +63,3 @@ def _chains(rng: np.random.Generator, autocorrelation: float) -> np.ndarray:
     for i in range(1, 400):
         draws[:, i] = autocorrelation * draws[:, i - 1] + np.sqrt(1 - autocorrelation**2) * noise[:, i]
     return draws
-
-

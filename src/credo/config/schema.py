@@ -44,12 +44,18 @@ class Sweep:
         fail_fast: begin no further job once one has failed.
         compare: compare the finished jobs with each other.
         skip_finished: do not run what a finished run with the same fingerprint has answered.
+        reuse: `importance` answers a job by a finished one's draws, reweighted, where only numbers of priors differ and
+            the weights are good enough.
+        warm_start: chains begin where those of the nearest finished job are, with its metric and step size, and have a
+            shorter warm-up.
     """
 
     resume: str | None = MISSING
     fail_fast: bool = MISSING
     compare: bool = MISSING
     skip_finished: bool = MISSING
+    reuse: str | None = MISSING
+    warm_start: bool = MISSING
 
 
 @dataclass

@@ -28,10 +28,12 @@ class ParetoK:
 
     threshold: Finite
 
-    of: ClassVar[Of] = of(Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.INDEPENDENT, Kind.CHAINS)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
-        """Judge draws of an approximation."""
+        """Judge draws of an approximation, and those of chains that have been reweighted."""
+        if result.kind is Kind.CHAINS and not result.has("importance"):
+            return None
         attributes = group(result, "importance").attrs
         k = float(attributes.get("pareto_k", math.nan))
         threshold = min(self.threshold, float(attributes.get("most", self.threshold)))
@@ -43,6 +45,8 @@ class ParetoK:
         if k < threshold:
             worth = f"{attributes['effective']:,.0f}"
             seen = f"The draws are resampled by their importance weights, and are worth {worth} independent ones."
+            if "source" in attributes:
+                seen = f"These are the draws of {attributes['source']}, reweighted; they count as {worth}."
             return Check("pareto_k", "passed", k, threshold, seen)
         advice = (
             "The posterior has parts that the approximation hardly reaches: these draws are of the approximation, not "

@@ -23,7 +23,7 @@ from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
-from credo.runs import provenance
+from credo.runs import provenance, snapshot
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
@@ -112,7 +112,9 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     fingerprint = provenance.fingerprint(plain, seen, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
     words = " ".join(choices[group] for group in ("data", "model", "inference"))
-    together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
+    together: dict[str, Any] = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
+    if isinstance(request.start, Resumed) and request.start.from_checkpoint:
+        together |= {k: v for k, v in snapshot.head_of(request.folder)["identity"].items() if k == "warm_start"}
     return RunRecord(
         name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
         config=plain,
@@ -143,6 +145,8 @@ def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Ch
     }
     if "prior_from" in record.provenance:
         identity["prior_from"] = record.provenance["prior_from"]["draws_hash"]
+    if "warm_start" in record.provenance:
+        identity["warm_start"] = record.provenance["warm_start"]
     resumed = isinstance(start, Resumed) and start.from_checkpoint
     return Checkpoint(record.folder, parts.checkpoint_every, identity, resumed, extends=extends)
 

@@ -1,15 +1,17 @@
 """The draws of one posterior in place of those of another, of which only the density differs: moved and weighed.
 
 Importance ratios have a heavy tail where the posteriors are apart. The draws are therefore carried along the path
-(1 - t) log p + t log p' from one density to the other: t rises as far as weights stay even, and there an affine map gives
-the draws the weighted mean and covariance (Paananen, Piironen, Buerkner and Vehtari 2021, "Implicitly adaptive importance
-sampling", Statistics and Computing 31). In the end the ratios to p' are smoothed by a Pareto tail (Vehtari, Simpson,
-Gelman, Yao and Gabry 2024, JMLR 25(72)), whose shape k says whether the draws can stand for those of p'.
+(1 - t) log p + t log p' from one density to the other: t rises as far as weights stay even, and there an affine map
+gives the draws the weighted mean and covariance (Paananen, Piironen, Buerkner and Vehtari 2021, "Implicitly adaptive
+importance sampling", Statistics and Computing 31). In the end the ratios to p' are smoothed by a Pareto tail (Vehtari,
+Simpson, Gelman, Yao and Gabry 2024, JMLR 25(72)), whose shape k says whether the draws can stand for those of p'.
 
 The draws are resampled in their order. Copies of one draw stand beside each other and count as autocorrelation, so that
 effective sample sizes, standard errors and R-hat of the new chains have what the weights lose.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -39,6 +41,9 @@ _STEPS, _SHORTEST = 12, 0.02
 
 _PER_SCALAR = 10
 """Draws per scalar below which variances alone are matched."""
+
+_LEARN = 1000
+"""Draws from which the map is learned, or twice as many as a covariance takes."""
 
 
 class Reweighted(NamedTuple):
@@ -72,7 +77,7 @@ class _Map(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where the draws are: the map, the draws, their log densities before (p) and after (p'), and that of their origin."""
+    """Where the draws are: the map, the draws, their log densities p and p', and p where they came from."""
 
     move: _Map
     z: Draws
@@ -95,22 +100,33 @@ def reweighted(before: Program, after: Program, draws: dict[str, Shaped[np.ndarr
         after: the program of which draws are wanted.
         draws: of all latents, which are continuous, by site, unconstrained.
     """
-    first = next(iter(draws.values()))
-    chains, count = first.shape[:2]
+    chains, count = next(iter(draws.values())).shape[:2]
     flat = jax.tree.map(lambda a: a.reshape(chains * count, *a.shape[2:]), draws)
-    unravel = ravel_pytree(jax.tree.map(lambda a: a[0], flat))[1]
-    z = np.asarray(jax.vmap(lambda one: ravel_pytree(one)[0])(flat), float)
-    evaluations = 0
+    one = jax.tree.map(lambda a: a[0], flat)
+    z = np.asarray(jax.vmap(lambda own: ravel_pytree(own)[0])(flat), float)
 
-    def place(move: _Map, at: Draws, origin: Densities | None) -> _Place:
-        nonlocal evaluations
-        evaluations += 2 * len(at)
-        one = jax.tree.map(lambda a: a[0], flat)
-        old, new = (np.asarray(_log_joint(program, one, at), float) for program in (before, after))
-        return _Place(move, at, old, new, old if origin is None else origin)
+    def log_joint(program: Program, at: Draws) -> Densities:
+        return np.asarray(_log_joint(program, one, at), float)
 
-    now = place(_Map(z.mean(axis=0), z.mean(axis=0), np.eye(z.shape[1])), z, None)
-    t = 0.0
+    origin = log_joint(before, z)
+    some = slice(None, None, max(len(z) // max(_LEARN, 2 * _PER_SCALAR * z.shape[1]), 1))
+    move, looked = _path(z[some], origin[some], partial(log_joint, before), partial(log_joint, after))
+    moved = move(z)
+    log_p = log_joint(after, moved)
+    log_ratio = log_p - origin + move.log_det
+    weights = weigh(np.where(np.isnan(log_ratio), -np.inf, log_ratio))
+    chosen, _ = resample(np.exp(weights.log_weight), 0.5)
+    unravel = ravel_pytree(one)[1]
+    again = jax.tree.map(lambda a: np.asarray(a).reshape(chains, count, *a.shape[1:]), jax.vmap(unravel)(moved[chosen]))
+    return Reweighted(again, log_p[chosen].reshape(chains, count), weights, 2 * (len(z) + looked))
+
+
+def _path(
+    z: Draws, origin: Densities, before: Callable[[Draws], Densities], after: Callable[[Draws], Densities]
+) -> tuple[_Map, int]:
+    """The map that carries draws along the path, and at how many points the densities were looked at."""
+    now = _Place(_Map(z.mean(axis=0), z.mean(axis=0), np.eye(z.shape[1])), z, origin, after(z), origin)
+    looked, t = len(z), 0.0
     for _ in range(_STEPS):
         further = _furthest(now, t)
         if further < 1 and further - t < _SHORTEST:
@@ -119,18 +135,15 @@ def reweighted(before: Program, after: Program, draws: dict[str, Shaped[np.ndarr
         log_weight = _normalised(now.log_ratio(t))
         worth = _worth(log_weight)
         for move in _moves(now, np.exp(log_weight)) if worth < _ENOUGH * len(z) else ():
-            there = place(move, move(z), now.origin)
+            at = move(z)
+            there = _Place(move, at, before(at), after(at), origin)
+            looked += len(z)
             if _worth(there.log_ratio(t)) > _BETTER * worth:
                 now, moved = there, True
                 break
         if t == 1 and not moved:
             break
-    weights = weigh(now.log_ratio(1.0))
-    chosen, _ = resample(np.exp(weights.log_weight), 0.5)
-    found = jax.tree.map(
-        lambda a: np.asarray(a).reshape(chains, count, *a.shape[1:]), jax.vmap(unravel)(now.z[chosen])
-    )
-    return Reweighted(found, now.after[chosen].reshape(chains, count), weights, evaluations)
+    return now.move, looked
 
 
 @jax.jit

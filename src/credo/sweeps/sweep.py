@@ -90,6 +90,8 @@ class Sweep:
         from credo.experiment.parts import make_tracker
 
         settings, plan = self.config.sweep, self.plan
+        if settings.reuse not in (None, "importance"):
+            raise ConfigError(f"sweep.reuse: expected importance, or null, but got {settings.reuse}")
         tracker = make_tracker(self.config)
         if settings.skip_finished and not tracker.keeps_runs:
             raise ConfigError(
@@ -100,7 +102,16 @@ class Sweep:
         start_folder = Path(self.config.hydra.runtime.cwd)
         self.record, self.tracker = tracker.begin_sweep(plan.title, tags, self.folder, start_folder), tracker.name
         parent = None if self.record is None else self.record.id
-        member = Membership(plan.label, parent, plan.keys, settings.fail_fast, settings.skip_finished)
+        member = Membership(
+            plan.label,
+            parent,
+            plan.keys,
+            settings.fail_fast,
+            settings.skip_finished,
+            settings.reuse,
+            settings.warm_start,
+            str(self.folder),
+        )
         self.config.hydra.overrides.hydra.extend(
             [
                 f"hydra.sweep.dir={environment.quoted(str(self.folder))}",

@@ -64,7 +64,13 @@ class CompiledLauncher(Launcher):
     def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[inferred.Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, resumed or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
-        apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
+        apart = (
+            sweep.skip_finished
+            or sweep.reuse
+            or sweep.warm_start
+            or stop.exists()
+            or any(_may_be_cut_off(config) for config in configs)
+        )
         return [None] * len(configs) if apart or len(configs) < 2 else batched.infer([_task(one) for one in configs])
 
     def _run(self, config: DictConfig) -> JobReturn:

@@ -121,6 +121,16 @@ class Kernel(Named, eqx.Module):
         """
         return states
 
+    def warmed(self, states: Any, step_size: float, steps: int) -> Any:  # noqa: ARG002
+        """The states as after so many steps of the warm-up that need not be made; `None` of a kernel that needs them.
+
+        Args:
+            states: of all chains, which begin where others of a like problem are, and have their metric.
+            step_size: with which those ended; 0 where it is not known.
+            steps: of the warm-up.
+        """
+        return None
+
     def derived(self, problem: Problem, states: Any, result: Result, layout: Layout) -> Result:  # noqa: ARG002
         """The result with what only the kernel can add to it, from the last states of all chains."""
         return result
