@@ -9,10 +9,9 @@ runs of one scale, `fresh` the sum of as many commands as there are scales.
 Passed: `compiled` takes at most a tenth of the CPU seconds of `fresh`, and at most twice those of `single`.
 
 `near` has scales from 0.5 to 5, the default of 1000 + 1000 draws, and what jobs give each other: `warm` is `compiled`
-with `sweep.warm_start=true`, `reuse` with `sweep.reuse=importance`. Passed: `warm` takes at most 0.61 and `reuse` at most
-0.39 times the seconds of `compiled` (25 and 16 of 41), every mean is within 4 joint standard errors of that of the job
-that `compiled` made, and of `--many` scales at most 8 are fitted by chains. Neither gives a verdict that is better than
-its own checks; how many jobs passed is in the table.
+with `sweep.warm_start=true`, `reuse` with `sweep.reuse=importance`. Passed: `warm` takes at most 0.61 and `reuse` at
+most 0.39 times the seconds of `compiled` (25 and 16 of 41), every mean is within 4 joint standard errors of that of the
+job that `compiled` made, and of `--many` scales at most 8 are fitted by chains.
 """
 
 import argparse
@@ -163,11 +162,11 @@ def near(scales: int, many: int) -> str:
             )
             print(rows[-1], flush=True)  # noqa: T201 - a script's output
     words = (
-        "Prior scales of the breast-cancer logistic regression from 0.5 to 5, log-spaced, 4 chains of 1000 + 1000, with "
-        f"report, comparison and MLflow; seconds of the whole command, on {os.cpu_count()} cores, one run each. "
-        "`fitted`: jobs by chains of their own; `passed`: verdicts; `apart`: the largest distance of a mean from that of "
-        "the job that `compiled` made, in joint standard errors (bar: 4). Bars for the ratios to `compiled`: 0.61 of "
-        "`warm`, 0.39 of `reuse`; of 100 scales at most 8 fitted."
+        "Prior scales of the breast-cancer logistic regression from 0.5 to 5, log-spaced, 4 chains of 1000 + 1000, "
+        f"with report, comparison and MLflow; seconds of the whole command, on {os.cpu_count()} cores, one run each. "
+        "`fitted`: jobs by chains of their own; `passed`: verdicts; `apart`: the largest distance of a mean from that "
+        "of the job that `compiled` made, in joint standard errors (bar: 4). Bars for the ratios to `compiled`: 0.61 "
+        "of `warm`, 0.39 of `reuse`; of 100 scales at most 8 fitted."
     )
     head = "| scales | | CPU seconds | wall seconds | CPU by compiled | wall by compiled | fitted | passed | apart |"
     title = f"# Jobs of a sweep that help each other\n\n{datetime.now(UTC):%Y-%m-%d}; credo "
