@@ -16,7 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from credo.config.messages import needed, no_such_key, require_known
 from credo.errors import ConfigError
 
-OF_A_SWEEP = re.compile(r"sweep\.(resume|fail_fast|compare|reuse|warm_start)$|hydra[./](sweep|sweeper|launcher)\b")
+OF_A_SWEEP = re.compile(
+    r"sweep\.(resume|fail_fast|compare|reuse|warm_start|dry_run)$|hydra[./](sweep|sweeper|launcher)\b"
+)
 """What one run does not read."""
 
 OF_ONE_RUN = re.compile(r"hydra\.run\b")

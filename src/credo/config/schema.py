@@ -48,6 +48,7 @@ class Sweep:
             the weights are good enough.
         warm_start: chains begin where those of the nearest finished job are, with its metric and step size, and have a
             shorter warm-up.
+        dry_run: list the jobs, and run none (`--dry-run`).
     """
 
     resume: str | None = MISSING
@@ -56,6 +57,7 @@ class Sweep:
     skip_finished: bool = MISSING
     reuse: str | None = MISSING
     warm_start: bool = MISSING
+    dry_run: bool = MISSING
 
 
 @dataclass
