@@ -37,7 +37,6 @@ PLUGINS = (
     "hydra._internal.core_plugins.basic_",
     "hydra_plugins.hydra_joblib_launcher.",
     "hydra_plugins.hydra_submitit_launcher.",
-    "hydra_plugins.hydra_ray_launcher.",
     "hydra_plugins.hydra_optuna_sweeper.",
     "optuna.samplers.",
 )

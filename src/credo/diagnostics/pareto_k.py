@@ -32,9 +32,10 @@ class ParetoK:
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
         """Judge draws of an approximation, and those of chains that have been reweighted."""
-        if result.kind is Kind.CHAINS and not result.has("importance"):
+        where = "reweighted" if result.kind is Kind.CHAINS else "importance"
+        if result.kind is Kind.CHAINS and not result.has(where):
             return None
-        attributes = group(result, "importance").attrs
+        attributes = group(result, where).attrs
         k = float(attributes.get("pareto_k", math.nan))
         threshold = min(self.threshold, float(attributes.get("most", self.threshold)))
         if math.isnan(k):

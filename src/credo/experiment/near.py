@@ -217,10 +217,15 @@ def _read(folder: Path, _changed: int) -> tuple[Neighbour | None, dict[str, Any]
 def _answered(prepared: Prepared, neighbour: Neighbour) -> Prepared | None:
     """The experiment with the neighbour's draws as its answer; `None` where they are not good enough."""
     request = prepared.request
-    result = _reweighted(prepared, neighbour)
-    if not _passes(prepared, result):
+    begun = time.perf_counter()
+    found = reweight.reweighted(neighbour.problem.bound, prepared.problem.bound, neighbour.draws)
+    if not found.weights.pareto_k < min(reweight.MOST, importance.most(found.log_p.size)):
         return None
-    attributes = result.tree[importance.GROUP].attrs
+    result = _result(prepared, neighbour, found, time.perf_counter() - begun)
+    checks = {name: check for name, check in prepared.parts.diagnostics.items() if name in GATE}
+    if verdicts.judge(checks, result, summarise(result)).status != "passed":
+        return None
+    attributes = result.tree[reweight.GROUP].attrs
     about = {
         "folder": str(neighbour.folder),
         "draws_hash": neighbour.draws_hash,
@@ -234,12 +239,10 @@ def _answered(prepared: Prepared, neighbour: Neighbour) -> Prepared | None:
     return replace(prepared, record=record, request=replace(request, inferred=inferred))
 
 
-def _reweighted(prepared: Prepared, neighbour: Neighbour) -> Result:
-    """The neighbour's draws, reweighted, with all that is derived from them."""
+def _result(prepared: Prepared, neighbour: Neighbour, found: reweight.Reweighted, seconds: float) -> Result:
+    """The neighbour's draws, reweighted in so many seconds, with all that is derived from them."""
     problem, method = prepared.problem, cast("Mcmc", prepared.parts.inference)
     begun = time.perf_counter()
-    found = reweight.reweighted(neighbour.problem.bound, problem.bound, neighbour.draws)
-    weighed = time.perf_counter()
     chains, count = found.log_p.shape
     key = jax.random.split(jax.random.PRNGKey(prepared.request.config.seed))[1]
     evaluation = Evaluation(problem, key, most=chains * min(count, method.block))
@@ -249,13 +252,12 @@ def _reweighted(prepared: Prepared, neighbour: Neighbour) -> Result:
         stats["lp"] = found.log_p.astype(stats["lp"].dtype)
     tree = assemble(problem, {**groups, "sample_stats": stats}, evaluation.missing)
     tree["start"] = xr.DataTree(neighbour.groups["start"])
-    name = jobs.name(prepared.request.overrides, ()) if prepared.request.sweep is None else neighbour.folder.name
-    tree[importance.GROUP] = xr.DataTree(_weights(found.weights, name))
-    seconds = {"reweighting": weighed - begun, "evaluation": time.perf_counter() - weighed}
+    tree[reweight.GROUP] = xr.DataTree(_weights(found.weights, neighbour.folder.name))
+    took = {"reweighting": seconds, "evaluation": time.perf_counter() - begun}
     return Result(
         tree=tree,
         status=Status.DONE,
-        cost=Cost(seconds, density_evaluations=found.evaluations),
+        cost=Cost(took, density_evaluations=found.evaluations),
         method=method.name,
         kind=Kind.CHAINS,
         statistics=method.statistics,
@@ -271,20 +273,10 @@ def _weights(weights: importance.Weights, source: str) -> xr.Dataset:
     attributes = {
         "pareto_k": weights.pareto_k,
         "most": min(reweight.MOST, importance.most(len(weights.log_weight))),
-        "resampled": 1,
         "effective": importance.effective(np.exp(weights.log_weight)),
         "source": f"job {source}",
     }
     return xr.Dataset({"log_weight": ("proposal", weights.log_weight)}, attrs=attributes)
-
-
-def _passes(prepared: Prepared, result: Result) -> bool:
-    """Whether reweighted draws are good enough, by the run's own checks and the tail of the weights."""
-    attributes = result.tree[importance.GROUP].attrs
-    if not attributes["pareto_k"] < attributes["most"]:
-        return False
-    checks = {name: check for name, check in prepared.parts.diagnostics.items() if name in GATE}
-    return verdicts.judge(checks, result, summarise(result)).status == "passed"
 
 
 def _begun(prepared: Prepared, neighbour: Neighbour) -> Prepared:

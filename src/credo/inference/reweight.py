@@ -28,6 +28,9 @@ from credo.inference.variational.importance import Weights, resample, weigh
 Draws = Float[np.ndarray, "draw dim"]
 Densities = Float[np.ndarray, "draw"]
 
+GROUP = "reweighted"
+"""The group of a result that has the weights of its draws."""
+
 MOST = 0.5
 """The largest Pareto k at which the draws are used: up to it the variance of the weights is finite."""
 
