@@ -1,4 +1,4 @@
-"""The launcher of Ray, as far as nothing of Ray runs; `test_proofs` and `test_launchers` run jobs by it (`make ray`)."""
+"""The launcher of Ray, as far as nothing of Ray runs; `test_proofs` and `test_launchers` run jobs by it."""
 
 import sys
 from pathlib import Path

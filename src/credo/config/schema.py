@@ -133,7 +133,11 @@ BESIDE: dict[str, dict[str, Any]] = {
         "prior_from_failed": (bool, False),
         "reparam": (Any, None),
     },
-    "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
+    "inference": {
+        "checkpoint": (Checkpoint, field(default_factory=Checkpoint)),
+        "groups": (int, 1),
+        "group": (int | None, None),
+    },
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }
 """Keys that stand among the settings of a group's parts and are not theirs."""

@@ -116,7 +116,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     if isinstance(request.start, Resumed) and request.start.from_checkpoint:
         together |= {k: v for k, v in snapshot.head_of(request.folder)["identity"].items() if k == "warm_start"}
     return RunRecord(
-        name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
+        name=jobs.name(request.overrides, sweep.keys) if sweep and sweep.keys else masked(config.name or words),
         config=plain,
         choices=choices,
         overrides=masked(request.overrides),

@@ -21,7 +21,7 @@ from credo.secrets import masked
 from credo.sweeps import environment
 from credo.sweeps.composer import Composer
 from credo.sweeps.launch import Launch
-from credo.sweeps.plan import FILE, Plan, PlannedJob
+from credo.sweeps.plan import FILE, Plan, PlannedJob, groups_of
 from credo.tracking.base import SweepRecord
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ class Sweep:
         job = self.plan.add(words, extra)
         self.start()
         return job
+
+    def launch_whole(self, some: Sequence[PlannedJob]) -> None:
+        """Run jobs; the chains of those that have groups of them by jobs of their own before."""
+        parts = [part for job in some for part in groups_of(job) if not part.is_done]
+        if parts:
+            self.launch(parts)
+        if not self.is_stopped:
+            self.launch(some)
 
     def start(self) -> None:
         """Record the sweep, if that is not done, and write its plan."""

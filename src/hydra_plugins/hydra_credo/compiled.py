@@ -74,6 +74,7 @@ class CompiledLauncher(Launcher):
             or sweep.reuse
             or sweep.warm_start
             or stop.exists()
+            or any((config.inference.get("groups") or 1) > 1 for config in configs)
             or any(_may_be_cut_off(config) for config in configs)
         )
         return [None] * len(configs) if apart or len(configs) < 2 else batched.infer([_task(one) for one in configs])

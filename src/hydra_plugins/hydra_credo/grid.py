@@ -38,5 +38,5 @@ class GridSweeper(Prepared):
             size = self.max_batch_size or max(len(todo), 1)
             for first in range(0, len(todo), size):
                 if not sweep.is_stopped:
-                    sweep.launch(todo[first : first + size])
+                    sweep.launch_whole(todo[first : first + size])
         return None

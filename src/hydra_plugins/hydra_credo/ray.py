@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, run_job, setup_globals
@@ -19,7 +18,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from credo.config import sources
 from credo.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -106,9 +104,7 @@ def _job(
 ) -> JobReturn:
     """Run a job in the worker's process."""
     setup_globals()
-    singletons["instances"].pop(SourcesRegistry, None)  # Hydra looks for its sources anew, and refuses credo's beside
     Singleton.set_state(singletons)
-    sources.register()
     own = context.config_loader.load_sweep_config(config, overrides)
     with open_dict(own):
         own.hydra.job.id, own.hydra.job.num = str(number), number
