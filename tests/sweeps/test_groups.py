@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from console import QUIET, Said, credo, start
+from console import QUIET, Said, credo, credo_process, start
 
 SCHOOLS = (
     "-m", "data=eight_schools", "model=hierarchical", "inference=nuts", "inference.warmup=60", "inference.draws=60",
@@ -75,8 +73,8 @@ def test_one_two_and_four_workers_give_the_same_draws(tmp_path: Path) -> None:
     words = (*SCHOOLS, "inference.groups=4", "tracking=none")
     for workers in (1, 2, 4):
         by = ("hydra/launcher=joblib", f"hydra.launcher.n_jobs={workers}", f"hydra.sweep.dir=s{workers}")
-        process = start(*words, *by, cwd=tmp_path)
-        assert process.wait(600) == 0, process.communicate()
+        said = credo_process(*words, *by, cwd=tmp_path)
+        assert said.code == 0, said.err
     for workers in (2, 4):
         assert_same(tmp_path / "s1" / "0", tmp_path / f"s{workers}" / "0")
 
@@ -86,22 +84,21 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     """All processes of the sweep are killed while groups run, and it is taken up by `sweep.resume`."""
     words = (*SCHOOLS, "inference.groups=4", "inference.draws=20000", "inference.block=20", "tracking=none")
     words = (*words, "inference.checkpoint.every=0.1", "diagnostics=none")
-    assert start(*words, "hydra.sweep.dir=whole", cwd=tmp_path).wait(900) == 0
-    kills, asked = 0, (*words, "hydra.sweep.dir=cut")
-    for _ in range(200):
-        process = start(*asked, cwd=tmp_path)
-        if (tmp_path / "cut" / "sweep.json").exists():
-            asked = (*words, "sweep.resume=cut")
-        stamp = _latest(tmp_path / "cut")
-        while process.poll() is None and (kills >= 20 or _latest(tmp_path / "cut") == stamp):
-            time.sleep(0.05)
-        if process.poll() is not None:
-            break
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-    assert process.returncode == 0, process.communicate()
-    assert kills >= 20
+    assert credo_process(*words, "hydra.sweep.dir=whole", cwd=tmp_path).code == 0
+    kills, ended = 0, None
+    while ended is None:
+        asked = (*words, "sweep.resume=cut" if (tmp_path / "cut" / "sweep.json").exists() else "hydra.sweep.dir=cut")
+        before = _latest(tmp_path / "cut")
+        with start(*asked, cwd=tmp_path) as process:
+            while kills < 20 and process.poll() is None and _latest(tmp_path / "cut") == before:
+                time.sleep(0.05)
+            if kills < 20 and process.poll() is None:
+                process.kill()
+                kills += 1
+            else:
+                ended = process.communicate(timeout=600)
+    assert process.returncode == 0, ended
+    assert kills == 20
     assert_same(tmp_path / "whole" / "0", tmp_path / "cut" / "0")
 
 

@@ -96,11 +96,20 @@ class Checkpoint:
 
 @dataclass
 class Device:
-    """Where JAX computes."""
+    """Where JAX computes.
+
+    Attributes:
+        platform: `auto`, `cpu` or `gpu`.
+        precision: `auto`, `float32` or `float64`.
+        num_devices: how many devices are used, or into how many a CPU is divided.
+        mesh: how many devices share the `chains`, and how many the rows of the `data`.
+        compilation_cache: where compiled programs are kept.
+    """
 
     platform: str = MISSING
     precision: str = MISSING
     num_devices: int | None = MISSING
+    mesh: Any = MISSING
     compilation_cache: str | None = MISSING
 
 

@@ -120,6 +120,7 @@ class Settings(eqx.Module):
             thinning=self.thinning,
             block=min(self.block, *most),
             in_step=self.in_step,
+            mesh=problem.mesh,
         )
 
     def grouping(self, problem: Problem) -> Grouping:
@@ -142,6 +143,11 @@ class Settings(eqx.Module):
         memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         self._require_known(problem)
+        if problem.mesh is not None and self.chains % problem.mesh[0]:
+            raise ConfigError(
+                f"device.mesh.chains={problem.mesh[0]}: {self.chains} chains have no {problem.mesh[0]} equal parts; "
+                "choose another number, or raise inference.chains"
+            )
 
     def _require_company(self) -> None:
         """Raise `ConfigError` unless chains run in step and can learn from each other."""
