@@ -59,6 +59,7 @@ def start(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _require_flags(os.environ.get("XLA_FLAGS", ""))
     jax = _loaded()
+    jax.config.update("jax_default_device", None)  # an earlier run of this process may have moved (`move_to_cpu`)
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if platform != "gpu" and num_devices is not None:
@@ -70,6 +71,15 @@ def start(
     jax.config.update("jax_enable_x64", chosen == "float64")
     used = {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
     return used if shape is None else {**used, "mesh": list(shape)}
+
+
+def move_to_cpu(used: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """Let the CPU beside a GPU do the work of this process; returns what `start` would have of it."""
+    jax = _loaded()
+    jax.config.update("jax_default_device", jax.devices("cpu")[0])
+    chosen = "float64" if precision == "auto" else precision
+    jax.config.update("jax_enable_x64", chosen == "float64")
+    return {**used, "platform": "cpu", "devices": 1, "precision": chosen}
 
 
 def mesh_of(mesh: Any) -> tuple[int, int] | None:
@@ -100,8 +110,8 @@ def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
     if platform == "gpu" and backend != "gpu":
         there = ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices())
         raise ConfigError(
-            f"device.platform: asked for gpu, but this machine has only {there}; use device=cpu, or install the GPU "
-            "extra (credo[cuda])"
+            f"device.platform: asked for gpu, but this machine has only {there}, with {os.cpu_count()} cores; use "
+            "device=cpu, or install the GPU extra (credo[cuda])"
         )
     if num_devices is not None and len(jax.devices()) < num_devices:
         raise ConfigError(

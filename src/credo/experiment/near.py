@@ -164,7 +164,7 @@ def _suitable(prepared: Prepared, folder: Path, *, seeds: bool) -> Neighbour | N
         before = saved.provenance(folder)
         now = prepared.record.provenance
         same = ("data_hash", "code", "versions", "device")
-        if "reweighted" in before or any(before.get(key) != _plain(now[key]) for key in same):
+        if "reweighted" in before or any(_stable(before.get(key)) != _stable(_plain(now[key])) for key in same):
             return None
         if saved.verdict(folder).status == "failed":
             return None
@@ -183,6 +183,11 @@ def _suitable(prepared: Prepared, folder: Path, *, seeds: bool) -> Neighbour | N
 def _plain(value: Any) -> Any:
     """As JSON has it."""
     return json.loads(json.dumps(masked(value), default=str))
+
+
+def _stable(value: Any) -> Any:
+    """Without what is measured anew by every run."""
+    return {k: v for k, v in value.items() if k != "gradient_seconds"} if isinstance(value, dict) else value
 
 
 def _differing(ours: Any, theirs: Any, name: str) -> Iterator[tuple[str, Any, Any]]:

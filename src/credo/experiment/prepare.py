@@ -14,7 +14,7 @@ from credo.config.messages import refuse
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.errors import ConfigError
-from credo.experiment import device, prior_from
+from credo.experiment import device, measured, prior_from
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
 from credo.experiment.request import Request
@@ -77,6 +77,9 @@ def prepare(request: Request) -> Prepared:
         codes.require_recorded(request.expected, code.record())
     free = _free(request)
     problem, data = prior_from.problem_of(parts, config, free)
+    if used["platform"] == "gpu":
+        used, moved = _placed(config, used, problem, getattr(parts.inference, "chains", 1))
+        problem, data = prior_from.problem_of(parts, config, free) if moved else (problem, data)
     parts.inference.check(problem)
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
@@ -96,6 +99,21 @@ def prepare(request: Request) -> Prepared:
     if isinstance(request.start, Resumed):
         record = replace(record, start=replace(request.start, times=checkpointer.extensions))
     return Prepared(request, composed, parts, problem, record, code, checkpointer, plain.get("objective"))
+
+
+def _placed(
+    config: DictConfig, used: Mapping[str, Any], problem: Problem, chains: int
+) -> tuple[Mapping[str, Any], bool]:
+    """What is known of the device of a model on a GPU, and whether the CPU, where it is faster, has taken its place."""
+    platform = config.device.platform
+    if (seconds := measured.gradients(problem, chains)) is None:
+        return used, False
+    if (hint := measured.told(seconds, platform)) is not None:
+        terminal.say_once(hint)
+    moves = platform == "auto" and seconds.is_small
+    if moves:
+        used = device.move_to_cpu(used, config.device.precision)
+    return measured.recorded(used, seconds, "cpu" if moves else "gpu"), moves
 
 
 def place(request: Request) -> tuple[str, tuple[str, ...]]:
@@ -141,7 +159,7 @@ def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Ch
         "data_hash": record.provenance["data_hash"],
         "code": record.provenance["code"],
         "versions": record.provenance["versions"],
-        "device": record.provenance["device"],
+        "device": {k: v for k, v in record.provenance["device"].items() if k != "gradient_seconds"},
     }
     if "prior_from" in record.provenance:
         identity["prior_from"] = record.provenance["prior_from"]["draws_hash"]
