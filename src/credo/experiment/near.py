@@ -33,7 +33,7 @@ from credo.inference.evaluate import Evaluation
 from credo.inference.grouping import APART, Grouping
 from credo.inference.kind import Kind
 from credo.inference.mcmc.mcmc import Mcmc
-from credo.inference.mcmc.near import Near, shortened
+from credo.inference.mcmc.near import Near
 from credo.inference.result import Cost, Result, Status
 from credo.inference.unconstrained import by_site, latent_draws
 from credo.inference.variational import importance
@@ -286,16 +286,15 @@ def _weights(weights: importance.Weights, source: str) -> xr.Dataset:
 
 def _begun(prepared: Prepared, neighbour: Neighbour) -> Prepared:
     """The experiment whose chains begin where the neighbour's are."""
-    method = cast("Mcmc", prepared.parts.inference)
+    begun = cast("Mcmc", prepared.parts.inference).beside(Near(neighbour.draws, neighbour.step_size))
     about = {
         "folder": str(neighbour.folder),
         "draws_hash": neighbour.draws_hash,
-        "warmup": shortened(method.warmup),
+        "warmup": begun.warmup - begun.skipped,
     }
     before = prepared.record.provenance
     other = hashlib.sha256(f"{before['fingerprint']} begun {neighbour.draws_hash}".encode()).hexdigest()
     record = replace(prepared.record, provenance={**before, "warm_start": about, "fingerprint": other})
     checkpointer = prepared.checkpointer
     checkpointer = replace(checkpointer, identity={**checkpointer.identity, "warm_start": about})
-    begun = method.beside(Near(neighbour.draws, neighbour.step_size))
     return replace(prepared, record=record, checkpointer=checkpointer, parts=replace(prepared.parts, inference=begun))

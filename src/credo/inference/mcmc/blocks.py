@@ -13,7 +13,6 @@ from credo.inference.clock import Clock
 from credo.inference.kind import Kind
 from credo.inference.mcmc.chain_state import Block, ChainState, restored
 from credo.inference.mcmc.draws import Draws
-from credo.inference.mcmc.near import shortened
 from credo.inference.mcmc.programs import advance, first_points, start
 from credo.inference.mcmc.settings import MOST_SCALARS, Settings
 from credo.inference.result import Cost, Result, Status
@@ -157,13 +156,10 @@ class BlockLoop(Loop[ChainState]):
 
     def _skipped(self, now: ChainState) -> ChainState:
         """Without the part of the warm-up that chains need not make which begin where others are."""
-        near, warmup = self.settings.near, self.settings.warmup
-        done = 0 if near is None else warmup - shortened(warmup)
-        states = None
-        if near is not None and done:
-            states = self.kernel.warmed(now.states, near.step_size, done * self.layout.thinning)
-        if states is None:
+        near, done = self.settings.near, self.settings.skipped
+        if near is None or not done:
             return now
+        states = self.kernel.warmed(now.states, near.step_size, done * self.layout.thinning)
         self.windows = ()  # the metric is learned
         return dataclasses.replace(now, states=states, done=done, skipped=done)
 

@@ -14,7 +14,7 @@ from credo.errors import ConfigError
 from credo.inference.grouping import Grouping
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
-from credo.inference.mcmc.near import Near
+from credo.inference.mcmc.near import Near, shortened
 from credo.inference.mcmc.stop import Stop
 from credo.inference.start import require_possible
 from credo.models.problem import Problem
@@ -96,6 +96,11 @@ class Settings(eqx.Module):
         found = copy.copy(self)
         object.__setattr__(found, "near", near)  # modules are frozen, and this is no argument of theirs
         return found
+
+    @property
+    def skipped(self) -> int:
+        """Draws of the warm-up that are not made where chains begin beside others."""
+        return self.warmup - shortened(self.warmup) if self.near is not None and self.kernel.takes_over else 0
 
     @property
     def name(self) -> str:

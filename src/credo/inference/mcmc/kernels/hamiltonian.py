@@ -98,6 +98,7 @@ class Hamiltonian(Kernel):
     metric: str = eqx.field(static=True)
 
     info: ClassVar[Any] = HamiltonianInfo
+    takes_over: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         if self.metric not in ("auto", *metrics.KINDS):
@@ -212,8 +213,8 @@ class Hamiltonian(Kernel):
         return states if learned is None else _in_metric(layout, learned, layout.chains, states)
 
     def warmed(self, states: Any, step_size: float, steps: int) -> Any:
-        """With the step size, in the middle of the warm-up; but not where trajectories learn a length, too."""
-        return None if states.length is not None else _warmed(states, step_size, steps)
+        """With the step size, in the middle of the warm-up."""
+        return _warmed(states, step_size, steps)
 
 
 @jax.jit
