@@ -54,6 +54,10 @@ def test_groups_become_one_answer_whoever_runs_them(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         ((*GROUPS[1:], *QUIET), "inference.groups: the jobs of a sweep run the groups; add -m"),
+        (
+            (*SCHOOLS, "inference.group=0,1", *QUIET),
+            "inference.group: it is filled in for the jobs of inference.groups",
+        ),
         ((*SCHOOLS, "inference.groups=3", *QUIET), "inference.groups: 4 chains cannot be divided into 3 equal groups"),
         (
             ("-m", "data=coin_flips", "model=bernoulli", "inference=map", "inference.groups=2", *QUIET),

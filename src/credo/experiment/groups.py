@@ -56,6 +56,8 @@ def divided(prepared: Prepared) -> Prepared:
     count, own = int(config.inference.get("groups") or 1), number(config)
     if count == 1 and own is None:
         return prepared
+    if own is not None and not 0 <= own < count:
+        raise ConfigError("inference.group: it is filled in for the jobs of inference.groups; leave it out")
     if not isinstance(method, Mcmc):
         raise ConfigError(
             f"inference.groups: inference={prepared.request.choices['inference']} has no chains to divide; leave it out"
