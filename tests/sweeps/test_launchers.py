@@ -139,9 +139,12 @@ def planted(folder: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [("joblib", "hydra.launcher.n_jobs=2"), ("submitit_local",)])
+@pytest.mark.parametrize(
+    "launcher", [("joblib", "hydra.launcher.n_jobs=2"), ("submitit_local",), ("ray", "hydra.launcher.n_jobs=2")]
+)
 def test_only_the_job_is_lost_whose_process_dies(launcher: tuple[str, ...], tmp_path: Path) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher[0].split('_')[0]}_launcher")
+    plugin = launcher[0].split("_")[0]
+    pytest.importorskip("ray" if plugin == "ray" else f"hydra_plugins.hydra_{plugin}_launcher")
     said = credo_process("-m", f"hydra/launcher={launcher[0]}", *launcher[1:], *planted(tmp_path), cwd=tmp_path)
     assert said.code == 2, said.err
     assert [row["state"] for row in rows(tmp_path / "s")] == ["FINISHED", "FINISHED", "FAILED", "FAILED"]

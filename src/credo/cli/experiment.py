@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from credo.experiment.earlier import Outcome
 
 
+LOADED = "credo.experiment.run"
+"""What takes time to load."""
+
+
 class End(NamedTuple):
     """How an experiment ended.
 
@@ -83,7 +87,8 @@ def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | N
     from credo.sweeps import search
 
     with signals.listening(), search.listening() as listeners:
-        preflight.refuse(config)
+        if sweep is None or LOADED not in sys.modules:  # of a sweep's next job, what `run` asks comes as soon
+            preflight.refuse(config)
         from credo.experiment.request import Request
         from credo.runs import snapshot
 

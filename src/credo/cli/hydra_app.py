@@ -20,7 +20,7 @@ CONF = str(paths.built_in() / "conf")
 def run(arguments: Sequence[str]) -> int:
     """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
-    arguments = flags.with_option(arguments, "beside")
+    arguments = flags.with_option(flags.with_dry_run(arguments), "beside")
     typed = flags.parse(arguments)
     codes: list[int] = []
 

@@ -44,12 +44,20 @@ class Sweep:
         fail_fast: begin no further job once one has failed.
         compare: compare the finished jobs with each other.
         skip_finished: do not run what a finished run with the same fingerprint has answered.
+        reuse: `importance` answers a job by a finished one's draws, reweighted, where only numbers of priors differ and
+            the weights are good enough.
+        warm_start: chains begin where those of the nearest finished job are, with its metric and step size, and have a
+            shorter warm-up.
+        dry_run: list the jobs, and run none (`--dry-run`).
     """
 
     resume: str | None = MISSING
     fail_fast: bool = MISSING
     compare: bool = MISSING
     skip_finished: bool = MISSING
+    reuse: str | None = MISSING
+    warm_start: bool = MISSING
+    dry_run: bool = MISSING
 
 
 @dataclass
@@ -88,11 +96,20 @@ class Checkpoint:
 
 @dataclass
 class Device:
-    """Where JAX computes."""
+    """Where JAX computes.
+
+    Attributes:
+        platform: `auto`, `cpu` or `gpu`.
+        precision: `auto`, `float32` or `float64`.
+        num_devices: how many devices are used, or into how many a CPU is divided.
+        mesh: how many devices share the `chains`, and how many the rows of the `data`.
+        compilation_cache: where compiled programs are kept.
+    """
 
     platform: str = MISSING
     precision: str = MISSING
     num_devices: int | None = MISSING
+    mesh: Any = MISSING
     compilation_cache: str | None = MISSING
 
 
@@ -125,7 +142,11 @@ BESIDE: dict[str, dict[str, Any]] = {
         "prior_from_failed": (bool, False),
         "reparam": (Any, None),
     },
-    "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
+    "inference": {
+        "checkpoint": (Checkpoint, field(default_factory=Checkpoint)),
+        "groups": (int, 1),
+        "group": (int | None, None),
+    },
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }
 """Keys that stand among the settings of a group's parts and are not theirs."""

@@ -112,6 +112,8 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         numbers["divergences"] = float(stats["diverging"].sum())
     if "acceptance_rate" in stats:
         numbers["acceptance_rate"] = float(stats["acceptance_rate"].mean())
+    if "reweighted" in result.tree.children:
+        numbers["pareto_k"] = float(result.tree["reweighted"].attrs["pareto_k"])
     seconds = result.cost.seconds.get("sampling", 0.0)
     return {**numbers, **({"ess_per_second": ess / seconds} if seconds > 0 else {})}
 

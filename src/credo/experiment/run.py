@@ -5,7 +5,7 @@ from dataclasses import replace
 from credo.config.failure import explained
 from credo.diagnostics.answer import Failures
 from credo.errors import ConfigError, RunError
-from credo.experiment import earlier, files, steps
+from credo.experiment import earlier, files, groups, near, steps
 from credo.experiment import objective as objectives
 from credo.experiment.earlier import Outcome
 from credo.experiment.prepare import prepare
@@ -27,6 +27,9 @@ def run(request: Request) -> Outcome:
         further = request.beside(prepared)
     if (answered := earlier.outcome(prepared)) is not None:
         return answered
+    prepared = near.helped(groups.divided(prepared))
+    if groups.number(request.config) is not None:
+        return groups.run(prepared)
     folder, failures = request.folder, Failures()
     with running(prepared), explained(RunError, "the run ended early, since code that it called"):
         result = steps.infer(prepared)

@@ -129,4 +129,5 @@ def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path 
 
 
 def _key(prepared: Prepared) -> jax.Array:
-    return jax.random.PRNGKey(prepared.request.config.seed)
+    key, group = jax.random.PRNGKey(prepared.request.config.seed), prepared.request.config.inference.get("group")
+    return key if group is None else jax.random.fold_in(key, group)

@@ -125,6 +125,8 @@ class Provenance(TypedDict):
     draws_hash: NotRequired[str]
     fingerprint: NotRequired[str]
     prior_from: NotRequired[dict[str, Any]]
+    reweighted: NotRequired[dict[str, Any]]
+    warm_start: NotRequired[dict[str, Any]]
 
 
 class _Check(TypedDict):

@@ -21,7 +21,7 @@ from credo.secrets import masked
 from credo.sweeps import environment
 from credo.sweeps.composer import Composer
 from credo.sweeps.launch import Launch
-from credo.sweeps.plan import FILE, Plan, PlannedJob
+from credo.sweeps.plan import FILE, Plan, PlannedJob, groups_of
 from credo.tracking.base import SweepRecord
 
 if TYPE_CHECKING:
@@ -77,6 +77,14 @@ class Sweep:
         self.start()
         return job
 
+    def launch_whole(self, some: Sequence[PlannedJob]) -> None:
+        """Run jobs; the chains of those that have groups of them by jobs of their own before."""
+        parts = [part for job in some for part in groups_of(job) if not part.is_done]
+        if parts:
+            self.launch(parts)
+        if not self.is_stopped:
+            self.launch(some)
+
     def start(self) -> None:
         """Record the sweep, if that is not done, and write its plan."""
         if not self._started:
@@ -90,6 +98,8 @@ class Sweep:
         from credo.experiment.parts import make_tracker
 
         settings, plan = self.config.sweep, self.plan
+        if settings.reuse not in (None, "importance"):
+            raise ConfigError(f"sweep.reuse: expected importance, or null, but got {settings.reuse}")
         tracker = make_tracker(self.config)
         if settings.skip_finished and not tracker.keeps_runs:
             raise ConfigError(
@@ -100,7 +110,16 @@ class Sweep:
         start_folder = Path(self.config.hydra.runtime.cwd)
         self.record, self.tracker = tracker.begin_sweep(plan.title, tags, self.folder, start_folder), tracker.name
         parent = None if self.record is None else self.record.id
-        member = Membership(plan.label, parent, plan.keys, settings.fail_fast, settings.skip_finished)
+        member = Membership(
+            plan.label,
+            parent,
+            plan.keys,
+            settings.fail_fast,
+            settings.skip_finished,
+            settings.reuse,
+            settings.warm_start,
+            str(self.folder),
+        )
         self.config.hydra.overrides.hydra.extend(
             [
                 f"hydra.sweep.dir={environment.quoted(str(self.folder))}",

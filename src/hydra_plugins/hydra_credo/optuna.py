@@ -74,6 +74,8 @@ class OptunaSweeper(Prepared):
             ConfigError: there is nothing to search, no objective, or the study cannot be opened.
         """
         overrides = self.parsed(arguments)
+        if self.config.sweep.dry_run:
+            raise ConfigError("--dry-run: a search chooses each job by those before; leave it out, or type all values")
         space = [search.dimension(one) for one in overrides if one.is_sweep_override()]
         fixed = [str(one.input_line) for one in overrides if not one.is_sweep_override()]
         if not space:
