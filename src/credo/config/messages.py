@@ -17,7 +17,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from credo.config import numbers, paths
+from credo.config import formula_words, numbers, paths
 from credo.config.nearest import nearest
 from credo.config.schema import SECTIONS
 from credo.errors import ConfigError
@@ -98,6 +98,7 @@ def refuse(config: DictConfig) -> None:
         numbers.refuse(config)
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)
+        formula_words.name_columns(config)
     except OmegaConfBaseException as error:
         raise explain(error) from error
     _refuse_deleted(config)
