@@ -56,6 +56,12 @@ class Prepared:
     checkpointer: Checkpoint
     objective: Any
 
+    @property
+    def is_calibration(self) -> bool:
+        """Whether it calibrates alone, and so goes on from its ranks."""
+        settings = self.request.config.get("calibrate")
+        return bool(settings) and not settings.get("beside")
+
 
 def prepare(request: Request) -> Prepared:
     """Compose the parts of an experiment, and refuse what cannot work.
@@ -126,6 +132,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
         description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
+        began=request.began,
     )
 
 
