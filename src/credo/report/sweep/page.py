@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from credo.report.sweep.summary import SweepSummary
 
 DPI = 200
-MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/total")
+MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/warm")
 """What is drawn against the swept keys: those that differ between the jobs."""
 
 MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
