@@ -138,8 +138,8 @@ def compare(runs: Sequence[Run]) -> Comparison:
     remarks += [*notes.of_seeds(finished), *notes.of_unknown(observations.unknown(finished))]
     lines.sort(key=lambda line: (not line.is_finished, order.get(line.label, len(order))))
     kept = tuple(remark for remark in remarks if remark)
-    found = Comparison(tuple(lines), left_out, loo, kept, bool(other_sites))
-    return replace(found, lines=_sorted(found)) if found.by_held_out else found
+    comparison = Comparison(tuple(lines), left_out, loo, kept, bool(other_sites))
+    return replace(comparison, lines=_sorted(comparison)) if comparison.by_held_out else comparison
 
 
 def _sorted(found: Comparison) -> tuple[Configuration, ...]:
