@@ -145,6 +145,7 @@ def test_metrics_that_are_not_finite_are_kept_and_named(tracker: MlflowTracker, 
 
 def test_more_than_one_call_takes_is_split(tracker: MlflowTracker, record: RunRecord) -> None:
     config = {"model": {f"weight_{i}": i for i in range(250)}}
+    tracker.most_metrics = None
     tracker.start(dataclasses.replace(record, config=config, choices={}))
     metrics = {f"posterior/theta[{i}]/mean": float(i) for i in range(1700)}
     tracker.finish(metrics, {f"tag_{i}": "word" for i in range(120)}, "n" * 10_000, record.folder)

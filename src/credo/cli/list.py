@@ -11,13 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from rich.text import Text
 
 from credo.cli.errors import misused
 from credo.config.paths import near
 from credo.errors import ConfigError
 from credo.report.terminal.screen import STYLES, Screen
-from credo.runs import saved
+from credo.runs import naming, saved
 from credo.runs.walk import beneath
 
 USAGE = (
@@ -81,9 +82,8 @@ def _recorded(uri: str, most: int | None) -> list[dict[str, Any]]:
 
 
 def _line(place: Path) -> _Line:
-    choices = saved.choices(place)
-    typed = saved.configuration(place).get("name")
-    name = typed or " ".join(choices.get(group, "?") for group in ("data", "model", "inference"))
+    config: Any = OmegaConf.to_container(saved.configuration(place))
+    name = config.get("name") or naming.name(config, saved.choices(place))
     numbers, verdict = _json(place / saved.METRICS), _json(place / saved.VERDICT).get("status", "not finished")
     score = next((f"{key} {numbers[key]:.4g}" for key in SCORES if isinstance(numbers.get(key), float)), "")
     return _Line(_began(place), str(verdict), str(name), score, str(near(place)))

@@ -23,7 +23,7 @@ from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
-from credo.runs import provenance
+from credo.runs import naming, provenance
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
@@ -117,10 +117,11 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     seen = data_hash if not earlier else f"{data_hash} after {earlier['prior_from']['draws_hash']}"
     fingerprint = provenance.fingerprint(plain, seen, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
-    words = " ".join(choices[group] for group in ("data", "model", "inference"))
     together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
     return RunRecord(
-        name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
+        name=masked(config.name or naming.name(plain, choices))
+        if sweep is None
+        else jobs.name(request.overrides, sweep.keys),
         config=plain,
         choices=choices,
         overrides=masked(request.overrides),

@@ -22,7 +22,7 @@ from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column
 from credo.report.terminal.screen import STYLES, Screen
-from credo.runs import saved
+from credo.runs import naming, saved
 from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def show_saved(folder: Path, run: Run, console: Console | None = None) -> None:
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    verdict, words = saved.verdict(folder), " ".join(run.choices.get(key, "") for key in ("data", "model", "inference"))
-    console.print(Text(str(run.config.get("name") or words), style="bold"))
+    verdict = saved.verdict(folder)
+    console.print(Text(str(run.config.get("name") or naming.name(run.config, run.choices)), style="bold"))
     summary = saved.summary(folder).reset_index()
     if table.columns(run.kind) and len(summary):
         _show_table(console, run.kind, summary, verdict, saved.parametrisations(folder))
