@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Bool, Shaped
 
 from credo.inference.lazy import Joined
-from credo.models.names import EFFECT
+from credo.models.names import EFFECT, INDICATOR, LINK
 from credo.models.plates import labels
 from credo.models.problem import Problem
 from credo.models.sites import Site
@@ -75,6 +75,7 @@ def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, 
             values = variable.to_numpy()
         dims = tuple(map(problem.names.dim, problem.dims(sites[name])))
         attributes = {**problem.names.attributes(name), **({CENSORED: 1} if sites[name].censored else {})}
+        attributes |= {LINK: sites[name].link} if sites[name].link else {}
         variables[problem.names.variable(name)] = (dims, values, attributes)
         for dim, own, size in zip(problem.dims(sites[name]), dims, values.shape, strict=True):
             coords[own] = labels(problem, problem.data, dim, size)
@@ -103,17 +104,21 @@ def _dataset(
         own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         dims = (*first, *map(names.dim, own))
         variable = name if group == "sample_stats" else names.variable(name)
-        attributes = {} if group == "sample_stats" else {**names.attributes(name), **_effect(sites, group, name)}
+        attributes = {} if group == "sample_stats" else {**names.attributes(name), **_marks(sites, group, name)}
         variables[variable] = (dims, values.lazy() if isinstance(values, Joined) else values, attributes)
         for dim, called, size in zip((*first, *own), dims, values.shape, strict=True):
             coords.setdefault(called, labels(problem, data, dim, size))
     return xr.Dataset(variables, coords)
 
 
-def _effect(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str]:
-    """What a variable of the posterior says of the effects that it is, or is a parametrisation of."""
-    effect = sites[name].effect if group == "posterior" and name in sites else ""
-    return {EFFECT: effect} if effect else {}
+def _marks(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str | int]:
+    """What a variable of the posterior says of the effects that it is, or is a parametrisation of, and of its rows."""
+    if group != "posterior" or name not in sites:
+        return {}
+    site = sites[name]
+    rows = {dim for other in sites.values() if other.kind == "observed" for dim in other.dims}
+    marks: dict[str, str | int] = {EFFECT: site.effect} if site.effect else {}
+    return marks | ({INDICATOR: 1} if site.kind == "latent" and site.discrete and rows & set(site.dims) else {})
 
 
 def _labels_of(mask: Bool[np.ndarray, "..."], axes: list[Shaped[np.ndarray, "label"]]) -> Shaped[np.ndarray, "chosen"]:
