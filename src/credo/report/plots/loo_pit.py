@@ -59,18 +59,18 @@ def loo_pit(
     seed: int = 0,
 ) -> Float[np.ndarray, " row"]:
     """The transform of each row; of whole numbers random between its two ends."""
-    weights = np.stack([_weights(-column) for column in log_likelihood.T], axis=1)
+    weights = np.stack([_weights(column) for column in log_likelihood.T], axis=1)
     below, equal = ((weights * where).sum(axis=0) for where in (drawn < observed, drawn == observed))
     u = np.random.default_rng(seed).uniform(size=len(observed))
     return np.clip(below + u * equal, 0.0, 1.0)
 
 
-def _weights(log_ratios: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-    """Smoothed and normalised; as they are where no tail can be fitted."""
+def _weights(log_likelihood: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
+    """Of the draws as if a row had not been seen, smoothed and normalised; raw where no tail can be fitted."""
     try:
-        smoothed, _ = array_stats.psislw(log_ratios)
+        smoothed, _ = array_stats.psislw(log_likelihood)
     except ValueError:
-        smoothed = log_ratios
+        smoothed = -log_likelihood
     weights = np.exp(smoothed - np.max(smoothed))
     return np.asarray(weights / weights.sum(), float)
 

@@ -36,6 +36,11 @@ class Picture:
     image: str
 
     @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """The figure's legend."""
+        return getattr(self.drawing.figure, "key", ())
+
+    @property
     def left_out(self) -> str:
         """The sentence that names what had no room."""
         return left_out_words(self.drawing.left_out)
