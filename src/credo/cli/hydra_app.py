@@ -17,7 +17,7 @@ from credo.config import formula_words, launch, messages, paths
 CONF = str(paths.built_in() / "conf")
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], began: float | None = None) -> int:
     """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
     arguments = flags.with_option(flags.with_dry_run(arguments), "beside")
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
             return job.run(config)
         for remark in messages.remarks(HydraConfig.get()):
             sys.stderr.write(f"{remark}\n")
-        codes.append(experiment.run_one(config).exit_code)
+        codes.append(experiment.run_one(config, began=began).exit_code)
         return None
 
     if flags.only_shows(typed):

@@ -23,7 +23,7 @@ from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
-from credo.runs import provenance, snapshot
+from credo.runs import naming, provenance, snapshot
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
@@ -55,6 +55,12 @@ class Prepared:
     code: Code
     checkpointer: Checkpoint
     objective: Any
+
+    @property
+    def is_calibration(self) -> bool:
+        """Whether it calibrates alone, and so goes on from its ranks."""
+        settings = self.request.config.get("calibrate")
+        return bool(settings) and not settings.get("beside")
 
 
 def prepare(request: Request) -> Prepared:
@@ -129,12 +135,13 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     seen = data_hash if not earlier else f"{data_hash} after {earlier['prior_from']['draws_hash']}"
     fingerprint = provenance.fingerprint(plain, seen, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
-    words = " ".join(choices[group] for group in ("data", "model", "inference"))
     together: dict[str, Any] = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
     if isinstance(request.start, Resumed) and request.start.from_checkpoint:
         together |= {k: v for k, v in snapshot.head_of(request.folder)["identity"].items() if k == "warm_start"}
     return RunRecord(
-        name=jobs.name(request.overrides, sweep.keys) if sweep and sweep.keys else masked(config.name or words),
+        name=jobs.name(request.overrides, sweep.keys)
+        if sweep and sweep.keys
+        else masked(config.name or naming.name(plain, choices)),
         config=plain,
         choices=choices,
         overrides=masked(request.overrides),
@@ -146,6 +153,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
         description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
+        began=request.began,
     )
 
 

@@ -11,6 +11,7 @@ from credo.experiment.earlier import Outcome
 from credo.experiment.prepare import prepare
 from credo.experiment.recording import running
 from credo.experiment.request import Request
+from credo.report.terminal.progress import making
 from credo.runs import signature
 
 
@@ -30,7 +31,7 @@ def run(request: Request) -> Outcome:
     prepared = near.helped(groups.divided(prepared))
     if groups.number(request.config) is not None:
         return groups.run(prepared)
-    folder, failures = request.folder, Failures()
+    folder, failures = request.folder, Failures(making(request.began))
     with running(prepared), explained(RunError, "the run ended early, since code that it called"):
         result = steps.infer(prepared)
         files.write_draws(folder, result)

@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from credo.diagnostics.base import Check, Verdict
+from credo.diagnostics.metrics import without_compilation
 from credo.errors import ConfigError
 from credo.models.names import SITE
 from credo.runs import files, renamed, signature
@@ -213,7 +214,8 @@ def provenance(run: Path, works: str = AGAIN) -> Provenance:
 def metrics(run: Path, works: str = AGAIN) -> dict[str, float]:
     """The numbers of the answer; JSON has null where one is NaN."""
     content = _whole_json(run, METRICS, dict[str, float | None], works)
-    return {name: math.nan if value is None else float(value) for name, value in content.items()}
+    numbers = {name: math.nan if value is None else float(value) for name, value in content.items()}
+    return without_compilation(numbers) | numbers  # which earlier versions did not write
 
 
 def verdict(run: Path, works: str = AGAIN) -> Verdict:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -17,7 +18,7 @@ from credo.config import ignored
 from credo.errors import ConfigError
 from credo.secrets import masked
 from credo.sweeps import launch
-from credo.sweeps.composer import Composer
+from credo.sweeps.composer import Composer, OnceLoader
 from credo.sweeps.plan import FILE, Plan
 from credo.sweeps.sweep import Sweep, running
 
@@ -52,8 +53,12 @@ class Prepared(Sweeper):
         self.threads = launch.threads(config.hydra.launcher, os.cpu_count() or 1)
         with flag_override(config.hydra.launcher, ["struct", "readonly"], [False, False]):
             config.hydra.launcher.pop("threads_per_job", None)  # it is no argument of the launcher's own
+        here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")  # whose jobs are composed here, too
+        loader: Any = OnceLoader(hydra_context.config_loader)
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=HydraContext(loader, hydra_context.callbacks) if here else hydra_context,
+            task_function=task_function,
+            config=config,
         )
 
     def composer(self) -> Composer:

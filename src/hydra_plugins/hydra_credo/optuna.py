@@ -63,7 +63,7 @@ class OptunaSweeper(Prepared):
         try:
             self.sampler = search.make_sampler(sampler, seed)
         except ImportError as error:
-            raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
+            raise ConfigError(f"hydra/sweeper=optuna: {error}; {messages.installing('optuna')} brings it") from error
         self.pickles = sampler == "cmaes"
         search.make_pruner(pruner)
 

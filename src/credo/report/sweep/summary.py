@@ -26,7 +26,7 @@ SHOWN = (
     "ess_bulk_min",
     "r_hat_max",
     "divergences",
-    "seconds/total",
+    "seconds/warm",
 )
 """Metrics on the terminal and on the page; those that no run has are left out."""
 
