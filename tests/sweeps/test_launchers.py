@@ -3,7 +3,10 @@
 import contextlib
 import csv
 import json
+import re
+import shutil
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,12 @@ from omegaconf import OmegaConf
 
 from console import QUIET, credo, credo_process
 from credo.cli.main import register
+from credo.config import messages
 from credo.config.sources import TypedSource
 from credo.sweeps.launch import threads
 from registry import few
+
+ROOT = Path(__file__).parents[2]
 
 SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
 COINS = (
@@ -200,3 +206,29 @@ def test_hydra_can_be_set_up_anew_in_the_process_of_a_launcher() -> None:
         assert SourcesRegistry.instance().types["file"] is TypedSource
     finally:
         Singleton._instances = before
+
+
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("-m", "data=coin_flips", "model=bernoulli", "seed=1,2", "hydra/launcher=ray")
+    if find_spec("ray") is None:
+        said = credo(*words, cwd=tmp_path)
+        assert said.code == 2
+        assert said.err == f"credo: hydra/launcher=ray is not installed; pip install -e '{ROOT}[ray]' brings it\n"
+    monkeypatch.chdir(ROOT)
+    assert messages.installing("ray") == "pip install -e '.[ray]'"
+    monkeypatch.setattr(messages.paths, "built_in", lambda: tmp_path)
+    assert messages.installing("ray") == "pip install 'credo[ray]'"
+
+
+def test_a_launcher_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if shutil.which("srun"):
+        pytest.skip("this is a cluster")
+    words = ("-m", "data=coin_flips", "model=bernoulli", "seed=1,2", "hydra/launcher=submitit_slurm", *QUIET)
+    said = credo(*words, cwd=tmp_path)
+    assert said.code == 1
+    assert re.fullmatch(
+        r"credo: hydra/launcher: the launcher began none of its jobs: RuntimeError: Could not detect \"srun\".*; "
+        "choose another one",
+        said.err.splitlines()[-1],
+    )

@@ -21,7 +21,7 @@ def test_a_sweep_links_its_runs_and_summarises_its_seeds(tmp_path: Path) -> None
     parent = next(run for run in runs if entities.PARENT not in run.data.tags)
     children = [run for run in runs if "folder" in run.data.tags and run is not parent]
     note = parent.data.tags["mlflow.note.content"]
-    assert note.startswith("| job | state |")
+    assert note.startswith("**Verdict: 4/4 passed.** Jobs: 4 finished.\n\n| job | state |")
     found = re.findall(r"^- \[(.+)\]\(#/experiments/1/runs/(\w+)\) passed$", note, re.MULTILINE)
     assert {run for _, run in found} == {run.info.run_id for run in children}
     assert "inference=map seed=1" in {name.replace("\\", "") for name, _ in found}

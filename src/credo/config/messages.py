@@ -248,7 +248,7 @@ def obstacle(folder: Path) -> Path | None:
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     if f"{group}={option}" in EXTRAS:
-        return _not_installed(f"{group}={option}", EXTRAS[f"{group}={option}"])
+        return not_installed(f"{group}={option}", EXTRAS[f"{group}={option}"])
     if not group:
         return ConfigError(f"{option}: there is no such configuration group; credo --help")
     return ConfigError(f"{group}={option}: there is no such option; {nearest(option, error.options or ())}")
@@ -264,7 +264,8 @@ EXTRAS = {
 """Options of Hydra's plug-ins, and the extra of credo that brings each."""
 
 
-def _not_installed(typed: str, extra: str) -> ConfigError:
+def not_installed(typed: str, extra: str) -> ConfigError:
+    """The sentence for an option that an extra of credo brings."""
     return ConfigError(f"{typed} is not installed; {installing(extra)} brings it")
 
 

@@ -110,9 +110,6 @@ class TypedSource(FileConfigSource):
         return [Path(self.path), *(folder / "conf" for folder in folders())]
 
 
-TypedSource.__name__ = FileConfigSource.__name__  # by which Hydra knows, in a launcher's process, that one is there
-
-
 def _content(file: Path) -> dict[str, Any] | None:
     """What a file says itself, its defaults included; `None` where there is no such file, or no mapping in it."""
     try:

@@ -18,6 +18,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from credo.config.messages import not_installed
 from credo.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _loaded() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("hydra/launcher=ray: Ray is not installed; pip install 'credo[ray]'") from error
+        raise not_installed("hydra/launcher=ray", "ray") from error
     return ray
 
 
