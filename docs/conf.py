@@ -10,11 +10,17 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `!credo` in pages that run
-os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "COLUMNS": "100", "TERM": "dumb", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "COLUMNS": "100",
+    "TERM": "dumb",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
 
-import credo  # noqa: E402
 import llms  # noqa: E402
 import reference  # noqa: E402
+
+import credo  # noqa: E402
 
 project = "credo"
 author = "the credo authors"

@@ -13,6 +13,7 @@ from hydra.utils import get_class, instantiate
 
 import shapes  # noqa: F401 - before credo is imported
 from credo.array_stats import array_stats
+from credo.config import schema
 from credo.experiment import device
 from credo.inference.base import Inference, Listener
 from credo.inference.result import Result
@@ -93,7 +94,7 @@ def method() -> Callable[..., Inference]:
 
     def make(name: str, **settings: Any) -> Inference:
         chosen = compose(f"inference={name}").inference
-        own = {key: value for key, value in chosen.items() if key not in {"_target_", "checkpoint"}}
+        own = {key: value for key, value in chosen.items() if key not in {"_target_", *schema.BESIDE["inference"]}}
         part = get_class(chosen._target_)
         made = getattr(part, "assemble", part)  # a kernel with the chains around it
         return cast("Inference", made(**(instantiate(own, _convert_="all") | settings)))

@@ -75,26 +75,32 @@ async def take(folder: Path) -> None:
         async with aiohttp.ClientSession() as session:
             page = await Page.open(session, port)
             await page.show(passed, width=1000, wait=2)
-            figures = [f"#answer figure:nth-of-type({number})" for number in (1, 2)]
+            figures = [figure("Posterior"), figure("Observations against predictions")]
             save("report.png", [await page.shoot("header", "#verdict"), *[await page.shoot(one) for one in figures]])
             await page.show(failed, width=1000, wait=2)
             save("verdict.png", [await page.shoot("#verdict")])
             await page.show(network, width=1000, wait=2)
-            answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure"]
+            answers = ["#answer .card", figure("Predicted distribution along an input"), figure("Learning curves")]
             save("mdn.png", [await page.shoot(one) for one in answers])
             await page.show(energy, width=1000, wait=2)
-            answers = ["#answer .card", "#answer figure:nth-of-type(2)", "#checks figure:nth-of-type(2)"]
+            answers = ["#answer .card", figure("Density of the model"), figure("Learning curves")]
             save("ebm.png", [await page.shoot(one) for one in answers])
             await page.show(digits, width=1000, wait=2)
-            save("digits.png", [await page.shoot(one) for one in ("#answer .card", "#answer figure:nth-of-type(2)")])
+            save("digits.png", [await page.shoot(one) for one in ("#answer .card", figure("Samples of the model"))])
             await page.show(view.table(server, "1"), width=1460, wait=15)
             await page.run(TIDY, wait=3)
             await page.run(UNFOLD, wait=5)
             save("mlflow.png", [await page.shoot(".ag-header", ".ag-pinned-left-cols-container .ag-row:last-child")])
-            await page.show(view.charts(server, "1"), width=1460, wait=20)
+            charts = view.table(server, "1").replace("?", "?compareRunsMode=CHART&")
+            await page.show(charts, width=1460, wait=20)
             await page.run(TIDY, wait=3)
             await page.run(UNFOLD, wait=15)
             save("charts.png", [await page.shoot("body")])
+
+
+def figure(title: str) -> str:
+    """The selector of the figure of this title."""
+    return f"figure:has(img[alt='{title}'])"
 
 
 class Page:

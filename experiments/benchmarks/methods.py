@@ -9,15 +9,20 @@ Each method has the settings of its YAML, and all standard checks judge it. The 
 0.1 posterior standard deviations, standard deviations within 10 %, the 5 % and 95 % quantiles within 0.15 standard
 deviations. A verdict is wrong, and the exit code 1, where it is "passed" though a mean is off by more than 0.3
 posterior standard deviations or a standard deviation by more than 30 %, or the log evidence by more than 0.05 nats and
-three of its stated errors. The lines are kept in `methods.csv`, so that a method may be run by itself.
+three of its stated errors. Every line has a process of its own, which is stopped after `--limit` seconds. The lines are
+kept in `methods.csv`, so that a method may be run by itself; `--missing` runs only those that are not in it.
+
+C2ST is that of `benchmarks/sbibm.py`, for the two tasks of several modes.
 """
 
 import argparse
 import importlib.metadata
 import json
 import math
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -108,21 +113,42 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[*POSTERIORS], choices=POSTERIORS)
     parser.add_argument("--methods", nargs="*", default=[*METHODS])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=float, default=900, help="seconds of one line")
+    parser.add_argument("--processes", type=int, default=1, help="side by side")
+    parser.add_argument("--missing", action="store_true", help="only lines that are not in methods.csv")
+    parser.add_argument("--line", action="store_true", help="print one line as JSON, in this process")
     asked = parser.parse_args()
-    sys.path.append(str(references.ROOT))
-    device.start("cpu", "float64", None, "~/.cache/credo")
+    if asked.line:
+        print(json.dumps(asdict(judge(asked.only[0], asked.methods[0], asked.seed))))  # noqa: T201 - a script's output
+        return
     kept = {} if asked.seed else read()
-    for name in asked.only:
-        for word in asked.methods:
-            line = kept[name, word] = judge(name, word, asked.seed)
+    pairs = [(name, word) for word in asked.methods for name in asked.only]
+    pairs = [pair for pair in pairs if not (asked.missing and pair in kept)]
+    with ThreadPoolExecutor(asked.processes) as pool:
+        for line in pool.map(lambda pair: apart(*pair, asked.seed, asked.limit), pairs):
+            kept[line.posterior, line.method] = line
             print(line, flush=True)  # noqa: T201 - a script's output
             if not asked.seed:
                 write(kept)
-    sys.exit(any(kept[name, word].passes_wrongly for name in asked.only for word in asked.methods))
+    sys.exit(any(kept[pair].passes_wrongly for pair in pairs))
+
+
+def apart(name: str, word: str, seed: int, limit: float) -> Line:
+    """The line of a posterior and a method, by a process of its own that is stopped after `limit` seconds."""
+    words = [sys.executable, __file__, "--line", "--only", name, "--methods", word, "--seed", str(seed)]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=True)  # noqa: S603 - our own script
+    except subprocess.TimeoutExpired:
+        return Line(name, word, "stopped", f"after {limit:g} s", seconds=limit)
+    except subprocess.CalledProcessError as error:
+        return Line(name, word, "crashed", error.stderr.strip().splitlines()[-1])
+    return Line(**json.loads(found.stdout.splitlines()[-1]))
 
 
 def judge(name: str, word: str, seed: int) -> Line:
     """Put a posterior to a method, and compare it."""
+    sys.path.append(str(references.ROOT))
+    device.start("cpu", "float64", None, "~/.cache/credo")
     problem = problem_of(name)
     begin = time.perf_counter()
     try:
@@ -177,7 +203,7 @@ def compare(name: str, word: str, found: Answer, seconds: float) -> Line:
         worst_mean=float((off / theirs["sd"]).max(skipna=False)),
         low=float(ratio.min(skipna=False)),
         high=float(ratio.max(skipna=False)),
-        c2st=sbibm.told_apart(name, found.result) if name in sbibm.TASKS else math.nan,
+        c2st=sbibm.told_apart(name, found.result) if name in sbibm.MOONS else math.nan,
         pareto_k=numbers.get("pareto_k", math.nan),
         log_evidence=numbers.get("log_evidence", math.nan),
         error=numbers.get("log_evidence_error", math.nan),

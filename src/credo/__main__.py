@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+import time
 
 from credo.errors import ConfigError, Interrupted
 from credo.experiment import signals
@@ -10,6 +11,7 @@ from credo.experiment import signals
 
 def main() -> None:
     """Run the command, and exit with its code."""
+    began = time.monotonic()
     _open_streams()
     signals.leaving()
     ended: list[int] = []
@@ -17,7 +19,7 @@ def main() -> None:
     try:
         from credo.cli import main as cli
 
-        code = cli.command(sys.argv[1:])
+        code = cli.command(sys.argv[1:], began)
     except (KeyboardInterrupt, Interrupted) as error:  # just before the command hears it, or once more
         sys.stderr.write(f"credo: {error or 'interrupted'}\n")
         code = Interrupted.exit_code

@@ -88,10 +88,12 @@ def test_what_cannot_be_calibrated_is_refused_in_one_sentence(
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two chains of 40 draws."""
+    """A run that passes, and beside it `failed`, a run of two chains of 40 draws."""
     here = tmp_path_factory.mktemp("around")
-    said = credo(*SMALL, "inference.chains=2", "hydra.run.dir=run", cwd=here)
-    assert said.code == 0, said.err
+    long = ("inference.chains=4", "inference.warmup=500", "inference.draws=1000", "hydra.run.dir=run")
+    for words in (long, ("inference.chains=2", "hydra.run.dir=failed")):
+        said = credo(*SMALL, *words, cwd=here)
+        assert said.code == 0, said.err
     return here / "run"
 
 
@@ -107,7 +109,8 @@ def test_a_calibration_around_a_run_takes_its_draws_and_keeps_its_data(run: Path
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("calibrate.replications=100", "expected a run with at least 1000 effective draws, 10 for each of 100"),
+        ("calibrate.replications=1000", "expected a run with at least 10000 effective draws, 10 for each of 1000"),
+        ("calibrate.around=failed", "the verdict of that run failed, so that its draws need not be those"),
         ("model.prior.p.concentration0=3", "expected a run of this model and data, but its model is another"),
         ("data.values=[1,0,1]", "expected a run of this model and data, but its data is another"),
     ],

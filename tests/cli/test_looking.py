@@ -32,6 +32,17 @@ def test_list_without_runs_is_one_sentence(tmp_path: Path) -> None:
     assert credo("list", "--newest", cwd=tmp_path).code == 2
 
 
+def test_list_names_the_runs_of_a_store(tmp_path: Path) -> None:
+    words = ("data=coin_flips", "model=bernoulli", "inference=map", "inference.starts=2", "inference.steps=10")
+    assert credo(*words, "report=none", "hydra.run.dir=run", cwd=tmp_path).code == 0
+    head, place = credo("list", "sqlite:///mlflow.db", cwd=tmp_path).out.splitlines()
+    assert "coin_flips bernoulli map" in head
+    assert "log_density" in head
+    assert place == f"  {tmp_path / 'run'}"
+    said = credo("list", "sqlite:///none/mlflow.db", cwd=tmp_path)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+
+
 def test_show_prints_the_answer_once_more(runs: Path) -> None:
     said = credo("show", DRAWS, cwd=runs)
     assert said.code == 0

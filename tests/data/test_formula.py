@@ -207,6 +207,22 @@ def test_refusals(table, formula, sentence):
     assert str(refused.value).startswith(("model.f", "data"))
 
 
+def test_a_column_may_have_the_name_of_a_coding(table):
+    named = table.rename(columns={"area": "Treatment", "dose": "T", "sex": "C"})
+    found = made(named, "y ~ T + Treatment + C(C, Sum)")
+    labels = ["T", "Treatment[north]", "Treatment[süd]", "C(C, Sum)[f]"]
+    assert found["feature"].values.tolist() == labels
+    np.testing.assert_array_equal(found["x"][:, 0], table["dose"])
+
+
+def test_classes_that_differ_in_case_alone_are_named(table):
+    typed = table.assign(sex=["M", *table["sex"][1:]])
+    with pytest.raises(
+        ConfigError, match=r"'sex' has 3 \(M, f, m\); M and m differ in case alone: correct the file, or"
+    ):
+        made(typed, "sex ~ age", "two")
+
+
 def test_two_classes_are_asked_for_where_there_are_more(table):
     with pytest.raises(ConfigError, match=r"model\.family=F has two classes, but 'area' has 3 .* write area\[LEVEL\]"):
         made(table, "area ~ age", "two")

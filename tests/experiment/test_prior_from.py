@@ -202,3 +202,17 @@ def test_a_run_on_the_command_line_takes_another_as_its_prior_and_records_it(tmp
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "that run has seen the same data" in said.err
     assert not (tmp_path / "three").exists()
+
+
+def test_rows_of_the_earlier_run_in_a_larger_file_are_refused(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    y = random.normal(size=12)
+    np.savez(tmp_path / "one.npz", y=y[:6])
+    np.savez(tmp_path / "both.npz", y=y[::-1])
+    words = ("model=gaussian", "inference=laplace", *QUIET)
+    assert credo(*words, "data=npz", "data.path=one.npz", "hydra.run.dir=one", cwd=tmp_path).code < 2
+    more = ("data=npz", "data.path=both.npz", "model.prior_from=one", "model.prior_from_failed=true")
+    said = credo(*words, *more, "hydra.run.dir=both", cwd=tmp_path)
+    assert said.code == 2
+    told = "model.prior_from=one: 6 rows of the data of that run are in this data, too, and would count twice"
+    assert told in " ".join(said.err.split())

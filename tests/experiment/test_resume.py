@@ -13,6 +13,8 @@ import xarray as xr
 from omegaconf import OmegaConf
 
 from console import QUIET, credo, credo_process, start
+from folders import SHORT as COMMAND
+from folders import cut, interrupted
 
 FAST = ("report=none", "inference.checkpoint.every=0.05")
 SHORT = ("data=coin_flips", "model=bernoulli", "inference=nuts", "inference.warmup=50", "inference.block=25")
@@ -191,3 +193,15 @@ def test_another_question_is_refused(change: Callable[[Path], None], said: str, 
     assert answer.code == 2
     assert answer.err.startswith(f"credo: the run was configured otherwise than what is asked now: {said}")
     assert (tmp_path / "run" / "posterior.nc").read_bytes() == before
+
+
+def test_an_interrupted_run_says_where_it_is_and_how_to_go_on(tmp_path: Path) -> None:
+    assert cut(tmp_path).err.splitlines()[-1] == "credo: interrupted; credo resume cut continues it"
+    assert credo("resume", "cut", cwd=tmp_path).code == 0
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path: Path) -> None:
+    with interrupted(4):
+        said = credo("-m", *COMMAND, "seed=1,2", "hydra.sweep.dir=s", cwd=tmp_path)
+    assert said.code == 130
+    assert said.err.splitlines()[-1] == "credo: interrupted; credo -m sweep.resume=s runs what is left"

@@ -88,10 +88,15 @@ def test_rows_beyond_a_threshold_are_kept_first_then_scalars():
 
 def test_rows_of_a_parametrisation_are_counted_and_not_shown():
     names = ["mu", "z[A]", "z[B]", "theta[A]", "theta[B]"]
-    summary, aside = pd.DataFrame([{"variable": name} | row() for name in names]), {"z[A]": "z", "z[B]": "z"}
+    summary, aside = (
+        pd.DataFrame([{"variable": name} | row() for name in names]),
+        dict.fromkeys(("z[A]", "z[B]"), "the parametrisation (z)"),
+    )
     assert [r["variable"] for r in table.records(summary, 9, {}, aside)] == ["mu", "theta[A]", "theta[B]"]
     assert table.left_out(summary, 3, aside) == "2 of the parametrisation (z)"
     assert table.left_out(summary, 1, aside) == "2 more rows and 2 of the parametrisation (z)"
+    both = {**aside, "theta[A]": "the indicators (theta)"}
+    assert table.left_out(summary, 2, both) == "2 of the parametrisation (z) and 1 of the indicators (theta)"
     assert not table.left_out(summary, 5, {})
 
 

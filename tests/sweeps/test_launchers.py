@@ -3,18 +3,28 @@
 import contextlib
 import csv
 import json
+import re
+import shutil
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
 from console import QUIET, credo, credo_process
+from credo.cli.main import register
+from credo.config import messages
+from credo.config.sources import TypedSource
 from credo.sweeps.launch import threads
 from registry import few
+
+ROOT = Path(__file__).parents[2]
 
 SCHOOLS = ("data=eight_schools", "model=hierarchical", "inference=nuts", *few("nuts"), *QUIET)
 COINS = (
@@ -139,9 +149,12 @@ def planted(folder: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [("joblib", "hydra.launcher.n_jobs=2"), ("submitit_local",)])
+@pytest.mark.parametrize(
+    "launcher", [("joblib", "hydra.launcher.n_jobs=2"), ("submitit_local",), ("ray", "hydra.launcher.n_jobs=2")]
+)
 def test_only_the_job_is_lost_whose_process_dies(launcher: tuple[str, ...], tmp_path: Path) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{launcher[0].split('_')[0]}_launcher")
+    plugin = launcher[0].split("_")[0]
+    pytest.importorskip("ray" if plugin == "ray" else f"hydra_plugins.hydra_{plugin}_launcher")
     said = credo_process("-m", f"hydra/launcher={launcher[0]}", *launcher[1:], *planted(tmp_path), cwd=tmp_path)
     assert said.code == 2, said.err
     assert [row["state"] for row in rows(tmp_path / "s")] == ["FINISHED", "FINISHED", "FAILED", "FAILED"]
@@ -182,3 +195,40 @@ def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, .
         histories = [history for _, history in told]
     assert len(histories) == 6
     assert len(set(histories)) == 3, "the metrics on the way are those of the run alone"
+
+
+def test_hydra_can_be_set_up_anew_in_the_process_of_a_launcher() -> None:
+    """It registers its own source of files once more, which has the scheme of ours."""
+    register()
+    state, before = Singleton.get_state(), dict(Singleton._instances)
+    try:
+        Singleton.set_state(state)
+        assert SourcesRegistry.instance().types["file"] is TypedSource
+    finally:
+        Singleton._instances = before
+
+
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("-m", "data=coin_flips", "model=bernoulli", "seed=1,2", "hydra/launcher=ray")
+    if find_spec("ray") is None:
+        said = credo(*words, cwd=tmp_path)
+        assert said.code == 2
+        assert said.err == f"credo: hydra/launcher=ray is not installed; pip install -e '{ROOT}[ray]' brings it\n"
+    monkeypatch.chdir(ROOT)
+    assert messages.installing("ray") == "pip install -e '.[ray]'"
+    monkeypatch.setattr(messages.paths, "built_in", lambda: tmp_path)
+    assert messages.installing("ray") == "pip install 'credo[ray]'"
+
+
+def test_a_launcher_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if shutil.which("srun"):
+        pytest.skip("this is a cluster")
+    words = ("-m", "data=coin_flips", "model=bernoulli", "seed=1,2", "hydra/launcher=submitit_slurm", *QUIET)
+    said = credo(*words, cwd=tmp_path)
+    assert said.code == 1
+    assert re.fullmatch(
+        r"credo: hydra/launcher: the launcher began none of its jobs: RuntimeError: Could not detect \"srun\".*; "
+        "choose another one",
+        said.err.splitlines()[-1],
+    )

@@ -122,15 +122,15 @@ def draws(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("plugin", "launcher"),
     [
-        ("joblib", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")),
-        ("submitit", ("hydra/launcher=submitit_local",)),
-        ("ray", ("hydra/launcher=ray",)),
+        ("hydra_plugins.hydra_joblib_launcher", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")),
+        ("hydra_plugins.hydra_submitit_launcher", ("hydra/launcher=submitit_local",)),
+        ("ray", ("hydra/launcher=ray", "hydra.launcher.n_jobs=2")),
     ],
 )
 def test_every_launcher_gives_the_same_draws_under_one_parent(
     plugin: str, launcher: tuple[str, ...], tmp_path: Path
 ) -> None:
-    pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher")
+    pytest.importorskip(plugin)
     words = (*SCHOOLS, "seed=0,1,2", "sweep.compare=false", "device.compilation_cache=null")
     code, _, err = patient("-m", *words, "hydra.sweep.dir=basic", cwd=tmp_path)
     assert code == 0, err[-2000:]

@@ -42,7 +42,7 @@ def test_runs_of_a_sweep_come_under_it(tmp_path: Path) -> None:
     said = credo("-m", *COINS, *FAST, "model.prior.p.concentration1=1,2", "seed=0,1", cwd=tmp_path)
     assert said.code == 0, said.err
     runs = recorded(tmp_path)
-    parent, *children = runs
+    parent, *children = [run for run in runs if not run["name"].startswith("mean of ")]
     assert parent["name"] == "p.concentration1=1,2 seed=0,1"
     assert parent["status"] == "FINISHED"
     assert parent["jobs"] == "4 finished"
@@ -152,6 +152,19 @@ def test_a_sweep_is_resumed_by_its_id_too(tmp_path: Path, planted: tuple[str, ..
     assert said.code == 2, said.err
     assert "2 of 4 jobs failed" in said.err
     assert [row["state"] for row in table(folder(tmp_path))] == ["FINISHED", "FAILED", "FINISHED", "FAILED"]
+
+
+def test_a_sweep_with_nothing_left_is_shown_and_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert credo("-m", *COINS, *FAST, "seed=0,1", "hydra.sweep.dir=s", cwd=tmp_path).code == 0
+    before = recorded(tmp_path)
+    monkeypatch.setattr("credo.sweeps.sweep.Sweep._record", lambda _: pytest.fail("the sweep was begun"))
+    said = credo("-m", "sweep.resume=s", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "All jobs had finished: nothing was run.\n\n2 jobs in " in said.out
+    assert recorded(tmp_path) == before
+    (tmp_path / "s" / "sweep.csv").unlink()
+    with pytest.raises(pytest.fail.Exception):
+        credo("-m", "sweep.resume=s", cwd=tmp_path)
 
 
 def test_the_first_failure_may_end_a_sweep(tmp_path: Path, planted: tuple[str, ...]) -> None:

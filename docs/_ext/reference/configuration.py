@@ -176,9 +176,9 @@ def _chosen(group: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 def _bases(group: str, file: Path) -> Iterator[str]:
     for item in _content(file).get("defaults", ()):
-        if isinstance(item, str) and item.startswith("base/"):
-            yield f"{group}/{item.removesuffix('@_here_')}"
-        elif isinstance(item, str) and (file.parent / f"{item.removesuffix('@_here_')}.yaml").is_file():
+        if (isinstance(item, str) and item.startswith("base/")) or (
+            isinstance(item, str) and (file.parent / f"{item.removesuffix('@_here_')}.yaml").is_file()
+        ):
             yield f"{group}/{item.removesuffix('@_here_')}"
 
 
@@ -326,8 +326,7 @@ def _own_defaults() -> str:
     return "\n\n".join(
         [
             "(word-prior-own)=\n## Those of the models",
-            "Each model has priors of its own, which are words like the others: "
-            "`prior@model.prior.loc=gaussian/loc`.",
+            "Each model has priors of its own, which are words like the others: `prior@model.prior.loc=gaussian/loc`.",
             table(("word", "family", "numbers"), rows),
         ]
     )

@@ -39,11 +39,17 @@ def posterior(run: str, problem: Problem, record: RunRecord, replications: int) 
         replications: how many true values are asked for.
 
     Raises:
-        ConfigError: the run has another model or other data, lacks a latent, or has too few effective draws.
+        ConfigError: the run has another model or other data, failed, lacks a latent, or has too few effective
+            draws.
     """
     place = resume.folder(run)
     if not saved.exists(place) or not (place / saved.DRAWS).exists():
         raise ConfigError(f"{KEY}={run}: expected a finished run with draws, but {place} is none; give a run's folder")
+    if saved.verdict(place).status == "failed":
+        raise ConfigError(
+            f"{KEY}={run}: the verdict of that run failed, so that its draws need not be those of the posterior; mend "
+            "that run first"
+        )
     _require_same(run, place, record)
     draws = saved.draws(place)
     if absent := [site.name for site in problem.latents if f"posterior/{site.name}" not in draws]:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from credo.experiment.earlier import Outcome
 
 
+LOADED = "credo.experiment.run"
+"""What takes time to load."""
+
+
 class End(NamedTuple):
     """How an experiment ended.
 
@@ -43,17 +48,20 @@ class End(NamedTuple):
     folder: Path = Path()
 
 
-def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> End:
+def run_one(
+    config: DictConfig, sweep: Membership | None = None, before: Job | None = None, began: float | None = None
+) -> End:
     """Run one experiment, and report its errors.
 
     Args:
         config: as composed by Hydra.
         sweep: the sweep of which this is a job.
         before: how the job stood when it was run before; `None` for one that is new.
+        began: since when somebody waits, on the clock of `time.monotonic`; by default from now on.
     """
     loading.make_importable(Path(HydraConfig.get().runtime.cwd), paths.built_in())
     try:
-        found = outcome(config, sweep, before)
+        found = outcome(config, sweep, before, began)
     except PrunedError as error:
         return End(0, reason=str(error), state="PRUNED")
     except CredoError as error:
@@ -70,7 +78,9 @@ def run_one(config: DictConfig, sweep: Membership | None = None, before: Job | N
     return End(found.exit_code, found.objective, folder=run_folder.chosen(HydraConfig.get()))
 
 
-def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | None = None) -> "Outcome":
+def outcome(
+    config: DictConfig, sweep: Membership | None = None, before: Job | None = None, began: float | None = None
+) -> "Outcome":
     """Run the experiment of a configuration that Hydra composed (see `run_one`).
 
     Raises:
@@ -78,6 +88,7 @@ def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | N
         RunError: the inference failed; the run is recorded as FAILED.
         Interrupted: the run was stopped; it is recorded as KILLED.
     """
+    began = time.monotonic() if began is None else began
     job = HydraConfig.get()
     folder = run_folder.chosen(job)
     run_folder.require_own(job)
@@ -85,7 +96,8 @@ def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | N
     from credo.sweeps import search
 
     with signals.listening(), search.listening() as listeners:
-        preflight.refuse(config)
+        if sweep is None or LOADED not in sys.modules:  # of a sweep's next job, what `run` asks comes as soon
+            preflight.refuse(config)
         from credo.experiment.request import Request
         from credo.runs import snapshot
 
@@ -100,6 +112,7 @@ def outcome(config: DictConfig, sweep: Membership | None = None, before: Job | N
             listeners=tuple(listeners),
             inferred=inferred.current(),
             hydra=cast("DictConfig", HydraConfig.instance().cfg),
+            began=began,
             on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
         )
         run = runner.of(config)

@@ -50,6 +50,11 @@ def parse(arguments: Sequence[str]) -> Namespace:
     return flags
 
 
+def with_dry_run(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--dry-run` as the setting that it is."""
+    return ["sweep.dry_run=true" if word == "--dry-run" else word for word in arguments]
+
+
 def with_option(arguments: Sequence[str], option: str) -> list[str]:
     """The arguments with `+calibrate=200` in two words: Hydra would take the number for an option of the group."""
     words = []

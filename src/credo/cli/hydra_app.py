@@ -19,15 +19,20 @@ from credo.sweeps.environment import quoted
 CONF = str(paths.built_in() / "conf")
 
 
-def run(arguments: Sequence[str], hear: Callable[[experiment.End], object] = lambda end: None) -> int:
+def run(
+    arguments: Sequence[str],
+    began: float | None = None,
+    hear: Callable[[experiment.End], object] = lambda end: None,
+) -> int:
     """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code.
 
     Args:
         arguments: as typed.
+        began: when the command began.
         hear: what is told how an experiment ended that is no job of a sweep.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
-    arguments = flags.with_option(arguments, "beside")
+    arguments = flags.with_option(flags.with_dry_run(arguments), "beside")
     typed = flags.parse(arguments)
     codes: list[int] = []
 
@@ -37,7 +42,7 @@ def run(arguments: Sequence[str], hear: Callable[[experiment.End], object] = lam
             return job.run(config)
         for remark in messages.remarks(HydraConfig.get()):
             sys.stderr.write(f"{remark}\n")
-        end = experiment.run_one(config)
+        end = experiment.run_one(config, began=began)
         hear(end)
         codes.append(end.exit_code)
         return None

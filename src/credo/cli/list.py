@@ -1,4 +1,7 @@
-"""`credo list [FOLDER ...]`: the runs in folders, the newest first: when, verdict, what, score and where."""
+"""`credo list [FOLDER | STORE ...]`: the runs in folders or in an MLflow store, the newest first.
+
+When each began, its verdict, what it is, its score, and where it is.
+"""
 
 import json
 import sys
@@ -8,15 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from rich.text import Text
 
 from credo.cli.errors import misused
+from credo.config.paths import near
 from credo.errors import ConfigError
 from credo.report.terminal.screen import STYLES, Screen
-from credo.runs import saved
+from credo.runs import naming, saved
 from credo.runs.walk import beneath
 
-USAGE = "credo list: expected folders of runs, or nothing, as in credo list outputs multirun --all"
+USAGE = (
+    "credo list: expected folders of runs, addresses of MLflow, or nothing, as in credo list outputs --all, or "
+    "credo list http://127.0.0.1:5000"
+)
 HERE = ("outputs", "multirun")
 ALL = "--all"
 MOST = 20
@@ -30,7 +38,7 @@ class _Line:
     verdict: str
     name: str
     score: str
-    folder: Path
+    place: str
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -42,31 +50,43 @@ def run(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if word != ALL]
     if any(word.startswith("-") for word in words):
         raise misused(USAGE, arguments)
-    folders = [Path(word) for word in words] or [place for place in map(Path, HERE) if place.is_dir()]
+    stores = [word for word in words if "://" in word]
+    folders = [Path(word) for word in words if word not in stores]
+    if not words:
+        folders = [place for place in map(Path, HERE) if place.is_dir()]
     found = {place for folder in folders for place in beneath(folder, saved.exists)}
-    if not found:
+    most = None if ALL in arguments else MOST
+    newest = [_line(place) for place in sorted(found, key=_began, reverse=True)[:most]]
+    of_stores = [_Line(**run) for word in stores for run in _recorded(word, most)]
+    count = len(found) + len(of_stores)
+    if not count:
         where = " and ".join(words or HERE)
         raise ConfigError(f"credo list: expected runs in {where}, but there are none; name the folder that has them")
-    newest = sorted(found, key=_began, reverse=True)
-    shown = newest if ALL in arguments else newest[:MOST]
+    shown = sorted([*newest, *of_stores], key=lambda line: line.when, reverse=True)[:most]
     screen = Screen(highlight=False)
-    for line in map(_line, shown):
+    for line in shown:
         word = f"{line.verdict:<12}", STYLES.get(line.verdict, "yellow")
         head = f"{datetime.fromtimestamp(line.when):%Y-%m-%d %H:%M}  "
         screen.print(Text.assemble(head, word, (line.name, "bold"), f"  {line.score}"), soft_wrap=True)
-        screen.print(Text(f"  {_short(line.folder)}", style="dim"), soft_wrap=True)
-    if len(shown) < len(newest):
-        sys.stdout.write(f"and {len(newest) - len(shown)} older ones: credo list {ALL}\n")
+        screen.print(Text(f"  {line.place}", style="dim"), soft_wrap=True)
+    if len(shown) < count:
+        sys.stdout.write(f"and older ones: credo list {ALL}\n")
     return 0
 
 
+def _recorded(uri: str, most: int | None) -> list[dict[str, Any]]:
+    """The newest runs in an MLflow store, each as a line has it."""
+    from credo.tracking.mlflow import listing  # takes time to load
+
+    return listing.runs(uri, most, SCORES)
+
+
 def _line(place: Path) -> _Line:
-    choices = saved.choices(place)
-    typed = saved.configuration(place).get("name")
-    name = typed or " ".join(choices.get(group, "?") for group in ("data", "model", "inference"))
+    config: Any = OmegaConf.to_container(saved.configuration(place))
+    name = config.get("name") or naming.name(config, saved.choices(place))
     numbers, verdict = _json(place / saved.METRICS), _json(place / saved.VERDICT).get("status", "not finished")
     score = next((f"{key} {numbers[key]:.4g}" for key in SCORES if isinstance(numbers.get(key), float)), "")
-    return _Line(_began(place), str(verdict), str(name), score, place)
+    return _Line(_began(place), str(verdict), str(name), score, str(near(place)))
 
 
 def _began(place: Path) -> float:
@@ -81,8 +101,3 @@ def _json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _short(folder: Path) -> str:
-    here = Path.cwd().resolve()
-    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)

@@ -8,6 +8,7 @@ credo resume RUN
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 import credo
-from credo.cli import help, hydra_app  # noqa: A004 - it is what is typed
+from credo.cli import complete, help, hydra_app  # noqa: A004 - it is what is typed
 from credo.cli.errors import report
 from credo.cli.flags import VERBS, wants_json
 from credo.config import loading, messages, paths, schema, sources
@@ -25,8 +26,12 @@ from credo.runs import folder
 
 
 @signals.listening()
-def command(arguments: Sequence[str]) -> int:
+def command(arguments: Sequence[str], began: float | None = None) -> int:
     """Run a verb or an experiment.
+
+    Args:
+        arguments: what was typed.
+        began: since when somebody waits, on the clock of `time.monotonic`; by default from now on.
 
     Returns:
         The exit code: 0 (ran), 1 (failed), 2 (wrong configuration), 3 (failed verdict) or 130 (stopped).
@@ -34,7 +39,7 @@ def command(arguments: Sequence[str]) -> int:
     logging.raiseExceptions = False  # Hydra logs to pipes, whose readers may have gone
     try:
         register()
-        return _run(arguments)
+        return _run(arguments, time.monotonic() if began is None else began)
     except CredoError as error:
         return report(error)
     except messages.MISTAKES as error:
@@ -58,7 +63,7 @@ def register() -> None:
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], began: float) -> int:
     if wants_json(arguments):
         from credo.cli import as_json  # takes time to load
 
@@ -66,13 +71,15 @@ def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in VERBS:
         code: int = import_module(f"credo.cli.{arguments[0]}").run(arguments[1:])
         return code
+    if complete.is_over(arguments):
+        return 0
     if "--version" in arguments:
         sys.stdout.write(f"credo {credo.__version__}\n")
         return 0
     loading.make_importable(Path.cwd(), paths.built_in())  # where the types of a user's own parts are read
     if {"--help", "-h"} & set(arguments):
         return help.run([word for word in arguments if not word.startswith("-")])
-    return hydra_app.run(arguments)
+    return hydra_app.run(arguments, began)
 
 
 def _sweep_folder(earlier: str | None, new: str) -> str:

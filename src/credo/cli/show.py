@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if plain.is_calibration(saved.configuration(folder)):
         found = plain.answer(folder)
-        sys.stdout.write(f"{found["status"].upper()} {found["sentence"]}\nrun     {folder}\n")
+        sys.stdout.write(f"{found['status'].upper()} {found['sentence']}\nrun     {folder}\n")
         return 0
     from credo.report.comparison import runs
     from credo.report.terminal import run as terminal

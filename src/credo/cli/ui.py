@@ -12,7 +12,6 @@ from credo.errors import ConfigError
 from credo.tracking.mlflow import view
 
 USAGE = "credo ui: expected a folder with runs, or nothing, and a port, as in credo ui --port 5001"
-PORT = 5000
 STORE = "mlflow.db"
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
@@ -38,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parse(arguments: Sequence[str]) -> tuple[Path, int]:
     """The folder, and the port."""
     words = [part for word in arguments for part in word.split("=", 1)]
-    port = PORT
+    port = view.PORT
     if "--port" in words:
         at = words.index("--port")
         typed = words[at + 1] if at + 1 < len(words) else ""

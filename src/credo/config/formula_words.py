@@ -6,7 +6,10 @@ No file of `conf` knows these names, so that Hydra would take them for wrong key
 import re
 from collections.abc import Sequence
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig
 
 from credo.config import paths
 
@@ -14,10 +17,13 @@ _FORMULA = re.compile(r"\+?model\.formula(_sigma)?=")
 _CHOICE = re.compile(r"prior@model\.prior\.(\w+)=")
 _NUMBER = re.compile(r"model\.prior\.(\w+)\.\w+=")
 _COLUMN = re.compile(r"data\.(dates|rename)\.\w+=")
+_COLUMNS = re.compile(r"\+?data\.(dates|rename)=\{.*\}$")
+_NAME = r"""\s*("[^"]*"|'[^']*'|[^,:"']+?)\s*"""
+_PAIR = re.compile(rf"{_NAME}:{_NAME}(?:,|$)")
 
 
 def in_place(words: Sequence[str]) -> list[str]:
-    """The words, so that Hydra takes a formula and the priors of its terms as they are typed.
+    """The words, so that Hydra takes a formula, the priors of its terms and the names of columns as they are typed.
 
     Example:
         >>> in_place(["model.formula=y ~ bs(x, df=5)"])
@@ -26,11 +32,13 @@ def in_place(words: Sequence[str]) -> list[str]:
         ['model.formula="y~age"', '+prior@model.prior.age=gaussian', 'model.prior.age.scale=1']
         >>> in_place(["data.dates.day=weeks"])
         ['+data.dates.day=weeks']
+        >>> in_place(["data.rename={Age (years): age}"])
+        ['data.rename="{Age (years): age}"']
 
     Args:
         words: the overrides; without a formula among them only the names of columns are looked at.
     """
-    words = [f"+{word}" if _COLUMN.match(word) else word for word in words]
+    words = [f"+{word}" if _COLUMN.match(word) else _as_text(word) for word in words]
     if not any(map(_FORMULA.match, words)):
         return words
     known, found = _known(), list[str]()
@@ -46,6 +54,39 @@ def in_place(words: Sequence[str]) -> list[str]:
     return found
 
 
+def name_columns(config: DictConfig) -> None:
+    """Let names of columns that Hydra's grammar does not have, and that are text therefore, be the mapping they say."""
+    data = config.get("data")
+    for key in ("rename", "dates"):
+        if data is not None and isinstance(text := data.get(key), str) and text[:1] == "{":
+            data[key] = _pairs(text) or text  # of which the source says what it expects
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """The names and words of `{name: word, "name": word}`; `None` where it is something else.
+
+    Example:
+        >>> _pairs('{Age (years): age, "a, b": c}')
+        {'Age (years)': 'age', 'a, b': 'c'}
+    """
+    found = list(_PAIR.finditer(inner := text[1:-1]))
+    if text[-1:] != "}" or "".join(pair[0] for pair in found) != inner:
+        return None
+    return {pair[1].strip("\"'"): pair[2].strip("\"'") for pair in found}
+
+
+def _as_text(word: str) -> str:
+    """A mapping of columns with quotes around it, where its names need them."""
+    if not _COLUMNS.match(word):
+        return word
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        key, _, value = word.partition("=")
+        return f"{key}={_in_quotes(value)}"
+    return word
+
+
 def _known() -> set[str]:
     """The priors that the file of `model=regression` names."""
     text = (paths.built_in() / "conf" / "model" / "regression.yaml").read_text()
@@ -57,4 +98,8 @@ def _quoted(word: str) -> str:
     key, _, value = word.partition("=")
     if "~" not in value or value[:1] in ("'", '"', "$"):
         return word
-    return f"{key}={QuotedString(value, Quote.single if '"' in value else Quote.double).with_quotes()}"
+    return f"{key}={_in_quotes(value)}"
+
+
+def _in_quotes(text: str) -> str:
+    return QuotedString(text, Quote.single if '"' in text else Quote.double).with_quotes()

@@ -16,7 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 from credo.config.messages import needed, no_such_key, require_known
 from credo.errors import ConfigError
 
-OF_A_SWEEP = re.compile(r"sweep\.(resume|fail_fast|compare)$|hydra[./](sweep|sweeper|launcher)\b")
+OF_A_SWEEP = re.compile(
+    r"sweep\.(resume|fail_fast|compare|reuse|warm_start|dry_run)$|hydra[./](sweep|sweeper|launcher)\b"
+)
 """What one run does not read."""
 
 OF_ONE_RUN = re.compile(r"hydra\.run\b")
@@ -35,7 +37,6 @@ PLUGINS = (
     "hydra._internal.core_plugins.basic_",
     "hydra_plugins.hydra_joblib_launcher.",
     "hydra_plugins.hydra_submitit_launcher.",
-    "hydra_plugins.hydra_ray_launcher.",
     "hydra_plugins.hydra_optuna_sweeper.",
     "optuna.samplers.",
 )

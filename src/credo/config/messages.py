@@ -17,7 +17,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from credo.config import numbers, paths
+from credo.config import formula_words, numbers, paths
 from credo.config.nearest import nearest
 from credo.config.schema import SECTIONS
 from credo.errors import ConfigError
@@ -98,6 +98,7 @@ def refuse(config: DictConfig) -> None:
         numbers.refuse(config)
         OmegaConf.to_container(config, resolve=True)  # whose errors know the key
         OmegaConf.resolve(config)
+        formula_words.name_columns(config)
     except OmegaConfBaseException as error:
         raise explain(error) from error
     _refuse_deleted(config)
@@ -246,9 +247,34 @@ def obstacle(folder: Path) -> Path | None:
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
+    if f"{group}={option}" in EXTRAS:
+        return not_installed(f"{group}={option}", EXTRAS[f"{group}={option}"])
     if not group:
         return ConfigError(f"{option}: there is no such configuration group; credo --help")
     return ConfigError(f"{group}={option}: there is no such option; {nearest(option, error.options or ())}")
+
+
+EXTRAS = {
+    "hydra/launcher=joblib": "joblib",
+    "hydra/launcher=ray": "ray",
+    "hydra/launcher=submitit_local": "submitit",
+    "hydra/launcher=submitit_slurm": "submitit",
+    "hydra/sweeper=optuna": "optuna",
+}
+"""Options of Hydra's plug-ins, and the extra of credo that brings each."""
+
+
+def not_installed(typed: str, extra: str) -> ConfigError:
+    """The sentence for an option that an extra of credo brings."""
+    return ConfigError(f"{typed} is not installed; {installing(extra)} brings it")
+
+
+def installing(extra: str) -> str:
+    """What to type to install an extra of credo: by its checkout, where it runs from one."""
+    place = paths.near(paths.built_in())
+    if not (place / "pyproject.toml").is_file():
+        return f"pip install 'credo[{extra}]'"
+    return f"pip install -e {shlex.quote(f'{place}[{extra}]')}"
 
 
 def _wrong_value(error: Exception, cause: OmegaConfBaseException) -> ConfigError:

@@ -47,6 +47,12 @@ def of_word(group: str, word: str) -> Path | None:
     return next((file for folder in folders() if (file := folder / where / f"{word}.yaml").is_file()), None)
 
 
+def near(path: Path, start: Path | None = None) -> Path:
+    """A path as it is typed in a folder, that of the process by default: relative where it lies below."""
+    start = (start or Path.cwd()).resolve()
+    return path.relative_to(start) if path.is_relative_to(start) else path
+
+
 def settings(group: str, word: str) -> dict[str, Any]:
     """What the file of a word says, and the options of its group on which it is based; empty where there is no file.
 

@@ -44,12 +44,20 @@ class Sweep:
         fail_fast: begin no further job once one has failed.
         compare: compare the finished jobs with each other.
         skip_finished: do not run what a finished run with the same fingerprint has answered.
+        reuse: `importance` answers a job by a finished one's draws, reweighted, where only numbers of priors differ and
+            the weights are good enough.
+        warm_start: chains begin where those of the nearest finished job are, with its metric and step size, and have a
+            shorter warm-up.
+        dry_run: list the jobs, and run none (`--dry-run`).
     """
 
     resume: str | None = MISSING
     fail_fast: bool = MISSING
     compare: bool = MISSING
     skip_finished: bool = MISSING
+    reuse: str | None = MISSING
+    warm_start: bool = MISSING
+    dry_run: bool = MISSING
 
 
 @dataclass
@@ -98,16 +106,18 @@ class Device:
     """Where JAX computes.
 
     Attributes:
-        platform: `cpu`, `gpu`, or `auto` for a GPU if there is one.
+        platform: `cpu`, `gpu`, or `auto` for a GPU if there is one and it is the faster.
         precision: `float32` or `float64`, or `auto` for float64 on a CPU and float32 elsewhere.
         num_devices: over how many devices chains, particles or replications are spread; `None` for all there are, which
             on a CPU is 1. A CPU is divided into so many.
+        mesh: how many devices share the `chains`, and how many the rows of the `data`.
         compilation_cache: the folder in which compiled programs are kept for later runs; `None` keeps none.
     """
 
     platform: str = MISSING
     precision: str = MISSING
     num_devices: int | None = MISSING
+    mesh: Any = MISSING
     compilation_cache: str | None = MISSING
 
 
@@ -145,7 +155,11 @@ BESIDE: dict[str, dict[str, Any]] = {
         "prior_from_failed": (bool, False),
         "reparam": (Any, None),
     },
-    "inference": {"checkpoint": (Checkpoint, field(default_factory=Checkpoint))},
+    "inference": {
+        "checkpoint": (Checkpoint, field(default_factory=Checkpoint)),
+        "groups": (int, 1),
+        "group": (int | None, None),
+    },
     "hydra/launcher": {"threads_per_job": (int | None, MISSING)},
 }
 """Keys that stand among the settings of a group's parts and are not theirs."""

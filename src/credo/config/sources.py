@@ -205,3 +205,7 @@ def register() -> None:
     plugins.register(OwnSource)
     plugins.register(FolderSearchPath)
     SourcesRegistry.instance().types["file"] = TypedSource  # Hydra's own has the same scheme
+
+
+# In the process of a launcher Hydra registers its own once more, which it takes for the same by its name alone.
+TypedSource.__name__ = FileConfigSource.__name__

@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import jax
@@ -48,16 +48,19 @@ class Failures:
 
     Attributes:
         reasons: by the part's name, in a sentence.
+        watched: what goes on around a part while it is made, by its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watched: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()) -> None:
         self.reasons: dict[str, str] = {}
+        self.watched = watched
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         """Go on where a part fails; but not where the run was stopped, or wrongly configured."""
         try:
-            yield
+            with self.watched(part):
+                yield
         except (CredoError, KeyboardInterrupt, Interrupted):
             raise
         except Exception as error:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from credo.diagnostics import information
 from credo.diagnostics.loo import loo_metrics
+from credo.diagnostics.metrics import without_compilation
 from credo.diagnostics.scores import scores
 from credo.inference.evidence import table as evidence
 from credo.inference.kind import Kind
@@ -95,7 +96,8 @@ def _cost(result: Result) -> dict[str, float]:
     cost = result.cost
     seconds = {f"seconds/{phase}": float(value) for phase, value in cost.seconds.items()}
     counts = {"gradients": cost.gradients, "density_evaluations": cost.density_evaluations, "programs": cost.programs}
-    return {**seconds, "seconds/total": sum(seconds.values()), **{name: float(value) for name, value in counts.items()}}
+    seconds["seconds/total"] = sum(seconds.values())
+    return seconds | without_compilation(seconds) | {name: float(value) for name, value in counts.items()}
 
 
 def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
@@ -112,6 +114,8 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
         numbers["divergences"] = float(stats["diverging"].sum())
     if "acceptance_rate" in stats:
         numbers["acceptance_rate"] = float(stats["acceptance_rate"].mean())
+    if "reweighted" in result.tree.children:
+        numbers["pareto_k"] = float(result.tree["reweighted"].attrs["pareto_k"])
     seconds = result.cost.seconds.get("sampling", 0.0)
     return {**numbers, **({"ess_per_second": ess / seconds} if seconds > 0 else {})}
 

@@ -100,9 +100,13 @@ class Information:
 
 
 def _looked_at(problem: Problem, result: Result) -> Iterator[_Scalars]:
-    """The first scalars: of sites of one value before those of many, the effects of groups last."""
+    """The first scalars: of sites of one value before those of many, the effects of groups last.
+
+    What is only a parametrisation of other sites is asked nothing.
+    """
     posterior, room = group(result, "posterior"), MOST
     sites = [site for site in problem.latents if not site.param and not site.imputed and site.group == "posterior"]
+    sites = [site for site in sites if site.effect in ("", site.name)]
     for site in sorted(sites, key=lambda site: (site.local, np.prod(site.shape))):
         name = problem.names.variable(site.name)
         size = int(np.prod(site.shape))

@@ -175,7 +175,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("gradients", "gradients", "evaluations of the gradient", "lower"),
         Metric("density_evaluations", "density evaluations", "", "lower"),
         Metric("programs", "programs", "that were compiled or loaded", "lower"),
-        Metric("seconds/total", "time", "", "lower", "s"),
+        Metric("seconds/warm", "time", "without compilation", "lower", "s"),
+        Metric("seconds/total", "time with compilation", "", "lower", "s"),
         Metric("seconds/compile", "time of compiling", "", "lower", "s"),
         *(
             Metric(f"seconds/{phase}", f"time of {phase}", "", "lower", "s", kinds=kinds)
@@ -195,6 +196,18 @@ _GAIN = "information/"
 """What the data say of a scalar."""
 
 _ENDS = re.compile(r"_(train|validation)$")
+
+
+def without_compilation(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The metric `seconds/warm` from the others; empty where they have no total.
+
+    Example:
+        >>> without_compilation({"seconds/total": 20.0, "seconds/compile": 15.0})
+        {'seconds/warm': 5.0}
+    """
+    if "seconds/total" not in numbers:
+        return {}
+    return {"seconds/warm": numbers["seconds/total"] - numbers.get("seconds/compile", 0.0)}
 
 
 def find(name: str) -> Metric:

@@ -28,11 +28,14 @@ class ParetoK:
 
     threshold: Finite
 
-    of: ClassVar[Of] = of(Kind.INDEPENDENT)
+    of: ClassVar[Of] = of(Kind.INDEPENDENT, Kind.CHAINS)
 
     def __call__(self, result: Result, summary: pd.DataFrame) -> Check | None:  # noqa: ARG002
-        """Judge draws of an approximation."""
-        attributes = group(result, "importance").attrs
+        """Judge draws of an approximation, and those of chains that have been reweighted."""
+        where = "reweighted" if result.kind is Kind.CHAINS else "importance"
+        if result.kind is Kind.CHAINS and not result.has(where):
+            return None
+        attributes = group(result, where).attrs
         k = float(attributes.get("pareto_k", math.nan))
         threshold = min(self.threshold, float(attributes.get("most", self.threshold)))
         if math.isnan(k):
@@ -43,6 +46,8 @@ class ParetoK:
         if k < threshold:
             worth = f"{attributes['effective']:,.0f}"
             seen = f"The draws are resampled by their importance weights, and are worth {worth} independent ones."
+            if "source" in attributes:
+                seen = f"These are the draws of {attributes['source']}, reweighted; they count as {worth}."
             return Check("pareto_k", "passed", k, threshold, seen)
         advice = (
             "The posterior has parts that the approximation hardly reaches: these draws are of the approximation, not "

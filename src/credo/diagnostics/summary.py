@@ -19,7 +19,7 @@ from credo.inference.convergence import FEWEST_DRAWS, constant, mixing, scalars_
 from credo.inference.kind import Kind
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
-from credo.models.names import EFFECT, SITE
+from credo.models.names import EFFECT, INDICATOR, SITE
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
 NORMAL_Q95 = 1.6448536269514722
@@ -68,10 +68,22 @@ def is_parametrisation(variable: xr.DataArray) -> bool:
     return variable.attrs.get(EFFECT, title(variable)) != title(variable)
 
 
+def is_aside(variable: xr.DataArray) -> bool:
+    """Whether tables and plots fold a variable: it is only a parametrisation, or indicators, one per observation."""
+    return is_parametrisation(variable) or INDICATOR in variable.attrs
+
+
 def parametrisations(posterior: xr.Dataset) -> dict[str, str]:
-    """The scalars that are only a parametrisation, each with its variable: `{"z[Choate]": "z"}`."""
-    aside = [variable for variable in posterior.data_vars.values() if is_parametrisation(variable)]
-    return {label: title(variable) for variable in aside for label in labels(variable)}
+    """The scalars that say nothing by themselves, each with what it belongs to.
+
+    That is `the parametrisation (z)` for `z[Choate]`, and `the indicators (k)` for `k[0]`.
+    """
+    aside = [variable for variable in posterior.data_vars.values() if is_aside(variable)]
+    return {label: f"the {_kind(variable)} ({title(variable)})" for variable in aside for label in labels(variable)}
+
+
+def _kind(variable: xr.DataArray) -> str:
+    return "parametrisation" if is_parametrisation(variable) else "indicators"
 
 
 def scalars(variable: xr.DataArray) -> Shaped[np.ndarray, "scalar chain draw"]:

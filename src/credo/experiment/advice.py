@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 
 from credo.config import paths
+from credo.config.command import typed
 from credo.errors import ConfigError
 from credo.models.problem import Problem
 from credo.secrets import masked
@@ -19,8 +20,8 @@ def next_commands(choices: Mapping[str, str], overrides: tuple[str, ...], proble
         if word != choices["inference"] and keys <= set(paths.settings("inference", word))
     )
     kept = [word for word in masked(overrides) if not re.match(r"[+~]*(inference|hydra)\b", word)]
-    sweep = " ".join(["credo -m", *map(shlex.quote, kept), f"inference={others}"])
-    return (*([sweep] if others else []), "credo --help")
+    sweep = " ".join([f"{typed()} -m", *map(shlex.quote, kept), f"inference={others}"])
+    return (*([sweep] if others else []), f"{typed()} --help")
 
 
 def _methods(problem: Problem) -> list[str]:

@@ -20,7 +20,13 @@ PRECISIONS = ("auto", "float32", "float64")
 log = logging.getLogger("credo")
 
 
-def start(platform: str, precision: str, num_devices: int | None, compilation_cache: str | None) -> Mapping[str, Any]:
+def start(
+    platform: str,
+    precision: str,
+    num_devices: int | None,
+    compilation_cache: str | None,
+    mesh: Mapping[str, int] | None = None,
+) -> Mapping[str, Any]:
     """Start JAX on a device.
 
     Args:
@@ -28,6 +34,8 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
         precision: `float32`, `float64`, or `auto`: `float64` on a CPU, else `float32`.
         num_devices: how many devices to use; on a CPU, into how many to divide it. `None` for all GPUs, or one CPU.
         compilation_cache: a folder for compiled programs, or `None`; one that cannot be used costs time, not the run.
+        mesh: how many devices share the `chains`, and how many the rows of the `data`; `None` for all devices to the
+            chains.
 
     Returns:
         What there is now: `platform`, `devices`, `precision`.
@@ -37,6 +45,13 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     """
     _check("device.platform", platform, PLATFORMS)
     _check("device.precision", precision, PRECISIONS)
+    if (shape := mesh_of(mesh)) is not None:
+        if num_devices not in (None, shape[0] * shape[1]):
+            raise ConfigError(
+                f"device.mesh: {shape[0]} x {shape[1]} devices are not the {num_devices} of device.num_devices; leave "
+                "that out"
+            )
+        num_devices = shape[0] * shape[1]
     # A missing accelerator library is not the user's concern, unless they asked for it; that is an error below.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     for module in ("callback", "debugging"):  # what a callback of the program raises is one sentence of credo's own
@@ -44,6 +59,7 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _require_flags(os.environ.get("XLA_FLAGS", ""))
     jax = _loaded()
+    jax.config.update("jax_default_device", None)  # an earlier run of this process may have moved (`move_to_cpu`)
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
     if platform != "gpu" and num_devices is not None:
@@ -53,7 +69,32 @@ def start(platform: str, precision: str, num_devices: int | None, compilation_ca
     backend = _backend(jax, platform, num_devices)
     chosen = ("float64" if backend == "cpu" else "float32") if precision == "auto" else precision
     jax.config.update("jax_enable_x64", chosen == "float64")
-    return {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+    used = {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
+    return used if shape is None else {**used, "mesh": list(shape)}
+
+
+def move_to_cpu(used: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """Let the CPU beside a GPU do the work of this process; returns what `start` would have of it."""
+    jax = _loaded()
+    jax.config.update("jax_default_device", jax.devices("cpu")[0])
+    chosen = "float64" if precision == "auto" else precision
+    jax.config.update("jax_enable_x64", chosen == "float64")
+    return {**used, "platform": "cpu", "devices": 1, "precision": chosen}
+
+
+def mesh_of(mesh: Any) -> tuple[int, int] | None:
+    """How many devices share the chains, and how many the rows, as `device.mesh` says.
+
+    Raises:
+        ConfigError: it says something else.
+    """
+    if mesh is None:
+        return None
+    given = dict(mesh) if isinstance(mesh, Mapping) else {}
+    shape = given.get("chains", 1), given.get("data", 1)
+    if not given or given.keys() - {"chains", "data"} or any(type(one) is not int or one < 1 for one in shape):
+        raise ConfigError(f"device.mesh: expected {{chains: NUMBER, data: NUMBER}} of devices, or null, but got {mesh}")
+    return shape
 
 
 def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
@@ -69,8 +110,8 @@ def _backend(jax: Any, platform: str, num_devices: int | None) -> str:
     if platform == "gpu" and backend != "gpu":
         there = ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices())
         raise ConfigError(
-            f"device.platform: asked for gpu, but this machine has only {there}; use device=cpu, or install the GPU "
-            "extra (credo[cuda])"
+            f"device.platform: asked for gpu, but this machine has only {there}, with {os.cpu_count()} cores; use "
+            "device=cpu, or install the GPU extra (credo[cuda])"
         )
     if num_devices is not None and len(jax.devices()) < num_devices:
         raise ConfigError(

@@ -36,19 +36,24 @@ class Outcome:
 
 def outcome(prepared: Prepared) -> Outcome | None:
     """What came of a finished run that asked the same, where that is enough, it has its answer and that is known."""
-    record = prepared.record
-    if not _is_enough(prepared.request) or record.provenance["code"]["unknown"]:
-        return None
-    found = prepared.parts.tracker.answered(record.provenance["fingerprint"], record.start_folder)
-    if found is None or not (found / saved.METRICS).exists():
+    if (where := found(prepared)) is None:
         return None
     try:
-        numbers, verdict = saved.metrics(found, ANEW), saved.verdict(found, ANEW)
+        numbers, verdict = saved.metrics(where, ANEW), saved.verdict(where, ANEW)
     except DamagedError as error:
         sys.stderr.write(f"{error}\n")
         return None
-    terminal.show_answered(found)
-    return Outcome(verdict.status, objectives.values(prepared.objective, numbers), 0, found)
+    terminal.show_answered(where)
+    return Outcome(verdict.status, objectives.values(prepared.objective, numbers), 0, where)
+
+
+def found(prepared: Prepared) -> Path | None:
+    """The finished run that asked the same, where that is enough and it has numbers."""
+    record = prepared.record
+    if not _is_enough(prepared.request) or record.provenance["code"]["unknown"]:
+        return None
+    where = prepared.parts.tracker.answered(record.provenance["fingerprint"], record.start_folder)
+    return where if where is not None and (where / saved.METRICS).exists() else None
 
 
 def _is_enough(request: Request) -> bool:

@@ -11,6 +11,7 @@ from credo.config import schema
 from credo.config.make import make
 from credo.data.base import Source
 from credo.diagnostics.base import Diagnostic
+from credo.experiment import device
 from credo.inference.base import Inference
 from credo.inference.evidence.base import Evidence
 from credo.inference.training.base import Training
@@ -41,6 +42,7 @@ class Parts:
     report: Report
     exporter: Exporter | None
     reparam: Any = field(default_factory=dict)
+    mesh: tuple[int, int] | None = None
 
     def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
@@ -57,7 +59,7 @@ class Parts:
 
         data = self.model.arranged(self.source.load(self.model, seed))
         train, test = split(data)
-        problem = Problem(self.model.fitted(train), train, test, self.training, reparam=self.reparam)
+        problem = Problem(self.model.fitted(train), train, test, self.training, reparam=self.reparam, mesh=self.mesh)
         if self.training is not None:
             rows = train.sizes.get(problem.row_dim, 1)
             problem = replace(problem, training=self.training.fitted(rows, free))
@@ -86,6 +88,7 @@ def build(config: DictConfig) -> Parts:
         report=make(config, "report", Report),
         exporter=make_exporter(config),
         reparam=_reparam(config),
+        mesh=device.mesh_of(config.device.get("mesh")),
     )
 
 

@@ -14,7 +14,7 @@ from credo.config.messages import refuse
 from credo.data import dataset
 from credo.diagnostics import verdict as verdicts
 from credo.errors import ConfigError
-from credo.experiment import device, prior_from
+from credo.experiment import device, measured, prior_from
 from credo.experiment import objective as objectives
 from credo.experiment.parts import Parts, build
 from credo.experiment.request import Request
@@ -23,7 +23,7 @@ from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
-from credo.runs import provenance
+from credo.runs import naming, provenance, snapshot
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
@@ -56,6 +56,12 @@ class Prepared:
     checkpointer: Checkpoint
     objective: Any
 
+    @property
+    def is_calibration(self) -> bool:
+        """Whether it calibrates alone, and so goes on from its ranks."""
+        settings = self.request.config.get("calibrate")
+        return bool(settings) and not settings.get("beside")
+
 
 def prepare(request: Request) -> Prepared:
     """Compose the parts of an experiment, and refuse what cannot work.
@@ -77,6 +83,9 @@ def prepare(request: Request) -> Prepared:
         codes.require_recorded(request.expected, code.record())
     free = _free(request)
     problem, data = prior_from.problem_of(parts, config, free)
+    if used["platform"] == "gpu":
+        used, moved = _placed(config, used, problem, getattr(parts.inference, "chains", 1))
+        problem, data = prior_from.problem_of(parts, config, free) if moved else (problem, data)
     parts.inference.check(problem)
     if parts.evidence is not None:
         parts.evidence.check(problem, parts.inference)
@@ -98,6 +107,21 @@ def prepare(request: Request) -> Prepared:
     return Prepared(request, composed, parts, problem, record, code, checkpointer, plain.get("objective"))
 
 
+def _placed(
+    config: DictConfig, used: Mapping[str, Any], problem: Problem, chains: int
+) -> tuple[Mapping[str, Any], bool]:
+    """What is known of the device of a model on a GPU, and whether the CPU, where it is faster, has taken its place."""
+    platform = config.device.platform
+    if (seconds := measured.gradients(problem, chains)) is None:
+        return used, False
+    if (hint := measured.told(seconds, platform)) is not None:
+        terminal.say_once(hint)
+    moves = platform == "auto" and seconds.is_small
+    if moves:
+        used = device.move_to_cpu(used, config.device.precision)
+    return measured.recorded(used, seconds, "cpu" if moves else "gpu"), moves
+
+
 def place(request: Request) -> tuple[str, tuple[str, ...]]:
     """The key that chose the folder of a run, and what may be in a new one."""
     return ("hydra.run.dir", ()) if request.sweep is None else ("hydra.sweep.subdir", (jobs.FILE,))
@@ -111,10 +135,13 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
     seen = data_hash if not earlier else f"{data_hash} after {earlier['prior_from']['draws_hash']}"
     fingerprint = provenance.fingerprint(plain, seen, made_of["hash"])
     came_from = provenance.collect(config.seed, data_hash, request.start_folder)
-    words = " ".join(choices[group] for group in ("data", "model", "inference"))
-    together = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
+    together: dict[str, Any] = {} if request.inferred is None else {"jobs_by_one_program": request.inferred.jobs}
+    if isinstance(request.start, Resumed) and request.start.from_checkpoint:
+        together |= {k: v for k, v in snapshot.head_of(request.folder)["identity"].items() if k == "warm_start"}
     return RunRecord(
-        name=masked(config.name or words) if sweep is None else jobs.name(request.overrides, sweep.keys),
+        name=jobs.name(request.overrides, sweep.keys)
+        if sweep and sweep.keys
+        else masked(config.name or naming.name(plain, choices)),
         config=plain,
         choices=choices,
         overrides=masked(request.overrides),
@@ -126,6 +153,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
         description=describe(problem, data_hash),
         data=data,
         sweep=sweep,
+        began=request.began,
     )
 
 
@@ -139,10 +167,12 @@ def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Ch
         "data_hash": record.provenance["data_hash"],
         "code": record.provenance["code"],
         "versions": record.provenance["versions"],
-        "device": record.provenance["device"],
+        "device": {k: v for k, v in record.provenance["device"].items() if k != "gradient_seconds"},
     }
     if "prior_from" in record.provenance:
         identity["prior_from"] = record.provenance["prior_from"]["draws_hash"]
+    if "warm_start" in record.provenance:
+        identity["warm_start"] = record.provenance["warm_start"]
     resumed = isinstance(start, Resumed) and start.from_checkpoint
     return Checkpoint(record.folder, parts.checkpoint_every, identity, resumed, extends=extends)
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.experiment.parts import Parts
+from credo.experiment.same_rows import again
 from credo.runs import saved
 
 if TYPE_CHECKING:
@@ -37,7 +38,13 @@ def problem_of(parts: Parts, config: DictConfig, free: Collection[str] = ()) -> 
     if (word := config.model.get("prior_from")) is None:
         return problem, data
     _require_one_meaning(problem, config, word)
-    return given(problem, fingerprint(data), word, failed=bool(config.model.get("prior_from_failed"))), data
+    problem = given(problem, fingerprint(data), word, failed=bool(config.model.get("prior_from_failed")))
+    if count := again(saved.rows(resume.folder(word)), data):
+        raise ConfigError(
+            f"{KEY}={word}: {count} rows of the data of that run are in this data, too, and would count twice; leave "
+            "them out"
+        )
+    return problem, data
 
 
 def _require_one_meaning(problem: "Problem", config: DictConfig, word: str) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from credo.config.command import typed
 from credo.config.failure import in_words
+from credo.config.paths import near
 from credo.errors import Interrupted, PrunedError, RunError
 from credo.experiment import signals
 from credo.experiment.prepare import Prepared, place
@@ -34,9 +36,26 @@ def running(prepared: Prepared) -> Iterator[None]:
         prepared.code.write(record.folder)
         with _recorded(tracker, record.folder, errors=False):
             tracker.start(record)
-    with held, _recorded(tracker, record.folder), _kept(prepared.checkpointer, record.folder):
+    with held, _continued(prepared), _recorded(tracker, record.folder), _kept(prepared.checkpointer, record.folder):
         request.on_accepted()
         yield
+
+
+@contextmanager
+def _continued(prepared: Prepared) -> Iterator[None]:
+    """Let the sentence of an interrupted run say where it is and how to go on; a sweep says so of its jobs."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as error:
+        request = prepared.request
+        if request.sweep is None:
+            resumed = isinstance(request.start, Resumed)  # perhaps from another folder
+            place = shlex.quote(str(request.folder if resumed else near(request.folder)))
+            advice = f"{place} has no checkpoint yet, begin anew"
+            if prepared.is_calibration or prepared.checkpointer.can_go_on():
+                advice = f"{typed()} resume {place} continues it"
+            error.args = (f"{str(error) or 'interrupted'}; {advice}",)
+        raise
 
 
 @contextmanager

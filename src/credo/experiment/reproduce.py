@@ -18,6 +18,9 @@ from credo.runs import saved
 from credo.runs.code import record
 from credo.runs.saved import Provenance
 
+_SETTINGS = {"reweighted": "reuse", "warm_start": "warm_start"}
+"""What the sweep was told of runs that have something of others, by where their provenance says it."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -74,6 +77,13 @@ def plan(place: Path, name: str, now: datetime, *, recorded: bool = False, trust
     if first.is_calibration:
         raise ConfigError(f"{name} is a calibration, which has no draws to reproduce; type its own command again")
     before = saved.provenance(place, saved.AGAIN_WITHOUT)
+    for key, what in (("reweighted", "has reweighted draws"), ("warm_start", "has chains that began at those")):
+        neighbour: Any = before.get(key)
+        if neighbour is not None:
+            raise ConfigError(
+                f"{name} {what} of {neighbour['folder']} (sweep.{_SETTINGS[key]}), so that it cannot be made again by "
+                "itself; reproduce that run, or type the command of this one without that setting"
+            )
     code = record.recorded(first.folder, before.get("code")) if recorded else None
     config = copy.deepcopy(first.config)
     config.tracking, config.calibrate = resume.NOWHERE, None

@@ -1,7 +1,8 @@
 """What one experiment is asked for: its configuration, where that came from, and where its files go."""
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Request:
         beside: given the prepared experiment, refuses what it cannot do, and gives what makes further numbers once
             there is an answer.
         is_own: whether the configuration is the user's own, or trusted; a stranger's is not signed.
+        began: since when somebody waits for the answer, on the clock of `time.monotonic`.
     """
 
     config: DictConfig
@@ -52,3 +54,4 @@ class Request:
     on_accepted: Callable[[], None] = lambda: None
     beside: Callable[[Any], Further] = lambda _: dict
     is_own: bool = True
+    began: float = field(default_factory=time.monotonic)

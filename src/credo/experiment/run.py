@@ -5,12 +5,13 @@ from dataclasses import replace
 from credo.config.failure import explained
 from credo.diagnostics.answer import Failures
 from credo.errors import ConfigError, RunError
-from credo.experiment import earlier, files, steps
+from credo.experiment import earlier, files, groups, near, steps
 from credo.experiment import objective as objectives
 from credo.experiment.earlier import Outcome
 from credo.experiment.prepare import prepare
 from credo.experiment.recording import running
 from credo.experiment.request import Request
+from credo.report.terminal.progress import making
 from credo.runs import signature
 
 
@@ -27,7 +28,10 @@ def run(request: Request) -> Outcome:
         further = request.beside(prepared)
     if (answered := earlier.outcome(prepared)) is not None:
         return answered
-    folder, failures = request.folder, Failures()
+    prepared = near.helped(groups.divided(prepared))
+    if groups.number(request.config) is not None:
+        return groups.run(prepared)
+    folder, failures = request.folder, Failures(making(request.began))
     with running(prepared), explained(RunError, "the run ended early, since code that it called"):
         result = steps.infer(prepared)
         files.write_draws(folder, result)

@@ -49,7 +49,7 @@ def infer(prepared: Prepared) -> Result:
     request, parts, checkpointer = prepared.request, prepared.parts, prepared.checkpointer
     if request.inferred is not None:
         return request.inferred.replay(parts.tracker, checkpointer)
-    with Progress() as progress:
+    with Progress(since=request.began) as progress:
         listener = _Listeners((progress, parts.tracker, *request.listeners))
         return parts.inference.run(prepared.problem, _key(prepared), listener, checkpointer)
 
@@ -125,8 +125,9 @@ def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path 
             commands,
         )
     else:
-        terminal.show_job(record, answer.result, verdict)
+        terminal.show_job(record, verdict)
 
 
 def _key(prepared: Prepared) -> jax.Array:
-    return jax.random.PRNGKey(prepared.request.config.seed)
+    key, group = jax.random.PRNGKey(prepared.request.config.seed), prepared.request.config.inference.get("group")
+    return key if group is None else jax.random.fold_in(key, group)

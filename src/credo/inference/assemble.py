@@ -8,7 +8,8 @@ import xarray as xr
 from jaxtyping import Bool, Shaped
 
 from credo.inference.lazy import Joined
-from credo.models.names import EFFECT
+from credo.models.names import EFFECT, INDICATOR, LINK
+from credo.models.plates import labels
 from credo.models.problem import Problem
 from credo.models.sites import Site
 
@@ -74,9 +75,10 @@ def _observed(problem: Problem, sites: Mapping[str, Site]) -> tuple[xr.Dataset, 
             values = variable.to_numpy()
         dims = tuple(map(problem.names.dim, problem.dims(sites[name])))
         attributes = {**problem.names.attributes(name), **({CENSORED: 1} if sites[name].censored else {})}
+        attributes |= {LINK: sites[name].link} if sites[name].link else {}
         variables[problem.names.variable(name)] = (dims, values, attributes)
         for dim, own, size in zip(problem.dims(sites[name]), dims, values.shape, strict=True):
-            coords[own] = _labels(problem.data, dim, size)
+            coords[own] = labels(problem, problem.data, dim, size)
     return xr.Dataset({name: variables[name] for name in sorted(variables)}, coords), as_given
 
 
@@ -97,37 +99,34 @@ def _dataset(
         if mask is not None:
             rest = own[mask.ndim :]
             own = (f"{name}_{own[0]}", *rest)
-            coords[names.dim(own[0])] = _labels_of(mask, [_labels(data, dim, where[dim]) for dim in where][: mask.ndim])
+            axes = [labels(problem, data, dim, size) for dim, size in where.items()]
+            coords[names.dim(own[0])] = _labels_of(mask, axes[: mask.ndim])
         own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         dims = (*first, *map(names.dim, own))
         variable = name if group == "sample_stats" else names.variable(name)
-        attributes = {} if group == "sample_stats" else {**names.attributes(name), **_effect(sites, group, name)}
+        attributes = {} if group == "sample_stats" else {**names.attributes(name), **_marks(sites, group, name)}
         variables[variable] = (dims, values.lazy() if isinstance(values, Joined) else values, attributes)
         for dim, called, size in zip((*first, *own), dims, values.shape, strict=True):
-            coords.setdefault(called, _labels(data, dim, size))
+            coords.setdefault(called, labels(problem, data, dim, size))
     return xr.Dataset(variables, coords)
 
 
-def _effect(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str]:
-    """What a variable of the posterior says of the effects that it is, or is a parametrisation of."""
-    effect = sites[name].effect if group == "posterior" and name in sites else ""
-    return {EFFECT: effect} if effect else {}
+def _marks(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str | int]:
+    """What a variable of the posterior says of the effects that it is, or is a parametrisation of, and of its rows."""
+    if group != "posterior" or name not in sites:
+        return {}
+    site = sites[name]
+    rows = {dim for other in sites.values() if other.kind == "observed" for dim in other.dims}
+    marks: dict[str, str | int] = {EFFECT: site.effect} if site.effect else {}
+    return marks | ({INDICATOR: 1} if site.kind == "latent" and site.discrete and rows & set(site.dims) else {})
 
 
-def _labels(data: xr.Dataset | None, dim: str, size: int) -> Shaped[np.ndarray, "label"]:
-    """The labels that the data has along a dim; else 0, 1, ..."""
-    is_own = data is not None and dim in data.coords and data.sizes.get(dim) == size
-    return data.coords[dim].to_numpy() if is_own and data is not None else np.arange(size)
-
-
-def _labels_of(
-    mask: Bool[np.ndarray, "..."], labels: list[Shaped[np.ndarray, "label"]]
-) -> Shaped[np.ndarray, "chosen"]:
+def _labels_of(mask: Bool[np.ndarray, "..."], axes: list[Shaped[np.ndarray, "label"]]) -> Shaped[np.ndarray, "chosen"]:
     """The labels of the chosen elements of an array, several axes in one."""
     places = np.argwhere(mask)
-    if len(labels) == 1:
-        return labels[0][places[:, 0]]
-    return np.array([", ".join(str(along[i]) for along, i in zip(labels, place, strict=True)) for place in places])
+    if len(axes) == 1:
+        return axes[0][places[:, 0]]
+    return np.array([", ".join(str(along[i]) for along, i in zip(axes, place, strict=True)) for place in places])
 
 
 def chosen(problem: Problem, group: str, name: str, ndim: int) -> Bool[np.ndarray, "..."] | None:

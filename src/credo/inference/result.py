@@ -90,6 +90,9 @@ class Result:
             `importance` (dim `proposal`): `log_p`, `log_q` and the normalised `log_weight` of all draws of the
             approximation; attrs `pareto_k`, the bar `most` of it, `resampled` (0 or 1), and `effective`, how many
             independent draws the posterior's are worth, NaN where they are not known.
+            Chains that are another run's, reweighted (see `reweight`), have `reweighted` (dim `proposal`: `log_weight`
+            of each of their draws before they were resampled; attrs `pareto_k`, the bar `most` of it, `effective`, how
+            many draws they count as, and `source`, whose they were).
             Particles have a repeat as their `chain`, and `repeats` (dim `repeat`: `log_evidence` of each, and
             `founders`, the effective number of draws of the prior from which they descend). Those of `smc` have
             `temperatures` (dims `repeat, temperature`: `beta`, `effective`, the share of the particles that stays

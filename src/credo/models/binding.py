@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax import Array
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Int, Shaped
 from numpyro import handlers
 
@@ -54,6 +55,20 @@ class BoundModel(eqx.Module):
         # By its class: a bound method of an equinox module would take a variable called `self` for its own.
         type(self.model).__call__(self.model, **self.arrays, **dict(self.sizes))
 
+    def spread(self, names: tuple[str, ...], mesh: tuple[int, int]) -> "BoundModel":
+        """The program whose arrays of these names have their rows over devices; XLA divides the work and adds up.
+
+        Args:
+            names: of the arrays that have a value per row.
+            mesh: how many devices share the chains, and how many the rows of each.
+        """
+        devices = device_mesh(mesh)
+        placed = {
+            name: jax.device_put(array, NamedSharding(devices, PartitionSpec("data" if name in names else None)))
+            for name, array in self.arrays.items()
+        }
+        return replace(self, arrays=placed)
+
     def of_rows(self, rows: Int[Array | np.ndarray, "row"], names: tuple[str, ...]) -> "BoundModel":
         """The program over some rows, by number, of the arrays that have a value per row."""
         arrays = {name: array[rows] if name in names else array for name, array in self.arrays.items()}
@@ -66,6 +81,11 @@ class BoundModel(eqx.Module):
     def at(self, latents: Mapping[str, Any]) -> dict[str, Message]:
         """The messages of all sites by name, where the latents have these values in their own space."""
         return messages_at(self, latents)
+
+
+def device_mesh(mesh: tuple[int, int]) -> jax.sharding.Mesh:
+    """So many devices for chains, times so many for the rows of each."""
+    return jax.make_mesh(mesh, ("chains", "data"), (AxisType.Auto,) * 2, devices=jax.devices()[: mesh[0] * mesh[1]])
 
 
 def messages_at(program: Callable[[], Any], latents: Mapping[str, Any]) -> dict[str, Message]:

@@ -11,7 +11,8 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
     """The question.
 
     Returns:
-        `model`: its formula. `latents`: name, dims with sizes, support and distribution of each. `observed`: the same
+        `model`: its formula. `latents`: name, dims with sizes, support and distribution of each, the
+        latter also `stated` with its numbers. `observed`: the same
         of the observed sites, and whether their `measure` is a `mass` or a `density`. `data`: dims with sizes,
         variables, number of held-out rows, hash, the variables that the model does not take, and in words the columns
         of a table that are in none, and the rows that are left out.
@@ -48,4 +49,5 @@ def _left_out(problem: Problem) -> str:
 
 def _site(problem: Problem, site: Site) -> dict[str, Any]:
     sizes = dict(zip(problem.dims(site), site.shape, strict=True))
-    return {"name": site.name, "dims": sizes, "support": site.support, "distribution": site.distribution}
+    words = {"support": site.support, "distribution": site.distribution, "stated": site.stated}
+    return {"name": site.name, "dims": sizes} | words

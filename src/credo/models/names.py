@@ -22,6 +22,12 @@ _STORABLE = re.compile(r"[0-9A-Za-z_\x80-\ud7ff\ue000-\U0010ffff][^\ud800-\udfff
 SITE = "site"
 """The attribute of a variable whose site is called otherwise."""
 
+INDICATOR = "indicator"
+"""The attribute of a discrete variable with a value per observation, such as the component that a row comes from."""
+
+LINK = "link"
+"""The attribute of an observed variable whose mean is a linear predictor behind this link."""
+
 EFFECT = "effect"
 """The attribute of a variable of effects that share a prior, and of their parametrisation: the site of the effects."""
 

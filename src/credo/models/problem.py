@@ -45,6 +45,7 @@ class Problem:
         left_out: the groups of a result that nobody will ask for, and that need not be made.
         earlier: an earlier run whose posterior is the prior.
         reparam: names of reparametrisers, or numbers, by site (see `models.reparam`).
+        mesh: how many devices share the chains, and how many the rows of each; `None` where each has all rows.
     """
 
     model: Model
@@ -54,17 +55,29 @@ class Problem:
     left_out: tuple[str, ...] = ()
     earlier: Earlier | None = None
     reparam: Any = field(default_factory=dict)
+    mesh: tuple[int, int] | None = None
 
     @cached_property
     def bound(self) -> BoundModel:
         """The program over the training rows. Raises `ConfigError` where the data does not fit the model."""
         bound = self._reparametrised(bind(self.model, self.data))
+        if self.mesh is not None:
+            bound = self._spread(bound, self.mesh)
         return bound if self.earlier is None else replace(bound, earlier=self.earlier.mixture)
 
     @cached_property
     def bound_test(self) -> BoundModel | None:
         """The program over the held-out rows."""
         return None if self.test is None else self._reparametrised(bind(self.model.given_training(), self.test))
+
+    def _spread(self, bound: BoundModel, mesh: tuple[int, int]) -> BoundModel:
+        """The program with its rows over devices. Raises `ConfigError` where they have no equal shares."""
+        rows = [name for name in bound.arrays if self.data[name].dims[:1] == (self.row_dim,)]
+        size = self.data.sizes.get(self.row_dim, 0)
+        if not rows or size % mesh[1]:
+            what = f"the {size} rows have no {mesh[1]} equal parts" if rows else "the data has no rows"
+            raise ConfigError(f"device.mesh.data={mesh[1]}: {what}; choose another number, or leave it out")
+        return bound.spread(tuple(rows), mesh)
 
     def _reparametrised(self, bound: BoundModel) -> BoundModel:
         """The program with its reparametrisers. Raises `ConfigError` where it has no such latent."""

@@ -1,6 +1,7 @@
 """A user's own NumPyro function as a model."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -70,6 +71,16 @@ class Program(Model):
     def takes_one_row(self) -> bool:
         """Whoever writes a program knows."""
         return True
+
+    @property
+    def mathematics(self) -> str:
+        """The function: its module and name, and its source."""
+        name = f"{self.function.__module__}:{getattr(self.function, '__qualname__', type(self.function).__name__)}"
+        try:
+            source = textwrap.dedent(inspect.getsource(inspect.unwrap(self.function))).rstrip()
+        except (OSError, TypeError):  # its file is gone, or it is an object that can be called
+            return f"{name}, {self.formula}"
+        return f"{name}, {self.formula}:\n\n{source}"
 
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The function's parameters, without those that the configuration gives."""

@@ -213,10 +213,10 @@ class Regression(Model):
             likelihood = Censored(likelihood, rows["status"], self._family.log_survival)
         with numpyro.plate("obs", len(y)):
             if weights is None:
-                numpyro.sample("y", likelihood, obs=y)
+                numpyro.sample("y", likelihood, obs=y, infer={"link": self._link})
             else:
                 with numpyro.handlers.scale(scale=weights):
-                    numpyro.sample("y", likelihood, obs=y)
+                    numpyro.sample("y", likelihood, obs=y, infer={"link": self._link})
 
     @property
     def _shrinkage(self) -> Shrinkage | None:

@@ -54,6 +54,7 @@ class Site:
             parametrisation (`infer={"effect": "theta"}`); empty for others.
         normalised: whether an observed site's log density is that of a normalised distribution.
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
+        stated: the same with the numbers that are known of it: `Normal(loc=0, scale)`, whose scale is a latent, say.
         support: its support in words; empty for a deterministic site.
         constraint: its support.
         param: whether it is a `numpyro.param`: a latent with a flat prior.
@@ -61,6 +62,7 @@ class Site:
         seen: where an observed site counts; `None` for everywhere.
         imputed: whether it is the unobserved part of an observation (`sample(..., obs_mask=)`).
         censored: whether an observed value may be a bound of what is not known.
+        link: between an observed site's mean and a linear predictor (`infer={"link": "log"}`); else empty.
     """
 
     name: str
@@ -76,11 +78,13 @@ class Site:
     effect: str = ""
     normalised: bool = True
     distribution: str = ""
+    stated: str = ""
     support: str = ""
     from_zero: bool = True
     param: bool = False
     imputed: bool = False
     censored: bool = False
+    link: str = ""
     constraint: Any = field(default=None, repr=False)
     value: Any = field(default=None, repr=False)
     seen: Any = field(default=None, repr=False)
@@ -170,6 +174,7 @@ def site_of(message: Message) -> Site:
         effect=str(infer.get("effect", "")),
         normalised=bool(getattr(fn, "normalised", True)),
         distribution="a numpyro.param" if infer.get("param") else _distribution(fn),
+        stated="a numpyro.param" if infer.get("param") else _stated(fn),
         support=describe(support),
         param=bool(infer.get("param", False)),
         constraint=support,
@@ -177,6 +182,7 @@ def site_of(message: Message) -> Site:
         imputed=bool(infer.get("imputed", False)),
         censored=isinstance(innermost(fn.base if isinstance(fn, Padded) else fn), _CENSORING),
         seen=mask_of(fn) if observed else None,
+        link=str(infer.get("link", "")),
     )
 
 
@@ -190,6 +196,20 @@ def _distribution(fn: Any) -> str:
     if type(fn).__module__.startswith("credo.") and hasattr(fn, "base_dist"):  # in other units, or sorted
         return _distribution(fn.base_dist)
     return type(fn).__name__
+
+
+def _stated(fn: Any) -> str:
+    """Its name and its arguments, with the values of those that are numbers."""
+    own = innermost(fn.base if isinstance(fn, Padded) else fn)
+    arguments = [_argument(name, getattr(own, name, None)) for name in getattr(own, "arg_constraints", {})]
+    return f"{_distribution(fn)}({', '.join(arguments)})" if arguments else _distribution(fn)
+
+
+def _argument(name: str, value: Any) -> str:
+    is_known = isinstance(value, int | float | np.ndarray | np.generic) or (
+        isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    )
+    return f"{name}={float(np.ravel(value)[0]):g}" if is_known and np.size(value) == 1 else name
 
 
 def _counts_from_zero(fn: Any) -> bool:

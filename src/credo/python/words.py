@@ -75,12 +75,18 @@ def value(call: str, name: str, given: Any) -> str:
     if isinstance(given, Real):
         return repr(float(given)) if math.isfinite(given) else f"{float(given):f}"
     if isinstance(given, Mapping):
-        return "{" + ",".join(f"{key}:{value(call, name, one)}" for key, one in given.items()) + "}"
+        return "{" + ", ".join(f"{_name(str(key))}: {value(call, name, one)}" for key, one in given.items()) + "}"
     if isinstance(given, list | tuple | range):
         return "[" + ",".join(value(call, name, one) for one in given) + "]"
     raise ConfigError(
         f"{call}: {name}: expected text, a number, true or false, None, a list or a dict, but got {_kind(given)}"
     )
+
+
+def _name(name: str) -> str:
+    """A name in a dict, in quotes where it has what parts names from one another."""
+    quote = "'" if '"' in name else '"'
+    return f"{quote}{name}{quote}" if re.search(r"[,:'\"]", name) else name
 
 
 def _text(text: str) -> str:

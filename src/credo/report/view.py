@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.diagnostics.summary import is_parametrisation, labels, scalars, title
+from credo.diagnostics.summary import is_aside, labels, scalars, title
 from credo.inference.result import Result
 from credo.report.drawing.numbers import counted
 
@@ -28,7 +28,7 @@ class Variable:
         array: the draws, [chain, draw, ...], perhaps on disk.
         truth: the values that generated the data, [element], where they are known.
         error: standard errors, [element], of a point estimate.
-        aside: whether it is only a parametrisation of others.
+        aside: whether it says nothing by itself: it is a parametrisation of others, or indicators of rows.
     """
 
     name: str
@@ -109,16 +109,16 @@ class Evidence:
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables of the posterior that have elements, in order."""
-        truth, error = self.group("truth"), self.group("standard_error")
+        truth, error = _by_site(self.group("truth")), self.group("standard_error")
         return tuple(
             Variable(
                 name=title(variable),
                 dims=tuple(str(dim) for dim in variable.dims if dim not in ("chain", "draw")),
                 labels=tuple(labels(variable)),
                 array=variable,
-                truth=_flat(truth, str(name), variable),
+                truth=_flat(truth, title(variable), variable),
                 error=_flat(error, str(name), variable),
-                aside=is_parametrisation(variable),
+                aside=is_aside(variable),
             )
             for name, variable in self.group("posterior").data_vars.items()
             if variable.size
@@ -134,8 +134,10 @@ class Evidence:
         """As many scalars as there is room for, or `most` of them, and the names of the others.
 
         Variables without dims come first, then those elements that mix worst, by their bulk effective sample size.
+        Parametrisations are left out.
         """
-        everything = [(variable, i) for variable in self.variables for i in range(len(variable.labels))]
+        known = [variable for variable in self.variables if not variable.aside] or list(self.variables)
+        everything = [(variable, i) for variable in known for i in range(len(variable.labels))]
         labels = [variable.labels[i] for variable, i in everything]
         ranking = sorted(range(len(labels)), key=lambda j: (bool(everything[j][0].dims), self._ess(labels[j])))
         chosen = set(ranking[: min(most or self.most, self.most)])
@@ -151,6 +153,11 @@ class Evidence:
     def _ess(self, label: str) -> float:
         ess = self.rows.get(label, {}).get("ess_bulk", np.nan)
         return np.inf if np.isnan(ess) else ess
+
+
+def _by_site(truth: xr.Dataset) -> xr.Dataset:
+    """The values that generated the data, by the sites whose they are (`truth_SITE` beside the data)."""
+    return truth.rename({name: title(variable) for name, variable in truth.data_vars.items()})
 
 
 def _flat(group: xr.Dataset, name: str, like: xr.DataArray) -> np.ndarray | None:

@@ -153,6 +153,10 @@ class Checkpoint:
                 self._save(self._last)
         return is_open(self.run)
 
+    def can_go_on(self) -> bool:
+        """Whether the run can be taken up now; the end of its inference is saved, unless it keeps nothing."""
+        return is_open(self.run) if self.every is None else self.rescue()
+
     def finish(self) -> None:
         """Keep the last state alone: the results are written."""
         if self._last is None:

@@ -39,6 +39,9 @@ class Membership:
         keys: the configuration keys that differ between the jobs, in the order typed.
         fail_fast: whether no further job begins once one has failed.
         skip_finished: whether a job is not run whose question a finished run has answered.
+        reuse: how a finished job's draws may answer another one: `importance`; `None` for not at all.
+        warm_start: whether chains begin where those of a finished job are.
+        folder: the sweep's.
     """
 
     name: str
@@ -46,6 +49,9 @@ class Membership:
     keys: tuple[str, ...]
     fail_fast: bool
     skip_finished: bool
+    reuse: str | None = None
+    warm_start: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,25 @@ def read(folder: Path) -> Job | None:
     objective = content["objective"]
     tuples = {"overrides": tuple(content["overrides"]), "objective": None if objective is None else tuple(objective)}
     return Job(**{name: content[name] for name in _Job.__annotations__} | tuples)  # type: ignore[literal-required]
+
+
+class _Place(TypedDict):
+    folder: str
+
+
+class _Plan(TypedDict):
+    jobs: list[_Place]
+
+
+def folders(sweep: Path) -> list[Path]:
+    """The folders of all jobs that a sweep has planned.
+
+    Raises:
+        DamagedError: its plan cannot be read.
+    """
+    works = "the jobs' own folders can still be read; begin a new sweep"
+    planned: _Plan = files.plain_json(sweep / SWEEP, _Plan, works)
+    return [sweep / job["folder"] for job in planned["jobs"]]
 
 
 def key_of(override: str) -> str:

@@ -114,6 +114,11 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
     model = config.get("model")
     none += [f"model.{key}" for key in schema.BESIDE["model"] if isinstance(model, Mapping) and not model.get(key)]
+    inference, device = config.get("inference"), config.get("device")
+    none += ["device.mesh"] if isinstance(device, Mapping) and device.get("mesh") is None else []
+    if isinstance(inference, Mapping):
+        none += ["inference.groups"] if inference.get("groups") == 1 else []
+        none += ["inference.group"] if inference.get("group") is None else []
     return _without(config, (*NOT_IDENTITY, *none))
 
 

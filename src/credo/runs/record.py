@@ -1,7 +1,8 @@
 """What trackers and reports learn of a run before its inference starts."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ class RunRecord:
         data: the data set.
         start: whether the run is a new one.
         sweep: the sweep of which the run is a job.
+        began: since when somebody waits for the answer, on the clock of `time.monotonic`.
     """
 
     name: str
@@ -62,3 +64,9 @@ class RunRecord:
     data: "xr.Dataset"
     start: Fresh | Resumed = FRESH
     sweep: "Membership | None" = None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that somebody has waited for the answer so far: from the command's start, loading included."""
+        return time.monotonic() - self.began

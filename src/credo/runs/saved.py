@@ -12,12 +12,14 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from credo.diagnostics.base import Check, Verdict
+from credo.diagnostics.metrics import without_compilation
 from credo.errors import ConfigError
 from credo.models.names import SITE
 from credo.runs import files, renamed, signature
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 CONFIG = Path(".hydra", "config.yaml")
 HYDRA = Path(".hydra", "hydra.yaml")
@@ -124,6 +126,8 @@ class Provenance(TypedDict):
     draws_hash: NotRequired[str]
     fingerprint: NotRequired[str]
     prior_from: NotRequired[dict[str, Any]]
+    reweighted: NotRequired[dict[str, Any]]
+    warm_start: NotRequired[dict[str, Any]]
 
 
 class _Check(TypedDict):
@@ -210,7 +214,8 @@ def provenance(run: Path, works: str = AGAIN) -> Provenance:
 def metrics(run: Path, works: str = AGAIN) -> dict[str, float]:
     """The numbers of the answer; JSON has null where one is NaN."""
     content = _whole_json(run, METRICS, dict[str, float | None], works)
-    return {name: math.nan if value is None else float(value) for name, value in content.items()}
+    numbers = {name: math.nan if value is None else float(value) for name, value in content.items()}
+    return without_compilation(numbers) | numbers  # which earlier versions did not write
 
 
 def verdict(run: Path, works: str = AGAIN) -> Verdict:
@@ -285,6 +290,15 @@ def observed(run: Path, site: str) -> np.ndarray | None:
     with files.tree(run / DRAWS, AGAIN) as tree:
         kept = tree["observed_data"].to_dataset() if "observed_data" in tree.children else {}
         return kept[site].to_numpy() if site in kept else None
+
+
+def rows(run: Path) -> "xr.Dataset":
+    """What a run has observed, and the constants beside it."""
+    import xarray as xr
+
+    with files.tree(run / DRAWS, AGAIN) as tree:
+        parts = [tree[name].to_dataset() for name in ("observed_data", "constant_data") if name in tree.children]
+        return xr.merge(parts).load()
 
 
 def model(place: Path) -> DictConfig:

@@ -60,6 +60,28 @@ class Composer:
         return list(alike.values())
 
 
+class OnceLoader:
+    """Hydra's loader, which composes the jobs of a sweep by a `Composer` of its own.
+
+    Args:
+        loader: Hydra's.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._composer: Composer | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is as Hydra has it."""
+        return getattr(self._loader, name)
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The configuration of a job; the first call decides whose sweep it is."""
+        if self._composer is None:
+            self._composer = Composer(self._loader, master_config)
+        return self._composer.compose(sweep_overrides, 0)
+
+
 def subdirectory(config: DictConfig) -> str:
     """Where in the sweep's folder a job's files go, as `hydra.sweep.subdir` says."""
     singleton = HydraConfig.instance()

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from hydra.plugins.launcher import Launcher
 
-from credo.errors import CredoError, shortened
+from credo.config import messages
+from credo.config.failure import in_words
+from credo.errors import CredoError, RunError, shortened
 from credo.runs import job as jobs
 from credo.runs.job import Job
 from credo.sweeps.environment import quoted
@@ -60,7 +62,7 @@ class Launch:
             left = [job for job in waiting if job.status() == before[job.number] or not job.is_over]
             untouched = [job for job in left if job.status() == before[job.number]]
             if len(untouched) == len(waiting) and not self.is_stopped:
-                raise error or CredoError("hydra/launcher: the launcher began none of its jobs")
+                raise _began_none(error) from error
             for suspect in (job for job in left if job not in untouched):
                 if len(waiting) > 1:
                     error = self._round([suspect]) or error
@@ -84,6 +86,14 @@ class Launch:
             log.debug("the launcher stopped", exc_info=True)
             return error
         return None
+
+
+def _began_none(error: Exception | None) -> Exception:
+    """What is raised where a launcher began none of its jobs: what it raised, in a sentence where it has none."""
+    if isinstance(error, (CredoError, *messages.MISTAKES)):
+        return error
+    reason = "" if error is None else f": {in_words(error).rstrip('.')}"
+    return RunError(f"hydra/launcher: the launcher began none of its jobs{reason}; choose another one")
 
 
 def threads(launcher: Mapping[str, object], cores: int) -> dict[str, str]:

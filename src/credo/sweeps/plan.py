@@ -54,6 +54,21 @@ class PlannedJob:
         return (job := self.status()) is not None and job.is_over
 
 
+def groups_of(job: PlannedJob) -> list[PlannedJob]:
+    """The jobs that run the groups of a job's chains (`experiment.groups`); none where there is one group."""
+    typed = [word.partition("=")[2] for word in job.overrides if jobs.key_of(word) == "inference.groups"]
+    count = int(typed[-1]) if typed and typed[-1].isdecimal() else 1
+    return [
+        PlannedJob(
+            job.number * count + i,
+            (*job.overrides, f"inference.group={i}"),
+            job.folder / "groups" / str(i),
+            job.extra,
+        )
+        for i in range(count if count > 1 else 0)
+    ]
+
+
 @dataclass
 class Plan:
     """All jobs of a sweep so far.

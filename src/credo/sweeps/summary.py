@@ -1,10 +1,12 @@
 """The summary of a sweep from what its jobs left in their folders."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from credo import writing
+from credo.config.command import typed
 from credo.errors import ConfigError
 from credo.report.sweep.summary import NOT_RUN, SearchResult, SweepSummary
 from credo.runs import job as jobs
@@ -13,6 +15,10 @@ from credo.runs.job import Job
 from credo.secrets import masked
 from credo.sweeps.plan import Plan, PlannedJob
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE, PAGE = "sweep.csv", "report.html"
 MOST_COMPARED = 40
 
 
@@ -27,12 +33,10 @@ def summarise(plan: Plan, result: SearchResult | None, *, compare: bool) -> Swee
     Raises:
         OSError: the disk is full, say.
     """
-    import pandas as pd
-
     from credo.report.sweep import page
 
-    table = pd.DataFrame([_row(job, plan.keys) for job in plan.jobs])
-    csv, html = plan.folder / "sweep.csv", plan.folder / "report.html"
+    table = _table(plan)
+    csv, html = plan.folder / TABLE, plan.folder / PAGE
     comparison, why = _compare(plan) if compare else ((), "")
     summary = SweepSummary(plan.folder, plan.name, plan.keys, table, (csv, html, *comparison), result, why)
     writing.write(csv, table.drop(columns="exit_code").to_csv(index=False))
@@ -40,18 +44,33 @@ def summarise(plan: Plan, result: SearchResult | None, *, compare: bool) -> Swee
     return summary
 
 
+def read(plan: Plan) -> SweepSummary:
+    """The summary of a sweep all of whose files were written by an earlier command."""
+    made = [plan.folder / name for name in (TABLE, PAGE, "comparison.html", "comparison.csv")]
+    return SweepSummary(plan.folder, plan.name, plan.keys, _table(plan), tuple(file for file in made if file.exists()))
+
+
+def _table(plan: Plan) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame([_row(job, plan.keys) for job in plan.jobs])
+
+
 def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:
     """Compare the finished jobs; returns the files, or why there are none although several jobs finished."""
-    finished = [one for one in plan.jobs if (job := one.status()) is not None and job.state in jobs.ANSWERED]
+    answered = [(one, job) for one in plan.jobs if (job := one.status()) is not None and job.state in jobs.ANSWERED]
+    finished = [Path(job.reason) if job.state == "SKIPPED" else one.folder for one, job in answered]
     if len(finished) < 2:
         return (), ""
     if len(finished) > MOST_COMPARED:
         return (), f"{len(finished)} jobs are more than the {MOST_COMPARED} that are compared at once"
+    if finished and all(job.state == "SKIPPED" for _, job in answered):
+        return (), f"earlier runs have all answers; {typed()} compare {shlex.join(map(str, finished))} compares them"
     from credo.report.comparison import files, runs
     from credo.report.comparison.compare import compare as compare_runs
 
     try:
-        comparison = compare_runs(runs.find([plan.folder]))
+        comparison = compare_runs(runs.find(finished))
         return files.write(comparison, plan.folder, [str(plan.folder)]), ""
     except ConfigError as error:
         return (), str(error).removeprefix("credo compare: ")

@@ -12,6 +12,8 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from credo.config import messages
+from credo.config.command import typed
+from credo.config.paths import near
 from credo.errors import ConfigError, Interrupted, RunError, SweepError
 from credo.runs import folder as run_folder
 from credo.runs import job as jobs
@@ -21,7 +23,7 @@ from credo.secrets import masked
 from credo.sweeps import environment
 from credo.sweeps.composer import Composer
 from credo.sweeps.launch import Launch
-from credo.sweeps.plan import FILE, Plan, PlannedJob
+from credo.sweeps.plan import FILE, Plan, PlannedJob, groups_of
 from credo.tracking.base import SweepRecord
 
 if TYPE_CHECKING:
@@ -66,9 +68,13 @@ class Sweep:
         return self.launch.is_stopped
 
     def include(self, overrides: Sequence[Sequence[str]]) -> list[PlannedJob]:
-        """Plan jobs and start the sweep; returns the jobs that are to be run (see `Plan.include`)."""
+        """Plan jobs and start the sweep; returns the jobs that are to be run (see `Plan.include`).
+
+        One that is resumed with nothing left to do, and has its summary, is not started.
+        """
         left = self.plan.include(overrides)
-        self.start()
+        if left or not self._is_summarised:
+            self.start()
         return left
 
     def add(self, words: Sequence[str], extra: Sequence[str] = ()) -> PlannedJob:
@@ -76,6 +82,14 @@ class Sweep:
         job = self.plan.add(words, extra)
         self.start()
         return job
+
+    def launch_whole(self, some: Sequence[PlannedJob]) -> None:
+        """Run jobs; the chains of those that have groups of them by jobs of their own before."""
+        parts = [part for job in some for part in groups_of(job) if not part.is_done]
+        if parts:
+            self.launch(parts)
+        if not self.is_stopped:
+            self.launch(some)
 
     def start(self) -> None:
         """Record the sweep, if that is not done, and write its plan."""
@@ -85,11 +99,24 @@ class Sweep:
             self._started = True
         self.plan.write()
 
+    @property
+    def _is_summarised(self) -> bool:
+        """Whether an earlier command summarised these jobs when all of them were over."""
+        from credo.sweeps import summary  # takes time to load
+
+        ended = [job.folder / jobs.FILE for job in self.plan.jobs]
+        files = [self.folder / name for name in (summary.TABLE, summary.PAGE)]
+        if not all(file.exists() for file in (*ended, *files)):
+            return False
+        return min(file.stat().st_mtime for file in files) >= max(file.stat().st_mtime for file in ended)
+
     def _record(self) -> None:
         """Record the sweep, and let every job learn of it, in whichever process it is composed."""
         from credo.experiment.parts import make_tracker
 
         settings, plan = self.config.sweep, self.plan
+        if settings.reuse not in (None, "importance"):
+            raise ConfigError(f"sweep.reuse: expected importance, or null, but got {settings.reuse}")
         tracker = make_tracker(self.config)
         if settings.skip_finished and not tracker.keeps_runs:
             raise ConfigError(
@@ -100,7 +127,16 @@ class Sweep:
         start_folder = Path(self.config.hydra.runtime.cwd)
         self.record, self.tracker = tracker.begin_sweep(plan.title, tags, self.folder, start_folder), tracker.name
         parent = None if self.record is None else self.record.id
-        member = Membership(plan.label, parent, plan.keys, settings.fail_fast, settings.skip_finished)
+        member = Membership(
+            plan.label,
+            parent,
+            plan.keys,
+            settings.fail_fast,
+            settings.skip_finished,
+            settings.reuse,
+            settings.warm_start,
+            str(self.folder),
+        )
         self.config.hydra.overrides.hydra.extend(
             [
                 f"hydra.sweep.dir={environment.quoted(str(self.folder))}",
@@ -118,6 +154,9 @@ class Sweep:
         from credo.report.terminal import sweep as terminal
         from credo.sweeps import summary
 
+        if not self._started:
+            terminal.show(summary.read(self.plan), "", None, remark="All jobs had finished: nothing was run.")
+            return
         self._settle()
         try:
             made = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare)
@@ -205,9 +244,11 @@ def _open(sweep: Sweep) -> None:
 def _until_over(sweep: Sweep) -> Iterator[Sweep]:
     try:
         yield sweep
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, Interrupted) as error:
         if sweep.plan.jobs:
             sweep.close(interrupted=True)
+            place = shlex.quote(str(near(sweep.folder)))
+            error.args = (f"{str(error) or 'interrupted'}; {typed()} -m sweep.resume={place} runs what is left",)
         raise
     except Exception as error:
         sweep.fail(str(error))

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -14,9 +16,17 @@ from omegaconf import DictConfig, flag_override
 
 from credo.config import ignored
 from credo.errors import ConfigError
+from credo.secrets import masked
 from credo.sweeps import launch
-from credo.sweeps.composer import Composer
+from credo.sweeps.composer import Composer, OnceLoader
+from credo.sweeps.plan import FILE, Plan
 from credo.sweeps.sweep import Sweep, running
+
+
+def _swept(overrides: Sequence[Override]) -> dict[str, str]:
+    """The keys that have several values, and those as typed."""
+    several = [one for one in overrides if one.is_sweep_override()]
+    return {one.get_key_element().lstrip("+~"): one.get_value_string() for one in several}
 
 
 class Prepared(Sweeper):
@@ -43,8 +53,12 @@ class Prepared(Sweeper):
         self.threads = launch.threads(config.hydra.launcher, os.cpu_count() or 1)
         with flag_override(config.hydra.launcher, ["struct", "readonly"], [False, False]):
             config.hydra.launcher.pop("threads_per_job", None)  # it is no argument of the launcher's own
+        here = str(config.hydra.launcher._target_).endswith(".BasicLauncher")  # whose jobs are composed here, too
+        loader: Any = OnceLoader(hydra_context.config_loader)
         self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+            hydra_context=HydraContext(loader, hydra_context.callbacks) if here else hydra_context,
+            task_function=task_function,
+            config=config,
         )
 
     def composer(self) -> Composer:
@@ -53,9 +67,25 @@ class Prepared(Sweeper):
 
     def sweeping(self, composer: Composer, overrides: Sequence[Override]) -> AbstractContextManager[Sweep]:
         """The sweep over the keys that have several values, from its first job to its summary."""
-        several = [one for one in overrides if one.is_sweep_override()]
-        swept = {one.get_key_element().lstrip("+~"): one.get_value_string() for one in several}
-        return running(self.config, self.launcher, composer, swept, self.threads)
+        return running(self.config, self.launcher, composer, _swept(overrides), self.threads)
+
+    def dry(self, product: Sequence[Sequence[str]], overrides: Sequence[Override]) -> None:
+        """Say what the sweep would do.
+
+        Raises:
+            ConfigError: there is no such sweep to resume, or its jobs cannot be.
+        """
+        from credo.sweeps import dry
+
+        swept, settings = _swept(overrides), self.config.sweep
+        folder, start = Path(self.config.hydra.sweep.dir).absolute(), Path(self.config.hydra.runtime.cwd)
+        name = " ".join(masked(f"{key}={values}") for key, values in swept.items())
+        plan = Plan(folder, self.composer(), tuple(swept), name)
+        if settings.resume is not None:
+            if not (folder / FILE).exists():
+                raise ConfigError(f"sweep.resume: expected the folder of a sweep, and {folder} has no {FILE}")
+            plan.read(set(self.config.hydra.overrides.task), start)
+        dry.show(plan, plan.include(product), start, skip_finished=settings.skip_finished)
 
     def parsed(self, arguments: Sequence[str]) -> list[Override]:
         """What was typed for the jobs, without the settings of the sweep itself.

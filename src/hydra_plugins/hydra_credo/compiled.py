@@ -15,6 +15,7 @@ from credo.experiment import inferred
 from credo.runs import job
 from credo.sweeps import batched, environment
 from credo.sweeps.composer import Composer, subdirectory
+from credo.sweeps.order import middle_first
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,23 @@ class CompiledLauncher(Launcher):
     def _batches(self, job_overrides: Sequence[Sequence[str]]) -> Iterator[list[int]]:
         """The places of the jobs that choose the same options, as many as may be together."""
         for alike in self.composer.together(job_overrides):
+            if self.config.sweep.reuse or self.config.sweep.warm_start:
+                order = middle_first([job_overrides[place] for place in alike])
+                yield from ([alike[place]] for place in order)
+                continue
             yield from (alike[first : first + self.most] for first in range(0, len(alike), self.most))
 
     def _inferred(self, configs: Sequence[DictConfig]) -> Iterable[inferred.Inferred | None]:
         """What can be inferred together; not where a job may turn out to be answered, pruned, resumed or stopped."""
         sweep, stop = self.config.sweep, Path(str(self.config.hydra.sweep.dir)) / job.STOP
-        apart = sweep.skip_finished or stop.exists() or any(_may_be_cut_off(config) for config in configs)
+        apart = (
+            sweep.skip_finished
+            or sweep.reuse
+            or sweep.warm_start
+            or stop.exists()
+            or any((config.inference.get("groups") or 1) > 1 for config in configs)
+            or any(_may_be_cut_off(config) for config in configs)
+        )
         return [None] * len(configs) if apart or len(configs) < 2 else batched.infer([_task(one) for one in configs])
 
     def _run(self, config: DictConfig) -> JobReturn:

@@ -31,9 +31,12 @@ class GridSweeper(Prepared):
         """
         overrides = self.parsed(arguments)
         (product,) = BasicSweeper.split_arguments(overrides, None)
+        if self.config.sweep.dry_run:
+            return self.dry([words for words in product if words], overrides)
         with self.sweeping(self.composer(), overrides) as sweep:
             todo = sweep.include([words for words in product if words])
             size = self.max_batch_size or max(len(todo), 1)
             for first in range(0, len(todo), size):
                 if not sweep.is_stopped:
-                    sweep.launch(todo[first : first + size])
+                    sweep.launch_whole(todo[first : first + size])
+        return None

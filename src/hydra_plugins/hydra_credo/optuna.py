@@ -63,7 +63,7 @@ class OptunaSweeper(Prepared):
         try:
             self.sampler = search.make_sampler(sampler, seed)
         except ImportError as error:
-            raise ConfigError(f"hydra/sweeper=optuna: {error}; pip install 'credo[optuna]'") from error
+            raise ConfigError(f"hydra/sweeper=optuna: {error}; {messages.installing('optuna')} brings it") from error
         self.pickles = sampler == "cmaes"
         search.make_pruner(pruner)
 
@@ -74,6 +74,8 @@ class OptunaSweeper(Prepared):
             ConfigError: there is nothing to search, no objective, or the study cannot be opened.
         """
         overrides = self.parsed(arguments)
+        if self.config.sweep.dry_run:
+            raise ConfigError("--dry-run: a search chooses each job by those before; leave it out, or type all values")
         space = [search.dimension(one) for one in overrides if one.is_sweep_override()]
         fixed = [str(one.input_line) for one in overrides if not one.is_sweep_override()]
         if not space:

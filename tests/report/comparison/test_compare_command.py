@@ -139,7 +139,7 @@ def test_the_terminal_says_all_at_any_width(sweep: Path, width: int) -> None:
 
 def test_a_wider_terminal_has_fewer_tables(sweep: Path) -> None:
     found = of(sweep)
-    heads = [sum(line.startswith("scale=0.1 ") for line in lines(found, width)) for width in (60, 80, 200)]
+    heads = [sum(line.startswith("scale=0.1  ") for line in lines(found, width)) for width in (60, 80, 240)]
     assert heads[0] > heads[1] > heads[2] == 1
 
 

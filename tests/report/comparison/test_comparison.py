@@ -4,7 +4,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from fake_runs import Y, begun, config, draws, finished, point
 from scipy.stats import norm
 
@@ -57,12 +59,12 @@ def test_seeds_of_a_configuration_are_one_line(tmp_path: Path) -> None:
         for seed in (0, 1, 2)
     }
     found = of(*made.values())
-    assert [(line.label, len(line.runs)) for line in found.lines] == [("scale=10", 3), ("scale=0.1", 3)]
+    assert [(line.label, len(line.runs)) for line in found.lines] == [("scale=0.1", 3), ("scale=10", 3)]
     elpds = [loo_metrics(draws(10.0, seed))["elpd_loo"] for seed in (0, 1, 2)]
     row = frame(found).set_index("label").loc["scale=10"]
     assert (row["elpd_loo"], row["elpd_loo_sd"]) == pytest.approx((fmean(elpds), stdev(elpds)), rel=1e-12)
     assert (row["nll_test"], row["nll_test_sd"], row["seeds"]) == (11.0, 1.0, "0, 1, 2")
-    assert cells(found, "scores", "NLL") == ["11 ± 1", "1 ± 1"]
+    assert cells(found, "scores", "NLL") == ["1 ± 1", "11 ± 1"]
     assert cells(found, "runs", "runs") == ["3", "3"]
     pointwise = [
         np.mean([_elpd(folder) for (s, _), folder in made.items() if s == scale], axis=0) for scale in (0.1, 10.0)
@@ -94,7 +96,21 @@ def test_a_failed_verdict_is_marked_and_stays(tmp_path: Path) -> None:
     assert [line.label for line in found.lines] == list(found.loo.index) == ["sigma=1", "sigma=5"]
     assert cells(found, "runs", "verdict") == ["failed", "passed"]
     assert "sigma=1: the verdict failed (ess_bulk, r_hat); do not rely on these numbers yet." in found.notes
-    assert found.headline == "sigma=1 predicts best, but its verdict failed"
+    assert found.headline == "sigma=5 alone has no failed verdict; sigma=1 failed its verdict"
+
+
+def test_runs_that_failed_are_no_candidates(tmp_path: Path) -> None:
+    places = [
+        finished(tmp_path / str(sigma), config(sigma=sigma), draws(sigma=sigma), failed=("r_hat",))
+        for sigma in (1.0, 1.1)
+    ]
+    assert of(*places).headline == "No verdict is other than failed, so that no run can be called the best"
+    others = [finished(tmp_path / f"good{s}", config(sigma=s), draws(sigma=s)) for s in (1.2, 1.3)]
+    headline = of(*places, *others).headline
+    assert headline == (
+        "No clear winner: all predict about equally well, though elpd_loo is not reliable here; sigma=1 and sigma=1.1 "
+        "failed their verdict"
+    )
 
 
 def test_a_failed_seed_is_counted(tmp_path: Path) -> None:
@@ -119,7 +135,47 @@ def test_without_leave_one_out_the_held_out_rows_decide(tmp_path: Path) -> None:
     places = [
         finished(tmp_path / f"{scale}", config(scale), point(), numbers={"nll_test": scale}) for scale in (2.0, 1.0)
     ]
-    assert of(*places).headline == "scale=1 has the lowest held-out NLL"
+    assert of(*places).headline == "scale=1 has the best held-out score (NLL 1 per row)"
+
+
+def of_rows(folder: Path, scale: float, rows: np.ndarray) -> Path:
+    """A run whose held-out rows have these log predictive densities."""
+    answer = point()
+    answer.tree["log_likelihood_test"] = xr.DataTree(xr.Dataset({"y": (("chain", "draw", "obs"), rows[None, None])}))
+    return finished(folder, config(scale), answer)
+
+
+def test_held_out_rows_are_compared_in_pairs(tmp_path: Path) -> None:
+    """Rows differ by more than models do: the difference is known better than either score."""
+    random = np.random.default_rng(0)
+    rows, step = random.normal(size=400), random.normal(0.3, 0.5, 400)
+    places = [of_rows(tmp_path / str(n), n, rows - difference) for n, difference in ((1.0, 0.0), (2.0, step))]
+    found = of(*places)
+    error = step.std(ddof=1) / 20
+    assert found.held_out["diff"].tolist() == pytest.approx([0, step.mean()])
+    assert found.held_out["se"].tolist() == pytest.approx([0, error])
+    best = f"scale=1 has the best held-out score (NLL {-rows.mean():.4g} per row)"
+    assert found.headline == f"{best}, by more than two standard errors"
+    assert cells(found, "scores", "NLL difference") == ["best", f"{step.mean():.2f} ± {error:.2f}"]
+    assert [one.name for one in words.tables(found)][:2] == ["runs", "scores"]
+    small = random.normal(size=400)
+    places.append(of_rows(tmp_path / "3", 3.0, rows - 0.01 - (small - small.mean())))
+    assert of(*places).headline == f"{best}, but scale=3 is within two standard errors of it"
+
+
+def test_held_out_rows_decide_where_leave_one_out_is_not_reliable(tmp_path: Path) -> None:
+    made = {}
+    for number, scale in enumerate((1.0, 2.0)):
+        answer = draws(scale)
+        rows = np.tile(np.linspace(-1, 0, 50) - 0.1 * number, (4, 100, 1))
+        answer.tree["log_likelihood_test"] = xr.DataTree(xr.Dataset({"y": (("chain", "draw", "row"), rows)}))
+        made[scale] = finished(tmp_path / str(scale), config(scale), answer)
+    assert of(*made.values()).headline == "No clear winner: all predict about equally well"
+    table = pd.read_csv(made[2.0] / "loo.csv", index_col=0)
+    table.assign(pareto_k=0.9).to_csv(made[2.0] / "loo.csv")
+    found = of(*made.values())
+    assert found.headline == "scale=1 has the best held-out score (NLL 0.5 per row), by more than two standard errors"
+    assert [line.label for line in found.lines] == ["scale=1", "scale=2"]
 
 
 def test_a_mass_is_not_ranked_against_a_density(tmp_path: Path) -> None:

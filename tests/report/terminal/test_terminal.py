@@ -2,8 +2,10 @@
 
 import dataclasses
 import io
+import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from rich.console import Console
 from credo.diagnostics.base import Check, Verdict
 from credo.inference.kind import Kind
 from credo.inference.result import Cost, Result, Status
-from credo.report.terminal.progress import Progress, news
+from credo.report.terminal import progress as progress_module
+from credo.report.terminal.progress import Progress, making, news
 from credo.report.terminal.run import show_answer, show_places
 from credo.runs.record import RunRecord
 
@@ -65,6 +68,11 @@ def test_columns_that_are_left_out_are_told(record, verdict):
     asked = {**record.description, "data": {"left_out": "sex, hospital (text)"}}
     assert "\nleft out: sex, hospital (text)\n" in shown(replace(record, description=asked), verdict)
     assert "left out" not in shown(record, verdict)
+
+
+def test_the_time_is_the_one_that_was_waited(record, verdict):
+    late = dataclasses.replace(record, began=time.monotonic() - 125)
+    assert "eight_schools nuts in 2 min 5 s\n" in shown(late, verdict)
 
 
 def test_end_of_a_run_in_plain_words(record, verdict):
@@ -170,6 +178,29 @@ def test_progress_on_a_terminal_shows_every_phase_and_ends_clean():
     assert "nan" not in text
     assert text.rstrip("\n").split("\r")[-1].count("compiling") == 0
     assert "\x1b[?25h" in text  # the cursor is given back
+
+
+def test_the_bar_and_the_times_have_room_in_80_columns():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    with Progress(console) as progress:
+        progress.progress("warmup", 1000, 1000, {"step_size": 0.34})
+        numbers = {"divergences": 12, "r_hat_max": 1.001, "ess_bulk_min": 11931.0, "step_size": 0.34}
+        progress.progress("sampling", 5000, 5000, numbers)
+    last = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).rstrip())[-1]
+    assert re.fullmatch(r"sampling +\S+ 5,000/5,000 12 divergent, R-hat 1.001, ESS 11,931.* \d\d:\d\d", last)
+    assert len(last) == 80
+
+
+def test_what_is_made_after_the_inference_is_told_where_it_takes_long(monkeypatch, capfd):
+    monkeypatch.setattr(progress_module, "LINE_SECONDS", 0.02)
+    told = making(time.monotonic())
+    with told("leave-one-out"):
+        pass
+    with told("log Z"):
+        time.sleep(0.03)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"log Z in 0\.0\d s, after 0\.\d+ s\n", err)
 
 
 def test_divergences_of_the_warm_up_are_no_news():

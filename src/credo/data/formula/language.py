@@ -23,7 +23,10 @@ NUMERIC = {
 }
 """Functions of numbers, with or without `np.` before them."""
 
-CODINGS = ("B", "C", "S", "T", "Sum", "Treatment", "binary")
+CONTRASTS = ("Sum", "Treatment")
+"""How a factor becomes columns, as in `C(x, Sum)`."""
+
+CODINGS = ("B", "C", "S", "T", *CONTRASTS, "binary")
 STATEFUL = ("bs", "cc", "center", "cr", "poly", "scale", "standardize")
 ALLOWED = {*NUMERIC, *(f"np.{name}" for name in NUMERIC), *CODINGS, *STATEFUL, "I", "offset"}
 TARGETS = {"p", "prop", "proportion", "censored"}
@@ -116,7 +119,7 @@ def _parsed(text: str) -> Formula:
     for term in model.group_terms:
         if not all(hasattr(one, "reference") for one in term.factor.components):
             raise ConfigError(f"model.formula: expected a column as the group, as in (1 | g), but got ({term.name})")
-    columns = tuple(name for name in dict.fromkeys(columns_of(tree.right)) if name not in CODINGS)
+    columns = tuple(dict.fromkeys(columns_of(tree.right)))
     of_target = (
         tree.left.args[:1] if isinstance(tree.left, Call) and written(tree.left.callee) in TARGETS else [tree.left]
     )
@@ -228,7 +231,9 @@ def columns_of(tree: Any) -> list[str]:
     if isinstance(tree, Variable | QuotedName):
         return [written(tree).partition("[")[0] if isinstance(tree, Variable) else written(tree)]
     if isinstance(tree, Call):
-        return [name for one in tree.args for name in columns_of(one)]
+        is_coding = written(tree.callee) in CODINGS
+        found = [columns_of(one) for one in tree.args]
+        return [name for i, names in enumerate(found) for name in names if not (i and is_coding and name in CONTRASTS)]
     if isinstance(tree, Binary):
         return columns_of(tree.left) + columns_of(tree.right)
     if isinstance(tree, Unary):

@@ -1,5 +1,6 @@
 """The target of a formula: a column, a function of one, `p(successes, trials)` or `censored(y, status)`."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,10 +91,19 @@ def _classes(target: Any, name: str, table: pd.DataFrame, read: Reading, rows: R
         )
     if rows.classes == "two" and len(levels) != 2:
         raise ConfigError(
-            f"{rows.key} has two classes, but {name!r} has {len(levels)} ({', '.join(levels[:12])}); write "
-            f"{name}[LEVEL] ~ ..., or use model.family=categorical"
+            f"{rows.key} has two classes, but {name!r} has {len(levels)} ({', '.join(levels[:12])}); "
+            f"{_alike(levels)}write {name}[LEVEL] ~ ..., or use model.family=categorical"
         )
     return Response(name, (name,), {"y": codes.astype(int)}, tuple(levels))
+
+
+def _alike(levels: Sequence[str]) -> str:
+    """What to do about the first two levels that are one word in different case."""
+    for i, one in enumerate(levels):
+        for other in levels[i + 1 :]:
+            if one.casefold() == other.casefold():
+                return f"{one} and {other} differ in case alone: correct the file, or "
+    return ""
 
 
 def _proportion(target: Call, table: pd.DataFrame, read: Reading) -> dict[str, np.ndarray]:

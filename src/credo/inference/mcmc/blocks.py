@@ -74,11 +74,12 @@ class BlockLoop(Loop[ChainState]):
         if bad.size:
             point = {name: value[bad[0]] for name, value in values.items()}
             raise not_found(self.problem, f"chain {bad[0]}", point)
-        return ChainState(states, start=dict(values))
+        return self._skipped(ChainState(states, start=dict(values)))
 
     def restored(self, snapshot: Snapshot) -> ChainState:
         """The state of a snapshot, reported anew."""
         now = restored(snapshot, jax.eval_shape(self._start(None)))
+        self.windows = () if now.skipped else self.windows
         for entry in now.history:
             numbers = {name: value for name, value in entry.items() if name not in ("phase", "done")}
             self.listener.progress(entry["phase"], entry["done"], self._total(entry["phase"]), numbers)
@@ -134,6 +135,9 @@ class BlockLoop(Loop[ChainState]):
 
     def _led(self) -> Generator[Call, Any, Beginnings | None]:
         """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""
+        if self.settings.near is not None:
+            key = jax.random.fold_in(self.key, 3)
+            return self.settings.near.beginnings(self.problem.bound, self.settings.chains, key)
         if self.settings.start == "pathfinder":
             key = jax.random.fold_in(self.key, 2)
             return (yield from beginnings(self.problem, key, self.settings.chains))
@@ -149,6 +153,15 @@ class BlockLoop(Loop[ChainState]):
         if led.z is None or not self.settings.warmup or not np.isfinite(led.z).all():
             return states
         return self.kernel.adapt_metric(states, np.asarray(led.z), np.asarray(led.gradients), self.layout)
+
+    def _skipped(self, now: ChainState) -> ChainState:
+        """Without the part of the warm-up that chains need not make which begin where others are."""
+        near, done = self.settings.near, self.settings.skipped
+        if near is None or not done:
+            return now
+        states = self.kernel.warmed(now.states, near.step_size, done * self.layout.thinning)
+        self.windows = ()  # the metric is learned
+        return dataclasses.replace(now, states=states, done=done, skipped=done)
 
     def _start(self, modes: Any) -> Call:
         settings, bound = self.settings, self.problem.bound

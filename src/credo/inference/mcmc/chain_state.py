@@ -15,7 +15,7 @@ Block = Mapping[str, np.ndarray]
 _START = "start/"
 """Before the names of latents, among the arrays of a snapshot."""
 
-_NUMBERS = ("done", "history", "evaluations", "divergences", "next_look", "ended", "seconds", "programs")
+_NUMBERS = ("done", "history", "evaluations", "divergences", "next_look", "skipped", "ended", "seconds", "programs")
 _ARRAYS = ("z", "gradients")
 
 
@@ -35,6 +35,7 @@ class ChainState:
         divergences: in the sampling so far.
         next_look: draws at which R-hat and ESS are looked at next.
         seconds, programs: see `Cost`; of earlier processes that the run was in.
+        skipped: draws of the warm-up that were not made (see `near`), which `done` counts.
         ended: why the chains stopped before all draws were made.
     """
 
@@ -50,6 +51,7 @@ class ChainState:
     next_look: float = 0.0
     seconds: Mapping[str, float] = field(default_factory=dict)
     programs: int = 0
+    skipped: int = 0
     ended: str | None = None
 
     def snapshot(self) -> Snapshot:

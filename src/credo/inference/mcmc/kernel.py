@@ -42,6 +42,8 @@ class Kernel(Named, eqx.Module):
     """Whether it moves discrete latents; else they are summed out."""
     learns_across: ClassVar[bool] = False
     """Whether chains learn from each other at every step of the warm-up, for which they run in step."""
+    takes_over: ClassVar[bool] = False
+    """Whether chains that begin where others are, with their metric and step size, need a part of the warm-up only."""
     whole: ClassVar[str] = "credo.inference.mcmc.mcmc.Mcmc"
     """The method that this is a part of: a configuration has the settings of both side by side."""
 
@@ -118,6 +120,16 @@ class Kernel(Named, eqx.Module):
             z: continuous latents of recent draws, flat and unconstrained.
             gradients: what `gradients` returned for them.
             layout: how the chains run.
+        """
+        return states
+
+    def warmed(self, states: Any, step_size: float, steps: int) -> Any:  # noqa: ARG002
+        """The states as after so many steps of the warm-up that need not be made, where `takes_over`.
+
+        Args:
+            states: of all chains, which begin where others of a like problem are, and have their metric.
+            step_size: with which those ended; 0 where it is not known.
+            steps: of the warm-up.
         """
         return states
 

@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Float, Int, Shaped
 
-from credo.models.binding import BoundModel
+from credo.models.binding import BoundModel, device_mesh
 
 _IN_STEP = "in_step"
 """The axis of the chains of one device."""
@@ -27,6 +27,7 @@ class Layout(eqx.Module):
         thinning: steps per draw.
         block: draws of one call at most.
         in_step: whether the chains of one device run by vectorised operations, or one after another.
+        mesh: how many devices share the chains, and how many the rows of each (see `Problem`).
     """
 
     chains: int = eqx.field(static=True)
@@ -34,10 +35,14 @@ class Layout(eqx.Module):
     thinning: int = eqx.field(static=True)
     block: int = eqx.field(static=True)
     in_step: bool = eqx.field(static=True)
+    mesh: tuple[int, int] | None = eqx.field(static=True, default=None)
 
 
-def _mesh(chains: int) -> jax.sharding.Mesh:
+def _mesh(layout: Layout) -> jax.sharding.Mesh:
     """As many devices as share the chains evenly; the one that was chosen, where one was (`calls.spread`)."""
+    if layout.mesh is not None:
+        return device_mesh(layout.mesh)
+    chains = layout.chains
     chosen = jax.config.jax_default_device
     devices = jax.devices() if chosen is None else [chosen]
     size = math.gcd(chains, len(devices))
@@ -55,15 +60,16 @@ def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_ch
         per_chain: what each chain has of its own, [chains, ...].
         shared: further arguments that all chains share.
     """
-    mesh = _mesh(layout.chains)
+    mesh = _mesh(layout)
+    devices = mesh.shape["chains"]
 
     def on_device(program: Any, chains: Any, per_chain: Any, *shared: Any) -> Any:
         one = partial(_last, function, program, shared)
         if layout.in_step:
-            return _in_step(one, per_chain, alone=mesh.size == layout.chains > 1)
-        return _in_turn(one, per_chain, chains // mesh.size)
+            return _in_step(one, per_chain, alone=devices == layout.chains > 1)
+        return _in_turn(one, per_chain, chains // devices)
 
-    if mesh.size == 1:
+    if devices == 1:
         return on_device(program, chains, per_chain, *shared)
     chain, everywhere = PartitionSpec("chains"), PartitionSpec()
     spread = jax.shard_map(
@@ -71,6 +77,7 @@ def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_ch
         mesh=mesh,
         in_specs=(everywhere, everywhere, chain, *[everywhere] * len(shared)),
         out_specs=chain,
+        axis_names={"chains"},
         check_vma=False,
     )
     return spread(program, chains, per_chain, *shared)

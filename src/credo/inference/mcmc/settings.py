@@ -1,8 +1,9 @@
 """The settings of Markov chains around a kernel."""
 
+import copy
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ from credo.errors import ConfigError
 from credo.inference.grouping import Grouping
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
+from credo.inference.mcmc.near import Near, shortened
 from credo.inference.mcmc.stop import Stop
 from credo.inference.start import require_possible
 from credo.models.problem import Problem
@@ -58,6 +60,7 @@ class Settings(eqx.Module):
         keep: the variables whose draws are kept; `None` for all.
         kernel: makes the steps; the only part of these that compiled programs take.
         placement: the name of `chain_method` in earlier versions.
+        near: finished chains of a like problem, where these begin (see `beside`); it is no setting.
     """
 
     chains: Count
@@ -73,6 +76,7 @@ class Settings(eqx.Module):
     keep: tuple[str, ...] | None = eqx.field(converter=lambda names: None if names is None else tuple(names))
     kernel: Kernel
     placement: str | None = None
+    near: Near | None = eqx.field(init=False, default=None)
 
     def __check_init__(self) -> None:
         for name in ("chain_method", "placement"):
@@ -86,6 +90,17 @@ class Settings(eqx.Module):
                 f"{name}: expected at most 2^53 steps of all chains (chains x (warmup + draws) x thinning), but got "
                 f"{counts[name]}; lower it"
             )
+
+    def beside(self, near: Near) -> Self:
+        """These settings for chains that begin where others of a like problem are."""
+        found = copy.copy(self)
+        object.__setattr__(found, "near", near)  # modules are frozen, and this is no argument of theirs
+        return found
+
+    @property
+    def skipped(self) -> int:
+        """Draws of the warm-up that are not made where chains begin beside others."""
+        return self.warmup - shortened(self.warmup) if self.near is not None and self.kernel.takes_over else 0
 
     @property
     def name(self) -> str:
@@ -110,6 +125,7 @@ class Settings(eqx.Module):
             thinning=self.thinning,
             block=min(self.block, *most),
             in_step=self.in_step,
+            mesh=problem.mesh,
         )
 
     def grouping(self, problem: Problem) -> Grouping:
@@ -132,6 +148,11 @@ class Settings(eqx.Module):
         memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         self._require_known(problem)
+        if problem.mesh is not None and self.chains % problem.mesh[0]:
+            raise ConfigError(
+                f"device.mesh.chains={problem.mesh[0]}: {self.chains} chains have no {problem.mesh[0]} equal parts; "
+                "choose another number, or raise inference.chains"
+            )
 
     def _require_company(self) -> None:
         """Raise `ConfigError` unless chains run in step and can learn from each other."""

@@ -28,6 +28,9 @@ is no tail."""
 FEWEST = 25
 """With fewer draws nothing is known of the tail."""
 
+SHORTEST = 10
+"""To so many of the largest ratios a Pareto tail is fitted at least."""
+
 _NOTHING = 2000.0
 """Nats below all others, at which a weight is zero."""
 
@@ -79,11 +82,11 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
     if count < FEWEST or not known.any() or (np.isnan(log_ratio) | np.isposinf(log_ratio)).any():
         return unknown
     ratio = np.where(known, log_ratio, log_ratio[known].min() - _NOTHING).astype(float)
-    if np.ptp(np.sort(ratio)[-_tail(count) :]) < EVEN:
+    if np.ptp(np.sort(ratio)[-_longest(count) - 1 :]) < EVEN:
         total = float(logsumexp(ratio))
         return Weights(ratio - total, 0.0, total - math.log(count))
     try:
-        log_weight, k = array_stats.psislw(-ratio)
+        log_weight, k = array_stats.psislw(-ratio, r_eff=_r_eff(ratio))
     except ValueError:  # the largest ratios are all equal
         return unknown
     if np.isnan(k) or not np.isfinite(log_weight).any():
@@ -92,9 +95,22 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
     return Weights(log_weight, float(k), float(ratio[below] - log_weight[below]) - math.log(count))
 
 
-def _tail(count: int) -> int:
-    """How many of the largest ratios the Pareto tail is fitted to, and the one below them."""
-    return math.ceil(min(count / 5, 3 * math.sqrt(count))) + 1
+def _longest(count: int) -> int:
+    """How many of the largest ratios the Pareto tail is fitted to at most."""
+    return math.ceil(min(count / 5, 3 * math.sqrt(count)))
+
+
+def _r_eff(ratio: Float[np.ndarray, "draw"]) -> float:
+    """The relative efficiency of the draws for which the Pareto tail has the right length.
+
+    A tail is what lies above the body. Where the approximation is nearly right, most ratios are nearly equal, and the
+    longest tail would begin on this plateau, whose edge has the shape of no Pareto distribution. The tail begins above
+    it, by the meaning of `EVEN`.
+    """
+    count, longest = len(ratio), _longest(len(ratio))
+    above = int(np.count_nonzero(ratio > np.median(ratio) + EVEN))
+    length = max(above, SHORTEST)
+    return 9 * count / length**2 if length < longest else 1.0
 
 
 def resample(weights: Float[np.ndarray, "draw"], offset: float) -> tuple[Int[np.ndarray, "draw"], float]:

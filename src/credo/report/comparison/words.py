@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -19,7 +19,7 @@ Tone = Literal["", "passed", "failed", "not checked", "note"]
 SCORES = ("nll_test", "crps_test", "rmse_test", "coverage_50_test", "coverage_90_test", "sharpness_test")
 """Scores of held-out rows."""
 
-COST = ("seconds/total", "gradients", "ess_bulk_min", "ess_per_second")
+COST = ("seconds/warm", "gradients", "ess_bulk_min", "ess_per_second")
 """What the runs cost, and what that bought."""
 
 
@@ -82,10 +82,13 @@ def tables(comparison: Comparison) -> tuple[Words, ...]:
         Words("runs", "Runs", _runs(comparison), SEEDS if _has_seeds(comparison) else ""),
         Words("loo", "Prediction by leave-one-out", _leave_one_out(comparison)),
         Words("evidence", "Evidence", _evidence(comparison)),
-        Words("scores", "Prediction of held-out rows", _metrics(comparison, SCORES)),
+        Words("scores", "Prediction of held-out rows", _scores(comparison)),
         Words("cost", "Cost", _metrics(comparison, COST)),
     )
-    return tuple(one for one in found if one.columns)
+    shown = [one for one in found if one.columns]
+    if comparison.by_held_out:  # which decide then
+        shown.sort(key=lambda one: {"runs": 0, "scores": 1}.get(one.name, 2))
+    return tuple(shown)
 
 
 SEEDS = "Numbers with ± are means and standard deviations over seeds."
@@ -141,6 +144,32 @@ def _evidence(comparison: Comparison) -> tuple[Column, ...]:
             _metric(comparison, metrics.find("log_z")),
         ]
     )
+
+
+def _scores(comparison: Comparison) -> tuple[Column, ...]:
+    """The scores of held-out rows, the best one marked, and by how much the others are behind."""
+    first, *others = _metrics(comparison, SCORES) or (None,)
+    table = comparison.held_out
+    if first is None or first.title != metrics.find("nll_test").title or len(table) < 2:
+        return _metrics(comparison, SCORES)
+    behind = tuple(_behind(comparison, line) for line in comparison.lines)
+    best = str(table.index[0])
+    marked = tuple(
+        replace(cell, tone="passed") if line.label == best else cell
+        for line, cell in zip(comparison.lines, first.cells, strict=True)
+    )
+    reading = "to the best, ± the standard error of that paired difference over the rows"
+    return _known([replace(first, cells=marked), Column("NLL difference", behind, reading), *others])
+
+
+def _behind(comparison: Comparison, line: Configuration) -> Cell:
+    table = comparison.held_out
+    if line.label not in table.index:
+        return Cell()
+    diff, error = (float(table.loc[line.label, name]) for name in ("diff", "se"))
+    if line.label == table.index[0]:
+        return Cell("best", "passed")
+    return Cell(number(diff, 2)) if math.isnan(error) else Cell(_in_units(diff, error))
 
 
 def distances(comparison: Comparison) -> list[tuple[str, str, str, str]]:

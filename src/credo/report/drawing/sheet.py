@@ -27,14 +27,30 @@ ACCENT, SOFT, MARK = "#0b6fa8", "#a9cfe6", "#d1495b"
 CHAINS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a6fdf", "#7a7a7a")
 """One colour per chain: those of Okabe & Ito, which the colour-blind can tell apart."""
 
+TITLE_SIZES = (8.0, 7.0, 6.0)
+"""A long title is smaller before it is cut."""
+
+FEWEST_TICKS, ROOM_FOR_FOUR = 4, 60.0
+"""A panel of this height has at least so many numbers on its left."""
+
 Points = np.ndarray | list[float]
+
+
+class Keyed(Figure):
+    """A figure that knows its legend.
+
+    Attributes:
+        key: words and their colours, which a page repeats where the figure is wider than the screen.
+    """
+
+    key: tuple[tuple[str, str], ...] = ()
 
 
 class Sheet:
     """A white figure with its origin in the top left corner, measured in points."""
 
     def __init__(self, height: float):
-        self.figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="white")
+        self.figure = Keyed(figsize=(WIDTH / 72, height / 72), facecolor="white")
         self._drawn = 0
         self._words: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
         self._to_pixels = Affine2D().scale(1 / 72, -1 / 72).translate(0, height / 72) + self.figure.dpi_scale_trans
@@ -103,7 +119,8 @@ class Sheet:
             kept.extend(new)
 
     def words(self, x: float, y: float, parts: list[tuple[str, str]], size: float = 7.0) -> None:
-        """Coloured words in a row, each (words, colour), ending at a point."""
+        """A legend: coloured words in a row, each (words, colour), ending at a point."""
+        self.figure.key = tuple(dict.fromkeys([*self.figure.key, *parts]))
         for words, color in reversed(parts):
             self.text(x, y, words, color, size, align="right")
             x -= width(words, size) + 8
@@ -181,7 +198,8 @@ class Panel:
         """A name above the panel on the left, and a note on the right."""
         note = shortened(note, 0.75 * self.width, 7)
         room = self.width - width(note, 7) - 6
-        self.sheet.text(self.left, self.top - 4, shortened(words, room, 8, bold=True), size=8, bold=True)
+        size = next((size for size in TITLE_SIZES if width(words, size, bold=True) <= room), TITLE_SIZES[-1])
+        self.sheet.text(self.left, self.top - 4, shortened(words, room, size, bold=True), size=size, bold=True)
         if note:
             self.sheet.text(self.left + self.width, self.top - 4, note, color, size=7, align="right")
 
@@ -193,14 +211,20 @@ class Panel:
         across = self.right_of(ticks)
         self.sheet.line(broken(across, across), broken([bottom] * len(ticks), [bottom + 2.5] * len(ticks)), MUTED, 0.6)
         for place, word in zip(across, words, strict=True):
-            self.sheet.text(float(place), bottom + 10, word, MUTED, 6.5, align="center")
+            half = width(word, 6.5) / 2  # a label at an end stays on the sheet
+            inside = float(np.clip(place, half + 1, WIDTH - half - 1))
+            self.sheet.text(inside, bottom + 10, word, MUTED, 6.5, align="center")
         if label:
             label = shortened(label, self.width, 7)
             self.sheet.text(self.left + self.width / 2, bottom + 20, label, MUTED, 7, align="center")
 
     def y_axis(self, most: int = 3, lines: bool = False) -> None:
-        """Numbers on the left, with faint lines across if wanted."""
+        """Numbers on the left, at least four where there is room, with faint lines across if wanted."""
         ticks, words = axis_ticks(*self.y, most)
+        for more in range(most + 1, 10) if self.height >= ROOM_FOR_FOUR else ():
+            if len(ticks) >= FEWEST_TICKS:
+                break
+            ticks, words = axis_ticks(*self.y, more)
         down = self.below(ticks)
         if lines:
             ends = [self.left] * len(ticks), [self.left + self.width] * len(ticks)

@@ -37,7 +37,7 @@ def draw(evidence: Evidence) -> Drawing:
     width = (WIDTH - LEFT - GAP * len(names)) / len(names)
     for i, (name, (heights, band)) in enumerate(zip(names, histograms, strict=True)):
         panel = sheet.panel(LEFT + i * (width + GAP), HEAD, width, HEIGHT, (0, 1), (0, highest))
-        _bars(panel, heights, band)
+        bars(panel, heights, band)
         if i == 0:
             panel.y_axis(4)
         panel.x_axis(4 if len(names) < 3 else 2, "probability integral transform")
@@ -57,7 +57,8 @@ def histogram(pit: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     return counts / expected, (float(low) / expected, float(high) / expected)
 
 
-def _bars(panel: Panel, heights: np.ndarray, band: tuple[float, float]) -> None:
+def bars(panel: Panel, heights: np.ndarray, band: tuple[float, float]) -> None:
+    """Draw the bars, those that end outside the band in red."""
     edges = np.linspace(0, 1, len(heights) + 1)
     gap = 0.04 / len(heights)
     panel.bar((0, 1), band, BAND)

@@ -12,11 +12,12 @@ import xarray as xr
 
 from credo.diagnostics.summary import labels, title
 from credo.inference.kind import of
+from credo.models.names import SITE
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, intervals, limits
 from credo.report.drawing.forest import Intervals
 from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, SOFT, WIDTH, Sheet
-from credo.report.view import Evidence
+from credo.report.view import MOST_TARGETS, Evidence
 
 OF = of()
 TITLE = "Observations against predictions"
@@ -46,7 +47,7 @@ def draw(evidence: Evidence) -> Drawing:
     if not names:
         return Drawing(TITLE, "answer", "Nothing was observed, or the result has no predictive draws.")
     shown = names[: evidence.most]
-    blocks = [_block(observed[name], predicted[name]) for name in shown]
+    blocks = [_block(*pair) for name in shown for pair in _apart(observed[name], predicted[name])]
     sheet = Sheet(sum(block.height for block in blocks) + BETWEEN * (len(blocks) - 1))
     top = 0.0
     for block in blocks:
@@ -56,6 +57,29 @@ def draw(evidence: Evidence) -> Drawing:
     return Drawing(TITLE, "answer", " ".join(captions), sheet.finished(), tuple(names[evidence.most :]))
 
 
+def _apart(observed: xr.DataArray, predicted: xr.DataArray) -> list[tuple[xr.DataArray, xr.DataArray]]:
+    """A variable of a few coordinates, such as a point in the plane, one by one: they have no density in common."""
+    if observed.ndim != 2 or not 1 < observed.shape[1] <= MOST_TARGETS or _is_whole(observed, predicted):
+        return [(observed, predicted)]
+    dim = observed.dims[1]
+    labels_of = observed.coords[dim].to_numpy() if dim in observed.coords else range(observed.shape[1])
+    parts = []
+    for i, label in enumerate(labels_of):
+        attributes = {SITE: str(label) if isinstance(label, str) else f"{title(observed)}[{label}]"}
+        one = observed.isel({dim: i}, drop=True).assign_attrs(attributes)
+        parts.append((one, predicted.isel({dim: i}, drop=True)))
+    return parts
+
+
+def _is_whole(observed: xr.DataArray, predicted: xr.DataArray) -> bool:
+    """Whether values are whole numbers, whatever their type, as spins of -1 and 1 are."""
+    if predicted.dtype.kind in "biu":
+        return True
+    some = np.concatenate([np.ravel(observed.values), np.ravel(predicted.isel(chain=0, draw=0).values)]).astype(float)
+    some = some[np.isfinite(some)]
+    return bool(some.size) and bool((some == np.round(some)).all()) and np.ptp(some) <= MOST_VALUES
+
+
 def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
     if observed.ndim == 1:  # without what does not count
         seen = {observed.dims[0]: np.flatnonzero(np.isfinite(observed.values.astype(float)))}
@@ -63,7 +87,7 @@ def _block(observed: xr.DataArray, predicted: xr.DataArray) -> Block:
     replicates = predicted.transpose("chain", "draw", *observed.dims).values.reshape(-1, observed.size)
     values = np.ravel(observed.values)
     name, spread = title(observed), np.ptp(values)
-    if predicted.dtype.kind in "biu" and (spread <= 1 or (spread <= MOST_VALUES and values.size > FEW)):
+    if _is_whole(observed, predicted) and (spread <= 1 or (spread <= MOST_VALUES and values.size > FEW)):
         some = replicates[:: max(len(replicates) // MOST_REPLICATES, 1)]
         return _bars(name, values.astype(int), some.astype(int), replicates.mean(axis=0))
     if values.size <= FEW:
@@ -94,6 +118,9 @@ def _bars(name: str, values: np.ndarray, replicates: np.ndarray, probability: np
     cells = np.arange(low, high + 1)
     seen = np.array([np.mean(values == cell) for cell in cells])
     drawn = np.stack([np.mean(replicates == cell, axis=1) for cell in cells])
+    if not binary:  # between spins of -1 and 1 there is nothing
+        occurs = (seen > 0) | (drawn.max(axis=1) > 0)
+        cells, seen, drawn = cells[occurs], seen[occurs], drawn[occurs]
     q5, _, q50, _, q95 = intervals(drawn)
     calibrated = binary and values.size > 2 * FEW and len(replicates) > 1 and np.ptp(probability) > 0.05
 

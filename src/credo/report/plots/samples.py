@@ -16,7 +16,7 @@ OF_PICTURES = (
 )
 DRAWN = "Left: independent states, drawn of the model. Right: observed rows."
 OF_ENERGIES = (
-    "The energy along chains of {sampler} that sample the model. Blue ones began away from the data, orange ones at "
+    "The energy along chains of {sampler} that sample the model. Blue ones began away from the data, red ones at "
     "it: they should look alike."
 )
 HEIGHT, HEAD, FOOT, LEFT, GAP = 240.0, 20.0, 26.0, 44.0, 40.0

@@ -13,6 +13,7 @@ from credo.diagnostics.base import Verdict
 from credo.inference.result import Result
 from credo.ranges import Count, count
 from credo.report import plots
+from credo.runs.job import key_of
 from credo.runs.record import RunRecord
 from credo.writing import replacing
 
@@ -55,9 +56,12 @@ class HtmlReport:
         folder = record.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []
+        is_asked = any(key_of(word) == "report.plots" for word in record.overrides)  # and told why there is none
         chosen = [plots.find(word) for word in dict.fromkeys(self.plots)]
         for plot in (plot for plot in chosen if plot.applies(result)):
-            drawing, image = _drawn(plot, evidence, self.dpi)
+            drawing, image, broken = _drawn(plot, evidence, self.dpi)
+            if not (image or broken or is_asked):
+                continue
             if image:
                 with replacing(folder / f"{plot.name.replace(':', '.')}.png") as scratch:
                     scratch.write_bytes(image)
@@ -67,8 +71,8 @@ class HtmlReport:
         return page
 
 
-def _drawn(plot: "plots.Plot", evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes]":
-    """The plot and its PNG, empty where it does not apply; a plot that breaks says so and does not cost the answer."""
+def _drawn(plot: "plots.Plot", evidence: "Evidence", dpi: int) -> "tuple[Drawing, bytes, bool]":
+    """The plot, its PNG, empty where it does not apply, and whether it broke, which does not cost the answer."""
     import numpy as np
 
     from credo.report.drawing.base import Drawing
@@ -77,7 +81,7 @@ def _drawn(plot: "plots.Plot", evidence: "Evidence", dpi: int) -> "tuple[Drawing
     try:
         with np.errstate(all="ignore"):  # what is not finite is left out of the plots, and is the checks' affair
             drawing = plot.draw(evidence)
-        return drawing, b"" if drawing.figure is None else png(drawing.figure, dpi)
+        return drawing, b"" if drawing.figure is None else png(drawing.figure, dpi), False
     except Exception as error:
         log.warning("The plot %r could not be drawn.", plot.name, exc_info=True)
-        return Drawing(plot.name, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b""
+        return Drawing(plot.name, "checks", f"This plot could not be drawn: {type(error).__name__}: {error}"), b"", True

@@ -36,6 +36,11 @@ class Picture:
     image: str
 
     @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """The figure's legend."""
+        return getattr(self.drawing.figure, "key", ())
+
+    @property
     def left_out(self) -> str:
         """The sentence that names what had no room."""
         return left_out_words(self.drawing.left_out)
@@ -98,7 +103,8 @@ def question(record: RunRecord) -> dict[str, Any]:
     """The model, its unknowns and priors, and the data."""
     asked = record.description
     latents = [_latent(site) for site in asked.get("latents", ())]
-    priors = _priors(record, {latent["name"] for latent in latents})
+    is_program = "function" in (record.config.get("model") or {})
+    priors = _of_sites(asked) if is_program else _priors(record, {latent["name"] for latent in latents})
     formula = str(asked.get("model") or "").strip() or "(the model gives no formula)"
     held_out = asked.get("data", {}).get("test_rows", 0)
     return {
@@ -123,6 +129,13 @@ def _priors(record: RunRecord, latents: set[str]) -> list[str]:
         shown = _distribution(setting, "" if "/" in word else word)
         lines.append(f"{name!s:<{width}} ~ {shown}")
     return [*lines, *([f"(not in this model: {', '.join(unused)})"] if unused else [])]
+
+
+def _of_sites(asked: Mapping[str, Any]) -> list[str]:
+    """`mu ~ Normal(loc=0, scale=5)` for every latent of a program, whose priors no configuration has."""
+    stated = {str(site["name"]): str(site["stated"]) for site in asked.get("latents", ()) if site.get("stated")}
+    width = max(map(len, stated), default=0)
+    return [f"{name:<{width}} ~ {prior}" for name, prior in stated.items()]
 
 
 def _is_read(prior: str, latents: set[str]) -> bool:

@@ -1,10 +1,10 @@
 """The summary as people read it: each number with the digits that are known of it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from credo.diagnostics.answers import some
 from credo.inference.kind import Kind
 from credo.report.drawing.numbers import counted, fixed, number, places
 
@@ -108,8 +108,7 @@ def records(
 
 def left_out(summary: "pd.DataFrame", shown: int, aside: Mapping[str, str]) -> str:
     """How many rows are in `summary.csv` alone: `12 more rows and 8 of the parametrisation (z)`."""
-    folded = dict.fromkeys(aside[label] for label in summary["variable"] if label in aside)
-    count = sum(label in aside for label in summary["variable"])
-    rest = len(summary) - count - shown
+    folded = Counter(aside[label] for label in summary["variable"] if label in aside)
+    rest = len(summary) - folded.total() - shown
     parts = [counted(rest, "more row")] if rest > 0 else []
-    return " and ".join([*parts, *([f"{count:,} of the parametrisation ({some(folded)})"] if count else [])])
+    return " and ".join([*parts, *(f"{count:,} of {whose}" for whose, count in folded.items())])

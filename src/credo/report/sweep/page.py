@@ -1,6 +1,7 @@
 """The page of a sweep: how many jobs have an answer, what they found, and how that goes with what was swept."""
 
 import base64
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from credo.report.drawing.base import Drawing
 from credo.report.drawing.image import png
 from credo.report.drawing.lettering import width as width_of
 from credo.report.drawing.numbers import counted, seconds
-from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, WIDTH, Sheet
+from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, WIDTH, Sheet, axis_ticks
 from credo.report.run.page import Picture
 from credo.runs import job
 
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from credo.report.sweep.summary import SweepSummary
 
 DPI = 200
-MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/total")
+MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/warm")
 """What is drawn against the swept keys: those that differ between the jobs."""
 
 MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
+MOST_TICKS = 6
+"""Of more values than these the axis has round numbers."""
+
 WIDE = 30.0
 """Positive numbers whose greatest is more than so many times the least stand on a logarithmic axis."""
 
@@ -67,6 +71,7 @@ def draw(summary: "SweepSummary") -> Drawing | None:
     """Draw what was found against what was swept; `None` where nothing differs."""
     table = summary.table[summary.table["state"].isin(job.ANSWERED)]
     measures = [name for name in MEASURES if name in table and table[name].nunique() > 1]
+    measures = [name for i, name in enumerate(measures) if not any(table[name].equals(table[o]) for o in measures[:i])]
     keys = [key for key in summary.keys if table[key].nunique() > 1][:MOST_KEYS]
     if not measures or not keys:
         return None
@@ -155,7 +160,18 @@ def _axis(values: "pd.Series[Any]") -> tuple[np.ndarray, list[tuple[float, str]]
     log = bool((numbers > 0).all() and numbers.max() / numbers.min() > WIDE)
     places = np.log(numbers) if log else numbers
     distinct = sorted(set(zip(places.tolist(), values.astype(str), strict=True)))
-    return places, distinct, log
+    return places, distinct if len(distinct) <= MOST_TICKS else _round(numbers, log), log
+
+
+def _round(numbers: np.ndarray, log: bool) -> list[tuple[float, str]]:
+    """Round numbers over the range of a search, whose own have many digits."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if not log:
+        ticks, words = axis_ticks(low, high, 4)
+        return list(zip(ticks.tolist(), words, strict=True))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    step = max(len(powers) // 4, 1)
+    return [(power * math.log(10), f"{10.0**power:g}") for power in powers if power % step == 0]
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:

@@ -26,7 +26,7 @@ SHOWN = (
     "ess_bulk_min",
     "r_hat_max",
     "divergences",
-    "seconds/total",
+    "seconds/warm",
 )
 """Metrics on the terminal and on the page; those that no run has are left out."""
 
@@ -128,11 +128,20 @@ class SweepSummary:
 
     @property
     def description(self) -> str:
-        """The table in markdown."""
-        shown = self.shown()
+        """How the jobs ended, and the table, in markdown; MLflow folds a description after a few lines."""
+        shown, tags = self.shown(), self.tags
+        ended = f"**Verdict: {tags['verdict']}.** " if "verdict" in tags else ""
         head = "| " + " | ".join(map(markdown, shown.columns)) + " |\n" + "| --- " * len(shown.columns) + "|"
         rows = ["| " + " | ".join(markdown(str(cell)) for cell in row) + " |" for row in shown.to_numpy()]
-        return "\n".join([head, *rows[:MOST_ROWS], *([f"\n{len(rows) - MOST_ROWS} more"] if rows[MOST_ROWS:] else [])])
+        return "\n".join(
+            [
+                f"{ended}Jobs: {tags['jobs']}.",
+                "",
+                head,
+                *rows[:MOST_ROWS],
+                *([f"\n{len(rows) - MOST_ROWS} more"] if rows[MOST_ROWS:] else []),
+            ]
+        )
 
     def shown(self) -> "pd.DataFrame":
         """The columns that a person reads, as words."""

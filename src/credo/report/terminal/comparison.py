@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from credo.config.paths import near
 from credo.report.comparison import words
 from credo.report.comparison.compare import Comparison
 from credo.report.comparison.words import Column
@@ -40,12 +41,7 @@ def show(comparison: Comparison, files: Sequence[Path], screen: Screen | None = 
         screen.print(Text.assemble(("! ", "yellow"), "\n  ".join(lines)))
     screen.print()
     for word, file in zip(("page", "table"), files, strict=True):
-        screen.print(Text.assemble((f"{word:<8}", "dim"), _short(file)), soft_wrap=True)
-
-
-def _short(file: Path) -> str:
-    """As seen from here, if it is below."""
-    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+        screen.print(Text.assemble((f"{word:<8}", "dim"), str(near(file))), soft_wrap=True)
 
 
 def _blocks(comparison: Comparison, room: int) -> list[list[Column]]:

@@ -3,12 +3,14 @@
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
 
@@ -21,6 +23,9 @@ PHASES = {"warmup": "warm-up", "sampling": "sampling", "optimisation": "optimisi
 LONG = 1e6
 """From here on, a number has an exponent rather than decimal places."""
 
+NARROW = 80
+"""Columns of a terminal on which the bar is short, lest the news have no room."""
+
 LINE_SHARE = 0.1
 LINE_SECONDS = 3.0
 """Without a terminal, a line is printed when both this share of a phase and this time have passed since the last."""
@@ -32,20 +37,20 @@ class Progress:
     On a terminal, one live line per phase; otherwise a plain line now and then. Everything goes to stderr.
     """
 
-    def __init__(self, console: Console | None = None):
-        """Write to `console` instead of stderr."""
+    def __init__(self, console: Console | None = None, since: float | None = None):
+        """Write to `console` instead of stderr, with the time since a moment on the clock of `time.monotonic`."""
         self._console = console or Screen(stderr=True)
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bars = _bars(self._console)
         self._tasks: dict[str, TaskID] = {}
         self._compiling: TaskID | None = None
         self._known: dict[str, dict[str, float]] = {}  # by phase: not every block brings every number
-        self._clock = time.monotonic()
+        self._clock = time.monotonic() if since is None else since
+        self._news = time.monotonic()  # of the last block
         self._line = ("", 0.0, 0.0)  # phase, share and time of the last plain line
 
     def __enter__(self) -> Self:
         """Start the display; the programs are compiled before the first news comes."""
-        self._clock = time.monotonic()
         if self._live:
             self._bars.start()
             self._compiling = self._bars.add_task("compiling", total=None, count="", news="")
@@ -71,8 +76,10 @@ class Progress:
     def _move(self, phase: str, done: int, total: int, numbers: Mapping[str, float]) -> None:
         self._drop_compiling()
         if phase not in self._tasks:
-            self._tasks[phase] = self._bars.add_task(PHASES.get(phase, phase), total=total, count="", news="")
-        count = f"{done:,}/{total:,}"
+            number = self._tasks[phase] = self._bars.add_task(PHASES.get(phase, phase), total=total, count="", news="")
+            task = next(task for task in self._bars.tasks if task.id == number)
+            task.start_time = self._news  # the programs were compiled since then
+        self._news, count = time.monotonic(), f"{done:,}/{total:,}"
         self._bars.update(
             self._tasks[phase], completed=done, total=total, count=count, news=news(phase, numbers), refresh=True
         )
@@ -97,14 +104,41 @@ class Progress:
         self._console.print(", ".join(filter(None, words)), markup=False, highlight=False, soft_wrap=True)
 
 
+def making(since: float) -> Callable[[str], AbstractContextManager[None]]:
+    """What tells on stderr that a part of the answer is being made, by the part's name, such as `leave-one-out`.
+
+    On a terminal a line stands there meanwhile; otherwise one is printed for what took more than `LINE_SECONDS`.
+
+    Args:
+        since: when somebody began to wait, on the clock of `time.monotonic`.
+    """
+    console = Screen(stderr=True)
+
+    @contextmanager
+    def told(part: str) -> Iterator[None]:
+        began = time.monotonic()
+        if console.is_terminal and not console.is_dumb_terminal:
+            with Bars(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as bars:
+                bars.add_task(escape(part))
+                yield
+            return
+        yield
+        if (took := time.monotonic() - began) >= LINE_SECONDS:
+            after = seconds(time.monotonic() - since)
+            console.print(f"{part} in {seconds(took)}, after {after}", markup=False, highlight=False, soft_wrap=True)
+
+    return told
+
+
 def _bars(console: Console) -> Bars:
     return Bars(
         TextColumn("{task.description:<10}", style="bold"),
-        BarColumn(bar_width=10),
-        TextColumn("{task.fields[count]}"),
-        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        BarColumn(bar_width=10 if console.width > NARROW else 4),
+        TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=Column(no_wrap=True, min_width=5)),
         console=console,
+        expand=True,
         refresh_per_second=4,
         redirect_stdout=sys.stdout.isatty(),  # what is piped stays in the pipe
     )

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from credo.config.paths import near
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Verdict
 from credo.inference.evidence import table as evidence
@@ -21,7 +22,7 @@ from credo.report.run import table
 from credo.report.run.checks import HEADLINES, counts, ended, measured
 from credo.report.run.table import Column
 from credo.report.terminal.screen import STYLES, Screen
-from credo.runs import saved
+from credo.runs import naming, saved
 from credo.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def show_answer(
 
     console = console or Screen(highlight=False)
     console.print()
-    console.print(
-        Text(record.name, style="bold"), Text(f"in {seconds(sum(result.cost.seconds.values()))}", style="dim")
-    )
+    console.print(Text(record.name, style="bold"), Text(f"in {seconds(record.waited)}", style="dim"))
     if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
     if table.columns(result.kind):
@@ -74,8 +73,8 @@ def show_saved(folder: Path, run: Run, console: Console | None = None) -> None:
         console: where to print; stdout by default.
     """
     console = console or Screen(highlight=False)
-    verdict, words = saved.verdict(folder), " ".join(run.choices.get(key, "") for key in ("data", "model", "inference"))
-    console.print(Text(str(run.config.get("name") or words), style="bold"))
+    verdict = saved.verdict(folder)
+    console.print(Text(str(run.config.get("name") or naming.name(run.config, run.choices)), style="bold"))
     summary = saved.summary(folder).reset_index()
     if table.columns(run.kind) and len(summary):
         _show_table(console, run.kind, summary, verdict, saved.parametrisations(folder))
@@ -108,12 +107,12 @@ def show_places(
             console.print(Text(f"  {command}"), soft_wrap=True)
 
 
-def show_job(record: RunRecord, result: Result, verdict: Verdict, console: Console | None = None) -> None:
+def show_job(record: RunRecord, verdict: Verdict, console: Console | None = None) -> None:
     """One line of a job of a sweep: what makes it another one, whether to believe it, and what is wrong with it."""
     console = console or Screen(highlight=False)
     if left_out := left_out_of(record):
         say_once(left_out)
-    took = seconds(sum(result.cost.seconds.values()))
+    took = seconds(record.waited)
     wrong = ", ".join(check.name for check in ended(verdict, "failed"))
     word = f"{verdict.status:<12}", STYLES[verdict.status]
     console.print(Text.assemble(word, record.name, (f"  {took}", "dim"), (f"  {wrong}", "red")), soft_wrap=True)
@@ -248,14 +247,9 @@ def _show_places(
 ) -> None:
     """Where everything is; addresses are not wrapped, so that they can be copied."""
     files = {**made, "run": folder}
-    places = {word: file and _short(file, start_folder) for word, file in files.items()}
+    places = {word: file and str(near(file, start_folder)) for word, file in files.items()}
     console.print()
     for word, place in {**places, **tracked}.items():
         if place:
             lines = textwrap.indent(place, " " * 8).strip()
             console.print(Text.assemble((f"{word:<8}", "dim"), lines), soft_wrap=True)
-
-
-def _short(path: Path, start_folder: Path) -> str:
-    """The path as seen from where `credo` was started, if it is below."""
-    return str(path.relative_to(start_folder)) if path.is_relative_to(start_folder) else str(path)

@@ -27,13 +27,14 @@ LOOKS = {
 """Styles of the states."""
 
 
-def show(summary: SweepSummary, tracker: str, place: str | None) -> None:
+def show(summary: SweepSummary, tracker: str, place: str | None, remark: str = "") -> None:
     """Print the jobs, why some have no answer, and where everything is.
 
     Args:
         summary: of the sweep.
         tracker: the name of the tracker that recorded it.
         place: where the tracker has it; `None` where it recorded nothing.
+        remark: what must be known of it, in a sentence.
     """
     screen = Screen(soft_wrap=False, highlight=False)
     shown = summary.shown()
@@ -43,13 +44,17 @@ def show(summary: SweepSummary, tracker: str, place: str | None) -> None:
         screen.print(f"... {len(shown) - MOST_ROWS} more in sweep.csv", style="dim")
     for number, reason in summary.unfinished():
         screen.print(Text(f"job {number}: {reason}", style="red"), soft_wrap=True)
+    if remark:
+        screen.print(f"\n{remark}")
     took = summary.table["seconds"].sum()
     screen.print(f"\n{counted(len(shown), 'job')} in {seconds(took)} of their own time", style="dim")
     for sentence in summary.best():
         screen.print(Text(sentence), soft_wrap=True)
     _show_places(screen, summary)
     if place:
-        screen.print(Text(f"{tracker:<8}{place.splitlines()[0]}"), soft_wrap=True)
+        address, *more = place.splitlines()
+        lines = [address, *(line for line in more if line.startswith("after:"))]
+        screen.print(Text(f"{tracker:<8}{'\n        '.join(lines)}"), soft_wrap=True)
 
 
 def _show_places(screen: Screen, summary: SweepSummary) -> None:

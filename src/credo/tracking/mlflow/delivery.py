@@ -1,19 +1,20 @@
 """How a run's records come into MLflow.
 
-Kinds of records: `again` (the run goes on), `log` (params, tags, and metrics of one step), `dataset`, `files`,
+Kinds of records: `again` (the run goes on), `log` (params, tags, and metrics of one step), `dataset`, `files`, `images`
+(plots, which the UI shows side by side), `children` (of a sweep: links to its runs, and summaries over seeds),
 `register` (the model that the run trained), `end`, and `lost` (the end of a run whose process did not say how it
 ended). Each may come twice and counts once: MLflow itself recognises a metric's point, a param and a data set.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, TypedDict
 
 from credo.tracking import outbox
 from credo.tracking.delivery import Delivery
-from credo.tracking.mlflow import entities, store, view
+from credo.tracking.mlflow import children, entities, store, view
 from credo.tracking.outbox import Journal, Record
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ OWN = ("checkpoint", outbox.FILE)
 class Shape(TypedDict):
     """The records in a journal for MLflow."""
 
-    kind: Literal["again", "log", "dataset", "files", "register", "end", "lost"]
+    kind: Literal["again", "log", "dataset", "files", "images", "children", "register", "end", "lost"]
     params: NotRequired[dict[str, Any]]
     metrics: NotRequired[dict[str, float]]
     tags: NotRequired[dict[str, str]]
@@ -40,6 +41,7 @@ class Shape(TypedDict):
     names: NotRequired[list[str] | None]
     name: NotRequired[str]
     version: NotRequired[int]
+    text: NotRequired[str]
     status: NotRequired[str]
     error: NotRequired[str]
 
@@ -108,21 +110,25 @@ class Run:
         """Store records of one kind."""
         if kind == "log":
             self._log(records)
+            return
+        takes: Mapping[str, Callable[[Record], None]] = {
+            "again": lambda _: self._resume(),
+            "dataset": lambda one: self._describe(one["dataset"]),
+            "files": lambda one: self._copy(one.get("names")),
+            "images": lambda one: self._show(one["step"]),
+            "children": lambda one: self._link(one["text"]),
+            "register": lambda one: self._register(one["name"], one["version"]),
+            "end": lambda one: self.client.set_terminated(self.id, status=one["status"], end_time=one["time"]),
+            "lost": self._lose,
+        }
         for one in records:
-            match kind:
-                case "again":
-                    self._resume()
-                case "dataset":
-                    self._describe(one["dataset"])
-                case "files":
-                    self._copy(one.get("names"))
-                case "register":
-                    self._register(one["name"], one["version"])
-                case "end":
-                    self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
-                case "lost" if self.client.get_run(self.id).info.status in ("RUNNING", "SCHEDULED"):
-                    self.client.log_batch(self.id, tags=entities.tags({"error": one["error"]}))
-                    self.client.set_terminated(self.id, status=one["status"], end_time=one["time"])
+            takes[kind](one)
+
+    def _lose(self, record: Record) -> None:
+        """End a run whose process did not say how it ended."""
+        if self.client.get_run(self.id).info.status in ("RUNNING", "SCHEDULED"):
+            self.client.log_batch(self.id, tags=entities.tags({"error": record["error"]}))
+            self.client.set_terminated(self.id, status=record["status"], end_time=record["time"])
 
     def _log(self, records: Sequence[Record]) -> None:
         """Write everything that is new in as few calls as MLflow allows."""
@@ -173,6 +179,22 @@ class Run:
                 self.client.log_artifacts(self.id, str(path), artifact_path=path.name)
             else:
                 self.client.log_artifact(self.id, str(path))
+
+    def _show(self, step: int) -> None:
+        """Log the plots as images, which MLflow compares across runs by their names."""
+        from PIL import Image
+
+        for file in sorted((self.folder / "plots").glob("*.png")):
+            with Image.open(file) as image:
+                self.client.log_image(self.id, image.convert("RGB"), key=file.stem, step=step, synchronous=True)
+
+    def _link(self, text: str) -> None:
+        """Describe a sweep with links to its runs, and summarise those that differ in their seeds."""
+        experiment = self.client.get_run(self.id).info.experiment_id
+        runs = children.of(self.client, experiment, self.id)
+        described = entities.description("\n\n".join(filter(None, (text, children.links(runs)))))
+        self.client.log_batch(self.id, tags=entities.tags(described))
+        children.summarise(self.client, experiment, self.id, runs)
 
     def _register(self, name: str, version: int) -> None:
         """Make the model that the run trained a new version of a registered one."""

@@ -53,6 +53,23 @@ def metrics(numbers: Mapping[str, float], step: int, when: int | None = None) ->
     return [Metric(names[name], float(number), when, step) for name, number in numbers.items()]
 
 
+_LAST = tuple(f"posterior/{column}/" for column in ("mean", "sd", "q50", "q5", "q95"))
+"""What is left out first where there are too many metrics, from its end."""
+
+
+def foremost(numbers: Mapping[str, float], most: int | None) -> tuple[dict[str, float], int]:
+    """The first metrics, those of the posterior behind all others, and how many are left out.
+
+    Example:
+        >>> foremost({"posterior/sd/mu": 1.0, "posterior/mean/mu": 2.0, "elpd_loo": 3.0}, 2)
+        ({'elpd_loo': 3.0, 'posterior/mean/mu': 2.0}, 1)
+    """
+    ranks = {name: next((i + 1 for i, start in enumerate(_LAST) if name.startswith(start)), 0) for name in numbers}
+    ordered = sorted(numbers, key=lambda name: (ranks[name], "[" in name if ranks[name] else False))
+    kept = ordered if most is None else ordered[:most]
+    return {name: float(numbers[name]) for name in kept}, len(ordered) - len(kept)
+
+
 def not_finite(numbers: Mapping[str, float]) -> dict[str, str]:
     """Return the tag that names every metric that is NaN or infinite; nothing where all are finite.
 

@@ -72,9 +72,10 @@ class ParentRun:
         files: Sequence[Path],
     ) -> None:
         """Record what came of the sweep; the files stand in its folder."""
-        words = dict(tags) | entities.description(description)
+        words = dict(tags)
         numbers = {name: float(number) for name, number in metrics.items()}
         self.journal.add("log", metrics=numbers, step=0, time=entities.now(), tags=words)
+        self.journal.add("children", text=description)
         self.journal.add("files", names=[file.name for file in files])
         self.journal.add("end", status=status, time=entities.now())
         self._deliver(MlflowDelivery(self.journal, self.run))

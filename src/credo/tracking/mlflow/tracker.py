@@ -15,10 +15,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from credo.config import loading
 from credo.errors import ConfigError, shortened
+from credo.ranges import count
 from credo.runs.record import Resumed, RunRecord
 from credo.tracking import outbox
 from credo.tracking.base import Tracker
@@ -55,6 +56,7 @@ class MlflowTracker(Tracker):
         artifacts: whether the files of the run's folder are copied into MLflow.
         register: the name of the registered model of which a finished run's model becomes a version.
         system_metrics: whether the machine is measured while the run goes on.
+        most_metrics: how many final metrics MLflow gets, the posterior's last; `None` for all, with which it is slow.
     """
 
     name: ClassVar[str] = "MLflow"
@@ -66,6 +68,7 @@ class MlflowTracker(Tracker):
     artifacts: bool
     register: str | None = None
     system_metrics: bool = False
+    most_metrics: Annotated[int, count(1)] | None = 200
     _delivery: WorkerDelivery | None = field(default=None, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)  # of the final metrics: how many ends the run had before
     _next_try: float = field(default=0.0, init=False, repr=False)
@@ -166,10 +169,12 @@ class MlflowTracker(Tracker):
             return None
         journal = self._delivery.journal
         words = {**tags} | entities.not_finite(metrics) | entities.description(description)
-        numbers = {name: float(number) for name, number in metrics.items()}
+        numbers, left = entities.foremost(metrics, self.most_metrics)
+        words |= {"metrics_left_out": f"{left} of the posterior, which metrics.json has"} if left else {}
         journal.add("log", metrics=numbers, step=self._step, time=entities.now(), tags=words)
         if self.artifacts:
             journal.add("files")
+            journal.add("images", step=self._step)
         if self.register is not None:
             self._register(journal, self.register, folder)
         self._end(self._delivery, "FINISHED")

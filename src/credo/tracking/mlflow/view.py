@@ -7,10 +7,15 @@ experiments carry a shared view, which MLflow keeps as JSON in an experiment tag
 import json
 import re
 import shlex
+import socket
+from pathlib import Path
 
 from credo.secrets import masked
 
 KEY = "credo"
+HOST, PORT = "127.0.0.1", 5000
+"""Where `credo ui` serves a local store."""
+
 TAG = f"mlflow.sharedViewState.{KEY}"
 
 COLUMNS = {
@@ -46,15 +51,24 @@ def page(server: str, experiment: str, run: str) -> str:
 def _server(uri: str) -> str:
     """The command that serves a local store."""
     if (found := re.fullmatch(r"sqlite:///(.+)/mlflow\.db", uri)) is not None:
-        return f"credo ui {shlex.quote(found[1])}"
+        return "credo ui" if Path(found[1]) == Path.cwd() else f"credo ui {shlex.quote(found[1])}"
     return f"MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri {shlex.quote(uri)} --host 127.0.0.1"
 
 
 def place(uri: str, is_server: bool, experiment: str, run: str) -> str:
     """Say where a run is found; for a local store also how to look into it."""
     uri = masked(uri)
-    server = uri.rstrip("/") if is_server else "http://127.0.0.1:5000"
+    server = uri.rstrip("/") if is_server else f"http://{HOST}:{PORT}"
     lines = [page(server, experiment, run), f"all runs: {table(server, experiment)}"]
-    if not is_server:
-        lines.append(f"start it: {_server(uri)}")
+    if not is_server and not _listens():
+        lines.insert(1, f"after: {_server(uri)}")
     return "\n".join(lines)
+
+
+def _listens() -> bool:
+    """Whether something serves the local address."""
+    try:
+        with socket.create_connection((HOST, PORT), timeout=0.2):
+            return True
+    except OSError:
+        return False

@@ -91,6 +91,7 @@ class Chees(Hamiltonian):
     trajectory_length: Positive
 
     info: ClassVar[Any] = CheesInfo
+    takes_over: ClassVar[bool] = False  # it learns the length of trajectories, too
     chain_method: ClassVar[str] = "vectorized"
     learns_across: ClassVar[bool] = True
 

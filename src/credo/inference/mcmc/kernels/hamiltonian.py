@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 from numpyro.infer.hmc_util import dual_averaging
@@ -98,6 +98,7 @@ class Hamiltonian(Kernel):
     metric: str = eqx.field(static=True)
 
     info: ClassVar[Any] = HamiltonianInfo
+    takes_over: ClassVar[bool] = True
 
     def __check_init__(self) -> None:
         if self.metric not in ("auto", *metrics.KINDS):
@@ -210,6 +211,20 @@ class Hamiltonian(Kernel):
         low = known & (height - np.min(height, where=known, initial=np.inf) < _ARRIVED * (100 + z.shape[-1]))
         learned = metrics.fit(self.metric, z[low], gradients[low])
         return states if learned is None else _in_metric(layout, learned, layout.chains, states)
+
+    def warmed(self, states: Any, step_size: float, steps: int) -> Any:
+        """With the step size, in the middle of the warm-up."""
+        return _warmed(states, step_size, steps)
+
+
+@jax.jit
+def _warmed(states: HamiltonianState, step_size: Float[Array, ""], steps: Int[Array, ""]) -> HamiltonianState:
+    """All chains after so many steps; dual averaging begins at the step size."""
+    adapt = states.inner.adapt_state
+    step = jnp.where(step_size > 0, step_size, adapt.step_size).astype(adapt.step_size.dtype)
+    inner = states.inner._replace(i=jnp.full_like(states.inner.i, steps), adapt_state=adapt._replace(step_size=step))
+    average = jax.vmap(lambda step: _average_begins(jnp.log(10.0) + jnp.log(step)))(step)
+    return states._replace(inner=inner, average=average)
 
 
 def transformed(function: Any, values: Values) -> Values:

@@ -58,6 +58,7 @@ class Mams(Hamiltonian):
     trajectory_length: Positive
 
     info: ClassVar[Any] = MamsInfo
+    takes_over: ClassVar[bool] = False  # it learns the length of trajectories, too
 
     def numpyro_kernel(self, energy: Any) -> HMC:
         """NumPyro's state and its start, with microcanonical trajectories."""

@@ -1,0 +1,17 @@
+"""What Hydra knows of credo in the processes of a launcher, which get its singletons and look for plug-ins anew."""
+
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.singleton import Singleton
+
+from credo.cli import main
+from credo.config.sources import TypedSource
+
+
+def test_singletons_go_to_the_process_of_a_launcher() -> None:
+    main.register()
+    instances = Singleton._instances
+    try:
+        Singleton.set_state(Singleton.get_state())
+        assert SourcesRegistry.instance().resolve("file") is TypedSource
+    finally:
+        Singleton._instances = instances
