@@ -54,8 +54,15 @@ class Weights(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The standard error of `log_mean`, by the delta method."""
-        return math.sqrt(max(float(np.exp(2 * self.log_weight).sum()) - 1 / len(self.log_weight), 0.0))
+        """The standard error of `log_mean`, by the delta method.
+
+        Where k is above 0.5 the ratios have no variance, and the error falls with the number S of draws as S^(k - 1),
+        not as S^(-1/2) (Vehtari et al. 2024, section 3). k is taken one standard error, (1 + k) / sqrt(tail), larger.
+        """
+        count = len(self.log_weight)
+        plain = math.sqrt(max(float(np.exp(2 * self.log_weight).sum()) - 1 / count, 0.0))
+        k = self.pareto_k + (1 + self.pareto_k) / math.sqrt(_longest(count))
+        return plain * count ** max(0.0, k - 0.5)
 
 
 def most(draws: int) -> float:
