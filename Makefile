@@ -10,7 +10,7 @@ PORT ?= 5000
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test proofs fuzz ray check format sweep ui cases hashes references methods kills metrics bench benchmark lock wheel pictures clean
+.PHONY: help setup run test proofs fuzz ray check docs format sweep ui cases hashes references methods kills metrics bench benchmark lock wheel pictures clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ check: setup ## format, lint, types, which room imports which
 	@$(VENV)/bin/ruff check -q .
 	@$(VENV)/bin/mypy
 	@found=$$($(VENV)/bin/lint-imports --no-logo --no-cache 2>&1) || { echo "$$found"; exit 1; }
+
+docs: setup ## the site in docs/_build/html, by an environment of its own
+	@$(VENV)/bin/uv venv -q --clear -p $(PYTHON) $(VENV)/docs
+	@$(VENV)/bin/uv pip install -q -p $(VENV)/docs/bin/python -e . --group docs
+	@$(VENV)/docs/bin/python -m sphinx -q -W --keep-going docs docs/_build/html
 
 format: setup ## mend format and what lint can mend
 	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .

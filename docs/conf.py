@@ -1,6 +1,7 @@
 """The site, made by `make docs`: pages that run, and a reference that the configuration and the code write."""
 
 import os
+import re
 import sys
 import zlib
 from pathlib import Path
@@ -10,12 +11,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `!credo` in pages that run
-os.environ |= {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "COLUMNS": "100",
-    "TERM": "dumb",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-}
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "COLUMNS": "100", "TERM": "dumb"}
 
 import llms  # noqa: E402
 import reference  # noqa: E402
@@ -84,9 +80,21 @@ intersphinx_timeout = 3
 
 
 def setup(app: Sphinx) -> None:
-    """Write the reference before the pages are read, and `llms.txt` once they are made."""
+    """Write the guide, the reference and the measured tables before the pages are read, `llms.txt` after."""
     reference.write(Path(app.srcdir) / "reference")
+    _write_measured(Path(app.srcdir) / "measured")
+    guide = (HERE.parent / "README.md").read_text(encoding="utf-8").replace("# credo", "# Guide", 1)
+    guide = guide.replace("(experiments/benchmarks/", "(measured/").replace("(docs/", "(")
+    guide = re.sub(r"\[([^\]]+)\]\((?:CONTRIBUTING|conf|experiments|src|tests|tools)[^)]*\)", r"\1", guide)
+    (Path(app.srcdir) / "guide.md").write_text(guide, encoding="utf-8")
     app.connect("build-finished", _write_llms)
+
+
+def _write_measured(folder: Path) -> None:
+    """A page for each table of `experiments/benchmarks`."""
+    for table in sorted((HERE.parent / "experiments" / "benchmarks").glob("*.md")):
+        text = f"```{{include}} ../../experiments/benchmarks/{table.name}\n:relative-images:\n```\n"
+        (folder / table.name).write_text(text, encoding="utf-8")
 
 
 def _write_llms(app: Sphinx, error: Exception | None) -> None:

@@ -17,12 +17,13 @@ In a checkout, `make run` installs credo and runs a first experiment, and `make 
     credo --help                                    all groups, words and keys
 
 Programs add `--json`: stdout is then one JSON object with `exit_code`, `status` (passed, failed, not checked), `checks`
-(each with `advice`, and `changes` that name a key, its value now, and the value to try), `metrics`, `summary` per scalar,
-and `places` of files. `credo show RUN --json` prints that of a finished run, `run.to_json()` does so from Python. A
-mistake in the configuration ends with exit code 2 and one sentence on stderr that names the key and what to type.
+(each with `advice`, and `changes` that name a key, its value now, and the value to try), `metrics`, `summary` per
+scalar, and `places` of files. `credo show RUN --json` prints that of a finished run, `run.to_json()` does so from
+Python. A mistake in the configuration ends with exit code 2 and one sentence on stderr that names the key and what to
+type.
 """
 
-SECTIONS = {"tutorial": "Tutorial", "how-to": "How-to", "reference": "Reference", "explanation": "Explanation"}
+SECTIONS = {"guide": "Guide", "reference": "Reference", "measured": "What was measured"}
 
 
 def text(pages: Mapping[str, str], sources: Iterable[str]) -> str:
@@ -38,7 +39,7 @@ def text(pages: Mapping[str, str], sources: Iterable[str]) -> str:
         lines = [
             f"- [{pages[place]}]({place}.html)" + (f" ([Markdown](_sources/{place}.md))" if place in has_source else "")
             for place in sorted(pages, key=lambda place: (place != f"{folder}/index", place))
-            if place.startswith(f"{folder}/")
+            if place.partition("/")[0] == folder
         ]
         parts += [f"## {title}\n", *lines, ""]
     return "\n".join(parts).rstrip() + "\n"

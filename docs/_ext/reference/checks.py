@@ -40,8 +40,8 @@ GROUPS = {
 """What results with these groups come from, in words."""
 
 _DOING = (
-    r"(Add|Change|Choose|Compare|Constrain|Draw|Fix|Give|If that is not what you want|Infer|Justify|Keep|Leave|Lengthen|"
-    r"Look|Lower|Make|Narrow|Order|Raise|Read|Report|Reparametrise|Run|See|Set|Start|Train|Use|Widen)\b"
+    r"(Add|Change|Choose|Compare|Constrain|Draw|Fix|Give|If that is not what you want|Infer|Justify|Keep|Leave|"
+    r"Lengthen|Look|Lower|Make|Narrow|Order|Raise|Read|Report|Reparametrise|Run|See|Set|Start|Train|Use|Widen)\b"
 )
 """How a sentence begins that says what to do."""
 

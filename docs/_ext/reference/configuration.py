@@ -132,7 +132,7 @@ def word_of(group: str, file: Path, above: str) -> Word:
     inherited = _inherited(group, content)
     target = target or str(inherited.get("_target_", ""))
     told = [said]
-    if target.startswith("credo.") or target.startswith("hydra_plugins."):
+    if target.startswith(("credo.", "hydra_plugins.")):
         told += [described.module(target), described.summary(target)]
     return Word(
         name=file.stem,
@@ -176,10 +176,9 @@ def _chosen(group: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 def _bases(group: str, file: Path) -> Iterator[str]:
     for item in _content(file).get("defaults", ()):
-        if (isinstance(item, str) and item.startswith("base/")) or (
-            isinstance(item, str) and (file.parent / f"{item.removesuffix('@_here_')}.yaml").is_file()
-        ):
-            yield f"{group}/{item.removesuffix('@_here_')}"
+        word = item.removesuffix("@_here_") if isinstance(item, str) else ""
+        if word.startswith("base/") or (word and (file.parent / f"{word}.yaml").is_file()):
+            yield f"{group}/{word}"
 
 
 def _inherited(group: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -315,7 +314,7 @@ def _adds(key: Key) -> bool:
 
 def _own_defaults() -> str:
     """The words of priors that models have as their own, such as `gaussian/loc`."""
-    files = [file for file in sorted((CONF / "prior").glob("*/*.yaml"))]
+    files = sorted((CONF / "prior").glob("*/*.yaml"))
     rows = []
     for file in files:
         bases = [str(item) for item in _content(file).get("defaults", ()) if item != "_self_"]

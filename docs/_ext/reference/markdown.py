@@ -15,11 +15,11 @@ def sentence(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """A docstring as paragraphs: what Markdown would take for emphasis, a link or HTML stands as it is.
+    r"""A docstring as paragraphs: what Markdown would take for emphasis, a link or HTML stands as it is.
 
     Example:
         >>> prose("y ~ a*b*c, of `x_i*y`")
-        'y ~ a\\\\*b\\\\*c, of `x_i*y`'
+        'y ~ a\\*b\\*c, of `x_i*y`'
     """
     parts = re.split(r"(`[^`]*`)", text.replace("`None`", "`null`"))
     return "".join(part if part.startswith("`") else re.sub(r"([*_<\[\]|~^])", r"\\\1", part) for part in parts)

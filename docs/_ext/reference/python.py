@@ -15,7 +15,8 @@ def names() -> tuple[str, ...]:
 def python_page() -> str:
     """The page of the public names."""
     missing = set(credo.__all__) - {*names(), "__version__"}
-    assert not missing, missing
+    if missing:
+        raise ValueError(f"public names without a place on the page: {', '.join(missing)}")
     return page(
         "Python",
         "`import credo` loads nothing else; each name is loaded when it is first used.",

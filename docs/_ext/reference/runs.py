@@ -30,8 +30,8 @@ def json_page() -> str:
     return page(
         "JSON",
         "Programs get the answer of a run by `--json`, which works for an experiment, a sweep, `credo calibrate`, "
-        "`credo resume`, `credo extend`, and, of a finished run, `credo show`. JSON alone is on stdout; what people read "
-        "is on stderr. From Python it is `run.to_json()`.",
+        "`credo resume`, `credo extend`, and, of a finished run, `credo show`. JSON alone is on stdout; what people "
+        "read is on stderr. From Python it is `run.to_json()`.",
         block(
             "credo experiment=coin_flips --json 2>/dev/null\n"
             "credo -m experiment=coin_flips inference=map,nuts --json 2>/dev/null\n"
@@ -41,7 +41,7 @@ def json_page() -> str:
         "`null` stands for a number that JSON lacks (NaN, infinity).",
         "## A run",
         _fields(plain.Answer),
-        "A program that acts on a failed check sets what `changes` names, as in `inference.draws=4000`, and runs again.",
+        "A program that acts on a failed check sets what `changes` names, as in `inference.draws=4000`, and runs anew.",
         "## A calibration",
         _fields(plain.CalibrationAnswer),
         "## The command",

@@ -59,7 +59,7 @@ def _ended(arguments: list[str]) -> dict[str, Any]:
         raise ConfigError(f"{flags.JSON}: expected an experiment that is run, but another flag only shows something")
     if typed.multirun:
         return _of_sweep(arguments, typed.overrides)
-    hydra_app.run(arguments, ends.append)
+    hydra_app.run(arguments, hear=ends.append)
     return _of(ends)
 
 

@@ -32,7 +32,7 @@ words of one experiment, and:
 """
 
 
-def run(arguments: Sequence[str], hear: Callable[[End], object] = lambda end: None) -> int:
+def run(arguments: Sequence[str], hear: Callable[[End], object] = lambda _: None) -> int:
     """Calibrate; returns the exit code.
 
     Args:
@@ -50,4 +50,4 @@ def run(arguments: Sequence[str], hear: Callable[[End], object] = lambda end: No
     loading.make_importable(Path.cwd(), paths.built_in())
     words = flags.with_option(arguments, "standard")
     typed = any(word.lstrip("+").startswith("calibrate=") for word in words)
-    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *words], hear)
+    return hydra_app.run([*([] if typed else ["+calibrate=standard"]), *words], hear=hear)

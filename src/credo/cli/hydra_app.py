@@ -22,7 +22,7 @@ CONF = str(paths.built_in() / "conf")
 def run(
     arguments: Sequence[str],
     began: float | None = None,
-    hear: Callable[[experiment.End], object] = lambda end: None,
+    hear: Callable[[experiment.End], object] = lambda _: None,
 ) -> int:
     """Let Hydra compose the configuration and run the job, or the jobs of a sweep; returns the exit code.
 

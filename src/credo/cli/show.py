@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{json.dumps(plain.answer(folder), indent=2)}\n")
         return 0
     if plain.is_calibration(saved.configuration(folder)):
-        found = plain.answer(folder)
+        found = plain.calibration(folder)
         sys.stdout.write(f"{found['status'].upper()} {found['sentence']}\nrun     {folder}\n")
         return 0
     from credo.report.comparison import runs

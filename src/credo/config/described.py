@@ -42,10 +42,10 @@ def settings(target: str) -> Mapping[str, str]:
 
 
 def attributes(docstring: str) -> dict[str, str]:
-    """The entries of the sections `Attributes` and `Args` of a docstring.
+    r"""The entries of the sections `Attributes` and `Args` of a docstring.
 
     Example:
-        >>> attributes("A rate.\\n\\nAttributes:\\n    rate: per hour,\\n        or null.\\n    scale: in metres.")
+        >>> attributes("A rate.\n\nAttributes:\n    rate: per hour,\n        or null.\n    scale: in metres.")
         {'rate': 'per hour, or null.', 'scale': 'in metres.'}
     """
     lines: list[str] = []

@@ -83,7 +83,8 @@ def changes(check: Check, config: Mapping[str, Any], choices: Mapping[str, str])
     if check.status == "passed":
         return []
     short = _short(check)
-    found = [_change(*named.partition("=")[::2], config, choices, short) for named in NAMED.findall(check.advice)]
+    named = [word.partition("=") for word in NAMED.findall(check.advice)]
+    found = [_change(key, word, config, choices, short) for key, _, word in named]
     return list({one.key: one for one in reversed(found) if one is not None}.values())[::-1]
 
 

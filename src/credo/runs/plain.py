@@ -95,9 +95,7 @@ def answer(run: Path) -> Answer | CalibrationAnswer:
     """
     config: Any = OmegaConf.to_container(saved.configuration(run))
     if is_calibration(config):
-        found: _Calibrated = files.plain_json(run / saved.VERDICT, _Calibrated, saved.ANEW)
-        kept = {name: found[name] for name in _Calibrated.__annotations__}  # type: ignore[literal-required]
-        return CalibrationAnswer(folder=str(run), places=places(run), **kept)  # type: ignore[typeddict-item]
+        return calibration(run)
     verdict, choices = saved.verdict(run), saved.choices(run)
     return Answer(
         folder=str(run),
@@ -113,10 +111,21 @@ def answer(run: Path) -> Answer | CalibrationAnswer:
     )
 
 
+def calibration(run: Path) -> CalibrationAnswer:
+    """What a finished calibration answered.
+
+    Raises:
+        DamagedError: its verdict is missing, or damaged.
+    """
+    found: _Calibrated = files.plain_json(run / saved.VERDICT, _Calibrated, saved.ANEW)
+    kept = {name: found[name] for name in _Calibrated.__annotations__}  # type: ignore[literal-required]
+    return CalibrationAnswer(folder=str(run), places=places(run), **kept)  # type: ignore[typeddict-item]
+
+
 def is_calibration(config: Mapping[str, Any]) -> bool:
     """Whether a run of this configuration is a calibration and nothing besides."""
     settings = config.get("calibrate")
-    return bool(settings) and not settings.get("beside")
+    return settings is not None and not settings.get("beside")
 
 
 def places(run: Path) -> dict[str, str]:
