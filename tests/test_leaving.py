@@ -14,7 +14,7 @@ class Torn:
     def __del__(self):
         print("torn down")
 
-def command(words):
+def command(words, began=None):
     sys.modules["jax"] = sys.modules["kept"] = Torn()
     atexit.register(print, "at exit")
     print("said")

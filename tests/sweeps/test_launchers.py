@@ -13,14 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from hydra._internal.sources_registry import SourcesRegistry
-from hydra.core.singleton import Singleton
 from omegaconf import OmegaConf
 
 from console import QUIET, credo, credo_process
-from credo.cli.main import register
 from credo.config import messages
-from credo.config.sources import TypedSource
 from credo.sweeps.launch import threads
 from registry import few
 
@@ -195,17 +191,6 @@ def test_jobs_in_step_are_recorded_as_if_each_had_run_alone(method: tuple[str, .
         histories = [history for _, history in told]
     assert len(histories) == 6
     assert len(set(histories)) == 3, "the metrics on the way are those of the run alone"
-
-
-def test_hydra_can_be_set_up_anew_in_the_process_of_a_launcher() -> None:
-    """It registers its own source of files once more, which has the scheme of ours."""
-    register()
-    state, before = Singleton.get_state(), dict(Singleton._instances)
-    try:
-        Singleton.set_state(state)
-        assert SourcesRegistry.instance().types["file"] is TypedSource
-    finally:
-        Singleton._instances = before
 
 
 def test_a_launcher_that_is_not_installed_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

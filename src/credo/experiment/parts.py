@@ -78,7 +78,9 @@ def build(config: DictConfig) -> Parts:
         model=make_model(config),
         training=make(config, "training", Training) if config.get("training") else None,
         inference=make_inference(config),
-        evidence=make(config, "evidence", Evidence, without=("checkpoint",)) if config.get("evidence") else None,
+        evidence=make(config, "evidence", Evidence, without=schema.BESIDE["inference"])
+        if config.get("evidence")
+        else None,
         checkpoint_every=OmegaConf.select(config, "inference.checkpoint.every"),
         diagnostics={
             name: make(config, f"diagnostics.checks.{name}", Diagnostic) for name in config.diagnostics.checks

@@ -56,11 +56,11 @@ class HtmlReport:
         folder = record.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []
-        is_asked = any(key_of(word) == "report.plots" for word in record.overrides)  # and told why there is none
+        typed = any(key_of(word) == "report.plots" for word in record.overrides)  # and told why there is none
         chosen = [plots.find(word) for word in dict.fromkeys(self.plots)]
         for plot in (plot for plot in chosen if plot.applies(result)):
             drawing, image, broken = _drawn(plot, evidence, self.dpi)
-            if not (image or broken or is_asked):
+            if not (image or broken or typed or ":" in plot.name):
                 continue
             if image:
                 with replacing(folder / f"{plot.name.replace(':', '.')}.png") as scratch:
