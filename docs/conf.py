@@ -11,7 +11,12 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `!credo` in pages that run
-os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "COLUMNS": "100", "TERM": "dumb"}
+os.environ |= {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "COLUMNS": "80",
+    "TERM": "dumb",
+    "PYTHONWARNINGS": "ignore:IProgress",
+}
 
 import llms  # noqa: E402
 import reference  # noqa: E402

@@ -23,7 +23,7 @@ Python. A mistake in the configuration ends with exit code 2 and one sentence on
 type.
 """
 
-SECTIONS = {"guide": "Guide", "reference": "Reference", "measured": "What was measured"}
+SECTIONS = {"tutorial": "Tutorial", "guide": "Guide", "reference": "Reference", "measured": "What was measured"}
 
 
 def text(pages: Mapping[str, str], sources: Iterable[str]) -> str:
