@@ -217,7 +217,9 @@ def read() -> dict[tuple[str, str], Line]:
     file = HERE / "methods.csv"
     if not file.exists():
         return {}
-    table = pd.read_csv(file, keep_default_na=False, dtype={field.name: field.type for field in fields(Line)})
+    types = {field.name: field.type for field in fields(Line)}
+    missing = {name: ["nan"] for name, one in types.items() if one is float}
+    table = pd.read_csv(file, keep_default_na=False, na_values=missing, dtype=types)
     return {(row["posterior"], row["method"]): Line(**row) for row in table.to_dict("records")}
 
 
