@@ -8,7 +8,7 @@ EXIT_CODES = {
     1: "the run failed, and is recorded as FAILED",
     2: "the configuration is wrong, and nothing is left behind",
     3: "the verdict is failed, and diagnostics.gate=error",
-    130: "interrupted; credo resume goes on with it",
+    130: "the run was interrupted, and credo resume continues it",
 }
 """What the exit code of the command says; that of a sweep says how many jobs failed, up to 100."""
 

@@ -22,8 +22,12 @@ VERBS = {"resume": resume.run, "extend": extend.run}
 """The verbs that end in the answer of the run that they name first."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], began: float | None = None) -> int:
     """Run a command, and write how it ended; returns the exit code.
+
+    Args:
+        arguments: as typed.
+        began: when the command began.
 
     Raises:
         CredoError: there is no answer, as was written, too.
@@ -31,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     error: BaseException | None = None
     try:
         with _apart():
-            found = _ended([word for word in arguments if word != flags.JSON])
+            found = _ended([word for word in arguments if word != flags.JSON], began)
     except (CredoError, *messages.MISTAKES) as mistake:
         error = mistake if isinstance(mistake, CredoError) else messages.explain(mistake)
         found = {"exit_code": getattr(error, "exit_code", 1), "error": str(error)}
@@ -44,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     return int(found["exit_code"])
 
 
-def _ended(arguments: list[str]) -> dict[str, Any]:
+def _ended(arguments: list[str], began: float | None) -> dict[str, Any]:
     verb, rest = arguments[0] if arguments else "", arguments[1:]
     if verb in VERBS:
         code = VERBS[verb](rest)
@@ -59,7 +63,7 @@ def _ended(arguments: list[str]) -> dict[str, Any]:
         raise ConfigError(f"{flags.JSON}: expected an experiment that is run, but another flag only shows something")
     if typed.multirun:
         return _of_sweep(arguments, typed.overrides)
-    hydra_app.run(arguments, hear=ends.append)
+    hydra_app.run(arguments, began, ends.append)
     return _of(ends)
 
 

@@ -37,7 +37,7 @@ def run(arguments: Sequence[str], hear: Callable[[End], object] = lambda _: None
 
     Args:
         arguments: as typed.
-        hear: what is told how it ended.
+        hear: is called with how it ended.
 
     Raises:
         ConfigError: the configuration cannot work, or the model cannot draw its data.

@@ -29,7 +29,7 @@ def run(
     Args:
         arguments: as typed.
         began: when the command began.
-        hear: what is told how an experiment ended that is no job of a sweep.
+        hear: is called with how a single experiment ended.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves errors to us instead of printing them
     arguments = flags.with_option(flags.with_dry_run(arguments), "beside")

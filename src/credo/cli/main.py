@@ -67,7 +67,7 @@ def _run(arguments: Sequence[str], began: float) -> int:
     if wants_json(arguments):
         from credo.cli import as_json  # takes time to load
 
-        return as_json.run(arguments)
+        return as_json.run(arguments, began)
     if arguments and arguments[0] in VERBS:
         code: int = import_module(f"credo.cli.{arguments[0]}").run(arguments[1:])
         return code

@@ -25,9 +25,8 @@ from credo.experiment.earlier import Outcome
 from credo.experiment.inferred import Inferred, Watch
 from credo.experiment.prepare import Prepared
 from credo.experiment.recording import running
-from credo.inference.kind import Kind
 from credo.inference.mcmc.mcmc import Mcmc
-from credo.inference.result import Cost, Result, Status
+from credo.inference.result import Cost, Status
 from credo.runs import files as run_files
 from credo.runs import job as jobs
 from credo.runs import netcdf, saved, signature
@@ -100,19 +99,9 @@ def _merged(prepared: Prepared, method: Mcmc, count: int) -> Prepared:
         _require_finished(place, count)
     trees = [_tree(place) for place in places]
     told: list[dict[str, Any]] = [json.loads(run_files.text(place / _COST)) for place in places]
-    problem = prepared.problem
-    result = Result(
-        tree=_joined(trees),
-        status=Status[next((one["status"] for one in told if one["status"] != "DONE"), "DONE")],
-        cost=sum((_cost(one) for one in told[1:]), _cost(told[0])),
-        method=method.name,
-        kind=Kind.CHAINS,
-        statistics=method.statistics,
-        sampled=problem.judged,
-        observed=problem.informative,
-        unread=problem.unread,
-        improper=problem.improper,
-    )
+    status = Status[next((one["status"] for one in told if one["status"] != "DONE"), "DONE")]
+    cost = sum((_cost(one) for one in told[1:]), _cost(told[0]))
+    result = method.result(prepared.problem, _joined(trees), status, cost)
     hashes = [netcdf.draws_hash(tree) for tree in trees]
     record = replace(prepared.record, provenance={**prepared.record.provenance, "groups": hashes})
     request = replace(prepared.request, inferred=Inferred(result, Watch(None), 1))

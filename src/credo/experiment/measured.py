@@ -87,9 +87,9 @@ def _seconds(problem: Problem, chains: int, device: jax.Device) -> float:
         jax.block_until_ready(slope(bound, many))
         times = []
         for _ in range(_TIMES):
-            begun = time.perf_counter()
+            began = time.perf_counter()
             jax.block_until_ready(slope(bound, many))
-            times.append(time.perf_counter() - begun)
+            times.append(time.perf_counter() - began)
     return float(np.median(times))
 
 

@@ -31,7 +31,6 @@ from credo.inference import reweight
 from credo.inference.assemble import assemble
 from credo.inference.evaluate import Evaluation
 from credo.inference.grouping import APART, Grouping
-from credo.inference.kind import Kind
 from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.mcmc.near import Near
 from credo.inference.result import Cost, Result, Status
@@ -95,7 +94,7 @@ def helped(prepared: Prepared) -> Prepared:
                 return answered
     if sweep.warm_start and cast("Mcmc", prepared.parts.inference).warmup:
         for neighbour in _first(_neighbours(prepared, seeds=True), 1):
-            return _begun(prepared, neighbour)
+            return _warm_started(prepared, neighbour)
     return prepared
 
 
@@ -222,11 +221,11 @@ def _read(folder: Path, _changed: int) -> tuple[Neighbour | None, dict[str, Any]
 def _answered(prepared: Prepared, neighbour: Neighbour) -> Prepared | None:
     """The experiment with the neighbour's draws as its answer; `None` where they are not good enough."""
     request = prepared.request
-    begun = time.perf_counter()
+    began = time.perf_counter()
     found = reweight.reweighted(neighbour.problem.bound, prepared.problem.bound, neighbour.draws)
     if not found.weights.pareto_k < min(reweight.MOST, importance.most(found.log_p.size)):
         return None
-    result = _result(prepared, neighbour, found, time.perf_counter() - begun)
+    result = _result(prepared, neighbour, found, time.perf_counter() - began)
     checks = {name: check for name, check in prepared.parts.diagnostics.items() if name in GATE}
     if verdicts.judge(checks, result, summarise(result)).status != "passed":
         return None
@@ -247,7 +246,7 @@ def _answered(prepared: Prepared, neighbour: Neighbour) -> Prepared | None:
 def _result(prepared: Prepared, neighbour: Neighbour, found: reweight.Reweighted, seconds: float) -> Result:
     """The neighbour's draws, reweighted in so many seconds, with all that is derived from them."""
     problem, method = prepared.problem, cast("Mcmc", prepared.parts.inference)
-    begun = time.perf_counter()
+    began = time.perf_counter()
     chains, count = found.log_p.shape
     key = jax.random.split(jax.random.PRNGKey(prepared.request.config.seed))[1]
     evaluation = Evaluation(problem, key, most=chains * min(count, method.block))
@@ -258,19 +257,8 @@ def _result(prepared: Prepared, neighbour: Neighbour, found: reweight.Reweighted
     tree = assemble(problem, {**groups, "sample_stats": stats}, evaluation.missing)
     tree["start"] = xr.DataTree(neighbour.groups["start"])
     tree[reweight.GROUP] = xr.DataTree(_weights(found.weights, neighbour.folder.name))
-    took = {"reweighting": seconds, "evaluation": time.perf_counter() - begun}
-    return Result(
-        tree=tree,
-        status=Status.DONE,
-        cost=Cost(took, density_evaluations=found.evaluations),
-        method=method.name,
-        kind=Kind.CHAINS,
-        statistics=method.statistics,
-        sampled=problem.judged,
-        observed=problem.informative,
-        unread=problem.unread,
-        improper=problem.improper,
-    )
+    took = {"reweighting": seconds, "evaluation": time.perf_counter() - began}
+    return method.result(problem, tree, Status.DONE, Cost(took, density_evaluations=found.evaluations))
 
 
 def _weights(weights: importance.Weights, source: str) -> xr.Dataset:
@@ -284,17 +272,17 @@ def _weights(weights: importance.Weights, source: str) -> xr.Dataset:
     return xr.Dataset({"log_weight": ("proposal", weights.log_weight)}, attrs=attributes)
 
 
-def _begun(prepared: Prepared, neighbour: Neighbour) -> Prepared:
+def _warm_started(prepared: Prepared, neighbour: Neighbour) -> Prepared:
     """The experiment whose chains begin where the neighbour's are."""
-    begun = cast("Mcmc", prepared.parts.inference).beside(Near(neighbour.draws, neighbour.step_size))
+    method = cast("Mcmc", prepared.parts.inference).beside(Near(neighbour.draws, neighbour.step_size))
     about = {
         "folder": str(neighbour.folder),
         "draws_hash": neighbour.draws_hash,
-        "warmup": begun.warmup - begun.skipped,
+        "warmup": method.warmup - method.skipped,
     }
     before = prepared.record.provenance
-    other = hashlib.sha256(f"{before['fingerprint']} begun {neighbour.draws_hash}".encode()).hexdigest()
+    other = hashlib.sha256(f"{before['fingerprint']} warm_start {neighbour.draws_hash}".encode()).hexdigest()
     record = replace(prepared.record, provenance={**before, "warm_start": about, "fingerprint": other})
     checkpointer = prepared.checkpointer
     checkpointer = replace(checkpointer, identity={**checkpointer.identity, "warm_start": about})
-    return replace(prepared, record=record, checkpointer=checkpointer, parts=replace(prepared.parts, inference=begun))
+    return replace(prepared, record=record, checkpointer=checkpointer, parts=replace(prepared.parts, inference=method))

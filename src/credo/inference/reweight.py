@@ -11,6 +11,7 @@ effective sample sizes, standard errors and R-hat of the new chains have what th
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -184,14 +185,12 @@ def _moves(now: _Place, weight: Densities) -> list[_Map]:
     """The maps that match the weighted moments, that of most first: mean and covariance, mean and variances, mean."""
     z, move = now.z, now.move
     mean, target = z.mean(axis=0), weight @ z
-    away, found = z - target, []
+    away, found = z - target, list[_Map]()
     if len(z) >= _PER_SCALAR * z.shape[1]:
-        try:
+        with suppress(np.linalg.LinAlgError):
             wanted = np.linalg.cholesky((weight * away.T) @ away)
             own = np.linalg.cholesky(np.atleast_2d(np.cov(z, rowvar=False)))
             found.append(_Map(move.origin, target, wanted @ np.linalg.solve(own, move.matrix)))
-        except np.linalg.LinAlgError:
-            found = []
     spread = np.sqrt(weight @ away**2 / z.var(axis=0))
     if np.isfinite(spread).all() and (spread > 0).all():
         found.append(_Map(move.origin, target, spread[:, None] * move.matrix))

@@ -10,7 +10,6 @@ import numpy as np
 from credo.inference.base import Listener, NoListener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
-from credo.inference.kind import Kind
 from credo.inference.mcmc.chain_state import Block, ChainState, restored
 from credo.inference.mcmc.draws import Draws
 from credo.inference.mcmc.programs import advance, first_points, start
@@ -114,24 +113,14 @@ class BlockLoop(Loop[ChainState]):
         """The answer at the end."""
         tree = self.draws.tree(now.blocks, now.start)
         self.clock.lap("evaluation")
-        return Result(
-            tree=tree,
-            status=Status.STOPPED if now.ended else Status.DONE,
-            cost=Cost(
-                seconds=self._seconds(now),
-                gradients=now.evaluations if self.kernel.uses_gradients else 0,
-                density_evaluations=now.evaluations,
-                programs=self._programs(now),
-            ),
-            method=self.kernel.name,
-            kind=Kind.CHAINS,
-            statistics=self.kernel.info._fields,
-            sampled=self.problem.judged,
-            observed=self.problem.informative,
-            unread=self.problem.unread,
-            improper=self.problem.improper,
-            history=now.history,
+        cost = Cost(
+            seconds=self._seconds(now),
+            gradients=now.evaluations if self.kernel.uses_gradients else 0,
+            density_evaluations=now.evaluations,
+            programs=self._programs(now),
         )
+        status = Status.STOPPED if now.ended else Status.DONE
+        return self.settings.result(self.problem, tree, status, cost, now.history)
 
     def _led(self) -> Generator[Call, Any, Beginnings | None]:
         """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""

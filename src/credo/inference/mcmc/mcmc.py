@@ -28,12 +28,6 @@ class Mcmc(Settings):
         """What its answer is made of."""
         return Kind.CHAINS
 
-    @property
-    def statistics(self) -> tuple[str, ...]:
-        """What the kernel reports of each draw, by ArviZ's names."""
-        names: tuple[str, ...] = self.kernel.info._fields
-        return names
-
     def run(
         self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
     ) -> Result:

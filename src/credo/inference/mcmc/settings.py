@@ -8,14 +8,17 @@ from typing import Any, Self
 import equinox as eqx
 import jax
 import numpy as np
+import xarray as xr
 
 from credo import memory
 from credo.errors import ConfigError
 from credo.inference.grouping import Grouping
+from credo.inference.kind import Kind
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.near import Near, shortened
 from credo.inference.mcmc.stop import Stop
+from credo.inference.result import Cost, Result, Status
 from credo.inference.start import require_possible
 from credo.models.problem import Problem
 from credo.ranges import Count, Natural, Steps
@@ -101,6 +104,35 @@ class Settings(eqx.Module):
     def skipped(self) -> int:
         """Draws of the warm-up that are not made where chains begin beside others."""
         return self.warmup - shortened(self.warmup) if self.near is not None and self.kernel.takes_over else 0
+
+    def result(
+        self,
+        problem: Problem,
+        tree: xr.DataTree,
+        status: Status,
+        cost: Cost,
+        history: tuple[Mapping[str, float], ...] = (),
+    ) -> Result:
+        """The answer that such chains gave."""
+        return Result(
+            tree=tree,
+            status=status,
+            cost=cost,
+            method=self.name,
+            kind=Kind.CHAINS,
+            statistics=self.statistics,
+            sampled=problem.judged,
+            observed=problem.informative,
+            unread=problem.unread,
+            improper=problem.improper,
+            history=history,
+        )
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """What the kernel reports of each draw, by ArviZ's names."""
+        names: tuple[str, ...] = self.kernel.info._fields
+        return names
 
     @property
     def name(self) -> str:

@@ -162,13 +162,13 @@ class SmcLoop(Loop[SmcState]):
         Raises:
             RunError: in a repeat the data has no finite likelihood at any of them.
         """
-        return self._begun((yield self._start(0)))
+        return self._state((yield self._start(0)))
 
     def _start(self, first: int) -> Call:
         """The call that begins the repeats from a number on."""
         return Call(start, self.method, self.problem.bound, self._keys[first:])
 
-    def _begun(self, populations: Population) -> SmcState:
+    def _state(self, populations: Population) -> SmcState:
         known = np.isfinite(np.asarray(populations.densities.log_likelihood)).any(axis=1)
         if not known.all():
             raise RunError(
@@ -186,7 +186,7 @@ class SmcLoop(Loop[SmcState]):
         shape = jax.eval_shape(self._start(0))
         kept = jax.tree.map(lambda a: jax.ShapeDtypeStruct((repeats, *a.shape[1:]), a.dtype), shape)
         now = SmcState(unpacked(snapshot.arrays, kept), tuple(numbers["rungs"]), tuple(numbers["history"]))
-        return now if repeats == self.method.repeats else now.joined(self._begun(self._start(repeats)()))
+        return now if repeats == self.method.repeats else now.joined(self._state(self._start(repeats)()))
 
     def ahead(self, now: SmcState) -> Call | None:
         """The next temperature."""

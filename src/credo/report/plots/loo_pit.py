@@ -13,6 +13,7 @@ from credo.inference.result import Result
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import MUTED, WIDTH, Sheet
 from credo.report.plots.pit import bars, histogram
+from credo.report.plots.residuals import FEWEST, vectors
 from credo.report.view import Evidence
 
 OF = of(Kind.CHAINS, groups=("posterior_predictive", "observed_data", "log_likelihood"))
@@ -23,18 +24,18 @@ CAPTION = (
     "the grey band, the others are red. High ends: predictions are too narrow; a high middle: too wide; a slope: too "
     "low or too high."
 )
-FEWEST, MOST_ROWS, MOST_DRAWS = 30, 1000, 1000
+MOST_ROWS, MOST_DRAWS = 1000, 1000
 HEIGHT, HEAD, FOOT, LEFT, BETWEEN = 90.0, 32.0, 30.0, 34.0, 8.0
 
 
 def applies(result: Result) -> bool:
     """Whether there are enough rows with draws of their predictions and their likelihood."""
-    return bool(_names(result))
+    return bool(vectors(result, OF))
 
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw a histogram per observed variable."""
-    names = _names(evidence.result)
+    names = vectors(evidence.result, OF)
     if not names:
         return Drawing(TITLE, "checks", f"There are no {FEWEST} rows with draws of their predictions.")
     shown = names[: evidence.most]
@@ -88,17 +89,3 @@ def _of(evidence: Evidence, name: str) -> Float[np.ndarray, " row"]:
     step = 1 + len(drawn) // MOST_DRAWS
     own = kept if likely.shape[1] == values.size else np.searchsorted(rows, kept)  # the likelihood has no gaps
     return loo_pit(values[kept], drawn[::step, kept], likely[::step, own].astype(float))
-
-
-def _names(result: Result) -> list[str]:
-    """The observed vectors that are long enough."""
-    if not OF.holds(result):
-        return []
-    groups = ("observed_data", "posterior_predictive", "log_likelihood")
-    observed, predicted, likely = (result.tree[group].to_dataset() for group in groups)
-    return [
-        str(name)
-        for name, variable in observed.data_vars.items()
-        if variable.ndim == 1 and name in predicted and name in likely
-        if variable.size >= FEWEST <= predicted.sizes["chain"] * predicted.sizes["draw"]
-    ]

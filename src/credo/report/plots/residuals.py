@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.stats import norm
 
-from credo.inference.kind import of
+from credo.inference.kind import Of, of
 from credo.inference.result import Result
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
@@ -28,12 +28,12 @@ HEIGHT, HEAD, FOOT, LEFT, BETWEEN = 130.0, 20.0, 30.0, 30.0, 8.0
 
 def applies(result: Result) -> bool:
     """Whether there are enough rows, and draws of their predictions."""
-    return bool(_names(result))
+    return bool(vectors(result, OF))
 
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw a cloud per observed variable."""
-    names = _names(evidence.result)
+    names = vectors(evidence.result, OF)
     if not names:
         return Drawing(TITLE, "checks", f"There are no {FEWEST} rows with draws of their predictions.")
     shown = names[: evidence.most]
@@ -52,16 +52,17 @@ def residuals(
     return np.asarray(norm.ppf((below + u * (equal + 1)) / (len(drawn) + 1)))
 
 
-def _names(result: Result) -> list[str]:
-    """The observed vectors that are long enough."""
-    if not OF.holds(result):
+def vectors(result: Result, needed: Of) -> list[str]:
+    """The observed vectors that are long enough and in all groups that a plot needs."""
+    if not needed.holds(result):
         return []
-    observed, predicted = (result.tree[group].to_dataset() for group in ("observed_data", "posterior_predictive"))
+    groups = [result.tree[group].to_dataset() for group in needed.groups]
+    draws = result.tree["posterior_predictive"].sizes
     return [
         str(name)
-        for name, variable in observed.data_vars.items()
-        if variable.ndim == 1 and name in predicted
-        if variable.size >= FEWEST <= predicted.sizes["chain"] * predicted.sizes["draw"]
+        for name, variable in result.tree["observed_data"].data_vars.items()
+        if variable.ndim == 1 and all(name in group for group in groups)
+        if variable.size >= FEWEST <= draws["chain"] * draws["draw"]
     ]
 
 
