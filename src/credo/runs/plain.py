@@ -9,8 +9,8 @@ from typing import Any, NotRequired, TypedDict
 from omegaconf import OmegaConf
 
 from credo.diagnostics.base import Check
-from credo.diagnostics.changes import changes
 from credo.runs import contents, files, saved
+from credo.runs.changes import changes
 from credo.secrets import masked
 
 

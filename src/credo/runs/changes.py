@@ -60,7 +60,13 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 }
 """What to try in place of others."""
 
-LEFT = ("inference.keep", "inference.trajectory_length", "model.components", "model.family")
+LEFT = (
+    "diagnostics.checks",
+    "inference.keep",
+    "inference.trajectory_length",
+    "model.components",
+    "model.family",
+)
 """Those for which a person has to choose a value."""
 
 NAMED = re.compile(rf"(?<![\w.@])(?:{'|'.join(schema.GROUPS)})(?:(?:\.\w+)+(?:=[\w.-]*\w)?|=[\w-]*\w)(?![\w(])")
