@@ -74,6 +74,19 @@ def test_posteriors_agree(tmp_path: Path) -> None:
         assert tree["posterior"].sizes["chain"] == 4
 
 
+@pytest.mark.slow
+def test_chains_whose_trees_differ_do_not_wait_for_each_other_forever(tmp_path: Path) -> None:
+    words = (
+        "experiment=eight_schools",
+        "device=cpu",
+        "device.mesh={chains: 2, data: 2}",
+        "inference.warmup=200",
+        *QUIET,
+    )
+    said = credo_process(*words, "inference.draws=100", cwd=tmp_path)
+    assert said.code == 0, said.err
+
+
 @pytest.mark.parametrize("mesh", [{}, {"rows": 2}, {"chains": 0}, {"data": True}, 4])
 def test_only_numbers_of_devices_for_chains_and_data_are_taken(mesh: object) -> None:
     with pytest.raises(ConfigError, match=r"device\.mesh: expected"):
@@ -87,7 +100,14 @@ def test_shares_that_are_not_equal_are_refused(tmp_path: Path) -> None:
     assert "device.mesh: 1 x 1 devices are not the 3 of device.num_devices" in said.err
     said = credo_process(*words, "device.mesh={data: 4}", cwd=tmp_path)
     assert said.code == 2
-    assert "device.mesh.data=4: the 442 rows have no 4 equal parts" in said.err
+    assert "device.mesh.data=4: 442 rows cannot be divided into 4 equal parts" in said.err
     said = credo_process(*words, "device.mesh={chains: 3}", cwd=tmp_path)
-    assert "device.mesh.chains=3: 4 chains have no 3 equal parts" in said.err
+    assert "device.mesh.chains=3: 4 chains cannot be divided into 3 equal parts" in said.err
     assert not (tmp_path / "r").exists()
+
+
+def test_chains_that_share_devices_and_rows_do_not_run_one_after_another(tmp_path: Path) -> None:
+    words = ("experiment=eight_schools", "device=cpu", "device.mesh={chains: 2, data: 2}", *QUIET)
+    said = credo_process(*words, "inference.chain_method=sequential", cwd=tmp_path)
+    assert said.code == 2
+    assert "inference.chain_method=sequential: chains on devices that share the rows, too, advance in step" in said.err

@@ -75,7 +75,7 @@ class Problem:
         rows = [name for name in bound.arrays if self.data[name].dims[:1] == (self.row_dim,)]
         size = self.data.sizes.get(self.row_dim, 0)
         if not rows or size % mesh[1]:
-            what = f"the {size} rows have no {mesh[1]} equal parts" if rows else "the data has no rows"
+            what = f"{size} rows cannot be divided into {mesh[1]} equal parts" if rows else "the data has no rows"
             raise ConfigError(f"device.mesh.data={mesh[1]}: {what}; choose another number, or leave it out")
         return bound.spread(tuple(rows), mesh)
 

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.sharding import AxisType, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int, Shaped
 
 from credo.models.binding import BoundModel, device_mesh
@@ -71,6 +71,8 @@ def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_ch
 
     if devices == 1:
         return on_device(program, chains, per_chain, *shared)
+    if mesh.shape.get("data", 1) > 1:
+        return _together(partial(_last, function, program, shared), per_chain, mesh)
     chain, everywhere = PartitionSpec("chains"), PartitionSpec()
     spread = jax.shard_map(
         on_device,
@@ -81,6 +83,16 @@ def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_ch
         check_vma=False,
     )
     return spread(program, chains, per_chain, *shared)
+
+
+def _together(one: Any, inputs: Any, mesh: jax.sharding.Mesh) -> Any:
+    """Like `jax.vmap`, with the chains over devices that share the rows, too.
+
+    All devices exchange sums over rows, so that all must be in the same turn of every loop. That is so where the loops
+    are those of one program of all chains, and not where each device has loops of its own.
+    """
+    placed = lax.with_sharding_constraint(inputs, NamedSharding(mesh, PartitionSpec("chains")))
+    return jax.vmap(one, axis_name=_IN_STEP)(placed)
 
 
 def _in_turn(one: Any, inputs: Any, count: Any) -> Any:

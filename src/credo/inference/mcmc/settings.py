@@ -180,10 +180,20 @@ class Settings(eqx.Module):
         memory.require(f"inference.chains={self.chains}", 30 * self.chains * scalars)
         memory.require(f"inference.draws={self.draws}", 4 * self.chains * self.draws)  # of one scalar at a time
         self._require_known(problem)
-        if problem.mesh is not None and self.chains % problem.mesh[0]:
+        if problem.mesh is not None:
+            self._require_mesh(*problem.mesh)
+
+    def _require_mesh(self, chains: int, data: int) -> None:
+        """Raise `ConfigError` unless chains can share devices like this."""
+        if self.chains % chains:
             raise ConfigError(
-                f"device.mesh.chains={problem.mesh[0]}: {self.chains} chains have no {problem.mesh[0]} equal parts; "
-                "choose another number, or raise inference.chains"
+                f"device.mesh.chains={chains}: {self.chains} chains cannot be divided into {chains} equal parts; "
+                "choose another number, or change inference.chains"
+            )
+        if chains > 1 < data and (self.placement or self.chain_method) == "sequential":
+            raise ConfigError(
+                "inference.chain_method=sequential: chains on devices that share the rows, too, advance in step; leave "
+                "it out, or set device.mesh.data=1"
             )
 
     def _require_company(self) -> None:
