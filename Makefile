@@ -73,12 +73,13 @@ methods: setup ## every method on posteriors that are known, into experiments/be
 
 kills: setup ## runs killed twenty times and resumed, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/kills.py
+	@$(PYTHON) experiments/benchmarks/kills.py --saves
 
 metrics: setup ## ESS per gradient by metric and against NumPyro, into experiments/benchmarks
 	@$(PYTHON) experiments/benchmarks/metrics.py
 
-bench: setup ## timings against other ways, into experiments/benchmarks
-	@$(PYTHON) experiments/benchmarks/eight_schools_speed.py
+bench: setup ## seconds to the verdict beside NumPyro and nutpie, into experiments/benchmarks
+	@$(PYTHON) experiments/benchmarks/speed.py
 
 benchmark: setup ## run a benchmark by NAME=uci; without NAME, list them with what each shows
 	@$(PYTHON) tools/benchmark.py $(NAME)

@@ -3,11 +3,14 @@
     make kills
 
 Twenty times kill -9, over nuts, hmc, mh and map, in the warm-up and in the sampling; then while a run that was killed
-is taken up, and while the draws are written to `posterior.nc`; then, of every other way to the posterior and of a
-calibration, at a few of their saves (`--saves` does these alone, and writes no table): the draws must be equal to the
-bit, MLflow must have one run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint
-(a tmpfs of a few megabytes): the run ends with one sentence, and goes on when there is room.
-(`tests/experiment/test_rising_disk.py` has a full disk at every file that a run writes.)
+is taken up, and while the draws are written to `posterior.nc`: the draws must be equal to the bit, MLflow must have
+one run that ends FINISHED, with every metric once. Then the same with a full disk at a checkpoint (a tmpfs of a few
+megabytes): the run ends with one sentence, and goes on when there is room. (`tests/experiment/test_rising_disk.py` has
+a full disk at every file that a run writes.)
+
+    python experiments/benchmarks/kills.py --saves
+
+Every other way to the posterior, and a calibration, are killed at a few of their saves; writes `kills_saves.md`.
 """
 
 import contextlib
@@ -23,6 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import xarray as xr
 
@@ -69,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "--saves" in sys.argv:
-            sys.exit(any("NO" in line for line in killed_at_saves(folder, 0)))
+            leave("kills_saves", "`python experiments/benchmarks/kills.py --saves`", killed_at_saves(folder))
         for method, words in METHODS.items():
             run(folder, *words, CACHE, f"hydra.run.dir=whole_{method}")
         for i in range(KILLS):
@@ -82,10 +86,14 @@ def main() -> None:
         for method in ("nuts", "hmc", "mh"):
             lines.append(kill_writing(folder, method, len(lines)))
             print(lines[-1], flush=True)  # noqa: T201
-        lines += killed_at_saves(folder, len(lines))
         lines.append(fill(folder))
         print(lines[-1])  # noqa: T201
-    (HERE / "kills.md").write_text(page(lines))
+    leave("kills", "`make kills`", lines)
+
+
+def leave(name: str, command: str, lines: list[str]) -> NoReturn:
+    """Write a table, and exit."""
+    (HERE / f"{name}.md").write_text(page(command, lines))
     sys.exit(any("NO" in line for line in lines))
 
 
@@ -116,13 +124,13 @@ def kill_twice(folder: Path, method: str, number: int, share: float) -> str:
     return taken_up(folder, method, name, where)
 
 
-def killed_at_saves(folder: Path, number: int) -> list[str]:
+def killed_at_saves(folder: Path) -> list[str]:
     """Kill the methods of `SAVES` at their first, third and sixth save, and take them up again."""
     lines = []
     for method, words in SAVES.items():
         run(folder, *words, CACHE, f"hydra.run.dir=whole_{method}")
         for saves in (1, 3, 6):
-            name = f"cut_{number + len(lines)}"
+            name = f"cut_{len(lines)}"
             often = () if method == "calibrate" else ("inference.checkpoint.every=0.02",)
             counted = counter(folder / name / ("ranks.csv" if method == "calibrate" else "checkpoint/state.npz"))
             kill_when(folder, (*words, CACHE, *often, f"hydra.run.dir={name}"), lambda c=counted, n=saves: c() >= n)
@@ -251,14 +259,14 @@ def recorded(folder: Path, name: str) -> tuple[list[str], list[tuple[str, int]]]
     return statuses, metrics
 
 
-def page(lines: list[str]) -> str:
+def page(command: str, lines: list[str]) -> str:
     """The table in markdown."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax", "mlflow"))
     head = [
         "| | method | where it was killed | same bits | MLflow as if it had not been |",
         "| --- | --- | --- | --- | --- |",
     ]
-    begin = f"# Runs that were killed and taken up again\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; `make kills`."
+    begin = f"# Runs that were killed and taken up again\n\n{datetime.now(UTC):%Y-%m-%d}; {versions}; {command}."
     return "\n".join([begin, "", *head, *lines, ""])
 
 

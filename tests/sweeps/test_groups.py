@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import sqlite3
 import time
 from pathlib import Path
@@ -104,6 +106,33 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     assert process.returncode == 0, ended
     assert kills == 20
     assert_same(tmp_path / "whole" / "0", tmp_path / "cut" / "0")
+
+
+@pytest.mark.slow
+def test_the_group_of_a_worker_that_is_killed_is_run_by_another(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = (*SCHOOLS, "inference.groups=4", "inference.draws=20000", "inference.block=20", "tracking=none")
+    words = (*words, "inference.checkpoint.every=0.1", "diagnostics=none")
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert credo_process(*words, "hydra.sweep.dir=whole", cwd=tmp_path).code == 0
+    with start(*words, *joblib, "hydra.sweep.dir=cut", cwd=tmp_path) as process:
+        while process.poll() is None and not _latest(tmp_path / "cut"):
+            time.sleep(0.05)
+        os.kill(max(_workers(process.pid), key=_cpu), signal.SIGKILL)
+        ended = process.communicate(timeout=600)
+    assert process.returncode == 0, ended
+    assert_same(tmp_path / "whole" / "0", tmp_path / "cut" / "0")
+
+
+def _workers(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _cpu(pid: int) -> int:
+    """The time of the processor that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _latest(sweep: Path) -> float:
