@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[*speed_models.MODELS], choices=speed_models.MODELS)
     asked = parser.parse_args()
-    made()
+    prepare()
     lines, phases = [], []
     for model in asked.only:
         with tempfile.TemporaryDirectory() as scratch:
@@ -70,7 +70,7 @@ def main() -> None:
         (HERE / "speed.md").write_text(page(lines, phases, asked.rounds))
 
 
-def made() -> None:
+def prepare() -> None:
     """The environment of PyMC and nutpie, where there is none yet."""
     if (python := PEERS / "bin" / "python").exists():
         return
@@ -193,6 +193,8 @@ def page(lines: list[str], phases: list[str], rounds: int) -> str:
     versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
     asked = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in ('pymc', 'nutpie')), sep=', ')"
     told = subprocess.run([PEERS / "bin" / "python", "-c", asked], check=True, capture_output=True, text=True)  # noqa: S603
+    made = f"{datetime.now(UTC):%Y-%m-%d}; {', '.join([*versions, told.stdout.strip()])}; {os.cpu_count()} cores; "
+    made += "`make bench`."
     head = (
         "model", "tool", "to the verdict, s", "to the prompt, s", "verdict / NumPyro", "prompt / NumPyro", "ESS",
         "ESS per second",
@@ -205,8 +207,7 @@ def page(lines: list[str], phases: list[str], rounds: int) -> str:
         [
             "# From the shell to the verdict",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}; {', '.join([*versions, told.stdout.strip()])}; {os.cpu_count()} cores; "
-            "`make bench`.",
+            made,
             "",
             words,
             "",

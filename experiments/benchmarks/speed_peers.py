@@ -6,7 +6,7 @@ Four chains of 1000 + 1000 draws by the peer's defaults, a summary on the screen
 """
 
 import argparse
-import importlib.util
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,9 @@ def by_numpyro(model: str, data: dict[str, np.ndarray], cache: str | None) -> di
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     from numpyro.infer import MCMC, NUTS
 
-    place = Path(__file__).with_name("speed_models.py")
-    spec = importlib.util.spec_from_file_location("speed_models", place)
-    assert spec is not None and spec.loader is not None  # noqa: S101 - for the type checker
-    models = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(models)
+    models = runpy.run_path(str(Path(__file__).with_name("speed_models.py")))["MODELS"]
     sampler = MCMC(
-        NUTS(models.MODELS[model]), num_warmup=1000, num_samples=1000, num_chains=4, chain_method="parallel",
+        NUTS(models[model]), num_warmup=1000, num_samples=1000, num_chains=4, chain_method="parallel",
         progress_bar=False,
     )  # fmt: skip
     sampler.run(jax.random.PRNGKey(0), **data)
