@@ -1,12 +1,12 @@
 """How far shares go by chance."""
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int
 from scipy.special import bdtr, bdtrik
 
 
 def binomial_interval(
-    coverage: float, trials: Shaped[np.ndarray, "..."] | int, chance: Float[np.ndarray, "..."] | float
+    coverage: float, trials: Int[np.ndarray, "..."] | int, chance: Float[np.ndarray, "..."] | float
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     """The central interval of a number of successes; SciPy has it in its distributions, which take time to load.
 
@@ -20,11 +20,11 @@ def binomial_interval(
         chance: of a success.
     """
     tails = (1 - coverage) / 2, (1 + coverage) / 2
-    low, high = (_quantile(tail, np.asarray(trials, float), np.asarray(chance)) for tail in tails)
+    low, high = (_quantile(tail, np.asarray(trials, int), np.asarray(chance)) for tail in tails)
     return low, high
 
 
-def _quantile(q: float, trials: Float[np.ndarray, "..."], chance: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def _quantile(q: float, trials: Int[np.ndarray, "..."], chance: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """The smallest number with at least the probability q of no more successes."""
     found = np.ceil(bdtrik(q, trials, chance))
     before = np.maximum(found - 1, 0)
