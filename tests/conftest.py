@@ -12,7 +12,7 @@ import pytest
 from hydra.utils import get_class, instantiate
 
 import shapes  # noqa: F401 - before credo is imported
-from credo.array_stats import array_stats
+from arviz_arrays import array_stats
 from credo.config import schema
 from credo.experiment import device
 from credo.inference.base import Inference, Listener

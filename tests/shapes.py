@@ -13,7 +13,7 @@ import numpy as np
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, install_import_hook
 
-ROOMS = ("models", "energies", "networks", "information", "inference", "diagnostics", "array_stats")
+ROOMS = ("models", "energies", "networks", "information", "inference", "diagnostics", "chain_stats", "pareto")
 CONF = BeartypeConf(is_pep484_tower=True)
 """An int may stand where a float is meant."""
 

@@ -14,7 +14,7 @@ import xarray as xr
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from credo.array_stats import array_stats
+from arviz_arrays import array_stats
 from credo.data.formula.arranged import arranged
 from credo.errors import ConfigError
 from credo.experiment.parts import make_model

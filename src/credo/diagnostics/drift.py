@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
@@ -38,7 +38,7 @@ class Drift:
         drift, error = abs(found["drift"].to_numpy()), found["error"].to_numpy()
         if not np.isfinite(drift).all() or not (error > 0).all():
             return not_checked("drift", self.threshold, "Markov chains that began at the draws did not move.")
-        told = drift > float(norm.isf(_FALSE / 2 / drift.size)) * error
+        told = drift > float(-ndtri(_FALSE / 2 / drift.size)) * error
         if not (told & (drift > self.threshold)).any():
             seen = "Short Markov chains that began at the draws stayed where these are."
             return Check("drift", "passed", float(drift.max()), self.threshold, seen)

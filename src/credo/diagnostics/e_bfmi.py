@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from credo.array_stats import array_stats
 from credo.diagnostics.answers import not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.hamiltonian import asked, statistic
@@ -36,7 +35,8 @@ class EBfmi:
         if energy is None or energy.shape[1] < 2:
             return not_checked("e_bfmi", self.threshold, "The sampler did not record two energies per chain.")
         with np.errstate(all="ignore"):
-            fractions = array_stats.bfmi(energy.astype(float))
+            moves = np.square(np.diff(energy.astype(float), axis=1)).mean(axis=1)
+            fractions = moves / energy.astype(float).var(axis=1, ddof=1)
         if not np.isfinite(fractions).all():
             return not_checked("e_bfmi", self.threshold, "The energy of a chain is constant or not finite.")
         worst, chain = float(fractions.min()), int(fractions.argmin())

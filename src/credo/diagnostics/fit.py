@@ -11,7 +11,6 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.spatial.distance import cdist
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
@@ -72,6 +71,8 @@ def compared(
         paired: whether rows of both belong together, so that only they are exchanged.
     """
     n, m = len(x), len(y)
+    from scipy.spatial.distance import cdist  # takes time to load
+
     away = cdist(np.concatenate([x, y]), np.concatenate([x, y]))
     generator = np.random.default_rng(0)
     if paired:

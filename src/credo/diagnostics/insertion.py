@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import chdtr, ndtr
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
@@ -57,6 +57,6 @@ def chance_of(scores: Float[np.ndarray, "score"]) -> float:
         >>> chance_of(np.array([0.5, -0.5, 1.5, -1.5])), chance_of(np.full(4, 3.0)) < 1e-6
         (1.0, True)
     """
-    of_mean = 2 * stats.norm.sf(abs(scores.sum()) / math.sqrt(len(scores)))
-    squares = stats.chi2(len(scores)).cdf(np.sum(scores**2))
+    of_mean = 2 * ndtr(-abs(scores.sum()) / math.sqrt(len(scores)))
+    squares = chdtr(len(scores), np.sum(scores**2))
     return float(min(2 * min(of_mean, 2 * min(squares, 1 - squares)), 1.0))

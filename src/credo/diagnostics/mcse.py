@@ -7,14 +7,14 @@ converges slowly. Where the tails are so heavy that there is no standard deviati
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import beta
 
-from credo.array_stats import array_stats
+from credo import chain_stats
 from credo.diagnostics.answers import group
 from credo.diagnostics.base import Check
 from credo.diagnostics.rows import judge_largest, judged, named_last, unless_short
@@ -23,9 +23,6 @@ from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Positive
-
-_ONE_SD = (0.1586553, 0.8413447)
-"""The quantiles of a normal distribution at one standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +63,27 @@ def _of_quantiles(result: Result, rows: pd.DataFrame) -> pd.Series:
     walkers = result.grouping.walkers
     for variable in group(result, "posterior").data_vars.values():
         for names, draws in pieces(variable):
-            for i in np.flatnonzero(np.isin(names, rows.index)):
-                own = draws[i].astype(float)
-                found = [_of_quantile(own, prob, walkers) for prob in (0.05, 0.5, 0.95)]
-                errors[names[i]] = max(found)
+            chosen = np.flatnonzero(np.isin(names, rows.index))
+            own = draws[chosen].astype(float)
+            found = np.max([_of_quantile(own, prob, walkers) for prob in (0.05, 0.5, 0.95)], axis=0)
+            errors |= dict(zip([names[i] for i in chosen], found, strict=True))
     return pd.Series(errors, dtype=float) / (rows["q95"] - rows["q5"])
 
 
-def _of_quantile(draws: Float[np.ndarray, "chain draw"], prob: float, walkers: int) -> float:
+def _of_quantile(
+    draws: Float[np.ndarray, "scalar chain draw"], prob: float, walkers: int
+) -> Float[np.ndarray, "scalar"]:
     """Half of the distance between the quantiles that an error of one standard deviation leads to.
 
-    ArviZ has it for chains. The draws of several walkers are as many as their indicators below the quantile are worth.
+    The draws of several walkers are as many as their indicators below the quantile are worth.
     """
     if walkers == 1:
-        return float(array_stats.mcse(draws, method="quantile", prob=prob))
-    worth = float(effective((draws <= np.quantile(draws, prob)).astype(float)[None], walkers)[0])
-    shares = beta.ppf(_ONE_SD, worth * prob + 1, worth * (1 - prob) + 1)
-    low, high = np.quantile(draws, shares) if np.isfinite(shares).all() else (np.nan, np.nan)
-    return float(high - low) / 2
+        return np.asarray(chain_stats.of(draws, partial(chain_stats.mcse_quantile, prob=prob))[0])
+    quantile = np.quantile(draws, prob, axis=(1, 2), keepdims=True)
+    worth = effective((draws <= quantile).astype(float), walkers)
+    shares = chain_stats.shares_of_quantile(worth, prob)
+    found = np.full(len(draws), np.nan)
+    for i in np.flatnonzero(np.isfinite(shares).all(axis=1)):
+        low, high = np.quantile(draws[i], shares[i])
+        found[i] = (high - low) / 2
+    return found

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from credo.array_stats import array_stats
+from credo import pareto
 
 Draws = Float[np.ndarray, "draw dim"]
 Densities = Float[np.ndarray, "draw"]
@@ -97,11 +97,8 @@ def smoothed(log_ratio: Densities, r_eff: float) -> tuple[Densities, float]:
     known = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
     if not np.isfinite(known).any():
         return np.full(len(known), -np.log(len(known))), np.inf
-    try:
-        log_weight, k = array_stats.psislw(-known, r_eff=r_eff)
-    except ValueError:  # too few draws, or a tail of equal ones
-        return known - logsumexp(known), np.inf
-    return np.asarray(log_weight), np.inf if np.isnan(k) else float(k)
+    (log_weight,), (k,) = pareto.smooth(known[None], pareto.length(len(known), r_eff))
+    return log_weight, np.inf if np.isnan(k) else float(k)
 
 
 def _moves(move: Affine, now: Draws, weight: Densities) -> list[Affine]:

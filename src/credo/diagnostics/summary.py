@@ -13,9 +13,10 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int, Shaped
 
+from credo.chain_stats import FEWEST_DRAWS
 from credo.diagnostics import tails
 from credo.diagnostics.answers import group
-from credo.inference.convergence import FEWEST_DRAWS, constant, mixing, scalars_first
+from credo.inference.convergence import constant, mixing, scalars_first
 from credo.inference.kind import Kind
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result

@@ -1,17 +1,15 @@
 """How heavy are the tails? A distribution whose tail has the Pareto shape k has moments of orders below 1 / k.
 
 A generalised Pareto distribution is fitted to each tail, to the largest 20 % and to the largest 3 sqrt(S) of S draws,
-as in Vehtari, Simpson, Gelman, Yao and Gabry (2024), "Pareto smoothed importance sampling", JMLR 25(72), section 3; the
-fit is ArviZ's. Its k has a standard error of (1 + k) / sqrt(m) for m independent draws in the tail (Smith 1987,
+as in Vehtari, Simpson, Gelman, Yao and Gabry (2024), "Pareto smoothed importance sampling", JMLR 25(72), section 3.
+Its k has a standard error of (1 + k) / sqrt(m) for m independent draws in the tail (Smith 1987,
 "Estimating tails of probability distributions", Annals of Statistics 15(3)).
 """
 
-from contextlib import suppress
-
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
-from credo.array_stats import array_stats
+from credo import pareto
 
 NO_SD, NO_MEAN = 0.5, 0.7
 """A standard deviation is not reported where k of the largest 20 % exceeds 0.5, or k of the fewer ones by more than its
@@ -54,32 +52,31 @@ def shape(
     found = np.full((3, len(flat)), np.nan)  # k, its error, and its lower bound
     if flat.shape[1] < FEWEST_DRAWS:
         return found[0], found[1], found[2]
-    for i, side in _heavy(flat):
-        for size, margin in ((flat.shape[1] // 5, 0.0), (int(3 * flat.shape[1] ** 0.5), 1.0)):
-            for k, error in _fit(side * flat[i], size, ess[i]):
-                one = k, error, k - margin * error
-                if not found[2, i] > one[2]:
-                    found[:, i] = one
+    rows, sides = _heavy(flat)
+    ends = sides[:, None] * flat[rows]
+    for size, margin in ((flat.shape[1] // 5, 0.0), (int(3 * flat.shape[1] ** 0.5), 1.0)):
+        for i, k, error in zip(rows, *_fit(ends, size, ess[rows]), strict=True):
+            one = k, error, k - margin * error
+            if np.isfinite(k) and not found[2, i] > one[2]:
+                found[:, i] = one
     return found[0], found[1], found[2]
 
 
-def _heavy(flat: Shaped[np.ndarray, "scalar draw"]) -> list[tuple[int, int]]:
+def _heavy(flat: Shaped[np.ndarray, "scalar draw"]) -> tuple[Int[np.ndarray, "end"], Int[np.ndarray, "end"]]:
     """The scalars and sides (-1 left, 1 right) that are worth a fit."""
     with np.errstate(all="ignore"):
         low, q5, q50, q95, high = np.quantile(flat, (0.0, 0.05, 0.5, 0.95, 1.0), axis=1)
         left, right = q50 - low > _LIGHT * (q50 - q5), high - q50 > _LIGHT * (q95 - q50)
         known = np.isfinite(low) & np.isfinite(high) & (q95 > q5)
-    sides = ((left, -1), (right, 1))
-    return [(int(i), side) for heavy, side in sides for i in np.flatnonzero(heavy & known)]
+    of_left, of_right = np.flatnonzero(left & known), np.flatnonzero(right & known)
+    return np.concatenate([of_left, of_right]), np.repeat([-1, 1], [len(of_left), len(of_right)])
 
 
-def _fit(draws: Shaped[np.ndarray, "draw"], size: int, ess: float) -> list[tuple[float, float]]:
-    """The shape of the right tail of draws and its standard error; nothing where it has none."""
-    tail = np.sort(draws)[-size - 1 :]
-    with np.errstate(all="ignore"), suppress(ValueError):
-        # ArviZ takes 3 sqrt(S / r) of S draws with the relative efficiency r.
-        k = float(array_stats.pareto_khat(draws[None], r_eff=9 * draws.size / (size + 0.5) ** 2, tail="right"))
-        share = min(1.0, ess / draws.size) if np.isfinite(ess) else 1.0
-        if np.isfinite(k) and tail[-1] > tail[0]:
-            return [(k, (1 + max(k, 0.0)) / np.sqrt(size * share))]
-    return []
+def _fit(
+    draws: Shaped[np.ndarray, "end draw"], size: int, ess: Float[np.ndarray, "end"]
+) -> tuple[Float[np.ndarray, "end"], Float[np.ndarray, "end"]]:
+    """The shapes of the right tails of draws and their standard errors; NaN where there is none."""
+    count = draws.shape[1]
+    k = pareto.shape(draws, size if count > 5 * (size + 0.5) else count // 5)
+    share = np.where(np.isfinite(ess), np.minimum(1.0, ess / count), 1.0)
+    return k, (1 + np.maximum(k, 0.0)) / np.sqrt(size * share)

@@ -1,27 +1,20 @@
 """Have chains converged, and what are their draws worth? Statistics of plain arrays.
 
-R-hat is the larger of the rank-normalised and the folded split R-hat; the effective sample sizes are those of the
-rank-normalised draws (bulk) and of the 5 % and 95 % quantiles (tail): Vehtari, Gelman, Simpson, Carpenter and Bürkner
-(2021), "Rank-normalization, folding, and localization: An improved R-hat", Bayesian Analysis 16(2), section 4. ArviZ
-computes them; a statistic that cannot be computed is NaN here, where ArviZ takes the effective sample size of a
-constant to be the number of its draws.
+The effective sample size of the tails is the smaller one of the 5 % and 95 % quantiles; all others are in
+`credo.chain_stats`. A statistic that cannot be computed is NaN, as is one of a constant.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
-from credo.array_stats import array_stats
+from credo import chain_stats
+from credo.chain_stats import FEWEST_DRAWS, Chains
 from credo.inference.grouping import APART, Grouping
 
-"""ArviZ's statistics of plain arrays, which have no annotations."""
-
 TAILS = (0.05, 0.95)
-FEWEST_DRAWS = 4
 ROUNDING = 4
 """A scalar whose draws span no more than this many units in the last place is constant."""
 
@@ -110,19 +103,16 @@ def mixing(
         >>> mixing(np.ones((1, 4, 1000)), ("r_hat",))
         {'r_hat': array([nan])}
     """
-    walkers = grouping.walkers
-    compute = {
-        "mcse_mean": lambda draws: array_stats.mcse(by_round(draws, walkers)),
-        "ess_bulk": array_stats.ess if walkers == 1 else lambda draws: effective(scores(draws), walkers),
-        "ess_tail": partial(_ess_tail, walkers=walkers),
-        "r_hat": partial(_r_hat, together=grouping.chains),
+    compute: dict[str, Callable[[Chains], np.ndarray]] = {
+        "mcse_mean": partial(_mcse_mean, walkers=grouping.walkers),
+        "ess_bulk": partial(_ess_bulk, walkers=grouping.walkers),
+        "ess_tail": partial(_ess_tail, walkers=grouping.walkers),
+        "r_hat": partial(chain_stats.r_hat, together=grouping.chains),
     }
-    good = np.isfinite(draws).all(axis=(1, 2)) & ~constant(draws)
-    numbers = {name: np.full(len(draws), np.nan) for name in wanted}
-    with np.errstate(all="ignore"):
-        for name, column in numbers.items():
-            column[good] = compute[name](draws[good].astype(float))
-    return numbers
+    moves = ~constant(draws)
+    numbers = np.full((len(wanted), len(draws)), np.nan)
+    numbers[:, moves] = chain_stats.of(draws if moves.all() else draws[moves], *(compute[name] for name in wanted))
+    return dict(zip(wanted, numbers, strict=True))
 
 
 def by_round(draws: Float[np.ndarray, "scalar chain draw"], walkers: int) -> Float[np.ndarray, "scalar chain round"]:
@@ -141,34 +131,25 @@ def by_round(draws: Float[np.ndarray, "scalar chain draw"], walkers: int) -> Flo
 def effective(draws: Float[np.ndarray, "scalar chain draw"], walkers: int = 1) -> Float[np.ndarray, "scalar"]:
     """How many independent draws have a mean that is as precise."""
     if walkers == 1:
-        return np.asarray(array_stats.ess(draws, method="mean"))
-    error = array_stats.mcse(by_round(draws, walkers))
+        return np.asarray(chain_stats.of(draws, chain_stats.ess_mean)[0])
+    error = chain_stats.of(by_round(draws, walkers), chain_stats.mcse_mean)[0]
     return np.asarray(draws.var(axis=(1, 2), ddof=1) / np.square(error))
 
 
-def scores(draws: Float[np.ndarray, "scalar chain draw"]) -> Float[np.ndarray, "scalar chain draw"]:
-    """The normal scores of the draws' ranks (Vehtari et al. 2021, equation 14)."""
-    ranks = rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
-    return np.asarray(ndtri((ranks - 0.375) / (draws[0].size + 0.25)))
+def _mcse_mean(chains: Chains, walkers: int) -> Float[np.ndarray, "scalar"]:
+    return chain_stats.mcse_mean(chains if walkers == 1 else Chains(by_round(chains.draws, walkers)))
 
 
-def _r_hat(draws: Float[np.ndarray, "scalar chain draw"], together: int) -> Float[np.ndarray, "scalar"]:
-    """R-hat of chains; where so many neighbours began at one point, the nested one of Margossian et al. (2024)."""
-    if together == 1:
-        return np.asarray(array_stats.rhat(draws))
-    return np.asarray(array_stats.rhat_nested(draws, superchain_ids=np.arange(draws.shape[1]) // together))
+def _ess_bulk(chains: Chains, walkers: int) -> Float[np.ndarray, "scalar"]:
+    return chain_stats.ess_bulk(chains) if walkers == 1 else effective(chain_stats.scores(chains.draws), walkers)
 
 
-def _ess_tail(draws: Shaped[np.ndarray, "scalar chain draw"], walkers: int) -> Float[np.ndarray, "scalar"]:
+def _ess_tail(chains: Chains, walkers: int) -> Float[np.ndarray, "scalar"]:
     """The smaller effective sample size of both tails; a discrete scalar may have one tail only, or none (NaN)."""
     tails = []
     for probability in TAILS:
-        quantile = np.quantile(draws, probability, axis=(1, 2), keepdims=True)
-        if walkers == 1:
-            ess = array_stats.ess(draws, method="quantile", prob=probability)
-        else:
-            ess = effective((draws <= quantile).astype(float), walkers)
-        tails.append(np.where(constant(draws <= quantile), np.nan, ess))
+        below = chains.below(probability)
+        tails.append(np.where(constant(below), np.nan, effective(below.astype(float), walkers)))
     return np.fmin(*tails)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from credo.array_stats import array_stats
+from credo import pareto
 
 MOST = 6
 """Components."""
@@ -60,7 +60,7 @@ def nearness(log_q: Float[np.ndarray, "draw"], log_p: Float[np.ndarray, "draw"] 
     if not np.isfinite(ratio).all():
         return {"pareto_k": np.nan, "divergence": np.nan}
     even = np.exp(ratio.max() - logsumexp(ratio)) < len(ratio) ** -0.5
-    k = 0.0 if even else float(array_stats.psislw(-ratio)[1])
+    k = 0.0 if even else float(pareto.smooth(ratio[None], pareto.length(len(ratio))).k[0])
     return {"pareto_k": k, "divergence": float(logsumexp(ratio) - np.log(len(ratio)) - ratio.mean())}
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from credo.inference.convergence import effective, scores
+from credo import chain_stats
+from credo.inference.convergence import effective
 from credo.inference.grouping import APART, Grouping
 
 
@@ -68,5 +69,5 @@ def _steps(draws: Float[np.ndarray, "scalar chain draw"], grouping: Grouping) ->
     if not len(draws) or draws.shape[2] < 2:
         return np.ones(len(draws), int)
     finite = np.where(np.isfinite(draws), draws, 0.0)
-    independent = np.nan_to_num(effective(scores(finite), grouping.walkers), nan=count)
+    independent = np.nan_to_num(effective(chain_stats.scores(finite), grouping.walkers), nan=count)
     return np.clip(np.ceil(count / np.maximum(independent, 1)), 1, draws.shape[2]).astype(int)

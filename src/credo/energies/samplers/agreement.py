@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from credo.array_stats import array_stats
+from credo import chain_stats
 
 
 def largest_r_hat(states: Float[np.ndarray, "chain draw dim"], energies: Float[np.ndarray, "chain draw"]) -> float:
@@ -14,4 +14,4 @@ def largest_r_hat(states: Float[np.ndarray, "chain draw dim"], energies: Float[n
     moving = numbers.std((0, 1)) > 0
     if not moving.any():
         return np.nan
-    return float(np.max(array_stats.rhat(numbers[..., moving], chain_axis=0, draw_axis=1)))
+    return float(np.max(chain_stats.of(np.moveaxis(numbers[..., moving], 2, 0), chain_stats.r_hat)))

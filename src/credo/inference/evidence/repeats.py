@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtri, stdtrit
 
-_NORMAL = stats.norm.ppf(0.95)
+_NORMAL = ndtri(0.95)
 
 
 def of_repeats(log_evidence: Float[np.ndarray, "repeat"]) -> tuple[float, float]:
@@ -25,5 +24,5 @@ def of_repeats(log_evidence: Float[np.ndarray, "repeat"]) -> tuple[float, float]
     value = float(logsumexp(log_evidence)) - math.log(count)
     if count < 2:
         return value, math.nan
-    inflation = float(stats.t.ppf(0.95, count - 1) / _NORMAL)
+    inflation = float(stdtrit(count - 1, 0.95) / _NORMAL)
     return value, inflation * float(np.std(log_evidence, ddof=1)) / math.sqrt(count)

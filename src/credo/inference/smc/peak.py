@@ -16,7 +16,7 @@ import xarray as xr
 from jax import Array
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import gammaincinv
 
 from credo.inference.calls import Call
 from credo.inference.smc.path import by_site, densities
@@ -42,7 +42,7 @@ def peak(
     """
     dim = z.shape[-1]
     height, mass = (math.nan, math.nan) if dim > MOST else (yield Call(_climb, program, z, lp))
-    near = np.mean(np.asarray(lp) >= float(height) - stats.chi2.ppf(0.99, dim) / 2)
+    near = np.mean(np.asarray(lp) >= float(height) - gammaincinv(dim / 2, 0.99))
     found = {"height": height, "mass": mass, "near": near}
     return xr.Dataset({name: float(value) for name, value in found.items()})
 

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
-from credo.array_stats import array_stats
+from credo import pareto
 
 GROUP = "importance"
 """The group of a result that has the weights of the draws."""
@@ -92,11 +92,8 @@ def weigh(log_ratio: Float[np.ndarray, "draw"]) -> Weights:
     if np.ptp(np.sort(ratio)[-_longest(count) - 1 :]) < EVEN:
         total = float(logsumexp(ratio))
         return Weights(ratio - total, 0.0, total - math.log(count))
-    try:
-        log_weight, k = array_stats.psislw(-ratio, r_eff=_r_eff(ratio))
-    except ValueError:  # the largest ratios are all equal
-        return unknown
-    if np.isnan(k) or not np.isfinite(log_weight).any():
+    (log_weight,), (k,) = pareto.smooth(ratio[None], pareto.length(count, _r_eff(ratio)))
+    if np.isnan(k) or not np.isfinite(log_weight).any():  # the largest ratios are all equal, say
         return unknown
     below = int(np.argsort(ratio, kind="stable")[count // 2])  # smoothing leaves what is not in the tail
     return Weights(log_weight, float(k), float(ratio[below] - log_weight[below]) - math.log(count))

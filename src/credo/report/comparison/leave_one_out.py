@@ -90,7 +90,7 @@ def compare(found: Mapping[str, LeftOut]) -> pd.DataFrame:
     Returns:
         By label: `elpd_diff` to the best, at most 0, and its standard error `dse`; `weight`, the stacking weight.
     """
-    import_module("numpyro")  # before ArviZ (see `credo.array_stats`)
+    import_module("numpyro")  # before ArviZ, which puts another one in its place, without its submodules
     arviz: Any = import_module("arviz_stats")
     every = {
         label: arviz.ELPDDataLOO(

@@ -4,10 +4,10 @@ A row is inside its central interval of coverage c where its probability integra
 """
 
 import numpy as np
-from scipy.stats import binom
 
 from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.chance import binomial_interval
 from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import ACCENT, BAND, MARK, MUTED, WIDTH, Sheet
 from credo.report.view import Evidence
@@ -55,5 +55,5 @@ def coverage(pit: np.ndarray, nominal: np.ndarray) -> np.ndarray:
 
 def band(rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Between what the share of rows lies with a probability of 95 % at each of `NOMINAL`, if it is binomial."""
-    low, high = binom.interval(0.95, max(rows, 1), NOMINAL)
+    low, high = binomial_interval(0.95, max(rows, 1), NOMINAL)
     return low / max(rows, 1), high / max(rows, 1)

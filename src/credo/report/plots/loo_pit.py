@@ -7,7 +7,7 @@ importance sampling; random within a step (Gelfand, Dey & Chang 1992; Vehtari, G
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from credo.array_stats import array_stats
+from credo import pareto
 from credo.inference.kind import Kind, of
 from credo.inference.result import Result
 from credo.report.drawing.base import Drawing
@@ -60,20 +60,11 @@ def loo_pit(
     seed: int = 0,
 ) -> Float[np.ndarray, " row"]:
     """The transform of each row; of whole numbers random between its two ends."""
-    weights = np.stack([_weights(column) for column in log_likelihood.T], axis=1)
+    tail = pareto.length(len(log_likelihood))
+    weights = np.exp(pareto.smooth(-log_likelihood.T, tail).log_weight).T
     below, equal = ((weights * where).sum(axis=0) for where in (drawn < observed, drawn == observed))
     u = np.random.default_rng(seed).uniform(size=len(observed))
     return np.clip(below + u * equal, 0.0, 1.0)
-
-
-def _weights(log_likelihood: Float[np.ndarray, " draw"]) -> Float[np.ndarray, " draw"]:
-    """Of the draws as if a row had not been seen, smoothed and normalised; raw where no tail can be fitted."""
-    try:
-        smoothed, _ = array_stats.psislw(log_likelihood)
-    except ValueError:
-        smoothed = -log_likelihood
-    weights = np.exp(smoothed - np.max(smoothed))
-    return np.asarray(weights / weights.sum(), float)
 
 
 def _of(evidence: Evidence, name: str) -> Float[np.ndarray, " row"]:

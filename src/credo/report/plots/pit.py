@@ -5,10 +5,10 @@ predictions (Gneiting, Balabdaoui and Raftery 2007, "Probabilistic forecasts, ca
 """
 
 import numpy as np
-from scipy.stats import binom
 
 from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.chance import binomial_interval
 from credo.report.drawing.density import finite
 from credo.report.drawing.sheet import BAND, MARK, MUTED, SOFT, WIDTH, Panel, Sheet
 from credo.report.view import Evidence
@@ -53,7 +53,7 @@ def histogram(pit: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
     bins = int(np.clip(pit.size // ROWS_PER_BIN, 2, MOST_BINS))
     expected = max(pit.size, 1) / bins
     counts, _ = np.histogram(pit, bins, (0, 1))
-    low, high = binom.interval(0.95, pit.size, 1 / bins)
+    low, high = binomial_interval(0.95, pit.size, 1 / bins)
     return counts / expected, (float(low) / expected, float(high) / expected)
 
 

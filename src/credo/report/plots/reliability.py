@@ -4,11 +4,11 @@ The reliability diagram of DeGroot & Fienberg (1983), as Guo et al. (2017) draw 
 """
 
 import numpy as np
-from scipy.stats import binom
 
 from credo.diagnostics.class_scores import expected_calibration_error, reliability
 from credo.inference.kind import of
 from credo.report.drawing.base import Drawing
+from credo.report.drawing.chance import binomial_interval
 from credo.report.drawing.numbers import counted, number
 from credo.report.drawing.sheet import ACCENT, BAND, MARK, MUTED, SOFT, WIDTH, Sheet
 from credo.report.view import Evidence
@@ -33,7 +33,7 @@ def draw(evidence: Evidence) -> Drawing:
     counts, confidence, right = reliability(p, y)
     if not counts.size:
         return Drawing(TITLE, "checks", "No row has finite probabilities.")
-    low, high = (end / counts for end in binom.interval(0.95, counts, np.clip(confidence, 0, 1)))
+    low, high = (end / counts for end in binomial_interval(0.95, counts, np.clip(confidence, 0, 1)))
     sheet = Sheet(HEAD + HEIGHT + FOOT)
     width = (WIDTH - LEFT - GAP - 14) / 2
     panel = sheet.panel(LEFT, HEAD, width, HEIGHT, (0, 1), (0, 1))

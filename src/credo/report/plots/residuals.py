@@ -6,7 +6,7 @@ it, as of whole numbers, it is random (Dunn & Smyth 1996, "Randomized quantile r
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from credo.inference.kind import Of, of
 from credo.inference.result import Result
@@ -49,7 +49,7 @@ def residuals(
     """The residuals, random where draws equal the observation."""
     below, equal = (drawn < observed).sum(axis=0), (drawn == observed).sum(axis=0)
     u = np.random.default_rng(seed).uniform(size=len(observed))
-    return np.asarray(norm.ppf((below + u * (equal + 1)) / (len(drawn) + 1)))
+    return np.asarray(ndtri((below + u * (equal + 1)) / (len(drawn) + 1)))
 
 
 def vectors(result: Result, needed: Of) -> list[str]:
