@@ -1,7 +1,6 @@
 """The site, made by `make docs`: pages that run, and a reference that the configuration and the code write."""
 
 import os
-import re
 import sys
 import zlib
 from pathlib import Path
@@ -35,6 +34,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "terminal",
 ]
 exclude_patterns = ["_build", "_ext", "inventories"]
 default_role = "code"  # docstrings have Markdown's single backticks
@@ -85,13 +85,9 @@ intersphinx_timeout = 3
 
 
 def setup(app: Sphinx) -> None:
-    """Write the guide, the reference and the measured tables before the pages are read, `llms.txt` after."""
+    """Write the reference and the measured tables before the pages are read, `llms.txt` after."""
     reference.write(Path(app.srcdir) / "reference")
     _write_measured(Path(app.srcdir) / "measured")
-    guide = (HERE.parent / "README.md").read_text(encoding="utf-8").replace("# credo", "# Guide", 1)
-    guide = guide.replace("(experiments/benchmarks/", "(measured/").replace("(docs/", "(")
-    guide = re.sub(r"\[([^\]]+)\]\((?:CONTRIBUTING|conf|experiments|src|tests|tools)[^)]*\)", r"\1", guide)
-    (Path(app.srcdir) / "guide.md").write_text(guide, encoding="utf-8")
     app.connect("build-finished", _write_llms)
 
 

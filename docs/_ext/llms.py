@@ -23,7 +23,15 @@ Python. A mistake in the configuration ends with exit code 2 and one sentence on
 type.
 """
 
-SECTIONS = {"tutorial": "Tutorial", "guide": "Guide", "reference": "Reference", "measured": "What was measured"}
+SECTIONS = {
+    "tutorial": "Tutorial",
+    "howto": "How to",
+    "explanation": "Explanation",
+    "words": "The words at a glance",
+    "reference": "Reference",
+    "measured": "What was measured",
+    "contributing": "How to work on credo",
+}
 
 
 def text(pages: Mapping[str, str], sources: Iterable[str]) -> str:
