@@ -181,7 +181,7 @@ def test_dates_of_a_grid_are_typed_as_dates(table, tmp_path, capsys):
         (["--slope", "y"], "--slope: the model has no column 'y'"),
         (["--samples", "0", "--grid", "Age=1"], "--samples: expected a whole number from 1 to 100,000, but got 0"),
         (["--samples", "9", "--slope", "age"], "--samples: --contrast and --slope have no draws of the target"),
-        (["--samples", "9"], "credo predict: expected a run and a CSV file"),
+        (["--samples", "9"], "credo predict: the run's model has inputs; give a CSV file with them after the run"),
     ],
 )
 def test_refusals(gaussian, words, sentence):

@@ -15,7 +15,7 @@ FLAGS = {
     "extend": ("--draws", "--repeats", "--steps", "--replications", "--trust"),
     "resume": ("--trust",),
     "reproduce": ("--code=recorded", "--trust"),
-    "predict": ("--grid", "--samples", "--contrast", "--slope", "--survival", "--new-groups", "--trust"),
+    "predict": ("--grid", "--samples", "--contrast", "--slope", "--steps", "--survival", "--new-groups", "--trust"),
     "export": ("--trust",),
     "sync": ("--trust",),
     "compare": ("--out",),

@@ -31,7 +31,7 @@ Choose a word per group, and set any value by its key:
   credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
   credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
   credo -m KEY=A,B ... --dry-run            the jobs of a sweep, what is finished, and about what the rest takes
-  credo predict RUN FILE.csv                what a trained network, or a formula, says of new rows
+  credo predict RUN FILE.csv                what a model says of new rows; also --samples, of states --steps
   credo predict RUN --grid age=20:80:10     ... a formula of rows nobody observed; also --contrast, --slope, --survival
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo list                                runs here, the newest first

@@ -11,6 +11,8 @@ NEW_GROUPS = "--new-groups"
 
 MOST_SAMPLES = 100_000
 
+MOST_STEPS = 10_000
+
 USAGE = (
     "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv, or a run and --grid, "
     "--contrast or --slope"
@@ -28,6 +30,7 @@ class Asked:
         samples: how many draws of the target each row gets; 0 for none.
         contrasts: columns and their values.
         slopes: columns.
+        steps: how many steps of a sequence are asked for; 0 for none.
         times: as typed, at which a survival curve is asked for; empty for none.
     """
 
@@ -37,6 +40,7 @@ class Asked:
     samples: int = 0
     contrasts: list[tuple[str, str]] = field(default_factory=list)
     slopes: list[str] = field(default_factory=list)
+    steps: int = 0
     times: str = ""
 
     @property
@@ -45,9 +49,14 @@ class Asked:
         return bool(self.contrasts or self.slopes)
 
     @property
+    def makes_rows(self) -> bool:
+        """Whether it brings its rows, or takes those of the run."""
+        return bool(self.grid) or self.compares
+
+    @property
     def of_a_formula(self) -> str:
         """The first flag that only a model with a formula answers; empty where there is none."""
-        flags = {"--grid": self.grid, "--samples": self.samples, "--contrast": self.contrasts, "--slope": self.slopes}
+        flags = {"--grid": self.grid, "--contrast": self.contrasts, "--slope": self.slopes}
         flags["--survival"] = self.times
         return next((flag for flag, given in flags.items() if given), "")
 
@@ -67,8 +76,7 @@ def asked(words: Sequence[str]) -> Asked:
             raise misused(USAGE, words)
         else:
             found.places.append(word)
-    has_rows = len(found.places) == 2 or bool(found.grid) or found.compares
-    if not 1 <= len(found.places) <= 2 or not has_rows:
+    if not 1 <= len(found.places) <= 2:
         raise misused(USAGE, words)
     if len(found.places) == 2 and found.grid:
         raise ConfigError(f"--grid: it makes the rows, but so does {found.places[1]}; leave out one of them")
@@ -112,6 +120,12 @@ def _samples(found: Asked, rest: list[str]) -> None:
     found.samples = int(rest.pop(0))
 
 
+def _steps(found: Asked, rest: list[str]) -> None:
+    if not rest or not rest[0].isdecimal() or not 0 < int(rest[0]) <= MOST_STEPS:
+        raise misused(f"--steps: expected a whole number from 1 to {MOST_STEPS:,}", rest[:1])
+    found.steps = int(rest.pop(0))
+
+
 def _survival(found: Asked, rest: list[str]) -> None:
     if not rest or rest[0].startswith("-"):
         raise misused("--survival: expected times, as in --survival 10,20 or --survival 0:30:5", rest[:1])
@@ -124,6 +138,7 @@ TAKERS = {
     "--contrast": _contrast,
     "--slope": _slope,
     "--samples": _samples,
+    "--steps": _steps,
     "--survival": _survival,
 }
 """What follows each flag."""
