@@ -1,10 +1,10 @@
 """`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout.
 
 `--samples N` draws the target. A model with a formula answers more: `--grid age=20:80:10 sex=f,m` makes the rows,
-`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows; `--survival 10,20`
-is the probability that a time until an event is longer. A model without inputs says how likely each row is, of a
-mixture also from which component it comes; without a file it predicts one more row. Of a sequence of states `--steps N`
-says how it goes on.
+`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows, or over those of
+each subgroup, as in `--by hospital`; `--survival 10,20` is the probability that a time until an event is longer. A
+model without inputs says how likely each row is, of a mixture also from which component it comes; without a file it
+predicts one more row. Of a sequence of states `--steps N` says how it goes on.
 """
 
 import sys
@@ -130,8 +130,8 @@ def _of_formula(model: "FormulaModel", question: Asked, table: "pd.DataFrame | N
         table, old = model.own(table)
     if question.compares:
         model.arrays(table, old)  # is refused by the names that the file has
-        parts = [counterfactual.contrast(model, table, name, text) for name, text in question.contrasts]
-        parts += [counterfactual.slope(model, table, name) for name in question.slopes]
+        parts = [counterfactual.contrast(model, table, name, text, question.by) for name, text in question.contrasts]
+        parts += [counterfactual.slope(model, table, name, question.by) for name in question.slopes]
         return pd.concat(parts, ignore_index=True)
     if question.times:
         made = counterfactual.survival(model, table, question.times, old)

@@ -30,6 +30,7 @@ class Asked:
         samples: how many draws of the target each row gets; 0 for none.
         contrasts: columns and their values.
         slopes: columns.
+        by: columns whose values make the subgroups that differences are averaged over; none for all rows together.
         steps: how many steps of a sequence are asked for; 0 for none.
         times: as typed, at which a survival curve is asked for; empty for none.
     """
@@ -40,6 +41,7 @@ class Asked:
     samples: int = 0
     contrasts: list[tuple[str, str]] = field(default_factory=list)
     slopes: list[str] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
     steps: int = 0
     times: str = ""
 
@@ -57,7 +59,7 @@ class Asked:
     def of_a_formula(self) -> str:
         """The first flag that only a model with a formula answers; empty where there is none."""
         flags = {"--grid": self.grid, "--contrast": self.contrasts, "--slope": self.slopes}
-        flags["--survival"] = self.times
+        flags |= {"--by": self.by, "--survival": self.times}
         return next((flag for flag, given in flags.items() if given), "")
 
 
@@ -82,6 +84,8 @@ def asked(words: Sequence[str]) -> Asked:
         raise ConfigError(f"--grid: it makes the rows, but so does {found.places[1]}; leave out one of them")
     if found.samples and found.compares:
         raise ConfigError("--samples: --contrast and --slope have no draws of the target; leave out one of them")
+    if found.by and not found.compares:
+        raise ConfigError("--by: it says over which rows differences are averaged; type --contrast or --slope, too")
     if found.times and (found.samples or found.compares):
         raise ConfigError("--survival: it is asked alone; leave out --samples, --contrast and --slope")
     return found
@@ -114,6 +118,12 @@ def _slope(found: Asked, rest: list[str]) -> None:
     found.slopes.append(rest.pop(0))
 
 
+def _by(found: Asked, rest: list[str]) -> None:
+    if not rest or rest[0].startswith("-"):
+        raise misused("--by: expected one column or several, as in --by hospital or --by hospital,sex", rest[:1])
+    found.by += rest.pop(0).split(",")
+
+
 def _samples(found: Asked, rest: list[str]) -> None:
     if not rest or not rest[0].isdecimal() or not 0 < int(rest[0]) <= MOST_SAMPLES:
         raise misused(f"--samples: expected a whole number from 1 to {MOST_SAMPLES:,}", rest[:1])
@@ -137,6 +147,7 @@ TAKERS = {
     "--grid": _grid,
     "--contrast": _contrast,
     "--slope": _slope,
+    "--by": _by,
     "--samples": _samples,
     "--steps": _steps,
     "--survival": _survival,

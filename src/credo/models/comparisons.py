@@ -1,54 +1,73 @@
 """Expected values of the target of rows, how they change with its predictors, and draws of it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray, Shaped
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from credo.models.base import Model
 from credo.models.new_rows import Arrays, Draws, batches, likelihood
 
 
-def expected(model: Model, draws: Draws, arrays: Arrays, key: PRNGKeyArray) -> Float[np.ndarray, "draw value"]:
-    """The mean over rows of the target's expected value or, of classes, of each one's probability.
+class Subgroups(NamedTuple):
+    """Rows by subgroup, over each of which a mean is taken.
+
+    - **codes** - the number of each row's subgroup.
+    - **size** - how many there are.
+    """
+
+    codes: Int[np.ndarray, "row"]
+    size: int
+
+
+def expected(
+    model: Model, draws: Draws, arrays: Arrays, subgroups: Subgroups, key: PRNGKeyArray
+) -> Float[np.ndarray, "draw subgroup value"]:
+    """The mean over each subgroup's rows of the target's expected value or, of classes, of each one's probability.
 
     Args:
         model: fitted.
         draws: of its latents, by site.
         arrays: what the program takes of each row.
+        subgroups: of the rows.
         key: for the effects of groups that are new.
     """
-    return _mean(model, draws, arrays, {}, key)
+    return _mean(model, draws, arrays, {}, subgroups, key)
 
 
 def slope(
-    model: Model, draws: Draws, arrays: Arrays, change: Arrays, key: PRNGKeyArray
-) -> Float[np.ndarray, "draw value"]:
-    """The mean over rows of the derivative of what `expected` has.
+    model: Model, draws: Draws, arrays: Arrays, change: Arrays, subgroups: Subgroups, key: PRNGKeyArray
+) -> Float[np.ndarray, "draw subgroup value"]:
+    """The mean over each subgroup's rows of the derivative of what `expected` has.
 
     Args:
         model: fitted.
         draws: of its latents, by site.
         arrays: what the program takes of each row.
         change: the derivatives of those arrays that change with a predictor.
+        subgroups: of the rows.
         key: for the effects of groups that are new.
     """
-    return _mean(model, draws, arrays, change, key)
+    return _mean(model, draws, arrays, change, subgroups, key)
 
 
-def _mean(model: Model, draws: Draws, arrays: Arrays, change: Arrays, key: PRNGKeyArray) -> Float[np.ndarray, "..."]:
+def _mean(
+    model: Model, draws: Draws, arrays: Arrays, change: Arrays, subgroups: Subgroups, key: PRNGKeyArray
+) -> Float[np.ndarray, "draw subgroup value"]:
     model, draws = model.with_new_levels(draws, arrays, key)
     count, total = len(next(iter(draws.values()))), len(next(iter(arrays.values())))
     parts = []
     for rows, size in batches(total, count):
         part, tangent = ({k: jnp.asarray(v[rows]) for k, v in one.items()} for one in (arrays, change))
-        counts = jnp.asarray(np.arange(len(rows)) < size, float)
-        parts.append(np.asarray(_sum(model, dict(draws), part, tangent, counts)))
-    return np.sum(parts, axis=0) / total
+        counts = np.zeros((subgroups.size, len(rows)))
+        counts[subgroups.codes[rows[:size]], np.arange(size)] = 1.0
+        parts.append(np.asarray(_sum(model, dict(draws), part, tangent, jnp.asarray(counts))))
+    sizes = np.bincount(subgroups.codes, minlength=subgroups.size)
+    return np.asarray(np.sum(parts, axis=0) / sizes[:, None])
 
 
 @eqx.filter_jit
@@ -57,12 +76,12 @@ def _sum(
     draws: dict[str, Any],
     arrays: dict[str, Array],
     change: dict[str, Array],
-    counts: Float[Array, "row"],
-) -> Float[Array, "draw value"]:
-    """The sum over rows that count, or its derivative in the direction of a change of the arrays."""
+    counts: Float[Array, "subgroup row"],
+) -> Float[Array, "draw subgroup value"]:
+    """The sum over each subgroup's rows, or its derivative in the direction of a change of the arrays."""
 
-    def one(latents: dict[str, Any]) -> Float[Array, "value"]:
-        def of(moved: dict[str, Array]) -> Float[Array, "value"]:
+    def one(latents: dict[str, Any]) -> Float[Array, "subgroup value"]:
+        def of(moved: dict[str, Array]) -> Float[Array, "subgroup value"]:
             return counts @ _of_rows(model, latents, arrays | moved)
 
         if not change:
