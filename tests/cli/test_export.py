@@ -116,8 +116,8 @@ def test_rows_are_read_as_the_data_of_the_run_was_written(tmp_path: Path) -> Non
     assert exported.rows(tmp_path, tmp_path / "new.csv").to_dict("list") == {"a": [1234.5], "b": [2]}
 
 
-def test_only_networks_predict(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"only runs of model=mdn can predict new rows"):
+def test_a_run_without_a_model_cannot_predict(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no model/weights.npz, so that it cannot predict new rows: runs of"):
         exported.load(tmp_path)
 
 
@@ -146,8 +146,9 @@ def test_a_run_that_cannot_predict_is_refused_before_anything_is_said_of_its_cod
     (folder / "other").mkdir(exist_ok=True)
     _record_code(folder / "other", folder / "run", "m.py")
     said = credo(*verb, cwd=folder)
-    sentence = f"credo: {folder}/other has no model/weights.npz: only runs of model=mdn can predict new rows, "
-    sentence += "those of gaussian_process and time_series, and those of model=regression with a formula\n"
+    sentence = f"credo: {folder}/other has no model/weights.npz, so that it cannot predict new rows: runs of "
+    sentence += "model=hierarchical, ebm and program leave none; where rows have groups, use model=regression with a "
+    sentence += "formula such as 'y ~ (1 | g)'\n"
     assert (said.code, said.err) == (2, sentence)
 
 

@@ -131,6 +131,31 @@ def test_slopes_of_a_spline_stay_within_what_it_has_seen(table, tmp_path):
     np.testing.assert_allclose(found["mean"], by_hand, rtol=0.05, atol=1e-4)
 
 
+def test_a_contrast_by_subgroup_is_that_of_the_subgroups_own_rows(table, bernoulli, capsys):
+    folder, _ = bernoulli
+    model = load(folder)
+    rows = table.assign(old=table["age"] > 50)
+    found = counterfactual.contrast(model, rows, "sex", "f,m", ["sex", "old"])
+    assert list(found)[:5] == ["term", "contrast", "sex", "old", "of"]
+    assert found[["sex", "old"]].to_numpy().tolist() == [["f", False], ["f", True], ["m", False], ["m", True]]
+    for i, (_, own) in enumerate(rows.groupby(["sex", "old"])):
+        alone = counterfactual.contrast(model, own, "sex", "f,m")
+        np.testing.assert_allclose(found.loc[i, "mean":].astype(float), alone.loc[0, "mean":].astype(float), rtol=1e-4)
+    shares = rows.groupby(["sex", "old"]).size().to_numpy() / len(rows)
+    whole = counterfactual.contrast(model, rows, "sex", "f,m")
+    assert shares @ found["mean"] == pytest.approx(whole.loc[0, "mean"], rel=1e-4)
+
+
+def test_a_slope_by_subgroup(table, gaussian, capsys):
+    """Of y ~ age * sex it is beta[age] for women, and beta[age] + beta[age:sex[m]] for men."""
+    folder, draws = gaussian
+    found, _ = asked(capsys, folder, "--slope", "Age", "--by", "sex")
+    each = [draws["beta"][:, 0], draws["beta"][:, 0] + draws["beta"][:, 2]]
+    assert found["sex"].tolist() == ["f", "m"]
+    np.testing.assert_allclose(found["mean"], np.mean(each, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(found["sd"], np.std(each, axis=1), rtol=1e-3)
+
+
 def test_classes_have_a_contrast_each_and_they_sum_to_nothing(table, tmp_path):
     draws = {"intercept_at_mean": np.tile([0.2, -0.3], (DRAWS, 1)), "beta": np.tile([[0.1, 0.0]], (DRAWS, 1, 1))}
     saved(table, tmp_path, "grade ~ age", draws, "categorical")
@@ -179,9 +204,12 @@ def test_dates_of_a_grid_are_typed_as_dates(table, tmp_path, capsys):
         (["--slope", "sex"], "--slope: 'sex' is a factor, which has no slope; use --contrast sex=A,B"),
         (["--slope", "ward"], "--slope: 'ward' is a factor"),
         (["--slope", "y"], "--slope: the model has no column 'y'"),
+        (["--slope", "Age", "--by", "hospital"], "--by: the rows have no column 'hospital'; expected one of"),
+        (["--by", "sex", "--grid", "Age=1"], "--by: it says over which rows differences are averaged; type --contrast"),
+        (["--by"], "--by: expected one column or several, as in --by hospital or --by hospital,sex"),
         (["--samples", "0", "--grid", "Age=1"], "--samples: expected a whole number from 1 to 100,000, but got 0"),
         (["--samples", "9", "--slope", "age"], "--samples: --contrast and --slope have no draws of the target"),
-        (["--samples", "9"], "credo predict: expected a run and a CSV file"),
+        (["--samples", "9"], "credo predict: the run's model has inputs; give a CSV file with them after the run"),
     ],
 )
 def test_refusals(gaussian, words, sentence):

@@ -44,12 +44,16 @@ def saved(table, folder, formula, draws, family="gaussian", *data):
     model = make(config, "model", Model, without=schema.BESIDE["model"])
     dataset = arranged(table, model.rows, missing=config.data.missing)
     problem = Problem(model.fitted(dataset), dataset)
+    exported.save(folder, config, problem, posterior(draws))
+
+
+def posterior(draws):
+    """A result of one chain."""
     variables = {
         name: (("chain", "draw", *[f"{name}_{i}" for i in range(np.ndim(values) - 1)]), np.asarray(values)[None])
         for name, values in draws.items()
     }
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables)})
-    formula_model.save(folder / "model", config, problem, SimpleNamespace(tree=tree))
+    return SimpleNamespace(tree=xr.DataTree.from_dict({"posterior": xr.Dataset(variables)}))
 
 
 def load(folder, **keys):

@@ -31,8 +31,9 @@ Choose a word per group, and set any value by its key:
   credo reproduce RUN --code=recorded       ... by the code that the run kept, if you trust its folder
   credo resume RUN --trust                  ... with the code that it names, though your credo did not write it
   credo -m KEY=A,B ... --dry-run            the jobs of a sweep, what is finished, and about what the rest takes
-  credo predict RUN FILE.csv                what a trained network, or a formula, says of new rows
-  credo predict RUN --grid age=20:80:10     ... a formula of rows nobody observed; also --contrast, --slope, --survival
+  credo predict RUN FILE.csv                what a model says of new rows; also --samples, of states --steps
+  credo predict RUN --grid age=20:80:10     ... of rows nobody observed; also --survival
+  credo predict RUN --contrast sex=f,m      ... what a change makes of the target; also --slope age, --by ward
   credo export RUN FOLDER                   a trained network as an MLflow model, to load and serve
   credo list                                runs here, the newest first
   credo show RUN                            the answer of a run once more

@@ -1,8 +1,10 @@
 """`credo predict RUN FILE.csv`: what a run's model says of the rows of a table, as CSV on stdout.
 
-A model with a formula answers more: `--grid age=20:80:10 sex=f,m` makes the rows, `--samples N` draws the target, and
-`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows; `--survival 10,20`
-is the probability that a time until an event is longer.
+`--samples N` draws the target. A model with a formula answers more: `--grid age=20:80:10 sex=f,m` makes the rows,
+`--contrast sex=f,m` and `--slope age` say how its expected value changes, on average over the rows, or over those of
+each subgroup, as in `--by hospital`; `--survival 10,20` is the probability that a time until an event is longer. A
+model without inputs says how likely each row is, of a mixture also from which component it comes; without a file it
+predicts one more row. Of a sequence of states `--steps N` says how it goes on.
 """
 
 import sys
@@ -21,7 +23,9 @@ from credo.runs.code import record
 if TYPE_CHECKING:
     import pandas as pd
 
+    from credo.runs.exported import Exported
     from credo.runs.formula_model import FormulaModel
+    from credo.runs.rows_model import RowsModel
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
         ConfigError: the run has no model that can predict, or what is asked does not fit it.
     """
     from credo.runs import exported
+    from credo.runs.formula_model import FormulaModel
+    from credo.runs.rows_model import RowsModel
 
     words, trusted = trust.without_flag(arguments)
     question = asked(words)
@@ -39,15 +45,15 @@ def run(arguments: Sequence[str]) -> int:
     file = question.places[1] if len(question.places) == 2 else None
     path = None if file is None else _existing(file)
     model = exported.load(folder, trusted=trusted, new_groups=question.new_groups)
-    if isinstance(model, exported.Exported) and question.of_a_formula:
-        raise ConfigError(f"{question.of_a_formula}: the run's model has no model.formula; leave it out")
+    has_inputs = not isinstance(model, RowsModel) or bool(model.variables)
+    if path is None and has_inputs and not question.makes_rows:
+        raise ConfigError("credo predict: the run's model has inputs; give a CSV file with them after the run")
     table = None if path is None else _read(folder, path, model.texts)
-    if isinstance(model, exported.Exported):
-        assert table is not None  # noqa: S101 - only a formula answers without rows
-        made = model(table)
-    else:
+    if isinstance(model, FormulaModel):
         with _told_of(file):
-            made = _answer(model, question, table)
+            made = _of_formula(model, question, table)
+    else:
+        made = _of_others(model, question, table)
     tell_failed(folder)
     made.to_csv(sys.stdout, index=False)
     return 0
@@ -87,12 +93,32 @@ def _told_of(file: str | None) -> Iterator[None]:
         raise ConfigError(f"credo predict: {file}: {error}" if file else f"credo predict: {error}") from error
 
 
-def _answer(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None") -> "pd.DataFrame":
+def _of_others(model: "Exported | RowsModel", question: Asked, table: "pd.DataFrame | None") -> "pd.DataFrame":
+    """What a model without a formula says."""
+    from credo.runs.rows_model import RowsModel
+
+    if question.of_a_formula:
+        raise ConfigError(f"{question.of_a_formula}: the run's model has no model.formula; leave it out")
+    if isinstance(model, RowsModel):
+        if question.steps:
+            return model.ahead(table, question.steps, question.samples)
+        if question.samples:
+            return model.samples(table, question.samples)
+        return model.predicted(None) if table is None else model(table)
+    assert table is not None  # noqa: S101 - for the type checker
+    if question.steps:
+        raise ConfigError("--steps: only a run of model=markov_chain has steps from row to row; leave it out")
+    return model.samples(table, question.samples) if question.samples else model(table)
+
+
+def _of_formula(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None") -> "pd.DataFrame":
     """What a model with a formula says."""
     import pandas as pd
 
     from credo.runs import counterfactual
 
+    if question.steps:
+        raise ConfigError("--steps: only a run of model=markov_chain has steps from row to row; leave it out")
     old: Mapping[str, str] = {}
     if question.grid:
         table, held = counterfactual.rows_of(model, question.grid)
@@ -104,8 +130,8 @@ def _answer(model: "FormulaModel", question: Asked, table: "pd.DataFrame | None"
         table, old = model.own(table)
     if question.compares:
         model.arrays(table, old)  # is refused by the names that the file has
-        parts = [counterfactual.contrast(model, table, name, text) for name, text in question.contrasts]
-        parts += [counterfactual.slope(model, table, name) for name in question.slopes]
+        parts = [counterfactual.contrast(model, table, name, text, question.by) for name, text in question.contrasts]
+        parts += [counterfactual.slope(model, table, name, question.by) for name in question.slopes]
         return pd.concat(parts, ignore_index=True)
     if question.times:
         made = counterfactual.survival(model, table, question.times, old)

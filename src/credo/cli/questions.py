@@ -11,6 +11,8 @@ NEW_GROUPS = "--new-groups"
 
 MOST_SAMPLES = 100_000
 
+MOST_STEPS = 10_000
+
 USAGE = (
     "credo predict: expected a run and a CSV file, as in credo predict RUN new.csv > out.csv, or a run and --grid, "
     "--contrast or --slope"
@@ -28,6 +30,8 @@ class Asked:
         samples: how many draws of the target each row gets; 0 for none.
         contrasts: columns and their values.
         slopes: columns.
+        by: columns whose values make the subgroups that differences are averaged over; none for all rows together.
+        steps: how many steps of a sequence are asked for; 0 for none.
         times: as typed, at which a survival curve is asked for; empty for none.
     """
 
@@ -37,6 +41,8 @@ class Asked:
     samples: int = 0
     contrasts: list[tuple[str, str]] = field(default_factory=list)
     slopes: list[str] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+    steps: int = 0
     times: str = ""
 
     @property
@@ -45,10 +51,15 @@ class Asked:
         return bool(self.contrasts or self.slopes)
 
     @property
+    def makes_rows(self) -> bool:
+        """Whether it brings its rows, or takes those of the run."""
+        return bool(self.grid) or self.compares
+
+    @property
     def of_a_formula(self) -> str:
         """The first flag that only a model with a formula answers; empty where there is none."""
-        flags = {"--grid": self.grid, "--samples": self.samples, "--contrast": self.contrasts, "--slope": self.slopes}
-        flags["--survival"] = self.times
+        flags = {"--grid": self.grid, "--contrast": self.contrasts, "--slope": self.slopes}
+        flags |= {"--by": self.by, "--survival": self.times}
         return next((flag for flag, given in flags.items() if given), "")
 
 
@@ -67,13 +78,14 @@ def asked(words: Sequence[str]) -> Asked:
             raise misused(USAGE, words)
         else:
             found.places.append(word)
-    has_rows = len(found.places) == 2 or bool(found.grid) or found.compares
-    if not 1 <= len(found.places) <= 2 or not has_rows:
+    if not 1 <= len(found.places) <= 2:
         raise misused(USAGE, words)
     if len(found.places) == 2 and found.grid:
         raise ConfigError(f"--grid: it makes the rows, but so does {found.places[1]}; leave out one of them")
     if found.samples and found.compares:
         raise ConfigError("--samples: --contrast and --slope have no draws of the target; leave out one of them")
+    if found.by and not found.compares:
+        raise ConfigError("--by: it says over which rows differences are averaged; type --contrast or --slope, too")
     if found.times and (found.samples or found.compares):
         raise ConfigError("--survival: it is asked alone; leave out --samples, --contrast and --slope")
     return found
@@ -106,10 +118,22 @@ def _slope(found: Asked, rest: list[str]) -> None:
     found.slopes.append(rest.pop(0))
 
 
+def _by(found: Asked, rest: list[str]) -> None:
+    if not rest or rest[0].startswith("-"):
+        raise misused("--by: expected one column or several, as in --by hospital or --by hospital,sex", rest[:1])
+    found.by += rest.pop(0).split(",")
+
+
 def _samples(found: Asked, rest: list[str]) -> None:
     if not rest or not rest[0].isdecimal() or not 0 < int(rest[0]) <= MOST_SAMPLES:
         raise misused(f"--samples: expected a whole number from 1 to {MOST_SAMPLES:,}", rest[:1])
     found.samples = int(rest.pop(0))
+
+
+def _steps(found: Asked, rest: list[str]) -> None:
+    if not rest or not rest[0].isdecimal() or not 0 < int(rest[0]) <= MOST_STEPS:
+        raise misused(f"--steps: expected a whole number from 1 to {MOST_STEPS:,}", rest[:1])
+    found.steps = int(rest.pop(0))
 
 
 def _survival(found: Asked, rest: list[str]) -> None:
@@ -123,7 +147,9 @@ TAKERS = {
     "--grid": _grid,
     "--contrast": _contrast,
     "--slope": _slope,
+    "--by": _by,
     "--samples": _samples,
+    "--steps": _steps,
     "--survival": _survival,
 }
 """What follows each flag."""

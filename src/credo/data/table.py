@@ -104,7 +104,7 @@ def from_table(
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
     dataset = make(variables, coords, kept.remarks(left_out, dropped))
-    if classes:
+    if isinstance(target, str):
         dataset["y"].attrs["column"] = target
     return dataset if split is None else split.marked(dataset, table, least)
 

@@ -178,7 +178,7 @@ def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Ch
 
 
 def _require_exportable(parts: Parts, problem: Problem, choices: Mapping[str, str]) -> None:
-    if parts.exporter is not None and not problem.model.predicts and problem.model.rows is None:
+    if parts.exporter is not None and not problem.model.tells_of_new_rows:
         raise ConfigError(
             f"export={choices.get('export')}: expected a model that predicts new rows, as model=mdn does, but "
             f"model={choices['model']} does not; choose such a model, or export=none"

@@ -14,7 +14,7 @@ import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.config.naming import named
 from credo.config.nearest import nearest
@@ -91,6 +91,15 @@ class Model(eqx.Module):
 
     predicts: ClassVar[bool] = False
     """Whether it predicts new rows: `conditional`, `exported` and `restored` are written, as model=mdn has them."""
+
+    rows_alike: ClassVar[bool] = False
+    """Whether rows are alike and independent given the latents, so that the program itself predicts new ones."""
+
+    part: ClassVar[str] = ""
+    """Of a target that is a mixture: what its parts are called, as `component`; empty where it is none."""
+
+    follows: ClassVar[str] = ""
+    """The variable that holds what y was one row before, where new rows follow each other; empty where they do not."""
 
     rows_depend: ClassVar[bool] = False
     """Whether rows depend on each other given the latents, so that none can be left out, or seen without the others."""
@@ -174,6 +183,16 @@ class Model(eqx.Module):
         return False
 
     @property
+    def tells_of_new_rows(self) -> bool:
+        """Whether a finished run of it says something of rows that it has not seen, as `credo predict` asks it to."""
+        return self.predicts or self.rows_alike or self.rows is not None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The words of which the target has the numbers, once it is fitted; empty where these are numbers."""
+        return ()
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False
@@ -212,6 +231,23 @@ class Model(eqx.Module):
 
     def require_rows(self, x: Float[np.ndarray, "row feature"]) -> None:
         """Raise `ConfigError` where a model that predicts new rows cannot predict some of these."""
+
+    def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """What it took from the training rows and needs to predict others, as plain arrays."""
+        return {}
+
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Model":  # noqa: ARG002 - for those that look
+        """This model with what another of the same settings has `exported`."""
+        return self
+
+    def with_new_levels(
+        self,
+        draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
+        arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],  # noqa: ARG002 - for those with groups
+        key: PRNGKeyArray,  # noqa: ARG002
+    ) -> tuple["Model", dict[str, Any]]:
+        """This model and its draws with effects of those levels of groups among new rows that it has not seen."""
+        return self, dict(draws)
 
     def start(self, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:  # noqa: ARG002 - for those with networks
         """Where training begins, by site in its own space; empty to begin as optimisers do."""

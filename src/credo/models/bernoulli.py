@@ -18,6 +18,7 @@ class Bernoulli(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ Bernoulli(p)\np ~ prior"
+    rows_alike: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {"p": (constraints.unit_interval,)}
 
     def __call__(self, y: Shaped[Array, "obs"]) -> None:  # type: ignore[override]

@@ -26,6 +26,7 @@ class Gaussian(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ N(loc, sigma)\nloc ~ prior, sigma known or ~ prior"
+    rows_alike: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {
         "loc": (constraints.real, constraints.boolean),
         "sigma": (constraints.positive,),

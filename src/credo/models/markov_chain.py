@@ -1,6 +1,7 @@
 """Sequences of states, each of which depends on the one before alone."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import numpyro.distributions as dist
 import pandas as pd
 import xarray as xr
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -40,6 +41,8 @@ class MarkovChain(Model):
         "p(x_t+1 = j | x_t = i) = transition_ij,   transition_i ~ prior\n"
         "stationary = stationary transition,   steps_to_ij = E[steps from i to j]"
     )
+    rows_alike: ClassVar[bool] = True
+    follows: ClassVar[str] = "before"
     supports: ClassVar[dict[str, Any]] = {"transition": (constraints.simplex,)}
     of_states: ClassVar[bool] = True
 
@@ -63,9 +66,23 @@ class MarkovChain(Model):
         (rows,) = data["y"].dims
         coords = {"state": list(names), "next_state": list(names)}
         made = data.drop_vars("state", errors="ignore").assign(
-            y=(rows, codes), before=(rows, before.fillna(0).astype(int))
+            y=(rows, codes, data["y"].attrs),
+            before=(rows, before.fillna(0).astype(int), {"column": data["y"].attrs.get("column", "y")}),
         )
         return made.isel({rows: before.notna().to_numpy()}).assign_coords(coords)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The states."""
+        return self.states
+
+    def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """The names of the states."""
+        return {"states": np.array(self.states)}
+
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "MarkovChain":
+        """This chain with the states of another."""
+        return dataclasses.replace(self, states=tuple(map(str, arrays["states"])))
 
     def fitted(self, train: xr.Dataset) -> "MarkovChain":
         """This model with the names of the states."""

@@ -37,7 +37,7 @@ def draws_of(problem: Problem, result: Found) -> dict[str, Float[np.ndarray, "dr
         found = dict(result.tree["network"].to_dataset().data_vars.items())
     elif "posterior" in result.tree.children:
         posterior = result.tree["posterior"].to_dataset()
-        names = {site.name: problem.names.variable(site.name) for site in problem.latents}
+        names = {name: problem.names.variable(name) for name in problem.own_latents}
         if any(name not in posterior for name in names.values()):
             return {}
         found = {site: posterior[name] for site, name in names.items()}

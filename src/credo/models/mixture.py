@@ -37,6 +37,8 @@ class Mixture(Model):
         "y_i ~ sum_k weights_k N(loc_k, scale_k),   loc_1 < loc_2 < ...\n"
         "weights, loc_k, scale_k ~ prior   (autoscale: in units of mean(y) and sd(y))"
     )
+    rows_alike: ClassVar[bool] = True
+    part: ClassVar[str] = "component"
     supports: ClassVar[dict[str, Any]] = {
         "weights": (constraints.simplex,),
         "loc": (constraints.real,),

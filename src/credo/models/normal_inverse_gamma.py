@@ -21,6 +21,7 @@ class NormalInverseGamma(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ N(mu, sqrt(sigma2))\nmu ~ N(mu0, sqrt(sigma2 / kappa0))\nsigma2 ~ prior"
+    rows_alike: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {"sigma2": (constraints.positive,)}
 
     mu0: Finite

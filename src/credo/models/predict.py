@@ -144,6 +144,24 @@ class Predictive:
         """Draws."""
         return np.moveaxis(self._by_row(_sample, x, context, shared=(np.zeros(count),), key=key), 1, 0)
 
+    def joint_sample(
+        self,
+        key: PRNGKeyArray,
+        x: Shaped[np.ndarray, "row *feature"],
+        count: int,
+        context: Shaped[np.ndarray, "row context_feature"] | None = None,
+    ) -> Float[np.ndarray, "count row target"]:
+        """Draws, each with one draw of the weights for all rows."""
+        kept = len(next(iter(self.draws.values())))
+        found = []
+        for i in range(kept):
+            own = {name: values[i : i + 1] for name, values in self.draws.items()}
+            many = count // kept + (i < count % kept)
+            if many:
+                one = Predictive(self.model, own)
+                found.append(one.sample(jax.random.fold_in(key, i), x, many, context))
+        return np.concatenate(found)
+
     def weights(
         self, x: Shaped[np.ndarray, "row *feature"], context: Shaped[np.ndarray, "row context_feature"] | None = None
     ) -> Float[np.ndarray, "row component"]:

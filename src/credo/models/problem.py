@@ -129,6 +129,12 @@ class Problem:
         """The unknowns."""
         return self.named("latent")
 
+    @cached_property
+    def own_latents(self) -> tuple[str, ...]:
+        """The names of the program's own unknowns; a reparametriser computes some of them from others."""
+        sites = trace(bind(self.model, self.data)) if self.reparam else self.sites
+        return tuple(site.name for site in sites if site.kind == "latent")
+
     @property
     def judged(self) -> tuple[str, ...]:
         """What a verdict on chains is about: the latents, or what is computed of them where these are a network's.

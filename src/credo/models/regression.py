@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import xarray as xr
 from jax import Array
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.config.nearest import nearest
@@ -21,6 +22,7 @@ from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
 from credo.models.families import FAMILIES, Family
 from credo.models.missing import with_cells
+from credo.models.new_groups import with_new_groups
 from credo.models.no_effect import unread
 from credo.models.priors_of_terms import Supports, key_of, lines
 from credo.models.scaled import Censored, Sorted, Stacked, scaled
@@ -55,6 +57,7 @@ class Regression(Model):
         known: what it took from the training rows, once it is `fitted`.
     """
 
+    rows_alike: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {
         "intercept": (constraints.real,),
         "beta": (constraints.real,),
@@ -133,6 +136,23 @@ class Regression(Model):
     def likelihood_key(self) -> str:
         """The family."""
         return f"model.family={self.family}"
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The classes of a formula's target."""
+        return () if self.known is None else self.known.classes
+
+    def with_new_levels(
+        self,
+        draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
+        arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],
+        key: PRNGKeyArray,
+    ) -> tuple["Regression", dict[str, Any]]:
+        """With effects of the levels that are new."""
+        if self.known is None:
+            return self, dict(draws)
+        groups, found = with_new_groups(self.known.groups, draws, arrays, key, centred=self.centred)
+        return dataclasses.replace(self, known=dataclasses.replace(self.known, groups=groups)), found
 
     @property
     def _family(self) -> Family:

@@ -1,7 +1,5 @@
-"""What a regression with a formula says of new rows, all draws together."""
+"""What a model says of new rows whose target is not known, all draws together."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,15 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Float, PRNGKeyArray
 
-from credo.models.binding import BoundModel
-from credo.models.effects import Grouping
+from credo.models.base import Model
+from credo.models.new_rows import Arrays, Draws, batches, likelihood
 from credo.models.predict import PROBABILITIES
-from credo.models.regression import Regression
-
-_BATCH = 2**22
-"""About how many numbers a batch of rows may take."""
 
 _SAMPLES = 4000
 """Predictive draws of each row, from which its quantiles are taken."""
@@ -38,24 +32,19 @@ class Predicted(NamedTuple):
     classes: Float[np.ndarray, "row class"] | None
 
 
-def predicted(
-    model: Regression,
-    draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
-    arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],
-    key: PRNGKeyArray,
-) -> Predicted:
+def predicted(model: Model, draws: Draws, arrays: Arrays, key: PRNGKeyArray) -> Predicted:
     """Predict rows.
 
     Args:
         model: fitted.
         draws: of its latents, by site.
-        arrays: what the formula makes of the rows; the number of a group that is new is that of the old ones.
+        arrays: what the program takes of each row; the number of a group that is new is that of the old ones.
         key: for the predictive draws, and the effects of groups that are new.
     """
     count = len(next(iter(draws.values())))
     total = len(next(iter(arrays.values())))
     new_key, key = jax.random.split(key)
-    model, draws = with_new_groups(model, draws, arrays, new_key)
+    model, draws = model.with_new_levels(draws, arrays, new_key)
     each = max(1, -(-_SAMPLES // count))
     parts = []
     for rows, size in batches(total, count * each):
@@ -67,71 +56,24 @@ def predicted(
     return Predicted(np.concatenate(mean), np.concatenate(sd), np.concatenate(quantiles), joined)
 
 
-def batches(total: int, numbers: int) -> Iterator[tuple[Int[np.ndarray, "row"], int]]:
-    """The places of rows, as many at a time as fit, and how many of them count; the last batch is filled up.
-
-    Args:
-        total: how many rows there are.
-        numbers: how many numbers one row takes.
-    """
-    size = max(1, min(total, _BATCH // numbers))
-    for first in range(0, total, size):
-        yield np.minimum(np.arange(first, first + size), total - 1), min(size, total - first)
-
-
-def with_new_groups(
-    model: Regression,
-    draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
-    arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],
-    key: PRNGKeyArray,
-) -> tuple[Regression, dict[str, Any]]:
-    """The model and its draws with one more level of each factor that has a new one, whose effects are drawn."""
-    known, found = model.known, dict[str, Any](draws)
-    assert known is not None  # noqa: S101 - for the type checker
-    groups = []
-    for i, group in enumerate(known.groups):
-        if int(arrays[f"group[{group.name}]"].max()) < group.size:
-            groups.append(group)
-            continue
-        groups.append(group._replace(size=group.size + 1))
-        name = f"effect[{group.name}]" if model.centred else f"z[{group.name}]"
-        old, axis = np.asarray(found[name]), -1 if group.one else -2
-        z = jax.random.normal(jax.random.fold_in(key, i), np.take(old, [0], axis).shape)
-        new = _unstandardised(z, found, group) if model.centred else z
-        found[name] = jnp.concatenate([old, new], axis=axis)
-    return dataclasses.replace(model, known=dataclasses.replace(known, groups=tuple(groups))), found
-
-
-def _unstandardised(z: Float[Array, "..."], draws: Mapping[str, Any], group: Grouping) -> Float[Array, "..."]:
-    """Standardised effects of one level with the deviations and correlations of each draw."""
-    sd = jnp.asarray(draws[f"sd[{group.name}]"])
-    if group.one:
-        return z * sd[..., None]
-    if f"cholesky[{group.name}]" in draws:
-        z = jnp.einsum("...ij,...lj->...li", draws[f"cholesky[{group.name}]"], z)
-    return z * sd[..., None, :]
-
-
 @eqx.filter_jit
 def _batch(
-    model: Regression, draws: dict[str, Any], arrays: dict[str, Array], key: PRNGKeyArray, each: int
+    model: Model, draws: dict[str, Any], arrays: dict[str, Array], key: PRNGKeyArray, each: int
 ) -> tuple[Any, ...]:
     """Mean, standard deviation, quantiles and class probabilities of some rows."""
     count = len(next(iter(draws.values())))
 
     def one(latents: dict[str, Any], key: PRNGKeyArray) -> tuple[Any, ...]:
-        rows = len(next(iter(arrays.values())))
-        y = jnp.ones(rows, int if model.rows is not None and model.rows.classes != "none" else float)
-        likelihood = BoundModel(model, {**arrays, "y": y}, ()).at(latents)["y"]["fn"]
-        drawn = likelihood.sample(key, (each,))
-        if model.known is not None and model.known.classes:
-            return drawn, likelihood.enumerate_support(), jnp.exp(likelihood.log_prob(likelihood.enumerate_support()))
-        return drawn, likelihood.mean, likelihood.variance
+        of_rows = likelihood(model, latents, arrays)
+        drawn = of_rows.sample(key, (each,))
+        if model.levels:
+            return drawn, of_rows.enumerate_support(), jnp.exp(of_rows.log_prob(of_rows.enumerate_support()))
+        return drawn, of_rows.mean, of_rows.variance
 
     drawn, first, second = jax.vmap(one)(draws, jax.random.split(key, count))
     flat = drawn.reshape(count * each, -1)
     quantiles = jnp.quantile(flat.astype(float), jnp.array(PROBABILITIES), axis=0).T
-    if model.known is not None and model.known.classes:
+    if model.levels:
         classes = second.mean(0).T
         numbers = jnp.arange(classes.shape[1])
         mean = classes @ numbers

@@ -9,12 +9,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from credo.models.binding import BoundModel
-from credo.models.comparisons import Arrays, Draws, placeholder
 from credo.models.families import FAMILIES
 from credo.models.messages import innermost
+from credo.models.new_rows import Arrays, Draws, batches, likelihood
 from credo.models.regression import Regression
-from credo.models.rows_predicted import batches, with_new_groups
 
 FAMILIES_WITH_IT = tuple(name for name, one in FAMILIES.items() if one.log_survival is not None)
 """The families whose P(Y > t) has a formula."""
@@ -38,7 +36,7 @@ def survival(
         probabilities: of the quantiles.
         key: for the effects of groups that are new.
     """
-    model, draws = with_new_groups(model, draws, arrays, key)
+    model, draws = model.with_new_levels(draws, arrays, key)
     count, total = len(next(iter(draws.values()))), len(next(iter(arrays.values())))
     parts = []
     for rows, size in batches(total, count * len(times)):
@@ -60,9 +58,8 @@ def _of_rows(
     assert log_survival is not None  # noqa: S101 - for the type checker
 
     def one(latents: dict[str, Any]) -> Float[Array, "time row"]:
-        bound = BoundModel(model, {**arrays, "y": placeholder(model, arrays)}, ())
-        likelihood = innermost(bound.at(latents)["y"]["fn"])
-        return jnp.exp(jax.vmap(lambda t: log_survival(likelihood, t))(times))
+        found = innermost(likelihood(model, latents, arrays))
+        return jnp.exp(jax.vmap(lambda t: log_survival(found, t))(times))
 
     each = jax.vmap(one)(draws)
     return jnp.concatenate([each.mean(0)[None], jnp.quantile(each, probabilities, axis=0)]).T

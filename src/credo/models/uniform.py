@@ -22,6 +22,7 @@ class Uniform(Model):
     """
 
     formula: ClassVar[str] = "y_i ~ U(0, theta)\ntheta ~ prior"
+    rows_alike: ClassVar[bool] = True
     supports: ClassVar[dict[str, Any]] = {"theta": (constraints.real,)}
 
     def __call__(self, y: Shaped[Array, "obs"]) -> None:  # type: ignore[override]
@@ -80,6 +81,14 @@ class _UniformFromZero(dist.Distribution):
 
     def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Any:
         return self.high * jax.random.uniform(key, sample_shape + self.batch_shape, dtype=jnp.result_type(float))
+
+    @property
+    def mean(self) -> Any:
+        return self.high / 2
+
+    @property
+    def variance(self) -> Any:
+        return self.high**2 / 12
 
     def log_prob(self, value: Any) -> Any:
         # A step of rounding above `high` is still inside: a mode on the edge is represented only up to rounding.

@@ -5,7 +5,7 @@ slope the mean over rows of its derivative (average comparisons and average slop
 2024, and of Bambi's `interpret`). Both are computed for every draw, so that their intervals are those of the posterior.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,10 @@ from credo.data.formula.language import parsed
 from credo.errors import ConfigError
 
 if TYPE_CHECKING:
+    from credo.models.comparisons import Subgroups
     from credo.runs.formula_model import FormulaModel
+
+MOST_SUBGROUPS = 1000
 
 STEP = 1e-5
 """Of a derivative of the design, in standard deviations of the predictor."""
@@ -94,8 +97,15 @@ def survival(
     return pd.DataFrame(made | dict(zip(words, found.T, strict=True)))
 
 
-def contrast(model: "FormulaModel", table: pd.DataFrame, name: str, text: str) -> pd.DataFrame:
+def contrast(model: "FormulaModel", table: pd.DataFrame, name: str, text: str, by: Sequence[str] = ()) -> pd.DataFrame:
     """What each other value of a column makes of the expected target, beside the first: the mean over rows.
+
+    Args:
+        model: a regression with a formula.
+        table: the rows, whose columns are the formula's own.
+        name: of the column.
+        text: its values, as typed.
+        by: columns; the mean is then over the rows of each combination of their values.
 
     Raises:
         ConfigError: there is no such column, or there are fewer than two values of it.
@@ -109,24 +119,31 @@ def contrast(model: "FormulaModel", table: pd.DataFrame, name: str, text: str) -
         raise ConfigError(
             f"--contrast: expected two values of {name!r} at least, but got {text[:60]!r}; write {name}=A,B"
         )
+    labels, groups = _subgroups(model, table, by)
     found, target = [], ""
     for value in values:
         target, arrays = model.arrays(table.assign(**{own: [value] * len(table)}))
-        found.append(expected(model.model, model.draws, arrays, jax.random.PRNGKey(0)))
+        found.append(expected(model.model, model.draws, arrays, groups, jax.random.PRNGKey(0)))
     words = [f"{one:g}" if isinstance(one, float) else str(one) for one in values]
     return pd.concat(
         [
-            _told(name, f"{word} - {words[0]}", target, model.classes, one - found[0])
+            _told(name, f"{word} - {words[0]}", target, model.classes, labels, one - found[0])
             for word, one in zip(words[1:], found[1:], strict=True)
         ],
         ignore_index=True,
     )
 
 
-def slope(model: "FormulaModel", table: pd.DataFrame, name: str) -> pd.DataFrame:
+def slope(model: "FormulaModel", table: pd.DataFrame, name: str, by: Sequence[str] = ()) -> pd.DataFrame:
     """The derivative of the expected target by a number: the mean over rows.
 
     The design's derivative is a difference in double precision, that of the target exact.
+
+    Args:
+        model: a regression with a formula.
+        table: the rows, whose columns are the formula's own.
+        name: of the column.
+        by: as of `contrast`.
 
     Raises:
         ConfigError: there is no such column, or it is no number.
@@ -149,8 +166,9 @@ def slope(model: "FormulaModel", table: pd.DataFrame, name: str) -> pd.DataFrame
         if values.dtype.kind == "f":
             width = (high - low).reshape(-1, *[1] * (values.ndim - 1))
             change[key] = (ends[1][key] - ends[0][key]) / width
-    found = comparisons.slope(model.model, model.draws, arrays, change, jax.random.PRNGKey(0))
-    return _told(name, "dY/dX", target, model.classes, found)
+    labels, groups = _subgroups(model, table, by)
+    found = comparisons.slope(model.model, model.draws, arrays, change, groups, jax.random.PRNGKey(0))
+    return _told(name, "dY/dX", target, model.classes, labels, found)
 
 
 def _around(at: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,14 +179,46 @@ def _around(at: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _told(term: str, what: str, target: str, classes: tuple[str, ...], draws: Float[np.ndarray, "..."]) -> pd.DataFrame:
-    """Mean, standard deviation and quantiles over the draws [draw, value]."""
+def _subgroups(model: "FormulaModel", table: pd.DataFrame, by: Sequence[str]) -> tuple[pd.DataFrame, "Subgroups"]:
+    """The values that each subgroup has of some columns, and whose rows are whose.
+
+    Raises:
+        ConfigError: the rows have no such column, a cell of it is missing, or there are too many subgroups.
+    """
+    from credo.models.comparisons import Subgroups
+
+    if not by:
+        return pd.DataFrame(index=[0]), Subgroups(np.zeros(len(table), int), 1)
+    for name in by:
+        if (own := _own_name(model, name)) not in table:
+            raise ConfigError(f"--by: the rows have no column {name!r}; {nearest(own, table.columns)}")
+        if (gaps := table[own].isna().to_numpy()).any():
+            raise ConfigError(f"--by: column {name!r} has a missing value in row {int(gaps.argmax()) + 1}; fill it")
+    grouped = table.groupby([_own_name(model, name) for name in by], sort=True, observed=True)
+    if grouped.ngroups > MOST_SUBGROUPS:
+        raise ConfigError(
+            f"--by: expected at most {MOST_SUBGROUPS:,} subgroups, but {', '.join(by)} makes {grouped.ngroups:,}; "
+            "choose other columns"
+        )
+    labels = grouped.size().reset_index().iloc[:, : len(by)].set_axis(list(by), axis=1)
+    return labels, Subgroups(grouped.ngroup().to_numpy(), grouped.ngroups)
+
+
+def _told(
+    term: str, what: str, target: str, classes: tuple[str, ...], labels: pd.DataFrame, draws: Float[np.ndarray, "..."]
+) -> pd.DataFrame:
+    """Mean, standard deviation and quantiles over the draws [draw, subgroup, value]."""
     from credo.models.predict import PROBABILITIES
 
     names = [f"{target}[{level}]" for level in classes] or [target]
-    made: dict[str, Any] = {"term": term, "contrast": what, "of": names, "mean": draws.mean(0), "sd": draws.std(0)}
-    quantiles = np.quantile(draws, PROBABILITIES, axis=0)
-    return pd.DataFrame(made | {f"q{round(100 * p)}": q for p, q in zip(PROBABILITIES, quantiles, strict=True)})
+    flat = draws.reshape(len(draws), -1)
+    made: dict[str, Any] = {"of": names * len(labels), "mean": flat.mean(0), "sd": flat.std(0)}
+    made |= {
+        f"q{round(100 * p)}": q for p, q in zip(PROBABILITIES, np.quantile(flat, PROBABILITIES, axis=0), strict=True)
+    }
+    whose = labels.loc[labels.index.repeat(len(names))].reset_index(drop=True)
+    first = pd.DataFrame({"term": term, "contrast": what}, index=whose.index)
+    return pd.concat([first, whose, pd.DataFrame(made)], axis=1)
 
 
 def _own_name(model: "FormulaModel", name: str) -> str:

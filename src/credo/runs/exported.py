@@ -5,10 +5,10 @@ standardisation), `model/weights.npz` the draws of its weights, `model/columns.j
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from credo import writing
 from credo.errors import ConfigError
 from credo.runs import files, saved, signature, trust
+from credo.runs.rows_model import RowsModel
+from credo.runs.units import Units, numbers
 
 if TYPE_CHECKING:
     from credo.inference.result import Result
-    from credo.models.predict import Predictive, Predictor
+    from credo.models.predict import Predictive
     from credo.models.problem import Problem
     from credo.runs.formula_model import FormulaModel
 
@@ -38,6 +40,7 @@ class Exported:
         contexts: those of the context.
         targets: the targets' names.
         classes: the names of a classifier's classes.
+        units: of the numbers in its columns.
     """
 
     predictive: "Predictive"
@@ -45,6 +48,7 @@ class Exported:
     contexts: tuple[str, ...]
     targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    units: Units = field(default_factory=Units)
     texts: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -68,61 +72,93 @@ class Exported:
         from credo.models.classes_derived import probabilities
         from credo.models.predict import PROBABILITIES
 
-        x, context = (self._columns(table, names) for names in (self.features, self.contexts))
-        if x is None:
-            raise ConfigError("the model has no inputs")
-        self.predictive.model.require_rows(x)
+        x, context = self._rows(table)
         if self.classes:
             found = probabilities(self.predictive, x, context)
             labels = [f"{self.targets[0]}[{name}]" for name in self.classes]
             return pd.DataFrame(dict(zip(labels, found.T, strict=True)), index=table.index)
         mean, sd = self.predictive.moments(x, context)
         quantile = self.predictive.quantile(x, np.array(PROBABILITIES), context)
+        mean, sd = self.units.target(mean), sd * self.units.width
+        quantile = np.moveaxis(self.units.target(np.moveaxis(quantile, 1, 2)), 2, 1)
         columns = {}
         for t, name in enumerate(self.targets):
             columns[f"{name}_mean"], columns[f"{name}_sd"] = mean[:, t], sd[:, t]
             columns |= {f"{name}_q{round(100 * p)}": quantile[:, t, i] for i, p in enumerate(PROBABILITIES)}
         return pd.DataFrame(columns, index=table.index)
 
-    def _columns(self, table: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray | None:
-        """The columns [row, column], or `None` where there are none."""
-        if missing := [name for name in names if name not in table]:
-            raise ConfigError(f"the table has no column {missing[0]!r}; the model was trained on {', '.join(names)}")
-        if not names:
-            return None
-        values = table[list(names)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            raise ConfigError(f"column {names[column]!r} has no finite number in row {row + 1}; correct or remove it")
-        return values
+    def samples(self, table: pd.DataFrame, count: int) -> pd.DataFrame:
+        """Draws of the targets of each row: `row`, `sample` and the targets; one sample has one draw of the weights.
+
+        Raises:
+            ConfigError: as by a call; or the rows depend on each other.
+        """
+        import jax
+
+        model: Any = self.predictive.model
+        if model.rows_depend:
+            raise ConfigError(
+                f"--samples: the rows of model={model.name} depend on each other, and the run says of each alone what "
+                "it is; leave it out"
+            )
+        x, context = self._rows(table)
+        y = self.predictive.joint_sample(jax.random.PRNGKey(0), x, count, context)
+        values: Any = np.swapaxes(y, 0, 1).reshape(-1, len(self.targets))
+        rows = {
+            "row": np.repeat(np.arange(1, len(table) + 1), count),
+            "sample": np.tile(np.arange(1, count + 1), len(table)),
+        }
+        if self.classes:
+            return pd.DataFrame(rows | {self.targets[0]: np.array(self.classes)[values[:, 0].astype(int)]})
+        return pd.DataFrame(rows | dict(zip(self.targets, self.units.target(values).T, strict=True)))
+
+    def _rows(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """The inputs and the context."""
+        if not self.features:
+            raise ConfigError("the model has no inputs")
+        x = self.units.inputs("x", numbers(table, self.features))
+        context = self.units.inputs("context", numbers(table, self.contexts)) if self.contexts else None
+        self.predictive.model.require_rows(x)
+        return x, context
 
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
-    """Write the model of a run into its folder, if it predicts new rows; no other is written."""
-    if problem.model.rows is not None and "posterior" in result.tree.children:
-        from credo.runs import formula_model  # takes time to load
-
-        formula_model.save(folder / saved.MODEL, config, problem, result)
-        return
-    if not problem.model.predicts:
+    """Write the model of a run into its folder, if it says something of new rows; no other is written."""
+    model = problem.model
+    if not model.tells_of_new_rows:
         return
     from credo.models.mdn_derived import draws_of  # takes time to load
+    from credo.runs import formula_model
 
     if not (draws := draws_of(problem, result)):
         return
     place = folder / saved.MODEL
+    if model.rows is not None:
+        formula_model.save(place, config, problem, draws)
+        return
+    draws = draws if model.predicts else formula_model.thinned(draws)
     place.mkdir(exist_ok=True)
-    for name, arrays in (("weights", draws), ("learned", cast("Predictor", problem.model).exported())):
+    for name, arrays in (("weights", draws), ("learned", model.exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
     plain = OmegaConf.to_container(config.model, resolve=True)
     writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
-    names = {
+    writing.write(place / "columns.json", json.dumps(_columns(problem, result), indent=2) + "\n")
+
+
+def _columns(problem: "Problem", result: "Result") -> dict[str, Any]:
+    """The names of inputs and targets, and the scales of those that were standardised."""
+    names: dict[str, Any] = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
         "targets": _names(problem, "y", "target"),
-    } | _classes(result)
-    writing.write(place / "columns.json", json.dumps(names, indent=2) + "\n")
+    }
+    if not problem.model.predicts:
+        inputs = [name for name in problem.by_row if name not in ("y", "weights")]
+        names["inputs"] = {name: _names(problem, name, "feature") for name in inputs}
+    if "scaler" in problem.data.attrs:
+        names["scaler"] = json.loads(problem.data.attrs["scaler"])
+    return names | _classes(result)
 
 
 def is_exported(folder: Path) -> bool:
@@ -130,7 +166,7 @@ def is_exported(folder: Path) -> bool:
     return any((folder / saved.MODEL / name).exists() for name in ("weights.npz", saved.TABLE))
 
 
-def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "Exported | FormulaModel":
+def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "Exported | RowsModel | FormulaModel":
     """The model of a run, from its folder or from the folder `model` alone.
 
     Args:
@@ -144,7 +180,6 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     from credo.config import schema
     from credo.config.make import make
     from credo.models.base import Model
-    from credo.models.predict import Predictive
 
     place = place_of(folder)
     if (place / saved.TABLE).exists():
@@ -158,15 +193,29 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
     model = make(config, "model", Model, without=schema.BESIDE["model"])
-    if not model.predicts:
+    if not model.predicts and not model.rows_alike:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):
         model = model.restored(learned)
     with files.reading(place / "weights.npz", saved.ANEW):
-        features, contexts, targets = (tuple(columns[key]) for key in saved.COLUMNS)
-        classes = tuple(columns.get("classes", ()))
-        exported = Exported(Predictive(model, weights), features, contexts, targets, classes)
-        _require_fitting(exported)
+        units = Units(columns.get("scaler", {}))
+        if model.predicts:
+            return _network(model, weights, columns, units)
+        variables = {name: tuple(names) for name, names in columns["inputs"].items()}
+        found = RowsModel(model, weights, variables, columns["targets"][0], units)
+        found.require_fitting()
+        return found
+
+
+def _network(model: Any, weights: Mapping[str, np.ndarray], columns: Mapping[str, Any], units: Units) -> Exported:
+    """A conditional model with its columns."""
+    from credo.models.predict import Predictive
+
+    features, contexts, targets = (tuple(columns[key]) for key in saved.COLUMNS)
+    exported = Exported(
+        Predictive(model, weights), features, contexts, targets, tuple(columns.get("classes", ())), units
+    )
+    _require_fitting(exported)
     return exported
 
 
@@ -195,8 +244,9 @@ def place_of(folder: Path) -> Path:
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
-            f"{folder} has no {saved.MODEL}/weights.npz: only runs of model=mdn can predict new rows, those of "
-            "gaussian_process and time_series, and those of model=regression with a formula"
+            f"{folder} has no {saved.MODEL}/weights.npz, so that it cannot predict new rows: runs of "
+            "model=hierarchical, ebm and program leave none; where rows have groups, use model=regression with a "
+            "formula such as 'y ~ (1 | g)'"
         )
     return place
 

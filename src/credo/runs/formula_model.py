@@ -22,7 +22,6 @@ from credo.models.base import Rows
 from credo.runs import files, saved, signature, trust
 
 if TYPE_CHECKING:
-    from credo.inference.result import Result
     from credo.models.problem import Problem
     from credo.models.regression import Regression
 
@@ -43,28 +42,31 @@ class _Data(TypedDict):
     folds: int
 
 
-def save(place: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
+def save(place: Path, config: DictConfig, problem: "Problem", draws: Mapping[str, np.ndarray]) -> None:
     """Write the model into its folder.
 
     Args:
         place: the folder.
         config: of the run.
         problem: with the table that its data was made of.
-        result: the draws.
+        draws: of its latents, by site.
     """
     place.mkdir(exist_ok=True)
-    posterior = result.tree["posterior"]
-    latents = {site.name: posterior[problem.names.variable(site.name)].to_numpy() for site in problem.latents}
-    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in latents.items()}
-    count = len(next(iter(flat.values())))
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
+    kept = thinned(draws)
     with writing.replacing(place / "draws.npz") as scratch, scratch.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{name: values[chosen] for name, values in flat.items()})
+        np.savez(file, allow_pickle=False, **kept)
     with writing.replacing(place / saved.TABLE) as scratch:
         problem.data.attrs[COLUMNS].to_parquet(scratch, index=False)
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    kept = {name: plain["data"].get(name) for name in _Data.__annotations__}
-    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain["model"], "data": kept}))
+    of_data = {name: plain["data"].get(name) for name in _Data.__annotations__}
+    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain["model"], "data": of_data}))
+
+
+def thinned(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """At most `MOST` draws of each latent, evenly spaced."""
+    count = len(next(iter(draws.values())))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
+    return {name: values[chosen] for name, values in draws.items()}
 
 
 @dataclass(frozen=True)

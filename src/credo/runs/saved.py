@@ -152,6 +152,8 @@ class _Columns(TypedDict):
     contexts: list[str]
     targets: list[str]
     classes: NotRequired[list[str]]
+    inputs: NotRequired[dict[str, list[str]]]
+    scaler: NotRequired[dict[str, dict[str, Any]]]
 
 
 COLUMNS = tuple(name for name in _Columns.__annotations__ if name in _Columns.__required_keys__)
@@ -306,10 +308,10 @@ def model(place: Path) -> DictConfig:
     return _configuration(place / "model.yaml", _Model, ANEW)
 
 
-def network(place: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, list[str]]]:
+def network(place: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, Any]]:
     """What else a model that can predict is made of: draws of its weights, what it learned, and its columns."""
     for name in ("model.yaml", "weights.npz", "learned.npz", "columns.json"):
         signature.require_whole(place / name, place.parent, ANEW)
     weights, learned = (files.arrays(place / f"{name}.npz", ANEW) for name in ("weights", "learned"))
-    columns: Mapping[str, list[str]] = files.plain_json(place / "columns.json", _Columns, ANEW)
+    columns: Mapping[str, Any] = files.plain_json(place / "columns.json", _Columns, ANEW)
     return weights, learned, columns

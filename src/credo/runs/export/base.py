@@ -8,13 +8,14 @@ from credo.errors import ConfigError
 if TYPE_CHECKING:
     from credo.runs.exported import Exported
     from credo.runs.formula_model import FormulaModel
+    from credo.runs.rows_model import RowsModel
 
 
 @runtime_checkable
 class Exporter(Protocol):
     """Writes a model that can predict in a form that others can use."""
 
-    def write(self, model: "Exported | FormulaModel", source: Path, place: Path) -> str:
+    def write(self, model: "Exported | RowsModel | FormulaModel", source: Path, place: Path) -> str:
         """Write a model.
 
         Args:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from credo.runs import saved, trust
 from credo.runs.exported import Exported
 from credo.runs.formula_model import FormulaModel
+from credo.runs.rows_model import RowsModel
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Mlflow:
     An MLflow model that names code of the user's own says in its `MLmodel` that this may run.
     """
 
-    def write(self, model: Exported | FormulaModel, source: Path, place: Path) -> str:
+    def write(self, model: Exported | RowsModel | FormulaModel, source: Path, place: Path) -> str:
         """Write the folder; returns how to serve it."""
         settings = OmegaConf.to_container(saved.model(source))
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

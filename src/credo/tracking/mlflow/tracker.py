@@ -304,7 +304,7 @@ def _refuse_without_model(name: str, record: RunRecord) -> None:
     from credo.models.base import Model  # takes time to load
 
     target = pkgutil.resolve_name(loading.importable(record.config["model"]["_target_"]))
-    if isinstance(target, type) and issubclass(target, Model) and not target.predicts:
+    if isinstance(target, type) and issubclass(target, Model) and not (target.predicts or target.rows_alike):
         raise ConfigError(
             f"tracking.register={name}: expected a model that can be exported, as model=mdn is, and got "
             f"model={record.choices['model']}; choose such a model, or set tracking.register=null"

@@ -1,0 +1,53 @@
+"""Levels of a group that a regression has not seen: each gets effects of its own, drawn as those of the others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray, Shaped
+
+from credo.models.effects import Grouping
+
+
+def with_new_groups(
+    groups: tuple[Grouping, ...],
+    draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
+    arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],
+    key: PRNGKeyArray,
+    *,
+    centred: bool,
+) -> tuple[tuple[Grouping, ...], dict[str, Any]]:
+    """The groups and the draws with one more level of each factor that has a new one, whose effects are drawn.
+
+    Args:
+        groups: those of the model.
+        draws: of its latents, by site.
+        arrays: of the rows; the number of a level that is new is that of the old ones.
+        key: for the effects.
+        centred: whether the effects themselves are latents, rather than their standardised values.
+    """
+    found, grown = dict[str, Any](draws), list[Grouping]()
+    for i, group in enumerate(groups):
+        if int(arrays[f"group[{group.name}]"].max()) < group.size:
+            grown.append(group)
+            continue
+        grown.append(group._replace(size=group.size + 1))
+        name = f"effect[{group.name}]" if centred else f"z[{group.name}]"
+        old, axis = np.asarray(found[name]), -1 if group.one else -2
+        z = jax.random.normal(jax.random.fold_in(key, i), np.take(old, [0], axis).shape)
+        new = _unstandardised(z, found, group) if centred else z
+        found[name] = jnp.concatenate([old, new], axis=axis)
+    return tuple(grown), found
+
+
+def _unstandardised(z: Float[Array, "..."], draws: Mapping[str, Any], group: Grouping) -> Float[Array, "..."]:
+    """Standardised effects of one level with the deviations and correlations of each draw."""
+    sd = jnp.asarray(draws[f"sd[{group.name}]"])
+    if group.one:
+        return z * sd[..., None]
+    if f"cholesky[{group.name}]" in draws:
+        z = jnp.einsum("...ij,...lj->...li", draws[f"cholesky[{group.name}]"], z)
+    return z * sd[..., None, :]
