@@ -24,8 +24,7 @@ import numpyro
 import numpyro.distributions as dist
 import xarray as xr
 from numpyro.infer import MCMC, NUTS
-from omegaconf import OmegaConf
-from posteriors import FOLDERS, HARD_SEEDS, HERE, ROOT, Quiet, folder, read
+from posteriors import FOLDERS, HARD_SEEDS, HERE, ROOT, Quiet, configured, folder, read
 
 from credo.experiment import device
 from credo.inference.convergence import running
@@ -83,9 +82,7 @@ def gaussian() -> list[str]:
 
 def credo(problem: Problem, seed: int, **settings: Any) -> tuple[float, int]:
     """ESS and gradients of credo's NUTS."""
-    known: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml"))
-    del known["defaults"], known["checkpoint"]
-    sampler = Nuts.assemble(**(known | {"stop": None} | settings))
+    sampler = Nuts.assemble(**(configured("nuts") | settings))
     result = sampler.run(problem, jax.random.PRNGKey(seed), Quiet())
     names = [site.name for site in problem.latents]
     draws = {name: result.tree["posterior"][name].to_numpy() for name in names}
@@ -115,7 +112,7 @@ def against_numpyro(name: str, seeds: range) -> str:
     model = Program(f"experiments.posteriors:{name}", {})
     data = read(path).load(model, 0)
     problem = Problem(model, data)
-    target = float(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml").target_accept)
+    target = float(configured("nuts")["target_accept"])
     ours = rates(credo(problem, seed) for seed in seeds)
     theirs = {
         word: rates(plain(problem, seed, dense=word == "dense", target_accept=target) for seed in seeds)

@@ -24,8 +24,8 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
+from credo.config import paths
 from credo.data.json import Json
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
@@ -146,12 +146,17 @@ def folder(name: str) -> Path:
 
 def sampler(method: str, name: str = "", **own: Any) -> Mcmc:
     """A method with the settings of its YAML, and what it or the posterior has beyond them."""
-    settings: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / f"{method}.yaml"))
-    del settings["defaults"], settings["checkpoint"]
+    settings = configured(method)
     kinds: dict[str, type[Nuts | Mh]] = {"nuts": Nuts, "mh": Mh}
     for key in (method, name, f"{method} {name}"):
         settings |= MORE.get(key, {})
     return kinds[method].assemble(**(settings | own))
+
+
+def configured(method: str) -> dict[str, Any]:
+    """The settings of a method's YAML, without a rule that stops chains."""
+    settings = paths.settings("inference", method) | {"stop": None}
+    return {name: value for name, value in settings.items() if name not in ("_target_", "checkpoint")}
 
 
 def stan(label: str) -> str:

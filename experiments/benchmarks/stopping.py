@@ -19,8 +19,7 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
-from omegaconf import OmegaConf
-from posteriors import HERE, REFERENCE, ROOT, Quiet
+from posteriors import HERE, REFERENCE, Quiet, configured
 
 from credo.diagnostics.summary import summarise
 from credo.experiment import device
@@ -87,9 +86,7 @@ def compare(name: str, problem: Problem, exact: dict[str, float]) -> list[str]:
 
 def run(problem: Problem, seed: int, **settings: Any) -> Any:
     """One run by the default NUTS."""
-    known: dict[str, Any] = dict(OmegaConf.load(ROOT / "conf" / "inference" / "nuts.yaml"))
-    del known["defaults"], known["checkpoint"]
-    sampler = Nuts.assemble(**(known | SETTINGS | {"stop": None} | settings))
+    sampler = Nuts.assemble(**(configured("nuts") | SETTINGS | settings))
     return sampler.run(problem, jax.random.PRNGKey(seed), Quiet())
 
 

@@ -1,22 +1,36 @@
 """What a run costs: wall-clock seconds by phase, with compilation apart, and the number of compiled programs."""
 
 import time
+from collections import deque
+from typing import ClassVar
 
 import jax.monitoring
 
-_LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
 _COMPILE = "/jax/core/compile/backend_compile_duration"
+_STEPS = (
+    "/jax/core/compile/jaxpr_trace_duration",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration",
+    _COMPILE,
+)
+"""From a function to a program; one may be traced within another."""
 
 
 class _Compiled:
     programs = 0
     seconds = 0.0
+    spans: ClassVar[deque[tuple[float, float]]] = deque(maxlen=10_000)
+    """When steps ended, and their seconds; those that a later one holds are taken out."""
 
 
 def _listen(event: str, duration_secs: float, **_: str | int) -> None:
-    if event in (_LOWER, _COMPILE):
-        _Compiled.seconds += duration_secs
-        _Compiled.programs += event == _COMPILE
+    if event not in _STEPS:
+        return
+    end, inside = time.perf_counter(), 0.0
+    while _Compiled.spans and _Compiled.spans[-1][0] > end - duration_secs:
+        inside += _Compiled.spans.pop()[1]
+    _Compiled.spans.append((end, duration_secs))
+    _Compiled.seconds += max(duration_secs - inside, 0.0)
+    _Compiled.programs += event == _COMPILE
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)
@@ -26,7 +40,8 @@ class Clock:
     """Started when it is made.
 
     Attributes:
-        seconds: by phase, in order; `compile` has what XLA took to compile programs or to load them from its cache.
+        seconds: by phase, in order; `compile` has what it took to trace functions, to lower them, and to compile
+            programs or to load them from the cache.
     """
 
     def __init__(self) -> None:

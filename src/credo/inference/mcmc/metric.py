@@ -22,6 +22,7 @@ import numpy as np
 from jax import Array
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from credo.inference.mcmc import shape as shapes
 from credo.inference.mcmc.shape import Shape
@@ -250,13 +251,16 @@ def from_gradient(name: str, gradient: Float[Array, "dim"]) -> Metric:
 def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]) -> Metric | None:
     """The metric for draws and gradients, each chain taken from its own mean.
 
+    One thread computes it: matrices of some hundred columns gain nothing from more, which wait for each other, and the
+    last bits of the metric, and so the draws, would follow from the number of cores.
+
     Returns:
         `None` where they tell nothing: gradients that are not finite, no movement, or numbers so far apart that no
         matrix of them can be decomposed.
     """
     which = kind(name, z.shape[-1])
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), threadpool_limits(1, user_api="blas"):
             shape = _best(which, z, g) if name == "auto" else _learned(which, shapes.centred(z, g))
             metric = None if shape is None else which.of(shape)
     except np.linalg.LinAlgError:
