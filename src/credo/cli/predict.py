@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credo.cli import saved_run
-from credo.cli.questions import Asked, asked
+from credo.cli.questions import TAKERS, Asked, asked
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import saved, trust
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from credo.runs.formula_model import FormulaModel
+
+FLAGS = (*TAKERS, trust.FLAG)
+"""What Tab completes after this verb."""
 
 
 def run(arguments: Sequence[str]) -> int:
