@@ -90,7 +90,7 @@ lock: setup ## choose versions anew and write requirements.lock
 wheel: setup ## the wheel in dist/
 	@$(VENV)/bin/uv build --wheel -q
 
-pictures: setup ## those of the README, by Chromium
+pictures: setup ## those of the README and of the site, by Chromium
 	@$(PYTHON) tools/pictures.py
 
 clean: ## remove the environment and caches
