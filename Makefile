@@ -48,7 +48,7 @@ check: setup ## format, lint, types, which room imports which
 docs: setup ## the site in docs/_build/html, by an environment of its own
 	@$(VENV)/bin/uv venv -q --clear -p $(PYTHON) $(VENV)/docs
 	@$(VENV)/bin/uv pip install -q -p $(VENV)/docs/bin/python -e . --group docs
-	@$(VENV)/docs/bin/python -m sphinx -q -W --keep-going docs docs/_build/html
+	@$(VENV)/docs/bin/python -m sphinx -q -W -j 2 --keep-going docs docs/_build/html
 
 format: setup ## mend format and what lint can mend
 	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .
@@ -91,7 +91,7 @@ lock: setup ## choose versions anew and write requirements.lock
 wheel: setup ## the wheel in dist/
 	@$(VENV)/bin/uv build --wheel -q
 
-pictures: setup ## those of the README, by Chromium
+pictures: setup ## those of the README and of the site, by Chromium
 	@$(PYTHON) tools/pictures.py
 
 clean: ## remove the environment and caches

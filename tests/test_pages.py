@@ -11,7 +11,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from console import credo
-from credo.cli.complete import FLAGS
+from credo.cli.complete import flags_of
 from credo.cli.flags import VERBS, with_option
 from credo.config import formula_words
 
@@ -77,7 +77,7 @@ def test_a_command_is_one_that_credo_takes(page: Path, words: tuple[str, ...], f
     verb = words[0] if words[0] in VERBS else None
     flags = {word.partition("=")[0] for word in words if word.startswith("--")}
     if verb not in (None, "calibrate"):
-        assert flags <= {flag.partition("=")[0] for flag in FLAGS.get(str(verb), ())}
+        assert flags <= {flag.partition("=")[0] for flag in flags_of(str(verb))}
         return
     assert flags <= {"--json", "--dry-run", "--cfg", "--help"}
     overrides = [word for word in words if "=" in word and not word.startswith("-")]

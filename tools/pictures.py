@@ -1,4 +1,4 @@
-"""Make the pictures of the README anew, in docs/: real runs in a scratch folder, photographed by Chromium.
+"""Make the pictures of the README and the site anew, in docs/: real runs in a scratch folder, taken by Chromium.
 
 .venv/bin/python tools/pictures.py
 """

@@ -35,6 +35,28 @@ def test_every_role(load):
     assert dataset["y"].dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    ("cells", "advice"),
+    [
+        (
+            "no yes yes no",
+            "use a formula, which takes classes in words: model.family=bernoulli model.formula='won[yes] ~",
+        ),
+        (
+            "a b c a b c",
+            "use a formula, which takes classes in words: model.family=categorical model.formula='won ~ ...'",
+        ),
+        ("a b c d", "correct the value or use other columns"),
+        ("1 2 ? 1", "correct the value or use other columns"),
+    ],
+)
+def test_a_target_in_words_is_refused_with_the_formula_to_type(load, cells, advice):
+    rows = [f"{i},{cell}" for i, cell in enumerate(cells.split())]
+    with pytest.raises(ConfigError, match=r"data\.target: column 'won' holds .* expected a number") as refused:
+        load(Csv, "\n".join(["age,won", *rows, ""]), target="won")
+    assert advice in str(refused.value)
+
+
 def test_a_list_of_targets_gives_a_target_dim(load):
     dataset = load(Csv, SCHOOLS, target=["score", "income"], features=["age"])
     assert dataset["y"].dims == ("obs", "target")

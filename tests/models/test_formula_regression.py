@@ -308,6 +308,7 @@ def test_refusals(table, formula, family, sentence):
     ("settings", "sentence"),
     [
         ({"family": "gausian"}, "family: expected one of gaussian, "),
+        ({"family": "logistic"}, "but got 'logistic'; logistic regression is bernoulli"),
         ({"family": "poisson", "link": "probit"}, "link: family=poisson takes one of log, identity, softplus, but got"),
         ({"family": "categorical"}, "family: categorical needs a model.formula, as in 'class ~ x'"),
         ({"family": "gaussian", "formula_sigma": "sigma ~ x"}, "formula_sigma: it needs a model.formula beside it"),

@@ -80,6 +80,16 @@ def test_an_outlier_that_drew_the_fit_to_itself_is_seen():
     assert loo_pit(np.array([3.0]), drawn, norm.logpdf(3.0, mean, 0.7))[0] > plain + 0.1
 
 
+def test_rows_of_one_joint_distribution_have_no_transform(evidence):
+    """A Gaussian process as one multivariate normal has one log likelihood of all its rows."""
+    groups = regression()
+    plot = plots.find("loo_pit")
+    assert plot.applies(make(groups))
+    joint = make(groups | {"log_likelihood": groups["log_likelihood"].sum("obs")})
+    assert not plot.applies(joint)
+    assert plot.draw(evidence(joint)).figure is None
+
+
 def test_spins_are_bars_and_coordinates_are_apart():
     spins = xr.DataArray(np.sign(np.random.default_rng(0).normal(size=(50, 16))), dims=("obs", "site"), name="y")
     assert _is_whole(spins, spins.expand_dims(chain=1, draw=2))

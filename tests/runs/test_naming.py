@@ -16,6 +16,7 @@ CHOSEN = {"data": "diabetes", "model": "regression", "inference": "nuts"}
         ({"path": "wards.csv"}, {"formula": "cost ~ age"}, {"data": "csv"}, "wards cost regression nuts"),
         ({"path": "wards.csv", "target": ["y", "z"]}, {}, {"data": "csv", "model": "mdn"}, "wards mdn nuts"),
         ({}, {"function": "mine:two_levels"}, {"model": "program"}, "diabetes two_levels nuts"),
+        ({}, {"function": "own.decay:model"}, {"model": "program"}, "diabetes decay nuts"),
         ({"path": None}, {}, {}, "diabetes regression nuts"),
     ],
 )

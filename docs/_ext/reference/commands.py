@@ -15,7 +15,8 @@ def commands_page() -> str:
         "The command",
         "`credo` runs an experiment, `credo -m` a sweep, and a verb does something with what is there. `--help` shows "
         "all groups, words and keys; Hydra's own flags (`--cfg job`, `--info`, `--multirun`) are shown by "
-        '`--hydra-help`, and `eval "$(credo -sc install=bash)"` lets Tab complete words and keys.',
+        '`--hydra-help`. `eval "$(credo -sc install=bash)"` lets Tab complete verbs, words and keys; so does '
+        "`install=zsh`, and in fish `credo -sc install=fish | source`.",
         block(overview, "text"),
         *map(_section, VERBS),
     )

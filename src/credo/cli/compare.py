@@ -16,6 +16,10 @@ USAGE = (
     "credo compare multirun/2026-01-31/12-00-00 --out FOLDER"
 )
 
+OUT = "--out"
+FLAGS = (OUT,)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Compare what is named: print it, and write `comparison.html` and `comparison.csv`; returns the exit code.
@@ -44,7 +48,7 @@ def _parse(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
     while rest:
         word = rest.pop(0)
         option, is_whole, value = word.partition("=")
-        if option == "--out" and (is_whole or rest) and out is None:
+        if option == OUT and (is_whole or rest) and out is None:
             out = Path(value if is_whole else rest.pop(0))
         elif word.startswith("-"):
             raise misused(USAGE, arguments)
@@ -62,7 +66,7 @@ def place(words: Sequence[str], out: Path | None) -> Path:
         return sweep
     folder = out or Path("comparisons") / f"{datetime.now():%Y-%m-%d}" / f"{datetime.now():%H-%M-%S-%f}"
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"credo compare: --out {folder}: expected a folder, and this is a file")
+        raise ConfigError(f"credo compare: {OUT} {folder}: expected a folder, and this is a file")
     if taken := [name for name in (files.PAGE, files.TABLE) if (folder / name).exists()]:
-        raise ConfigError(f"credo compare: --out {folder} has a {taken[0]} already; name another folder")
+        raise ConfigError(f"credo compare: {OUT} {folder} has a {taken[0]} already; name another folder")
     return folder

@@ -6,35 +6,12 @@ A shell calls `credo -sc query=bash` with the line in `COMP_LINE`, as Hydra's sc
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 from credo.cli.flags import VERBS
 
 ASKED = ("-sc", "--shell-completion")
 LINE = "COMP_LINE"
-FLAGS = {
-    "extend": ("--draws", "--repeats", "--steps", "--replications", "--trust"),
-    "resume": ("--trust",),
-    "reproduce": ("--code=recorded", "--trust"),
-    "predict": (
-        "--grid",
-        "--samples",
-        "--contrast",
-        "--slope",
-        "--by",
-        "--steps",
-        "--survival",
-        "--new-groups",
-        "--trust",
-    ),
-    "export": ("--trust",),
-    "sync": ("--trust",),
-    "compare": ("--out",),
-    "list": ("--all",),
-    "show": ("--json",),
-    "ui": ("--port",),
-}
-"""The flags of each verb; a run's folder is completed by the shell itself."""
-
 LIKE_AN_EXPERIMENT = ("calibrate",)
 """Verbs that take an experiment's words."""
 
@@ -52,8 +29,13 @@ def is_over(arguments: Sequence[str]) -> bool:
         os.environ[LINE] = " ".join([command, *others, typed])
         return False
     if verb in VERBS and typed.startswith("-"):
-        _write(flag for flag in FLAGS.get(verb, ()) if flag.startswith(typed))
+        _write(flag for flag in flags_of(verb) if flag.startswith(typed))
     return verb in VERBS
+
+
+def flags_of(verb: str) -> tuple[str, ...]:
+    """What the parser of a verb takes, as its file says; a run's folder is completed by the shell itself."""
+    return getattr(import_module(f"credo.cli.{verb}"), "FLAGS", ())
 
 
 def _write(words: Iterable[str]) -> None:

@@ -16,6 +16,8 @@ from credo.runs.export import base as exports
 from credo.runs.export.base import Exporter
 
 DEFAULT = "export=mlflow"
+FLAGS = (trust.FLAG,)
+"""What Tab completes after this verb."""
 
 
 def run(arguments: Sequence[str]) -> int:

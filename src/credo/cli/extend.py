@@ -13,6 +13,9 @@ USAGE = (
     "credo extend: expected a run and a number of draws, as in credo extend outputs/2026-01-31/12-00-00 --draws 1000"
 )
 
+FLAGS = (*(f"--{setting}" for setting in longer.EXAMPLES), trust.FLAG)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Extend the run; returns the exit code.

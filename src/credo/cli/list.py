@@ -27,6 +27,8 @@ USAGE = (
 )
 HERE = ("outputs", "multirun")
 ALL = "--all"
+FLAGS = (ALL,)
+"""What Tab completes after this verb."""
 MOST = 20
 SCORES = ("elpd_loo", "nll_test", "log_density")
 """The number that says most of a run, the first that it has."""

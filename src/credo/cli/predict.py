@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from credo.cli import saved_run
-from credo.cli.questions import Asked, asked
+from credo.cli.questions import TAKERS, Asked, asked
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import saved, trust
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from credo.runs.exported import Exported
     from credo.runs.formula_model import FormulaModel
     from credo.runs.rows_model import RowsModel
+
+FLAGS = (*TAKERS, trust.FLAG)
+"""What Tab completes after this verb."""
 
 
 def run(arguments: Sequence[str]) -> int:

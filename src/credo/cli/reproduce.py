@@ -15,6 +15,11 @@ USAGE = (
     "credo reproduce outputs/2026-01-31/12-00"
 )
 
+CODE = "--code"
+WHICH = ("present", "recorded")
+FLAGS = (*(f"{CODE}={which}" for which in WHICH), trust.FLAG)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Reproduce the run; returns 0 where the draws are the same to the bit, else 1.
@@ -40,11 +45,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> tuple[list[str], str]:
     """The words besides `--code=WHICH`, and which code runs."""
-    words, code = [word for word in arguments if not word.startswith("--code")], "present"
+    words, code = [word for word in arguments if not word.startswith(CODE)], WHICH[0]
     for word in arguments:
-        if word.startswith("--code"):
-            code = word.removeprefix("--code").removeprefix("=")
-    if code not in ("present", "recorded"):
+        if word.startswith(CODE):
+            code = word.removeprefix(CODE).removeprefix("=")
+    if code not in WHICH:
         raise ConfigError(
             f"--code={code}: expected present (the code that is there now) or recorded (the copy in the run's folder, "
             "which is run as it is: only for a folder that you trust)"

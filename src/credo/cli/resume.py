@@ -10,6 +10,9 @@ from credo.runs.record import Resumed
 
 USAGE = "credo resume: expected the folder or the MLflow id of one run, as in credo resume outputs/2026-01-31/12-00-00"
 
+FLAGS = (trust.FLAG,)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Resume the run; returns the exit code.

@@ -12,6 +12,8 @@ from credo.runs import plain, saved
 
 USAGE = "credo show: expected one run, by folder or MLflow id, as in credo show outputs/2026-01-31/12-00-00 --json"
 JSON = "--json"
+FLAGS = (JSON,)
+"""What Tab completes after this verb."""
 
 
 def run(arguments: Sequence[str]) -> int:

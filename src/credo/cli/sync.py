@@ -19,6 +19,9 @@ USAGE = (
     "credo sync: expected folders of runs, or of sweeps with runs beneath, as in credo sync outputs/2026-01-31/12-00-00"
 )
 
+FLAGS = (trust.FLAG,)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Deliver the records; returns the exit code.

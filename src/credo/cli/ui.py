@@ -15,6 +15,10 @@ USAGE = "credo ui: expected a folder with runs, or nothing, and a port, as in cr
 STORE = "mlflow.db"
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
+PORT = "--port"
+FLAGS = (PORT,)
+"""What Tab completes after this verb."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Serve until it is stopped; returns the exit code.
@@ -38,8 +42,8 @@ def _parse(arguments: Sequence[str]) -> tuple[Path, int]:
     """The folder, and the port."""
     words = [part for word in arguments for part in word.split("=", 1)]
     port = view.PORT
-    if "--port" in words:
-        at = words.index("--port")
+    if PORT in words:
+        at = words.index(PORT)
         typed = words[at + 1] if at + 1 < len(words) else ""
         if not re.fullmatch(r"[1-9]\d{0,4}", typed) or int(typed) > 65535:
             raise misused(USAGE, arguments)

@@ -119,7 +119,22 @@ def _target(
     if classes:
         codes, names = _classes(table, target, read)
         return ((ROWS,), codes), {"class": names}
-    return ((ROWS,), read.numbers(table, target, "data.target")), {}
+    return ((ROWS,), read.numbers(table, target, "data.target", _for_classes(table[target]))), {}
+
+
+MOST_CLASSES = 20
+
+
+def _for_classes(column: pd.Series) -> str:
+    """What to do about a target that holds words, most of them in several rows; empty where it holds something else."""
+    levels = column.dropna().unique()
+    in_words = not is_numeric(column) and kept.is_factor(column) and bool(_parsed(column).isna().all())
+    if not in_words or not 2 <= len(levels) <= min(MOST_CLASSES, len(column) // 2):
+        return ""
+    family, last = ("bernoulli", f"[{max(map(str, levels))}]") if len(levels) == 2 else ("categorical", "")
+    return (
+        f"use a formula, which takes classes in words: model.family={family} model.formula='{column.name}{last} ~ ...'"
+    )
 
 
 def require_rows(table: pd.DataFrame, least: int) -> None:

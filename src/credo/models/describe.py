@@ -14,8 +14,8 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
         `model`: its formula. `latents`: name, dims with sizes, support and distribution of each, the
         latter also `stated` with its numbers. `observed`: the same
         of the observed sites, and whether their `measure` is a `mass` or a `density`. `data`: dims with sizes,
-        variables, number of held-out rows, hash, the variables that the model does not take, and in words the columns
-        of a table that are in none, and the rows that are left out.
+        variables, number of held-out rows, hash, the variables that the model does not take, the classes of the
+        target in their order, and in words the columns of a table that are in none, and the rows that are left out.
     """
     taken = set(problem.bound.arrays) | dict(problem.bound.sizes).keys()
     given = [str(name) for name, v in problem.data.data_vars.items() if v.attrs.get("role") != "truth"]
@@ -34,6 +34,7 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
             "left_out": _left_out(problem),
             "dropped": problem.data.attrs.get("dropped", ""),
             "imputed": problem.data.attrs.get("imputed", ""),
+            "classes": [str(one) for one in problem.data.coords.get("class", ())],
             "hash": data_hash,
         },
     }

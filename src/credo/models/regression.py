@@ -20,7 +20,7 @@ from credo.errors import ConfigError
 from credo.models import scale_formula
 from credo.models.base import Model, Rows
 from credo.models.effects import Grouping, added
-from credo.models.families import FAMILIES, Family
+from credo.models.families import FAMILIES, OTHER_NAMES, Family
 from credo.models.missing import with_cells
 from credo.models.new_groups import with_new_groups
 from credo.models.no_effect import unread
@@ -86,7 +86,8 @@ class Regression(Model):
 
     def __check_init__(self) -> None:
         if self.family not in FAMILIES:
-            raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {self.family!r}")
+            known = f"; {self.family} regression is {found}" if (found := OTHER_NAMES.get(self.family)) else ""
+            raise ConfigError(f"family: expected one of {', '.join(FAMILIES)}, but got {self.family!r}{known}")
         if self.link is not None and self.link not in self._family.links:
             raise ConfigError(
                 f"link: family={self.family} takes one of {', '.join(self._family.links)}, but got {self.link!r}"

@@ -36,8 +36,9 @@ def _data(data: Mapping[str, Any], model: Mapping[str, Any], word: str) -> list[
 
 
 def _model(model: Mapping[str, Any], choices: Mapping[str, str]) -> str:
-    """The word; of a regression its family, of a program its function."""
+    """The word; of a regression its family, of a program its function, or its module where that says more."""
     word, family = choices.get("model", "?"), model.get("family")
     if isinstance(function := model.get("function"), str):
-        return function.rpartition(":")[2]
+        module, _, name = function.rpartition(":")
+        return module.rpartition(".")[2] if name == "model" and module else name
     return family if isinstance(family, str) and family != "gaussian" else word

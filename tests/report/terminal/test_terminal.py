@@ -70,6 +70,12 @@ def test_columns_that_are_left_out_are_told(record, verdict):
     assert "left out" not in shown(record, verdict)
 
 
+def test_it_says_which_of_two_classes_counts(record, verdict):
+    asked = {**record.description, "data": {"classes": ["fail", "pass"]}}
+    assert "\nthe target: pass is 1, fail is 0\n" in shown(replace(record, description=asked), verdict)
+    assert "the target" not in shown(record, verdict)
+
+
 def test_the_time_is_the_one_that_was_waited(record, verdict):
     late = dataclasses.replace(record, began=time.monotonic() - 125)
     assert "eight_schools nuts in 2 min 5 s\n" in shown(late, verdict)

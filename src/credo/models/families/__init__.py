@@ -33,4 +33,14 @@ FAMILIES: dict[str, Family] = {
 }
 """By the word of the configuration."""
 
-__all__ = ["FAMILIES", "Family"]
+OTHER_NAMES = {
+    "normal": "gaussian",
+    "t": "student_t",
+    "logistic": "bernoulli",
+    "logit": "bernoulli",
+    "multinomial": "categorical",
+    "softmax": "categorical",
+}
+"""What people call a family elsewhere."""
+
+__all__ = ["FAMILIES", "OTHER_NAMES", "Family"]

@@ -30,14 +30,24 @@ HEIGHT, HEAD, FOOT, LEFT, BETWEEN = 90.0, 32.0, 30.0, 34.0, 8.0
 
 def applies(result: Result) -> bool:
     """Whether there are enough rows with draws of their predictions and their likelihood."""
-    return bool(vectors(result, OF))
+    return bool(_names(result))
+
+
+def _names(result: Result) -> list[str]:
+    """The vectors with a likelihood of each row; one distribution of all rows together has but one."""
+    likely = result.tree["log_likelihood"]
+    return [name for name in vectors(result, OF) if set(likely[name].dims) > {"chain", "draw"}]
 
 
 def draw(evidence: Evidence) -> Drawing:
     """Draw a histogram per observed variable."""
-    names = vectors(evidence.result, OF)
+    names = _names(evidence.result)
     if not names:
-        return Drawing(TITLE, "checks", f"There are no {FEWEST} rows with draws of their predictions.")
+        return Drawing(
+            TITLE,
+            "checks",
+            f"There are no {FEWEST} rows with draws of their predictions and a likelihood of their own.",
+        )
     shown = names[: evidence.most]
     sheet = Sheet((HEAD + HEIGHT + FOOT + BETWEEN) * len(shown))
     sheet.text(4, 10, "relative frequency", MUTED, 7)

@@ -54,6 +54,8 @@ def show_answer(
     console.print(Text(record.name, style="bold"), Text(f"in {seconds(record.waited)}", style="dim"))
     if left_out := left_out_of(record):
         console.print(Text(left_out, style="yellow"))
+    if len(classes := record.description.get("data", {}).get("classes", ())) == 2:
+        console.print(Text(f"the target: {classes[1]} is 1, {classes[0]} is 0", style="dim"))
     if table.columns(result.kind):
         _show_table(console, result.kind, summary, verdict, parametrisations(group(result, "posterior")))
     if ways := evidence.found(result.tree):
