@@ -79,7 +79,7 @@ def models() -> dict[str, Any]:
 )
 def test_a_prior_stands_where_its_values_may_be(file: Path) -> None:
     """It is refused wherever it allows a value, of a few on both sides of 0 and 1, that the latent cannot have."""
-    (latent,) = (one.split("=")[0].rpartition(".")[2] for one in called(file) if one.startswith("prior@"))
+    (latent,) = (one.split("=")[0].rpartition(".")[2] for one in called(file) if one.lstrip("+").startswith("prior@"))
     prior = hydra.utils.instantiate(compose(*called(file)).model.prior[latent])
     if isinstance(prior, Shrinkage) or prior.event_shape:  # of many numbers together
         return

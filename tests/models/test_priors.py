@@ -93,7 +93,7 @@ DENSITIES: dict[str, tuple[dict[str, float], Any, float]] = {
     "von_mises": ({"loc": 1.0, "concentration": 2.0}, stats.vonmises(2, 1), 0.3),
     "weibull": ({"scale": 2.0, "concentration": 3.0}, stats.weibull_min(3, scale=2), 0.3),
 }
-TOGETHER = {"horseshoe", "regularised_horseshoe", "r2d2", "dirichlet"}
+TOGETHER = {"horseshoe", "regularised_horseshoe", "r2d2", "dirichlet", "lkj", "multivariate_normal"}
 """Priors of several numbers together."""
 
 CONF = paths.built_in() / "conf" / "prior"

@@ -20,6 +20,7 @@ _WORDS = {
     type(constraints.real): "a finite number",
     type(constraints.simplex): "a probability vector",
     type(constraints.circular): "an angle from -pi to pi",
+    type(constraints.corr_matrix): "a correlation matrix",
 }
 _BOUNDED = {
     type(constraints.greater_than(0.0)): "a number above {}",
@@ -50,6 +51,9 @@ def describe(support: Any) -> str:
 
 def within(support: Any, other: Any) -> bool:
     """Whether the support of a scalar is part of another; a discrete one, and a vector's, is part of its like only."""
+    independent = type(constraints.real_vector)
+    if isinstance(support, independent) and isinstance(other, independent):
+        return within(support.base_constraint, other.base_constraint)
     if support.is_discrete or other.is_discrete or support.event_dim or other.event_dim:
         return type(support) is type(other)
     (low, high), (least, most) = _ends(support), _ends(other)

@@ -20,7 +20,7 @@ from credo.inference.convergence import constant, mixing, scalars_first
 from credo.inference.kind import Kind
 from credo.inference.labels import scalar_labels
 from credo.inference.result import Result
-from credo.models.names import EFFECT, INDICATOR, SITE
+from credo.models.names import ASIDE, EFFECT, INDICATOR, SITE
 
 STATISTICS = ("mean", "sd", "q5", "q50", "q95", "mcse_mean", "ess_bulk", "ess_tail", "r_hat", "pareto_k")
 NORMAL_Q95 = 1.6448536269514722
@@ -66,7 +66,7 @@ def title(variable: xr.DataArray) -> str:
 
 def is_parametrisation(variable: xr.DataArray) -> bool:
     """Whether other variables are computed from a variable, which says nothing by itself: standardised effects, say."""
-    return variable.attrs.get(EFFECT, title(variable)) != title(variable)
+    return ASIDE in variable.attrs or variable.attrs.get(EFFECT, title(variable)) != title(variable)
 
 
 def is_aside(variable: xr.DataArray) -> bool:

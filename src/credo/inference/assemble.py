@@ -8,7 +8,7 @@ import xarray as xr
 from jaxtyping import Bool, Shaped
 
 from credo.inference.lazy import Joined
-from credo.models.names import EFFECT, INDICATOR, LINK
+from credo.models.names import ASIDE, EFFECT, INDICATOR, LINK
 from credo.models.plates import labels
 from credo.models.problem import Problem
 from credo.models.sites import Site
@@ -118,6 +118,7 @@ def _marks(sites: Mapping[str, Site], group: str, name: str) -> dict[str, str | 
     site = sites[name]
     rows = {dim for other in sites.values() if other.kind == "observed" for dim in other.dims}
     marks: dict[str, str | int] = {EFFECT: site.effect} if site.effect else {}
+    marks |= {ASIDE: site.aside} if site.aside else {}
     return marks | ({INDICATOR: 1} if site.kind == "latent" and site.discrete and rows & set(site.dims) else {})
 
 

@@ -132,9 +132,10 @@ class Model(eqx.Module):
                     f"prior.{latent}: expected a prior, as in prior@model.prior.{latent}=gaussian, but got {prior!r}"
                 )
             if not any(within(prior.support, support) for support in self.accepted[latent]):
+                expected = " or ".join(dict.fromkeys(map(describe, self.accepted[latent])))
                 raise ConfigError(
-                    f"prior.{latent}: {latent} must be {' or '.join(map(describe, self.accepted[latent]))}, but the "
-                    f"prior allows {describe(prior.support)}; choose another prior"
+                    f"prior.{latent}: {latent} must be {expected}, but the prior allows {describe(prior.support)}; "
+                    "choose another prior"
                 )
 
     @property

@@ -100,7 +100,9 @@ def _several(
     root = sd[..., None] * jnp.eye(count)
     if lkj is not None:
         with _each(contrasts, -1):
-            cholesky = numpyro.sample(f"cholesky[{name}]", dist.LKJCholesky(count, lkj))
+            cholesky = numpyro.sample(
+                f"cholesky[{name}]", dist.LKJCholesky(count, lkj), infer={"aside": f"corr[{name}]"}
+            )
             numpyro.deterministic(f"corr[{name}]", cholesky @ jnp.swapaxes(cholesky, -1, -2))
         root = sd[..., None] * cholesky
     axes = numpyro.plate(group.dim, group.size, dim=-2), numpyro.plate(f"{name}_effect", count, dim=-1)

@@ -31,6 +31,9 @@ LINK = "link"
 EFFECT = "effect"
 """The attribute of a variable of effects that share a prior, and of their parametrisation: the site of the effects."""
 
+ASIDE = "aside"
+"""The attribute of a variable that says nothing beside another one that is computed from it: the site of that one."""
+
 
 class Names:
     """The names in the results: `left/mu` is `left.mu`, a site `draw` is `draw_`, a plate like a site gets a `_`.

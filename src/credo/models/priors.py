@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from numpyro.primitives import Messenger
@@ -128,6 +129,70 @@ def concentrations(key: str, prior: Any, size: int) -> Any:
             f"{key}.concentration: expected one number, or {size} as there are {size} shares, but got {given}"
         )
     return prior
+
+
+def multivariate_normal(
+    loc: Finite | Sequence[Finite], covariance: Positive | Sequence[Sequence[Finite]]
+) -> dist.Distribution:
+    """A normal distribution of a vector; one number stands for all of its entries alike, and no correlations.
+
+    Example:
+        >>> joint = multivariate_normal(loc=0.0, covariance=[[1.0, 0.5], [0.5, 1.0]])
+        >>> f"{joint.log_prob(jnp.zeros(2)):.4f}"
+        '-1.6940'
+    """
+    matrix = np.atleast_2d(np.asarray(covariance, float))
+    is_symmetric = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] and np.allclose(matrix, matrix.T)
+    if not is_symmetric or np.linalg.eigvalsh(matrix)[0] <= 0:
+        raise ConfigError(
+            "covariance: expected a positive number, or the rows of a symmetric, positive definite matrix, but got "
+            f"{matrix.tolist()}"
+        )
+    where = np.atleast_1d(np.asarray(loc, float))
+    if where.size != len(matrix) and 1 not in (where.size, len(matrix)):
+        raise ConfigError(
+            f"loc: expected one number, or {len(matrix)} as the covariance has rows, but got {where.size}"
+        )
+    size = max(where.size, len(matrix))
+    matrix = matrix * np.eye(size) if len(matrix) == 1 else matrix
+    return dist.MultivariateNormal(jnp.broadcast_to(jnp.asarray(where), (size,)), jnp.asarray(matrix))
+
+
+def vector(key: str, prior: Any, size: int) -> Any:
+    """A prior on vectors of this size; a normal one of one number is spread over all entries.
+
+    Args:
+        key: where the prior stands.
+        prior: on vectors.
+        size: how many numbers there are.
+
+    Raises:
+        ConfigError: it is one on vectors of another size.
+    """
+    given = prior.event_shape[0]
+    if given == 1 and isinstance(prior, dist.MultivariateNormal):
+        return dist.MultivariateNormal(
+            jnp.broadcast_to(prior.loc, (size,)), scale_tril=prior.scale_tril[0, 0] * jnp.eye(size)
+        )
+    if given != size:
+        raise ConfigError(
+            f"{key}: expected one number, or {size} as there are so many coefficients, but the prior is of {given}; "
+            "give loc a number or a list, and covariance a number or rows, of this size"
+        )
+    return prior
+
+
+def lkj(concentration: Positive) -> dist.Distribution:
+    """Correlation matrices with density proportional to det(R)^(concentration - 1); of 1 it is uniform.
+
+    The matrix has as many rows as what it is a prior of. Lewandowski, D., Kurowicka, D. and Joe, H. (2009). Generating
+    random correlation matrices based on vines and extended onion method. Journal of Multivariate Analysis 100.
+
+    Example:
+        >>> round(float(lkj(concentration=1.0).log_prob(jnp.eye(2))), 4)
+        -0.6931
+    """
+    return dist.LKJ(2, concentration)
 
 
 def flat(support: str) -> dist.Distribution:

@@ -25,6 +25,8 @@ class Supports(dict[str, tuple[Any, ...]]):
         return True
 
     def __missing__(self, key: str) -> tuple[Any, ...]:
+        if key.startswith("corr_"):
+            return (constraints.corr_matrix,)
         return (constraints.positive,) if key.startswith("sd_") else (constraints.real,)
 
 

@@ -41,7 +41,9 @@ def sigma(
     eta = shift = jnp.zeros(())
     if scale.intercept:
         centred = numpyro.sample(
-            "sigma_intercept_at_mean", prior_of_intercept(known, priors, is_scaled=autoscale and scales)
+            "sigma_intercept_at_mean",
+            prior_of_intercept(known, priors, is_scaled=autoscale and scales),
+            infer={"aside": "sigma_intercept"},
         )
         eta = eta + centred
     if "sigma_x" in rows:

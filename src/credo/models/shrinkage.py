@@ -145,4 +145,4 @@ class R2d2(Shrinkage):
 def _global_and_local(name: str, scale: Any, plates: Plates) -> tuple[Float[Array, ""], Float[Array, "..."]]:
     whole = numpyro.sample(f"global[{name}]", dist.HalfCauchy(scale))
     with plates():
-        return whole, numpyro.sample(f"local[{name}]", dist.HalfCauchy(1.0), infer={"local": True})
+        return whole, numpyro.sample(f"local[{name}]", dist.HalfCauchy(1.0), infer={"local": True, "aside": name})

@@ -52,6 +52,7 @@ class Site:
         local: whether it belongs to the model's structure (a group's effect) rather than to its priors.
         effect: the site of effects that share a prior, such as a group's, which this one is, or of which it is but a
             parametrisation (`infer={"effect": "theta"}`); empty for others.
+        aside: the site that shows better what this one is for (`infer={"aside": "intercept"}`); empty for others.
         normalised: whether an observed site's log density is that of a normalised distribution.
         distribution: the distribution's name, e.g. `Normal`; empty for a deterministic site.
         stated: the same with the numbers that are known of it: `Normal(loc=0, scale)`, whose scale is a latent, say.
@@ -76,6 +77,7 @@ class Site:
     local: bool = False
     group: str = "posterior"
     effect: str = ""
+    aside: str = ""
     normalised: bool = True
     distribution: str = ""
     stated: str = ""
@@ -172,6 +174,7 @@ def site_of(message: Message) -> Site:
         local=bool(infer.get("local", False)),
         group=infer.get("group", "posterior"),
         effect=str(infer.get("effect", "")),
+        aside=str(infer.get("aside", "")),
         normalised=bool(getattr(fn, "normalised", True)),
         distribution="a numpyro.param" if infer.get("param") else _distribution(fn),
         stated="a numpyro.param" if infer.get("param") else _stated(fn),
