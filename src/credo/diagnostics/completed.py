@@ -22,13 +22,15 @@ VARIED = 0.4
 
 
 class LogMeans(NamedTuple):
-    """The log of the mean likelihood of the observations of a site.
+    """The likelihood of the observations of a site.
 
-    - **every** - of each.
+    - **every** - the log of the mean of each.
+    - **variance** - of the log of each.
     - **drawn** - the numbers, among them, of those that are left out.
     """
 
     every: Float[np.ndarray, "observation"]
+    variance: Float[np.ndarray, "observation"]
     drawn: Int[np.ndarray, "left_out"]
 
 
@@ -90,14 +92,12 @@ def log_means(tree: xr.DataTree) -> dict[str, LogMeans]:
         return {}
     found = {}
     for name, moments in tree[pointwise.GROUP].to_dataset().data_vars.items():
-        drawn = np.searchsorted(_places(moments), _places(tree["log_likelihood"].to_dataset()[name]))
-        found[title(moments)] = LogMeans(moments.sel(moment="log_mean").to_numpy(), drawn)
+        log_mean, _, variance, _ = moments.to_numpy()
+        counts = np.flatnonzero(np.isfinite(log_mean))
+        rows = pointwise.places(tree["log_likelihood"].to_dataset()[name])
+        drawn = np.arange(len(counts)) if rows is None else np.searchsorted(counts, rows)
+        found[title(moments)] = LogMeans(log_mean[counts], variance[counts], drawn)
     return found
-
-
-def _places(variable: xr.DataArray) -> Int[np.ndarray, "observation"]:
-    found = pointwise.places(variable)
-    return np.arange(variable.sizes[variable.dims[-1]]) if found is None else found
 
 
 def completed(left_out: pd.DataFrame, known: Mapping[str, LogMeans]) -> Completed:
@@ -112,7 +112,7 @@ def completed(left_out: pd.DataFrame, known: Mapping[str, LogMeans]) -> Complete
     for site, rows in sites:
         own, own_p = rows["elpd"].to_numpy(), rows["p"].to_numpy()
         if site in known:
-            every, drawn = known[site]
+            every, _, drawn = known[site]
             difference = own - every[drawn]
             error += len(every) ** 2 * (1 - len(own) / len(every)) * difference.var(ddof=1) / len(own)
             whole, effective = every + difference.mean(), np.full(len(every), own_p.mean())
@@ -141,8 +141,8 @@ def drawn_of(tree: xr.DataTree, left_out: pd.DataFrame) -> Drawn | None:
     if not (known := log_means(tree)):
         return None
     every, varied = completed(left_out, known), 0
-    for moments in tree[pointwise.GROUP].to_dataset().data_vars.values():
-        variance = moments.sel(moment="variance").to_numpy().copy()
-        variance[known[title(moments)].drawn] = 0.0
+    for one in known.values():
+        variance = one.variance.copy()
+        variance[one.drawn] = 0.0
         varied += int((variance > VARIED).sum())
     return Drawn(len(left_out), len(every.elpd), every.error, varied)

@@ -55,18 +55,18 @@ def assemble(
 
 
 def _by_row(problem: Problem, sites: Mapping[str, Site], moments: Mapping[str, np.ndarray | Joined]) -> xr.Dataset:
-    """The moments over all draws of each observation that counts, from those of each block."""
+    """The moments over all draws of each observation, from those of each block; NaN of one that does not count."""
     variables: dict[str, Any] = {}
     coords: dict[str, Any] = {"moment": list(pointwise.MOMENTS)}
     for name, array in moments.items():
         blocks = array.whole() if isinstance(array, Joined) else array
         dim, size = problem.dims(sites[name])[0], blocks.shape[-1]
         seen = problem.observations[name].seen_rows(1)
-        rows = np.arange(size) if seen is None else np.flatnonzero(seen)
-        called = problem.names.dim(f"{name}_{dim}")
-        values = pointwise.joined(list(blocks[0]))[: len(pointwise.MOMENTS), rows]
+        values = pointwise.joined(list(blocks[0]))
+        values = values if seen is None else np.where(seen, values, np.nan)
+        called = problem.names.dim(dim)
         variables[problem.names.variable(name)] = (("moment", called), values, problem.names.attributes(name))
-        coords[f"{called}{pointwise.PLACE}"] = called, rows
+        coords[called] = labels(problem, problem.data, dim, size)
     return xr.Dataset(variables, coords)
 
 

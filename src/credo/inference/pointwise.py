@@ -19,8 +19,8 @@ GROUP = "pointwise"
 TOTAL = "total_log_likelihood"
 """The group of a result that has the log likelihood of all observations of a site by draw."""
 
-MOMENTS = ("log_mean", "mean", "variance")
-"""Over the draws: the log of the mean likelihood, the mean of the log likelihood, and its variance."""
+MOMENTS = ("log_mean", "mean", "variance", "draws")
+"""Over the draws: the log of the mean likelihood, the mean of the log likelihood, its variance, and how many."""
 
 PLACE = "_place"
 """Behind the name of a dim: the coordinate that says which observations of the site were drawn."""
@@ -40,7 +40,7 @@ def of_some(groups: Groups, kept: Mapping[str, Int[Array, "row"]], valid: Bool[A
         valid: which draws count; the others only fill the batch.
 
     Returns:
-        The groups with `GROUP`, arrays [moment, row] with the number of draws as a last moment, and `TOTAL`, [draw].
+        The groups with `GROUP`, arrays [moment, row], and `TOTAL`, [draw].
     """
     found = {group: dict(sites) for group, sites in groups.items()}
     every = found.get("log_likelihood", {})
