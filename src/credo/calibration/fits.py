@@ -21,6 +21,7 @@ from credo.config.failure import in_words
 from credo.diagnostics.sbc.ranks import rank
 from credo.diagnostics.sbc.verdict import Calibrated, verdict
 from credo.errors import RunError
+from credo.inference import pointwise
 from credo.inference.base import NO_CHECKPOINTER, NoListener
 from credo.inference.calls import Shareable, spread
 from credo.inference.convergence import scalars_first
@@ -134,10 +135,7 @@ def _scalars(
         labels += scalar_labels(name, [str(dim) for dim in array.dims[2:]], array.coords, array.shape[2:])
         truths.append(np.ravel(values).astype(float))
         draws.append(scalars_first(array.to_numpy()).astype(float))
-    if result.has("log_likelihood"):
-        each = result.tree["log_likelihood"].to_dataset()
-        sums = [v.sum([dim for dim in v.dims if dim not in ("chain", "draw")]) for v in each.data_vars.values()]
-        total = np.asarray(sum(one.transpose("chain", "draw").to_numpy().astype(float) for one in sums))
+    if (total := pointwise.total(result.tree)) is not None:
         labels, truths = [*labels, LOG_LIKELIHOOD], [*truths, np.array([replication.log_likelihood])]
         draws.append(total[None])
     return labels, np.concatenate(truths), np.concatenate(draws)

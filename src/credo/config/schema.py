@@ -134,10 +134,13 @@ class Diagnostics:
 
     Attributes:
         gate: what a failed verdict does: `warn` says so; `error` makes the exit code 3, too.
+        rows_max: of more observed rows than this, the log likelihood and the predictions are kept of 2,000 that are
+            drawn by the hash of the data, and leave-one-out estimates the rest; null keeps all.
         checks: the checks by name.
     """
 
     gate: Gate = MISSING
+    rows_max: int | None = MISSING
     checks: dict[str, Any] = field(default_factory=dict)
 
 

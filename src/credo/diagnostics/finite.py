@@ -8,9 +8,10 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import pieces
+from credo.inference.pointwise import TOTAL
 from credo.inference.result import Result, Status
 
-GROUPS = ("posterior", "log_likelihood", "log_prior")
+GROUPS = ("posterior", "log_likelihood", TOTAL, "log_prior")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from credo import pareto
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
+from credo.diagnostics.completed import completed, drawn_of, log_means
 from credo.diagnostics.refit import MATCHING, REFIT, Whole, refined
 from credo.diagnostics.summary import labels, moving, scalars, title
 from credo.errors import ConfigError
@@ -81,15 +82,18 @@ class Loo:
             return None  # without its only observation, the posterior is the prior
         if left_out.empty:
             return not_checked("loo", self.threshold, "There is no finite log likelihood of observations.")
-        threshold = self._bar(result)
+        threshold, drawn = self._bar(result), drawn_of(result.tree, left_out)
         largest = float(left_out["pareto_k"].max())
         high = left_out["pareto_k"][~(left_out["pareto_k"] <= threshold)].sort_values(ascending=False)
         if high.empty:
-            seen = f"The predictive score rests on all {len(left_out)} observations without trouble"
-            return Check("loo", "passed", largest, threshold, f"{seen}{_how(left_out)}.")
+            if drawn is not None and drawn.varied:
+                return Check("loo", "note", largest, threshold, f"{drawn.words} {drawn.doubt}")
+            which = f"the {len(left_out)}" if drawn else f"all {len(left_out)}"
+            seen = f"The predictive score rests on {which} observations without trouble{_how(left_out)}."
+            return Check("loo", "passed", largest, threshold, f"{seen} {drawn.words}" if drawn else seen)
         advice = (
             f"elpd_loo is not reliable: {len(high)} of {len(left_out)} observations change the posterior much when "
-            f"left out ({some(high.index)}){_how(left_out)}. {_what_to_do(result)}"
+            f"left out ({some(high.index)}){_how(left_out)}. {f'{drawn.words} ' if drawn else ''}{_what_to_do(result)}"
         )
         return Check("loo", "note", largest, threshold, advice)
 
@@ -138,17 +142,19 @@ def loo_metrics(result: Result) -> dict[str, float]:
 
     Returns:
         `elpd_loo`, the expected log predictive density of all observations, in nats, higher is better; `elpd_loo_se`,
-        its standard error; `p_loo`, the effective number of parameters; `pareto_k_max`. Empty where it cannot be
+        its standard error; `elpd_loo_subsampling_se`, the part of it that is due to leaving out some observations only;
+        `p_loo`, the effective number of parameters; `pareto_k_max`. Empty where it cannot be
         computed.
     """
     left_out = leave_one_out(result) if result.kind is Kind.CHAINS else pd.DataFrame()
     if left_out.empty:
         return {}
-    elpd = left_out["elpd"]
+    every = completed(left_out, log_means(result.tree))
     return {
-        "elpd_loo": float(elpd.sum()),
-        "elpd_loo_se": float(np.sqrt(len(elpd)) * elpd.std()) if len(elpd) > 1 else float("nan"),
-        "p_loo": float(left_out["p"].sum()),
+        "elpd_loo": float(every.elpd.sum()),
+        "elpd_loo_se": every.se,
+        **({"elpd_loo_subsampling_se": every.error} if every.error else {}),
+        "p_loo": float(every.p.sum()),
         "pareto_k_max": float(left_out["pareto_k"].max()),
     }
 

@@ -19,6 +19,7 @@ from credo.diagnostics.answers import group, has_data, left_out, not_checked, so
 from credo.diagnostics.base import Check
 from credo.inference.assemble import CENSORED
 from credo.inference.kind import Kind, Of, of
+from credo.inference.pointwise import of_same_rows, places
 from credo.inference.result import Result
 from credo.ranges import Share
 
@@ -77,19 +78,26 @@ class PosteriorPredictive:
         tails = {
             f"{test} of {name} (p = {p:.2g})": min(p, 1 - p) for name, of in found.items() for test, p in of.items()
         }
-        return self._judge(tails, {name: tuple(of) for name, of in found.items() if of})
+        looked_at = " ".join(filter(None, (_looked_at(observed[name], replicated[name]) for name in names)))
+        return self._judge(tails, {name: tuple(of) for name, of in found.items() if of}, looked_at)
 
-    def _judge(self, tails: dict[str, float], tested: Mapping[str, tuple[str, ...]]) -> Check:
+    def _judge(self, tails: dict[str, float], tested: Mapping[str, tuple[str, ...]], looked_at: str) -> Check:
         if not tails or np.isnan(list(tails.values())).any():
             reason = "The observed or the replicated data is not finite."
             return not_checked("posterior_predictive", self.threshold, reason)
         worst = min(tails.values())
         if worst >= self.threshold:
-            seen = f"The observed data looks like replicated data in the {_told(tested)}."
-            return Check("posterior_predictive", "passed", worst, self.threshold, seen)
+            seen = f"The observed data looks like replicated data in the {_told(tested)}. {looked_at}"
+            return Check("posterior_predictive", "passed", worst, self.threshold, seen.rstrip())
         odd = sorted((name for name in tails if tails[name] < self.threshold), key=lambda name: tails[name])
         advice = f"The model hardly reproduces the {some(odd)}. See the predictive plot, and try another likelihood."
-        return Check("posterior_predictive", "note", worst, self.threshold, advice)
+        return Check("posterior_predictive", "note", worst, self.threshold, f"{advice} {looked_at}".rstrip())
+
+
+def _looked_at(observed: xr.DataArray, replicated: xr.DataArray) -> str:
+    """Of how many rows there are draws, where not of all."""
+    rows = places(replicated)
+    return "" if rows is None else f"{len(rows):,} of {observed.size:,} rows of {observed.name} were looked at."
 
 
 def _told(tested: Mapping[str, tuple[str, ...]]) -> str:
@@ -112,8 +120,9 @@ def p_values(observed: xr.DataArray, replicated: xr.DataArray) -> Iterator[tuple
 
     Args:
         observed: [obs, ...].
-        replicated: [chain, draw, obs, ...].
+        replicated: [chain, draw, obs, ...], or of some of the observations.
     """
+    observed = of_same_rows(observed, replicated)
     y = np.ravel(observed.values).astype(float)
     present = np.isfinite(y)
     if not present.any():

@@ -22,6 +22,7 @@ from credo.diagnostics.answers import group, has_data, left_out, not_checked, so
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import moving, scalars
 from credo.errors import ConfigError
+from credo.inference import pointwise
 from credo.inference.convergence import TAILS, constant
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
@@ -71,15 +72,15 @@ class PriorSensitivity:
             missing := left_out(result, "prior_sensitivity", self.threshold, "log_likelihood", "log_prior")
         ) is not None:
             return missing
-        prior, likelihood = group(result, "log_prior"), group(result, "log_likelihood")
+        prior, likelihood = group(result, "log_prior"), pointwise.total(result.tree)
         if self.sites is not None:
             if unknown := sorted(set(self.sites) - set(prior)):
                 reason = f"There is no log prior of {some(unknown)}."
                 return not_checked("prior_sensitivity", self.threshold, reason)
             prior = prior[list(self.sites)]
-        if not prior.data_vars or not likelihood.data_vars:
+        if not prior.data_vars or likelihood is None:
             return not_checked("prior_sensitivity", self.threshold, "The log prior or the log likelihood is not known.")
-        return self._judge(sensitivity(result, total(prior)), sensitivity(result, total(likelihood)))
+        return self._judge(sensitivity(result, total(prior)), sensitivity(result, likelihood))
 
     def _judge(self, prior: pd.Series, likelihood: pd.Series) -> Check:
         if prior.empty or prior.isna().any() or likelihood.isna().any():

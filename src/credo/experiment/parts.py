@@ -43,6 +43,7 @@ class Parts:
     exporter: Exporter | None
     reparam: Any = field(default_factory=dict)
     mesh: tuple[int, int] | None = None
+    rows_max: int | None = None
 
     def problem(self, seed: int, free: Collection[str] = ()) -> "tuple[Problem, xr.Dataset]":
         """The model with its data, known to fit; and the data, held-out rows included.
@@ -59,7 +60,8 @@ class Parts:
 
         data = self.model.arranged(self.source.load(self.model, seed))
         train, test = split(data)
-        problem = Problem(self.model.fitted(train), train, test, self.training, reparam=self.reparam, mesh=self.mesh)
+        given = {"reparam": self.reparam, "mesh": self.mesh, "rows_max": self.rows_max}
+        problem = Problem(self.model.fitted(train), train, test, self.training, **given)
         if self.training is not None:
             rows = train.sizes.get(problem.row_dim, 1)
             problem = replace(problem, training=self.training.fitted(rows, free))
@@ -91,6 +93,7 @@ def build(config: DictConfig) -> Parts:
         exporter=make_exporter(config),
         reparam=_reparam(config),
         mesh=device.mesh_of(config.device.get("mesh")),
+        rows_max=config.diagnostics.rows_max,
     )
 
 

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Shaped
 
+from credo.inference import pointwise
 from credo.inference.lazy import Joined
 from credo.models.names import ASIDE, EFFECT, INDICATOR, LINK
 from credo.models.plates import labels
@@ -37,6 +39,8 @@ def assemble(
         missing: see `Evaluation.missing`; it becomes an attribute of the tree.
     """
     sites = {site.name: site for site in problem.sites}
+    groups = dict(groups)
+    by_row = groups.pop(pointwise.GROUP, {})
     tree = {
         group: _dataset(problem, sites, arrays, problem.data if group != "log_likelihood_test" else problem.test, group)
         for group, arrays in groups.items()
@@ -44,8 +48,26 @@ def assemble(
     }
     if not set(OF_DATA) <= set(problem.left_out):
         tree |= {group: dataset for group, dataset in _of_data(problem, sites).items() if dataset.data_vars}
+    if by_row:
+        tree[pointwise.GROUP] = _by_row(problem, sites, by_row)
     told_missing = {"missing": json.dumps(missing)} if missing else {}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=told_missing), **tree})
+
+
+def _by_row(problem: Problem, sites: Mapping[str, Site], moments: Mapping[str, np.ndarray | Joined]) -> xr.Dataset:
+    """The moments over all draws of each observation, from those of each block; NaN of one that does not count."""
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {"moment": list(pointwise.MOMENTS)}
+    for name, array in moments.items():
+        blocks = array.whole() if isinstance(array, Joined) else array
+        dim, size = problem.dims(sites[name])[0], blocks.shape[-1]
+        seen = problem.observations[name].seen_rows(1)
+        values = pointwise.joined(list(blocks[0]))
+        values = values if seen is None else np.where(seen, values, np.nan)
+        called = problem.names.dim(dim)
+        variables[problem.names.variable(name)] = (("moment", called), values, problem.names.attributes(name))
+        coords[called] = labels(problem, problem.data, dim, size)
+    return xr.Dataset(variables, coords)
 
 
 def _of_data(problem: Problem, sites: Mapping[str, Site]) -> dict[str, xr.Dataset]:
@@ -89,7 +111,8 @@ def _dataset(
     data: xr.Dataset | None,
     group: str,
 ) -> xr.Dataset:
-    variables, coords = {}, {}
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = {}
     first = ("chain",) if group == "start" else ("chain", "block" if group in BY_BLOCK else "draw")
     names = problem.names
     for name, values in arrays.items():
@@ -101,6 +124,8 @@ def _dataset(
             own = (f"{name}_{own[0]}", *rest)
             axes = [labels(problem, data, dim, size) for dim, size in where.items()]
             coords[names.dim(own[0])] = _labels_of(mask, axes[: mask.ndim])
+            if name in problem.kept_rows:
+                coords[f"{names.dim(own[0])}{pointwise.PLACE}"] = names.dim(own[0]), problem.kept_rows[name]
         own = own[: values.ndim - len(first)]  # a log likelihood has none of the dims within an event
         dims = (*first, *map(names.dim, own))
         variable = name if group == "sample_stats" else names.variable(name)
@@ -133,8 +158,12 @@ def _labels_of(mask: Bool[np.ndarray, "..."], axes: list[Shaped[np.ndarray, "lab
 def chosen(problem: Problem, group: str, name: str, ndim: int) -> Bool[np.ndarray, "..."] | None:
     """Which elements of a site belong to a group, over the first of its dims; `None` for all.
 
-    Of a log likelihood those that count, of a latent those that are unknowns.
+    Of a log likelihood those that count, of a latent those that are unknowns; where some rows stand for all, these.
     """
+    if group in pointwise.BY_ROW and name in problem.kept_rows:
+        mask = np.zeros(problem.observations[name].value.shape[0], bool)
+        mask[problem.kept_rows[name]] = True
+        return mask
     if group.startswith("log_likelihood"):
         every = problem.observations_test if group == "log_likelihood_test" else problem.observations
         return every[name].seen_rows(ndim) if name in every else None
@@ -160,5 +189,5 @@ def _part(
     problem: Problem, group: str, name: str, values: Shaped[np.ndarray, "chains draws ..."]
 ) -> Shaped[np.ndarray, "chains draws ..."]:
     """The elements that belong to the group."""
-    mask = chosen(problem, group, name, values.ndim - 2)
-    return values if mask is None else values[:, :, mask]
+    mask = None if name in problem.kept_rows else chosen(problem, group, name, values.ndim - 2)
+    return values if mask is None else values[:, :, mask]  # of some rows, there are no others

@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Int, PRNGKeyArray
 from numpyro import handlers
 
+from credo.inference import pointwise
 from credo.inference.density import Values, constrain, sample_discrete
 from credo.models.binding import BoundModel
 from credo.models.messages import Padded, WholeCounts, is_factor
@@ -41,10 +42,16 @@ def batch(
     draws: Values,
     key: PRNGKeyArray,
     numbers: Int[Array, "draw"],
+    kept: dict[str, Int[Array, "row"]] | None = None,
+    count: Int[Array, ""] | int = 0,
 ) -> dict[str, Values]:
-    """What is derived from draws [draw, ...], by group and site; `numbers` decide on their keys."""
+    """What is derived from draws [draw, ...], by group and site; `numbers` decide on their keys.
+
+    Where there are rows to be kept of a site, of some only (see `pointwise`); the first `count` draws count.
+    """
     keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
-    return jax.vmap(partial(one, fixed, program, test))(draws, keys)
+    groups = jax.vmap(partial(one, fixed, program, test))(draws, keys)
+    return pointwise.of_some(groups, kept, jnp.arange(len(numbers)) < count) if kept else groups
 
 
 def one(

@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Int, PRNGKeyArray, Shaped
 
 from credo.config.failure import in_words
+from credo.inference import pointwise
 from credo.inference.assemble import Groups, assemble, selected
 from credo.inference.density import Values
 from credo.inference.derive import PARTS, Fixed, batch, densities, one
@@ -19,6 +20,9 @@ _BATCH_SCALARS = 2**23
 """How many scalars one batch of draws may produce."""
 
 _LEAST_BATCH = 64
+
+_LARGE_BATCH_SCALARS, _LEAST_LARGE_BATCH = 2**22, 4
+"""The same, where some rows stand for all."""
 
 _LARGE = ("log_likelihood", "posterior_predictive", "log_likelihood_test")
 """What is left out where a batch cannot be had for another reason than the model, such as memory."""
@@ -48,7 +52,9 @@ class Evaluation:
             self._left_out,
         )
         scalars = sum(int(np.prod(site.shape)) for site in problem.sites)
-        self._most = min(most, max(_LEAST_BATCH, _BATCH_SCALARS // max(3 * scalars, 1)))
+        self._kept = problem.kept_rows
+        size, least = (_LARGE_BATCH_SCALARS, _LEAST_LARGE_BATCH) if self._kept else (_BATCH_SCALARS, _LEAST_BATCH)
+        self._most = min(most, max(least, size // max(3 * scalars, 1)))
 
     def __call__(self, draws: Mapping[str, Shaped[np.ndarray, "chains draws ..."]], first: int = 0) -> Groups:
         """Derive the groups that `Result.tree` describes, but for sampler statistics.
@@ -59,29 +65,33 @@ class Evaluation:
             first: the number of the first of the draws in its chain, which decides on the keys.
 
         Returns:
-            Arrays by group and site, in the program's order.
+            Arrays by group and site, in the program's order; those of `pointwise` have one draw of one chain.
         """
         chains, count = next(iter(draws.values())).shape[:2]
         total = chains * count
         flat = {name: values.reshape(total, *values.shape[2:]) for name, values in draws.items()}
         numbers = (np.arange(first, first + count) * chains + np.arange(chains)[:, None]).ravel()
-        parts = []
+        parts, moments = [], []
         for begin in range(0, total, self._most):
             rows = np.minimum(np.arange(begin, begin + self._most), total - 1)  # the last batch is filled up
-            part = self._derived({name: values[rows] for name, values in flat.items()}, numbers[rows])
+            own = {name: values[rows] for name, values in flat.items()}
+            part = self._derived(own, numbers[rows], total - begin)
+            moments.append(part.pop(pointwise.GROUP, {}))
             parts.append(jax.tree.map(lambda a, n=total - begin: a[:n], part))
         present = {group: tuple(sites) for group, sites in parts[-1].items()}  # of a batch before, there may be more
         parts = [{group: {site: part[group][site] for site in present[group]} for group in present} for part in parts]
         joined = jax.tree.map(lambda *arrays: np.concatenate(arrays) if len(arrays) > 1 else arrays[0], *parts)
         groups: Groups = jax.tree.map(lambda a: a.reshape(chains, count, *a.shape[1:]), joined)
-        return selected(self._problem, groups)
+        by_row = {name: pointwise.joined([one[name] for one in moments])[None, None] for name in moments[-1]}
+        return selected(self._problem, groups) | ({pointwise.GROUP: by_row} if by_row else {})
 
-    def _derived(self, draws: Values, numbers: Int[np.ndarray, "draw"]) -> dict[str, Values]:
+    def _derived(self, draws: Values, numbers: Int[np.ndarray, "draw"], count: int) -> dict[str, Values]:
         """What is derived from a batch; what cannot be is left out from now on."""
         bound, test = self._problem.bound, self._problem.bound_test
         while True:
             try:
-                derived = batch(self._fixed, bound, test, draws, self._key, numbers)
+                some = (self._kept, count) if self._kept else ()
+                derived = batch(self._fixed, bound, test, draws, self._key, numbers, *some)
                 return jax.tree.map(np.asarray, derived)
             except Exception as error:
                 before = self._fixed

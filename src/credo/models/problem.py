@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from credo import memory
 from credo.errors import ConfigError
@@ -19,6 +19,7 @@ from credo.models.earlier import Earlier
 from credo.models.names import Names, require_storable
 from credo.models.observations import Observation, check_support, observe, unread
 from credo.models.sites import Site, trace
+from credo.models.subsample import subsamples
 
 ROWS = "obs"
 """The plate of the rows; in the results it takes the name of the data's own first dimension."""
@@ -46,6 +47,8 @@ class Problem:
         earlier: an earlier run whose posterior is the prior.
         reparam: names of reparametrisers, or numbers, by site (see `models.reparam`).
         mesh: how many devices share the chains, and how many the rows of each; `None` where each has all rows.
+        rows_max: of an observed site with more rows than this, what is derived from each draw is kept of some of them
+            (see `models.subsample`); `None` for all rows.
     """
 
     model: Model
@@ -56,6 +59,7 @@ class Problem:
     earlier: Earlier | None = None
     reparam: Any = field(default_factory=dict)
     mesh: tuple[int, int] | None = None
+    rows_max: int | None = None
 
     @cached_property
     def bound(self) -> BoundModel:
@@ -103,6 +107,13 @@ class Problem:
     def observations_test(self) -> dict[str, Observation]:
         """As `observations`, of the held-out rows."""
         return {} if self.bound_test is None else observe(self.bound_test, trace(self.bound_test))
+
+    @cached_property
+    def kept_rows(self) -> dict[str, Int[np.ndarray, "row"]]:
+        """The rows that stand for all, of observed sites with very many; rows that depend on each other are kept."""
+        if self.rows_max is None or self.model.rows_depend:
+            return {}
+        return subsamples(self.named("observed"), self.observations, self.rows_max)
 
     @cached_property
     def unknown(self) -> dict[str, Bool[np.ndarray, "..."]]:

@@ -43,6 +43,7 @@ class Site:
         shape: batch and event shape together.
         dims: a name for each axis, from the plates around it, or those that `infer={"dims": ...}` gives to the axes of
             an event, else `NAME_dim_I`.
+        event_dims: how many of its last axes are one value, whose log density is one number.
         discrete: whether it takes countably many values.
         enumerable: whether NumPyro can sum it out.
         from_zero: whether its values are 0, 1, 2, ..., over which NumPyro sums whatever they are.
@@ -70,6 +71,7 @@ class Site:
     kind: str
     shape: tuple[int, ...]
     dims: tuple[str, ...]
+    event_dims: int = 0
     discrete: bool = False
     enumerable: bool = False
     internal: bool = False
@@ -166,6 +168,7 @@ def site_of(message: Message) -> Site:
         kind="factor" if is_factor(message) else "observed" if observed else "latent",
         shape=value_shape,
         dims=dims,
+        event_dims=int(fn.event_dim),
         discrete=bool(support.is_discrete),
         enumerable=bool(fn.has_enumerate_support) and not fn.event_shape,
         from_zero=observed or not support.is_discrete or _counts_from_zero(fn),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from credo.diagnostics.completed import LogMeans
+
 CONFIG = Path(".hydra", "config.yaml")
 HYDRA = Path(".hydra", "hydra.yaml")
 PROVENANCE, METRICS, VERDICT, SUMMARY = "provenance.json", "metrics.json", "verdict.json", "summary.csv"
@@ -260,6 +262,16 @@ def left_out(run: Path, works: str = AGAIN) -> "pd.DataFrame":
     return rows
 
 
+def log_means(run: Path, works: str = AGAIN) -> "dict[str, LogMeans]":
+    """The mean likelihood of each observation, by site, where some stand for all."""
+    if not (run / DRAWS).exists():
+        return {}
+    from credo.diagnostics.completed import log_means as of  # takes time to load
+
+    with files.tree(run / DRAWS, works) as tree:
+        return of(tree)
+
+
 def require_draws(run: Path, works: str = AGAIN) -> None:
     """Refuse draws that are not those that the run made, by the checksum of their file, or by theirs."""
     file = run / DRAWS
@@ -276,14 +288,14 @@ def require_draws(run: Path, works: str = AGAIN) -> None:
 
 
 def draws(run: Path, works: str = AGAIN) -> dict[str, np.ndarray]:
-    """The draws of a finished run as one block: `GROUP/SITE` [chain, draw, ...]."""
+    """The draws of a finished run as one block: `GROUP/SITE` [chain, draw, ...], and moments over all as one draw."""
     require_draws(run, works)
     with files.tree(run / DRAWS, works) as tree:
         return {
-            f"{group}/{array.attrs.get(SITE, name)}": array.to_numpy()
+            f"{group}/{array.attrs.get(SITE, name)}": array.to_numpy()[() if array.dims[0] == "chain" else (None, None)]
             for group, part in tree.children.items()
             for name, array in part.data_vars.items()
-            if array.dims[:2] == ("chain", "draw")
+            if array.dims[:2] == ("chain", "draw") or array.dims[:1] == ("moment",)
         }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,17 @@ def draws(loc_scale: float = 10.0, seed: int = 0, sigma: float = 1.0, y: np.ndar
     variance = 1 / (1 / loc_scale**2 + len(y) / sigma**2)
     mu = np.random.default_rng(seed).normal(variance * y.sum() / sigma**2, np.sqrt(variance), (4, 100))
     return result({"mu": mu}, norm.logpdf(y, mu[..., None], sigma), site)
+
+
+def drawn(whole: Result, rows: np.ndarray, site: str = "y") -> Result:
+    """The same of which these observations stand for all."""
+    each = whole.tree["log_likelihood"][site].values
+    moments = np.stack([np.log(np.exp(each).mean((0, 1))), each.mean((0, 1)), each.var((0, 1)), 400 + 0 * each[0, 0]])
+    tree = whole.tree.copy()
+    some = xr.Dataset({site: (("chain", "draw", "y_obs"), each[..., rows])}, {"y_obs_place": ("y_obs", rows)})
+    tree["log_likelihood"] = xr.DataTree(some.assign_coords(y_obs=rows))
+    tree["pointwise"] = xr.DataTree(xr.Dataset({site: (("moment", "obs"), moments)}))
+    return replace(whole, tree=tree)
 
 
 def point() -> Result:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fake_runs import Y, begun, config, draws, finished, point
+from fake_runs import Y, begun, config, drawn, draws, finished, point
 from scipy.stats import norm
 
 from credo.diagnostics.loo import loo_metrics
@@ -48,6 +48,24 @@ def test_the_known_model_wins(tmp_path: Path) -> None:
     assert found.loo["elpd_diff"].tolist() == pytest.approx([0, known.sum()], abs=0.1)
     assert found.loo["dse"].tolist() == pytest.approx([0, np.sqrt(len(y)) * known.std()], rel=1e-3)
     assert found.loo["weight"].tolist() == pytest.approx([1, 0], abs=1e-3)
+
+
+def test_some_observations_stand_for_all(tmp_path: Path) -> None:
+    """The difference is that of all observations, within four of the errors that the drawing adds."""
+    y = np.random.default_rng(0).normal(0.0, 1.0, 3000)
+    rows = np.sort(np.random.default_rng(1).choice(3000, 200, replace=False))
+    results = {sigma: draws(y=y, sigma=sigma) for sigma in (1.0, 1.05)}
+    whole = of(*(finished(tmp_path / f"all-{s}", config(sigma=s), one) for s, one in results.items()))
+    some = of(*(finished(tmp_path / f"some-{s}", config(sigma=s), drawn(one, rows)) for s, one in results.items()))
+    first, second = (some.left_out[str(label)] for label in some.loo.index)
+    error = leave_one_out.error_of_drawing({"y": (3000, second.drawn["y"][1] - first.drawn["y"][1])})
+    assert 0 < error < leave_one_out.error_of_drawing(first.drawn) < 0.5
+    assert first.sites == {"y": 3000}
+    assert len(first.elpd) == 3000
+    assert len(first.pareto_k) == 200
+    assert abs(some.loo["elpd_diff"].iloc[1] - whole.loo["elpd_diff"].iloc[1]) < 4 * error
+    assert some.loo["dse"].iloc[1] == pytest.approx(whole.loo["dse"].iloc[1], rel=0.01)
+    assert any("Of the 3,000 observations of y, 200 that are drawn" in remark for remark in some.notes)
 
 
 def test_seeds_of_a_configuration_are_one_line(tmp_path: Path) -> None:

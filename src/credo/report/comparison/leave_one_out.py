@@ -8,7 +8,7 @@ distributions", Bayesian Analysis 13(3).
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from credo.diagnostics.completed import completed
 from credo.report.comparison.runs import Run
 from credo.runs import saved
 
@@ -35,6 +36,8 @@ class LeftOut:
         good_k: up to which Pareto k an observation's density is reliable.
         draws: of how many draws.
         of_runs: `elpd_loo` of each run.
+        drawn: of sites of which some observations stand for all, how many there are, and by how much the densities of
+            those that were left out differ from the log of their mean likelihood; over several seeds, the mean.
     """
 
     sites: Mapping[str, int]
@@ -44,11 +47,14 @@ class LeftOut:
     good_k: float
     draws: int
     of_runs: tuple[float, ...]
+    drawn: Mapping[str, tuple[int, np.ndarray]] = field(default_factory=dict)
 
     @property
     def se(self) -> float:
-        """The standard error of the sum over the observations."""
-        return float(math.sqrt(len(self.elpd)) * self.elpd.std(ddof=1)) if len(self.elpd) > 1 else math.nan
+        """The standard error of the sum over the observations, by the data and by the drawing of some."""
+        if len(self.elpd) < 2:
+            return math.nan
+        return float(math.hypot(math.sqrt(len(self.elpd)) * self.elpd.std(ddof=1), error_of_drawing(self.drawn)))
 
     @property
     def high_k(self) -> int:
@@ -65,11 +71,32 @@ def of(runs: Sequence[Run]) -> LeftOut | None:
 
 
 def _of_run(run: Run) -> LeftOut:
-    rows = saved.left_out(run.folder, saved.BESIDES)
+    rows, known = saved.left_out(run.folder, saved.BESIDES), saved.log_means(run.folder, saved.BESIDES)
     sites = {str(name): int(count) for name, count in rows["site"].value_counts(sort=False).items()}
-    draws = int(run.metrics["draws"])
-    elpd, p, k = rows["elpd"].to_numpy(), rows["p"].to_numpy(), rows["pareto_k"].to_numpy()
-    return LeftOut(sites, elpd, p, k, min(THRESHOLD, 1 - 1 / math.log10(max(2, draws))), draws, (float(elpd.sum()),))
+    drawn = {
+        site: (len(one.every), rows["elpd"].to_numpy()[(rows["site"] == site).to_numpy()] - one.every[one.drawn])
+        for site, one in known.items()
+    }
+    draws, every = int(run.metrics["draws"]), completed(rows, known)
+    bar = min(THRESHOLD, 1 - 1 / math.log10(max(2, draws)))
+    sites |= {site: count for site, (count, _) in drawn.items()}
+    return LeftOut(
+        sites, every.elpd, every.p, rows["pareto_k"].to_numpy(), bar, draws, (float(every.elpd.sum()),), drawn
+    )
+
+
+def error_of_drawing(drawn: Mapping[str, tuple[int, np.ndarray]]) -> float:
+    """The standard error of a sum over all observations, of which some were drawn."""
+    return math.sqrt(sum(n**2 * (1 - len(off) / n) * off.var(ddof=1) / len(off) for n, off in drawn.values()))
+
+
+def _between(one: LeftOut, other: LeftOut) -> float:
+    """The standard error of the difference of two sums by the drawing, which takes the same observations of a site."""
+    none = (0, np.zeros(()))
+    sizes = {site: count for site, (count, _) in {**one.drawn, **other.drawn}.items()}
+    return error_of_drawing(
+        {site: (count, one.drawn.get(site, none)[1] - other.drawn.get(site, none)[1]) for site, count in sizes.items()}
+    )
 
 
 def _mean(found: Sequence[LeftOut]) -> LeftOut:
@@ -81,6 +108,10 @@ def _mean(found: Sequence[LeftOut]) -> LeftOut:
         min(one.good_k for one in found),
         sum(one.draws for one in found),
         tuple(value for one in found for value in one.of_runs),
+        {
+            site: (n, np.mean([one.drawn[site][1] for one in found if site in one.drawn], axis=0))
+            for site, (n, _) in found[0].drawn.items()
+        },
     )
 
 
@@ -109,4 +140,6 @@ def compare(found: Mapping[str, LeftOut]) -> pd.DataFrame:
     }
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # `Comparison.notes` has it in our own words
         table: pd.DataFrame = arviz.compare(every, method="stacking", round_to="none")
+    best = found[str(table.index[0])]
+    table["dse"] = [math.hypot(dse, _between(found[str(label)], best)) for label, dse in table["dse"].items()]
     return table[["elpd_diff", "dse", "weight"]].astype(float)

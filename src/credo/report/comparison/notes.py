@@ -47,7 +47,7 @@ def _unreliable(found: Sequence[LeftOut]) -> str:
     """What is wrong with those that have large Pareto k."""
     bars, counts, sizes = (
         _range([value(one) for one in found])
-        for value in (lambda one: one.good_k, lambda one: one.high_k, lambda one: len(one.elpd))
+        for value in (lambda one: one.good_k, lambda one: one.high_k, lambda one: len(one.pareto_k))
     )
     return (
         f"elpd_loo is not reliable, as Pareto k is above {bars} for {counts} of {sizes} observations; compare by "
@@ -100,7 +100,12 @@ def of_differences(loo: pd.DataFrame, left_out: Mapping[str, LeftOut]) -> list[s
     count = len(left_out[str(loo.index[0])].elpd)
     few = f"elpd_loo rests on {count} observations; below {FEW}, dse is too small, so read it with care."
     many = f"Of {len(loo)} configurations the best may be so by chance; trust the weights rather than it."
-    return [few] * (count < FEW) + [many] * (len(loo) > MANY)
+    drawn = [
+        f"Of the {n:,} observations of {site}, {len(off):,} that are drawn by the hash of the data are left out; se "
+        "and dse have what this adds."
+        for site, (n, off) in left_out[str(loo.index[0])].drawn.items()
+    ]
+    return [few] * (count < FEW) + [many] * (len(loo) > MANY) + drawn
 
 
 def of_unknown(labels: Sequence[str]) -> list[str]:

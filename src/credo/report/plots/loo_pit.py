@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 from credo import pareto
 from credo.inference.kind import Kind, of
+from credo.inference.pointwise import of_same_rows
 from credo.inference.result import Result
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.sheet import MUTED, WIDTH, Sheet
@@ -78,7 +79,7 @@ def loo_pit(
 
 
 def _of(evidence: Evidence, name: str) -> Float[np.ndarray, " row"]:
-    observed = evidence.group("observed_data")[name]
+    observed = of_same_rows(evidence.group("observed_data")[name], evidence.group("posterior_predictive")[name])
     values = observed.to_numpy()
     rows = np.flatnonzero(np.isfinite(values.astype(float)))
     kept = rows[:: 1 + len(rows) // MOST_ROWS]

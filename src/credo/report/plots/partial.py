@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from credo.inference.kind import Kind, of
+from credo.inference.pointwise import of_same_rows, places
 from credo.inference.result import Result
 from credo.models.names import LINK
 from credo.report.drawing.base import Drawing
@@ -89,13 +90,15 @@ def _coefficients(posterior: xr.Dataset) -> np.ndarray:
 
 def _residuals(evidence: Evidence, link: str) -> tuple[np.ndarray, np.ndarray]:
     """The rows that are shown, and their working residuals."""
-    observed, predicted = evidence.group("observed_data")["y"], evidence.group("posterior_predictive")["y"]
+    predicted = evidence.group("posterior_predictive")["y"]
+    observed = of_same_rows(evidence.group("observed_data")["y"], predicted)
     y = observed.to_numpy().astype(float)
     rows = np.flatnonzero(np.isfinite(y))
     rows = rows[:: 1 + len(rows) // MOST_ROWS]
     drawn = predicted.transpose("chain", "draw", *observed.dims).to_numpy().reshape(-1, observed.size)
     mu = drawn[:, rows].mean(axis=0).astype(float)
-    return rows, (y[rows] - mu) * SLOPES[link](mu)
+    of_all = places(predicted)
+    return rows if of_all is None else of_all[rows], (y[rows] - mu) * SLOPES[link](mu)
 
 
 def _panel(

@@ -12,6 +12,7 @@ import xarray as xr
 
 from credo.diagnostics.summary import labels, title
 from credo.inference.kind import of
+from credo.inference.pointwise import of_same_rows
 from credo.models.names import SITE
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import density, intervals, limits
@@ -59,6 +60,7 @@ def draw(evidence: Evidence) -> Drawing:
 
 def _apart(observed: xr.DataArray, predicted: xr.DataArray) -> list[tuple[xr.DataArray, xr.DataArray]]:
     """A variable of a few coordinates, such as a point in the plane, one by one: they have no density in common."""
+    observed = of_same_rows(observed, predicted)
     if observed.ndim != 2 or not 1 < observed.shape[1] <= MOST_TARGETS or _is_whole(observed, predicted):
         return [(observed, predicted)]
     dim = observed.dims[1]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from scipy.special import ndtri
 
 from credo.inference.kind import Of, of
+from credo.inference.pointwise import of_same_rows
 from credo.inference.result import Result
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.density import limits
@@ -67,7 +68,8 @@ def vectors(result: Result, needed: Of) -> list[str]:
 
 
 def _cloud(sheet: Sheet, top: float, name: str, evidence: Evidence) -> None:
-    observed, predicted = evidence.group("observed_data")[name], evidence.group("posterior_predictive")[name]
+    predicted = evidence.group("posterior_predictive")[name]
+    observed = of_same_rows(evidence.group("observed_data")[name], predicted)
     rows = np.flatnonzero(np.isfinite(observed.to_numpy().astype(float)))
     rows = rows[:: 1 + len(rows) // MOST_ROWS]
     flat = predicted.transpose("chain", "draw", *observed.dims).to_numpy().reshape(-1, observed.size)
