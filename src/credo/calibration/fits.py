@@ -60,7 +60,7 @@ def fits(
         Of each replication in turn the rows of `COLUMNS`; one with a `reason` where it has no answer.
     """
     key, quiet = jax.random.PRNGKey(seed), _Quiet(check)
-    together = len(jax.devices()) if isinstance(method, Shareable) else 1
+    together = len(_devices()) if isinstance(method, Shareable) else 1
     for some in batched(numbers, together):
         replications, keys = [], []
         for number in some:
@@ -81,13 +81,19 @@ def _answers(
     method: Any, problems: Sequence[Problem], keys: Sequence[PRNGKeyArray], listener: NoListener
 ) -> list[Result | Exception]:
     """The fits of a few problems, or what they raised: each on a device of its own, or one by all devices."""
-    if isinstance(method, Shareable) and len(jax.devices()) > 1:
+    if isinstance(method, Shareable) and len(_devices()) > 1:
         runs = [method.calls(one, key, listener, NO_CHECKPOINTER) for one, key in zip(problems, keys, strict=True)]
-        return spread(runs, jax.devices())
+        return spread(runs, _devices())
     try:
         return [method.run(problems[0], keys[0], listener, NO_CHECKPOINTER)]
     except (RunError, FloatingPointError) as error:
         return [error]
+
+
+def _devices() -> list[jax.Device]:
+    """Those that do the work."""
+    chosen = jax.config.jax_default_device
+    return jax.devices() if chosen is None else [chosen]
 
 
 @jax.jit

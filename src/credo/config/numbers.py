@@ -18,7 +18,7 @@ from credo.ranges import LARGEST, Natural, Positive, Range, count
 
 SECTIONS: dict[str, Any] = {
     "seed": Natural,
-    "device.num_devices": Annotated[int, count(1, 256)] | None,
+    "device.num_devices": Annotated[int, count(1, 256)] | str | None,
     "inference.checkpoint.every": Positive | None,
 }
 """What the settings are that belong to no class."""

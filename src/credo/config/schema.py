@@ -108,15 +108,16 @@ class Device:
     Attributes:
         platform: `cpu`, `gpu`, or `auto` for a GPU if there is one and it is the faster.
         precision: `float32` or `float64`, or `auto` for float64 on a CPU and float32 elsewhere.
-        num_devices: over how many devices chains, particles or replications are spread; `None` for all there are, which
-            on a CPU is 1. A CPU is divided into so many.
+        num_devices: over how many devices chains, particles or replications are spread; a CPU is divided into so many.
+            `None` for all there are, which on a CPU is 1; `auto` for the same, but for chains that run one after
+            another: they are spread over the cores of a CPU, and have the same draws on any number of them.
         mesh: how many devices share the `chains`, and how many the rows of the `data`.
         compilation_cache: the folder in which compiled programs are kept for later runs; `None` keeps none.
     """
 
     platform: str = MISSING
     precision: str = MISSING
-    num_devices: int | None = MISSING
+    num_devices: int | str | None = MISSING
     mesh: Any = MISSING
     compilation_cache: str | None = MISSING
 

@@ -58,6 +58,11 @@ class Auto(Named, eqx.Module):
             raise ConfigError(f"inference=auto has no rung for this model: {refused[-1]}")
 
     @property
+    def in_turn(self) -> bool:
+        """Whether a rung has chains whose draws are the same on any number of devices."""
+        return any(getattr(method, "in_turn", False) for method in self._methods.values())
+
+    @property
     def _methods(self) -> Mapping[str, Inference]:
         return {word: method for word, method in self.rungs.items() if method is not None}
 

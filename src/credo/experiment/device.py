@@ -1,6 +1,7 @@
 """Where JAX computes: platform, precision, number of devices and compilation cache, all set before JAX starts."""
 
 import logging
+import math
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,19 @@ from credo.errors import ConfigError
 PLATFORMS = ("auto", "cpu", "gpu")
 PRECISIONS = ("auto", "float32", "float64")
 
+MOST = 16
+"""Devices into which `auto` divides a CPU, at most."""
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux says what share of the cores a container may use: microseconds of work in so many of time."""
+
 log = logging.getLogger("credo")
 
 
 def start(
     platform: str,
     precision: str,
-    num_devices: int | None,
+    num_devices: int | str | None,
     compilation_cache: str | None,
     mesh: Mapping[str, int] | None = None,
 ) -> Mapping[str, Any]:
@@ -32,7 +40,8 @@ def start(
     Args:
         platform: `auto` takes a GPU if there is one; `cpu`; `gpu`.
         precision: `float32`, `float64`, or `auto`: `float64` on a CPU, else `float32`.
-        num_devices: how many devices to use; on a CPU, into how many to divide it. `None` for all GPUs, or one CPU.
+        num_devices: how many devices to use; on a CPU, into how many to divide it. `auto` for all GPUs, or as many as
+            the CPU has `cores`; `None` for all GPUs, or one CPU.
         compilation_cache: a folder for compiled programs, or `None`; one that cannot be used costs time, not the run.
         mesh: how many devices share the `chains`, and how many the rows of the `data`; `None` for all devices to the
             chains.
@@ -46,7 +55,7 @@ def start(
     _check("device.platform", platform, PLATFORMS)
     _check("device.precision", precision, PRECISIONS)
     if (shape := mesh_of(mesh)) is not None:
-        if num_devices not in (None, shape[0] * shape[1]):
+        if num_devices not in (None, "auto", shape[0] * shape[1]):
             raise ConfigError(
                 f"device.mesh: {shape[0]} x {shape[1]} devices are not the {num_devices} of device.num_devices; leave "
                 "that out"
@@ -62,6 +71,11 @@ def start(
     jax.config.update("jax_default_device", None)  # an earlier run of this process may have moved (`move_to_cpu`)
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
+    if isinstance(num_devices, str):
+        _check("device.num_devices", num_devices, ("auto", "null", "a number"))
+        if platform != "gpu":
+            _divide_as_far_as_possible(jax)
+        num_devices = None
     if platform != "gpu" and num_devices is not None:
         _divide_cpu(jax, num_devices)
     if compilation_cache is not None:
@@ -71,6 +85,37 @@ def start(
     jax.config.update("jax_enable_x64", chosen == "float64")
     used = {"platform": backend, "devices": num_devices or len(jax.devices()), "precision": chosen}
     return used if shape is None else {**used, "mesh": list(shape)}
+
+
+def settled(used: Mapping[str, Any], num_devices: int | str | None, *, in_turn: bool) -> Mapping[str, Any]:
+    """Let one of the devices into which `auto` divided a CPU do the work, unless chains there run one after another.
+
+    The draws of others depend on how many devices they have, or gain nothing by it.
+
+    Args:
+        used: what `start` returned.
+        num_devices: as configured.
+        in_turn: whether there are chains that run one after another.
+
+    Returns:
+        What `start` would have returned of it.
+    """
+    if num_devices != "auto" or used["platform"] != "cpu" or in_turn:
+        return used
+    jax = _loaded()
+    jax.config.update("jax_default_device", jax.devices()[0])
+    return {**used, "devices": 1}
+
+
+def cores() -> int:
+    """The cores of the CPU that this process may use: those that a launcher, the system and a container leave to it."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # where there is no quota, or no Linux
+        work, time = map(int, _QUOTA.read_text(encoding="ascii").split())
+        there = min(there, math.ceil(work / time))
+    with suppress(ValueError):
+        there = min(there, int(os.environ.get("NPROC", "")))  # by which XLA, too, learns of them
+    return max(there, 1)
 
 
 def move_to_cpu(used: Mapping[str, Any], precision: str) -> dict[str, Any]:
@@ -222,6 +267,13 @@ def _divide_cpu(jax: Any, num_devices: int) -> None:
                 f"device.num_devices: this process already runs with {len(jax.devices('cpu'))} CPU devices; "
                 "runs with another number need their own process"
             ) from None
+
+
+def _divide_as_far_as_possible(jax: Any) -> None:
+    """Divide the CPU into its cores, unless JAX has started, or the environment has chosen."""
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", min(cores(), MOST))
 
 
 def _check(key: str, word: str, words: tuple[str, ...]) -> None:

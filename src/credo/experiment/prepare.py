@@ -76,6 +76,8 @@ def prepare(request: Request) -> Prepared:
     refuse(config)
     used = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
     parts = build(config)
+    in_turn = getattr(parts.inference, "in_turn", False) and not config.get("calibrate")
+    used = device.settled(used, config.device.num_devices, in_turn=in_turn)
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
     code = codes.collect(plain)  # before anything of it runs, which may change what it reads
     codes.require_free(code, request.folder)
@@ -162,12 +164,13 @@ def _checkpointer(parts: Parts, record: RunRecord, start: Fresh | Resumed) -> Ch
     asked, extends = provenance.identity(record.config), getattr(parts.inference, "extends", None)
     for setting in ("draws", extends):
         asked.get("inference", {}).pop(setting, None)
+    free = {"gradient_seconds"} | ({"devices"} if record.config["device"]["num_devices"] == "auto" else set[str]())
     identity = {
         "config": asked,
         "data_hash": record.provenance["data_hash"],
         "code": record.provenance["code"],
         "versions": record.provenance["versions"],
-        "device": {k: v for k, v in record.provenance["device"].items() if k != "gradient_seconds"},
+        "device": {k: v for k, v in record.provenance["device"].items() if k not in free},
     }
     if "prior_from" in record.provenance:
         identity["prior_from"] = record.provenance["prior_from"]["draws_hash"]

@@ -5,12 +5,13 @@ from dataclasses import replace
 from credo.config.failure import explained
 from credo.diagnostics.answer import Failures
 from credo.errors import ConfigError, RunError
-from credo.experiment import earlier, files, groups, near, steps
+from credo.experiment import earlier, files, groups, near, shelf, steps
 from credo.experiment import objective as objectives
 from credo.experiment.earlier import Outcome
 from credo.experiment.prepare import prepare
 from credo.experiment.recording import running
 from credo.experiment.request import Request
+from credo.inference.program import keeping
 from credo.report.terminal.progress import making
 from credo.runs import signature
 
@@ -32,7 +33,8 @@ def run(request: Request) -> Outcome:
     if groups.number(request.config) is not None:
         return groups.run(prepared)
     folder, failures = request.folder, Failures(making(request.began))
-    with running(prepared), explained(RunError, "the run ended early, since code that it called"):
+    ended = explained(RunError, "the run ended early, since code that it called")
+    with running(prepared), ended, keeping(shelf.of_run(prepared)):
         result = steps.infer(prepared)
         files.write_draws(folder, result)
         answer = steps.judge(prepared, result, failures)

@@ -17,7 +17,8 @@ class Inference(Protocol):
     """How the unknowns are found (`conf/inference`).
 
     A class attribute `extends` names the setting that `credo extend` raises, where a longer run goes on from the last
-    state of a finished one: `draws`, `repeats` or `steps`.
+    state of a finished one: `draws`, `repeats` or `steps`. An attribute `in_turn` says whether it has chains whose
+    draws are the same on any number of devices.
     """
 
     def check(self, problem: "Problem") -> None:

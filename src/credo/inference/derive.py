@@ -11,6 +11,7 @@ from numpyro import handlers
 
 from credo.inference import pointwise
 from credo.inference.density import Values, constrain, sample_discrete
+from credo.inference.program import compiled
 from credo.models.binding import BoundModel
 from credo.models.messages import Padded, WholeCounts, is_factor
 
@@ -34,7 +35,7 @@ class Fixed(NamedTuple):
     known: tuple[tuple[str, str], ...] = ()
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(compiled, static=(0,))
 def batch(
     fixed: Fixed,
     program: BoundModel,

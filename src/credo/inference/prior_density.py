@@ -11,6 +11,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro import handlers
 
+from credo.inference.program import compiled
 from credo.models.binding import BoundModel
 from credo.models.messages import Message, Padded
 
@@ -18,7 +19,7 @@ BATCHES, IN_BATCH = 8, 128
 """Draws of the latents above. Where there are none, each draw gives the same exact density."""
 
 
-@partial(jax.jit, static_argnames="site_names")
+@partial(compiled, static=(1,))
 def log_prior_densities(
     program: BoundModel, site_names: tuple[str, ...], points: dict[str, Shaped[Array, "point ..."]], key: PRNGKeyArray
 ) -> dict[str, Float[Array, "batch point ..."]]:

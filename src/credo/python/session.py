@@ -84,13 +84,15 @@ def _kept_logging() -> Iterator[None]:
 
 @contextmanager
 def _kept_precision() -> Iterator[None]:
-    """Give back the precision of JAX, which a run chooses for itself."""
+    """Give back the precision and the device of JAX, which a run chooses for itself."""
     jax = sys.modules.get("jax")
     is_double = (
         os.environ.get("JAX_ENABLE_X64", "") in ("1", "true", "True") if jax is None else jax.config.jax_enable_x64
     )
+    device = None if jax is None else jax.config.jax_default_device
     try:
         yield
     finally:
         if (jax := sys.modules.get("jax")) is not None:
             jax.config.update("jax_enable_x64", is_double)
+            jax.config.update("jax_default_device", device)

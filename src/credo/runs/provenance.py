@@ -72,7 +72,7 @@ def collect(seed: int, data_hash: str, start_folder: Path) -> dict[str, Any]:
         "data_hash": data_hash,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": masked(sys.argv),
-        "versions": {"credo": credo.__version__} | {package: _version(package) for package in PACKAGES},
+        "versions": {"credo": credo.__version__} | {package: version(package) for package in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "hostname": platform.node(),
@@ -115,7 +115,10 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     model = config.get("model")
     none += [f"model.{key}" for key in schema.BESIDE["model"] if isinstance(model, Mapping) and not model.get(key)]
     inference, device = config.get("inference"), config.get("device")
-    none += ["device.mesh"] if isinstance(device, Mapping) and device.get("mesh") is None else []
+    if isinstance(device, Mapping):
+        none += ["device.mesh"] if device.get("mesh") is None else []
+        devices = device.get("num_devices")
+        config = {**config, "device": {**device, "num_devices": None if devices == "auto" else devices}}
     if isinstance(inference, Mapping):
         none += ["inference.groups"] if inference.get("groups") == 1 else []
         none += ["inference.group"] if inference.get("group") is None else []
@@ -184,7 +187,8 @@ def _cut(diff: str) -> str:
     return f"{diff[:DIFF_LIMIT]}\n[cut here: the whole diff has {len(diff)} characters]\n"
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """The version of an installed package."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

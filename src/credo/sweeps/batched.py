@@ -85,10 +85,11 @@ def _prepared(config: DictConfig) -> "Prepared | None":
 
     try:
         refuse(config)
-        device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
+        used = device.start(**OmegaConf.to_container(config.device))  # type: ignore[arg-type]
         method = make_inference(config)
         if not isinstance(method, Shareable) or not method.in_step:
             return None
+        device.settled(used, config.device.num_devices, in_turn=False)
         problem, _ = prior_from.problem_of(build(config), config)
         method.check(problem)
         return (method, problem) if method.gains_by_batching(problem) else None

@@ -1,6 +1,5 @@
 """How chains run: spread over the devices, and those of one device one after another or vectorised."""
 
-import math
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -45,7 +44,7 @@ def _mesh(layout: Layout) -> jax.sharding.Mesh:
     chains = layout.chains
     chosen = jax.config.jax_default_device
     devices = jax.devices() if chosen is None else [chosen]
-    size = math.gcd(chains, len(devices))
+    size = max(number for number in range(1, len(devices) + 1) if chains % number == 0)
     return jax.make_mesh((size,), ("chains",), (AxisType.Auto,), devices=devices[:size])
 
 

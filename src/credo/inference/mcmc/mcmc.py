@@ -24,6 +24,11 @@ class Mcmc(Settings):
     gives_evidence: ClassVar[bool] = False
     extends: ClassVar[str] = "draws"
 
+    @property
+    def in_turn(self) -> bool:
+        """Whether the chains of a device run one after another: their draws do not depend on how many there are."""
+        return not self.in_step
+
     def kind(self, problem: Problem) -> Kind:  # noqa: ARG002 - for those that train
         """What its answer is made of."""
         return Kind.CHAINS

@@ -14,11 +14,12 @@ from jaxtyping import Bool, Int, PRNGKeyArray, Shaped
 
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
+from credo.inference.program import compiled
 from credo.inference.start import Beginning, Start, find, find_continuous
 from credo.models.binding import BoundModel
 
 
-@jax.jit
+@compiled
 def start(
     kernel: Kernel,
     layout: Layout,
@@ -65,13 +66,13 @@ def _first(
     return Start(find_continuous(program, key, how, values, from_prior), {})
 
 
-@jax.jit
+@compiled
 def first_points(kernel: Kernel, states: Any) -> tuple[Bool[Array, "chains"], dict[str, Shaped[Array, "chains ..."]]]:
     """Whether each chain is at a point from which to go on, and where it is, by site, unconstrained."""
     return jax.vmap(kernel.is_finite)(states), jax.vmap(kernel.latents)(states)
 
 
-@jax.jit
+@compiled
 def advance(
     kernel: Kernel,
     layout: Layout,

@@ -27,6 +27,7 @@ from credo.inference.mcmc.descent import lowered
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
 from credo.inference.mcmc.metric import Metric
+from credo.inference.program import compiled
 from credo.inference.start import Start
 from credo.models.binding import BoundModel
 from credo.models.problem import Problem
@@ -217,7 +218,7 @@ class Hamiltonian(Kernel):
         return _warmed(states, step_size, steps)
 
 
-@jax.jit
+@compiled
 def _warmed(states: HamiltonianState, step_size: Float[Array, ""], steps: Int[Array, ""]) -> HamiltonianState:
     """All chains after so many steps; dual averaging begins at the step size."""
     adapt = states.inner.adapt_state
@@ -233,7 +234,7 @@ def transformed(function: Any, values: Values) -> Values:
     return unravel(function(flat))
 
 
-@jax.jit
+@compiled
 def _in_metric(layout: Layout, metric: Metric, chains: int, states: HamiltonianState) -> HamiltonianState:
     """The same chains in other coordinates; dual averaging begins again."""
 
