@@ -36,7 +36,8 @@ def lengthen(config: DictConfig, head: Head, name: str, setting: str, count: int
     """
     done = config.inference[setting]
     if setting == "draws":  # chains may have stopped before all were made
-        done = head["numbers"]["done"] - config.inference.warmup
+        numbers = head["numbers"]
+        done = numbers["done"] - (numbers.get("longest") or config.inference.warmup)
     elif setting == "steps" and head["numbers"]["history"][-1]["done"] < done:
         raise ConfigError(
             f"--steps: the fits of {name} have ended before their {done} steps, as the ELBO no longer rises; begin a "

@@ -92,7 +92,7 @@ def helped(prepared: Prepared) -> Prepared:
         for neighbour in _first(_neighbours(prepared, seeds=False), MOST_TRIED):
             if (answered := _answered(prepared, neighbour)) is not None:
                 return answered
-    if sweep.warm_start and cast("Mcmc", prepared.parts.inference).warmup:
+    if sweep.warm_start and cast("Mcmc", prepared.parts.inference).longest:
         for neighbour in _first(_neighbours(prepared, seeds=True), 1):
             return _warm_started(prepared, neighbour)
     return prepared
@@ -278,7 +278,7 @@ def _warm_started(prepared: Prepared, neighbour: Neighbour) -> Prepared:
     about = {
         "folder": str(neighbour.folder),
         "draws_hash": neighbour.draws_hash,
-        "warmup": method.warmup - method.skipped,
+        "warmup": method.longest - method.skipped,
     }
     before = prepared.record.provenance
     other = hashlib.sha256(f"{before['fingerprint']} warm_start {neighbour.draws_hash}".encode()).hexdigest()

@@ -60,6 +60,9 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
 }
 """What to try in place of others."""
 
+IN_PLACE_OF_AUTO: Mapping[str, Any] = {"inference.target_accept": 0.99, "inference.warmup": 1000}
+"""What to try where the method was to choose by itself, and has chosen too little."""
+
 LEFT = (
     "diagnostics.checks",
     "inference.keep",
@@ -117,7 +120,9 @@ def _change(key: str, word: str, config: Mapping[str, Any], choices: Mapping[str
 
 
 def _tried(key: str, now: Any, short: float) -> Any:
-    """The value to try in place of a number; `None` where there is none."""
+    """The value to try in place of a number, or of `auto`; `None` where there is none."""
+    if now == "auto":
+        return IN_PLACE_OF_AUTO.get(key)
     if not isinstance(now, int | float) or isinstance(now, bool) or not math.isfinite(now):
         return None
     if key in RULES:

@@ -33,6 +33,7 @@ class _Numbers(TypedDict):
     history: NotRequired[list[_Entry]]
     began: NotRequired[float]
     done: NotRequired[int]
+    longest: NotRequired[int]
     evaluations: NotRequired[int]
     divergences: NotRequired[int]
     next_look: NotRequired[float]

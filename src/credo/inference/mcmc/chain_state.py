@@ -15,8 +15,11 @@ Block = Mapping[str, np.ndarray]
 _START = "start/"
 """Before the names of latents, among the arrays of a snapshot."""
 
-_NUMBERS = ("done", "history", "evaluations", "divergences", "next_look", "skipped", "ended", "seconds", "programs")
-_ARRAYS = ("z", "gradients")
+_NUMBERS = (
+    *("done", "history", "evaluations", "divergences", "next_look", "skipped", "ended", "seconds", "programs"),
+    *("longest", "until", "settled", "target", "is_trial"),
+)
+_ARRAYS = ("z", "gradients", "told")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ChainState:
         done: draws per chain so far, those of the warm-up included.
         z, gradients: continuous latents and what the kernel reported of them [chains, draws, ...], of recent warm-up
             draws.
+        told: what the kernel reported of the warm-up's window or trial (see `warmup.Told`) [4, chains, draws].
         blocks: what is derived from the draws, block by block.
         history: what the listener heard.
         evaluations: densities so far.
@@ -36,6 +40,11 @@ class ChainState:
         next_look: draws at which R-hat and ESS are looked at next.
         seconds, programs: see `Cost`; of earlier processes that the run was in.
         skipped: draws of the warm-up that were not made (see `near`), which `done` counts.
+        longest: draws of the warm-up, with those that were not made.
+        until: draws at which the present part of the warm-up ends.
+        settled: whether the metric is learned no more.
+        target: which of the kernel's targets is taken.
+        is_trial: whether the warm-up tries the step size of the sampling.
         ended: why the chains stopped before all draws were made.
     """
 
@@ -44,6 +53,7 @@ class ChainState:
     done: int = 0
     z: np.ndarray | None = None
     gradients: np.ndarray | None = None
+    told: np.ndarray | None = None
     blocks: tuple[Block, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
     evaluations: int = 0
@@ -52,6 +62,11 @@ class ChainState:
     seconds: Mapping[str, float] = field(default_factory=dict)
     programs: int = 0
     skipped: int = 0
+    longest: int = 0
+    until: int = 0
+    settled: bool = False
+    target: int = 0
+    is_trial: bool = False
     ended: str | None = None
 
     def snapshot(self) -> Snapshot:

@@ -13,7 +13,7 @@ Over the steps of one draw flags are joined, whole numbers added, and other numb
 import abc
 import dataclasses
 from pkgutil import resolve_name
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -44,6 +44,8 @@ class Kernel(Named, eqx.Module):
     """Whether chains learn from each other at every step of the warm-up, for which they run in step."""
     takes_over: ClassVar[bool] = False
     """Whether chains that begin where others are, with their metric and step size, need a part of the warm-up only."""
+    settles: ClassVar[bool] = False
+    """Whether the warm-up is over when step size and metric have settled, so that `warmup=auto` can tell."""
     whole: ClassVar[str] = "credo.inference.mcmc.mcmc.Mcmc"
     """The method that this is a part of: a configuration has the settings of both side by side."""
 
@@ -98,6 +100,19 @@ class Kernel(Named, eqx.Module):
         """So many neighbouring chains begin at one point."""
         return 1
 
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """The acceptance rates to which a step size adapts, one after another; none where nothing like that adapts."""
+        return ()
+
+    def aimed(self, target: float) -> Self:  # noqa: ARG002 - of those that have several
+        """This kernel with one of its `targets`."""
+        return self
+
+    def gathered(self, states: Any, layout: Layout) -> Any:  # noqa: ARG002 - of those that adapt
+        """The first states with what the beginnings of all chains tell together, where there is a warm-up."""
+        return states
+
     def windows(self, warmup: int) -> tuple[int, ...]:  # noqa: ARG002 - of those that adapt
         """The draws of the warm-up after which `adapt_metric` is called."""
         return ()
@@ -123,6 +138,15 @@ class Kernel(Named, eqx.Module):
         """
         return states
 
+    def suits(
+        self,
+        states: Any,  # noqa: ARG002
+        z: Float[np.ndarray, "chains draws dim"],  # noqa: ARG002
+        gradients: Shaped[np.ndarray, "chains draws ..."],  # noqa: ARG002
+    ) -> float:
+        """How badly the metric of states suits draws (see `metric.divergence`), where it `settles`."""
+        return 0.0
+
     def warmed(self, states: Any, step_size: float, steps: int) -> Any:  # noqa: ARG002
         """The states as after so many steps of the warm-up that need not be made, where `takes_over`.
 
@@ -131,6 +155,10 @@ class Kernel(Named, eqx.Module):
             step_size: with which those ended; 0 where it is not known.
             steps: of the warm-up.
         """
+        return states
+
+    def settled(self, states: Any, steps: int) -> Any:  # noqa: ARG002
+        """The states as after the whole warm-up of so many steps, of which the rest need not be made."""
         return states
 
     def derived(self, problem: Problem, states: Any, result: Result, layout: Layout) -> Result:  # noqa: ARG002

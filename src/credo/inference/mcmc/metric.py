@@ -58,6 +58,17 @@ class Metric(eqx.Module):
     def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         """T'^-1 g: a gradient with respect to y as one with respect to z."""
 
+    @abc.abstractmethod
+    def on_host(
+        self, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]
+    ) -> tuple[Float[np.ndarray, "draws dim"], Float[np.ndarray, "draws dim"]]:
+        """T^-1 z and T' g of draws and gradients with respect to z, computed by NumPy."""
+
+    @property
+    @abc.abstractmethod
+    def scales(self) -> Float[np.ndarray, "*chains dim"]:
+        """The length of each coordinate's unit in a first guess, which has no directions; of one metric or of many."""
+
     def is_sound(self) -> bool:
         """Whether it can be used: all its numbers are finite."""
         return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(self))
@@ -101,6 +112,18 @@ class Diagonal(Metric):
     def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return gradient / self.scale
 
+    @override
+    def on_host(
+        self, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]
+    ) -> tuple[Float[np.ndarray, "draws dim"], Float[np.ndarray, "draws dim"]]:
+        scale = np.asarray(self.scale)
+        return z / scale, g * scale
+
+    @property
+    @override
+    def scales(self) -> Float[np.ndarray, "*chains dim"]:
+        return np.asarray(self.scale)
+
     @classmethod
     @override
     def scaled(cls, scale: Float[Array, "dim"]) -> Self:
@@ -139,6 +162,18 @@ class Dense(Metric):
     @override
     def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return solve_triangular(self.factor, gradient, lower=True, trans="T")
+
+    @override
+    def on_host(
+        self, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]
+    ) -> tuple[Float[np.ndarray, "draws dim"], Float[np.ndarray, "draws dim"]]:
+        factor = np.asarray(self.factor)
+        return np.linalg.solve(factor, z.T).T, g @ factor
+
+    @property
+    @override
+    def scales(self) -> Float[np.ndarray, "*chains dim"]:
+        return np.diagonal(np.asarray(self.factor), axis1=-2, axis2=-1)
 
     @override
     def is_sound(self) -> bool:
@@ -196,6 +231,20 @@ class LowRank(Metric):
     def push(self, gradient: Float[Array, "dim"]) -> Float[Array, "dim"]:
         return self._stretched(gradient, 1.0 / self.stretch) / self.scale
 
+    @override
+    def on_host(
+        self, z: Float[np.ndarray, "draws dim"], g: Float[np.ndarray, "draws dim"]
+    ) -> tuple[Float[np.ndarray, "draws dim"], Float[np.ndarray, "draws dim"]]:
+        scale, vectors, stretch = (np.asarray(leaf) for leaf in (self.scale, self.vectors, self.stretch))
+        y, slope = z / scale, g * scale
+        y = y + (y @ vectors * (1 / stretch - 1)) @ vectors.T
+        return y, slope + (slope @ vectors * (stretch - 1)) @ vectors.T
+
+    @property
+    @override
+    def scales(self) -> Float[np.ndarray, "*chains dim"]:
+        return np.asarray(self.scale)
+
     def _stretched(self, vector: Float[Array, "dim"], stretch: Float[Array, "rank"]) -> Float[Array, "dim"]:
         return vector + self.vectors @ ((stretch - 1.0) * (self.vectors.T @ vector))
 
@@ -246,6 +295,39 @@ def from_gradient(name: str, gradient: Float[Array, "dim"]) -> Metric:
     scale = jnp.clip(jnp.abs(gradient), _LEAST_GRADIENT, None) ** -0.5
     finite = jnp.isfinite(gradient)
     return kind(name, gradient.shape[0]).scaled(jnp.where(finite, jnp.clip(scale, *shapes.limits(gradient.dtype)), 1.0))
+
+
+def shared(name: str, own: Metric) -> Metric:
+    """One first guess for all chains, from that of each.
+
+    A gradient is nearly zero in some coordinates wherever a chain begins, whose scale is then far too large; the median
+    over chains, each of which begins elsewhere, is hardly ever. Nor is it that of one chain that begins far out.
+
+    Args:
+        name: of the metric, as it is configured.
+        own: `from_gradient` of each chain; its arrays are [chains, ...].
+    """
+    scales = np.asarray(own.scales, float)
+    return kind(name, scales.shape[-1]).of(shapes.plain(np.exp(np.median(np.log(scales), axis=0))))
+
+
+def divergence(
+    metric: Metric, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]
+) -> float:
+    """The Fisher divergence per latent of the later draws, each chain taken from its own mean; 0 of a perfect metric.
+
+    Infinite where the draws tell nothing.
+    """
+    draws = shapes.centred(_later(z), _later(g))
+    if draws is None:
+        return math.inf
+    try:
+        with np.errstate(all="ignore"), threadpool_limits(1, user_api="blas"):
+            y, slope = metric.on_host(*draws)
+            found = float(np.mean((y - slope) ** 2))
+    except np.linalg.LinAlgError:
+        return math.inf
+    return found if math.isfinite(found) else math.inf
 
 
 def fit(name: str, z: Float[np.ndarray, "chains draws dim"], g: Float[np.ndarray, "chains draws dim"]) -> Metric | None:

@@ -18,6 +18,7 @@ from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.near import Near, shortened
 from credo.inference.mcmc.stop import Stop
+from credo.inference.mcmc.warmup import stretch, trial
 from credo.inference.result import Cost, Result, Status
 from credo.inference.start import require_possible
 from credo.models.problem import Problem
@@ -49,7 +50,8 @@ class Settings(eqx.Module):
 
     Attributes:
         chains: how many chains.
-        warmup: draws per chain in which the kernel adapts; they are thrown away.
+        warmup: draws per chain in which the kernel adapts; they are thrown away. `auto`: until its step size and metric
+            have settled (see `warmup`), and `warmup_max` at most.
         draws: draws per chain that are kept.
         thinning: kernel steps per draw.
         block: draws per chain between two looks at the chains.
@@ -62,12 +64,13 @@ class Settings(eqx.Module):
         moments: of the variables whose draws are not kept, keep means and variances by block.
         keep: the variables whose draws are kept; `None` for all.
         kernel: makes the steps; the only part of these that compiled programs take.
+        warmup_max: draws of the warm-up at most, where `warmup=auto`.
         placement: the name of `chain_method` in earlier versions.
         near: finished chains of a like problem, where these begin (see `beside`); it is no setting.
     """
 
     chains: Count
-    warmup: Natural
+    warmup: Natural | str
     draws: Count
     thinning: Steps
     block: Count
@@ -78,6 +81,7 @@ class Settings(eqx.Module):
     moments: bool
     keep: tuple[str, ...] | None = eqx.field(converter=lambda names: None if names is None else tuple(names))
     kernel: Kernel
+    warmup_max: Natural = 1000
     placement: str | None = None
     near: Near | None = eqx.field(init=False, default=None)
 
@@ -86,8 +90,11 @@ class Settings(eqx.Module):
             word = getattr(self, name)
             if word not in CHAIN_METHODS and (word, name) != (None, "placement"):
                 raise ConfigError(f"{name}: expected {', '.join(CHAIN_METHODS[:-1])} or vectorized, but got {word!r}")
-        if self.chains * (self.warmup + self.draws) * self.thinning > _MOST_STEPS:
-            counts = {name: getattr(self, name) for name in ("chains", "warmup", "draws", "thinning")}
+        if isinstance(self.warmup, str) and self.warmup != "auto":
+            raise ConfigError(f"warmup: expected a whole number of at least 0, or auto, but got {self.warmup!r}")
+        if self.chains * (self.longest + self.draws) * self.thinning > _MOST_STEPS:
+            warmup = "warmup_max" if self.is_auto else "warmup"
+            counts = {name: getattr(self, name) for name in ("chains", warmup, "draws", "thinning")}
             name = max(counts, key=lambda name: counts[name])
             raise ConfigError(
                 f"{name}: expected at most 2^53 steps of all chains (chains x (warmup + draws) x thinning), but got "
@@ -101,9 +108,25 @@ class Settings(eqx.Module):
         return found
 
     @property
+    def is_auto(self) -> bool:
+        """Whether the warm-up ends when it has settled."""
+        return self.warmup == "auto"
+
+    @property
+    def adapting(self) -> int:
+        """Draws of the warm-up at most, before its step size is tried where the acceptance rate has several targets."""
+        return self.warmup_max if isinstance(self.warmup, str) else self.warmup
+
+    @property
+    def longest(self) -> int:
+        """Draws of the warm-up at most, with a trial and a stretch for each further target."""
+        further = max(len(self.kernel.targets) - 1, 0)
+        return self.adapting + further * (trial(self.adapting) + stretch(self.adapting))
+
+    @property
     def skipped(self) -> int:
         """Draws of the warm-up that are not made where chains begin beside others."""
-        return self.warmup - shortened(self.warmup) if self.near is not None and self.kernel.takes_over else 0
+        return self.adapting - shortened(self.adapting) if self.near is not None and self.kernel.takes_over else 0
 
     def result(
         self,
@@ -153,7 +176,7 @@ class Settings(eqx.Module):
         most = max(MOST_SCALARS // (self.chains * max(scalars, 1)), 1), max(_STEPS // self.thinning, 1)
         return Layout(
             chains=self.chains,
-            warmup=self.warmup * self.thinning,
+            warmup=self.longest * self.thinning,
             thinning=self.thinning,
             block=min(self.block, *most),
             in_step=self.in_step,
@@ -171,6 +194,11 @@ class Settings(eqx.Module):
         self.kernel.check(problem)
         if self.kernel.learns_across:
             self._require_company()
+        if self.is_auto and not self.kernel.settles:
+            raise ConfigError(
+                f"inference.warmup=auto: inference={self.name} learns more than a step size and a metric, or has none "
+                "that settles; give a whole number, as in inference.warmup=1000, or use inference=nuts"
+            )
         if problem.training is not None:
             problem.training.check(problem)
         require_possible(problem, self.start, self.start_values)
@@ -203,7 +231,7 @@ class Settings(eqx.Module):
                 f"inference.chain_method: inference={self.name} moves all chains in step, expected vectorized, but got "
                 f"{self.placement or self.chain_method}; leave it out, or use inference=nuts"
             )
-        if self.chains == 1 and self.warmup:
+        if self.chains == 1 and self.longest:
             raise ConfigError(
                 f"inference.chains: inference={self.name} learns from how far chains are from each other, expected at "
                 "least 2, but got 1; raise it, or use inference=nuts"

@@ -7,7 +7,7 @@ from all chains' draws and gradients since half of the time so far, and the aver
 
 import abc
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self, override
 
 import equinox as eqx
 import jax
@@ -86,7 +86,8 @@ class Hamiltonian(Kernel):
     """A kernel of HMC's kind; discrete latents are summed out.
 
     Attributes:
-        target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps.
+        target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps. `auto`, of
+            nuts and hmc: 0.8, and where a trial shows divergences or slow energies, 0.95, and then 0.99 (see `warmup`).
         step_size: where its adaptation starts, in units of the metric; without warm-up it stays there.
         metric: what is learned of the posterior's shape: `diagonal`, a scale per latent scalar; `dense`, all
             correlations; `low_rank`, scales and a few strong directions; `auto`, of those with a scale per scalar what
@@ -94,16 +95,34 @@ class Hamiltonian(Kernel):
             strong directions for up to 1,000, or scales alone.
     """
 
-    target_accept: Between
+    target_accept: Between | str
     step_size: Positive
     metric: str = eqx.field(static=True)
 
     info: ClassVar[Any] = HamiltonianInfo
     takes_over: ClassVar[bool] = True
+    early: ClassVar[int] = 0
+    """Steps of the warm-up in which trajectories are shorter."""
+    rising: ClassVar[tuple[float, ...]] = ()
+    """The targets of `target_accept=auto`."""
 
     def __check_init__(self) -> None:
+        if isinstance(self.target_accept, str) and not (self.rising and self.target_accept == "auto"):
+            words = ", or auto" if self.rising else ""
+            raise ConfigError(
+                f"target_accept: expected a number between 0 and 1{words}, but got {self.target_accept!r}"
+            )
         if self.metric not in ("auto", *metrics.KINDS):
             raise ConfigError(f"metric: expected auto, {', '.join(metrics.KINDS)}, but got {self.metric!r}")
+
+    @property
+    @override
+    def targets(self) -> tuple[float, ...]:
+        return self.rising if isinstance(self.target_accept, str) else (self.target_accept,)
+
+    @override
+    def aimed(self, target: float) -> Self:
+        return eqx.tree_at(lambda kernel: kernel.target_accept, self, target)
 
     @property
     def least_step(self) -> Any:
@@ -128,26 +147,28 @@ class Hamiltonian(Kernel):
     def step(self, program: BoundModel, state: HamiltonianState, warmup: int) -> tuple[HamiltonianState, Any]:
         """One trajectory, and during warm-up another step size."""
         # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
-        kernel, _ = self._started(potential(program), state.metric, state.inner.z, jax.random.PRNGKey(0))
+        kernel, _ = self._started(potential(program), state.metric, state.inner.z, jax.random.PRNGKey(0), warmup)
         inner = kernel.sample(state.inner, (), {})
         state = self.tuned(state, inner, inner.accept_prob, warmup)
         return state, self.reported(state)
 
     def tuned(self, state: HamiltonianState, inner: HMCState, rate: Float[Array, ""], warmup: int) -> HamiltonianState:
         """The state after a trajectory, during warm-up with another step size by the acceptance rate."""
-        average = _average_goes_on(self.target_accept - rate, state.average)
+        average = _average_goes_on(self.targets[0] - rate, state.average)
         log_step = jnp.where(inner.i < warmup, average[0], average[1])
-        step = jnp.clip(jnp.exp(log_step), self.least_step, 1 / _LEAST_STEP)
+        step = _bounded(jnp.exp(log_step), self.least_step)
         adapting = inner.i <= warmup
         average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
         adapt = inner.adapt_state
         adapt = adapt._replace(step_size=jnp.where(adapting, step, adapt.step_size))
         return state._replace(inner=inner._replace(adapt_state=adapt), average=average)
 
-    def _started(self, energy: Any, metric: Metric, y: Values, key: PRNGKeyArray) -> tuple[HMC, HMCState]:
-        """NumPyro's kernel in coordinates y = T^-1 z, and its first state."""
+    def _started(
+        self, energy: Any, metric: Metric, y: Values, key: PRNGKeyArray, warmup: int = 0
+    ) -> tuple[HMC, HMCState]:
+        """NumPyro's kernel in coordinates y = T^-1 z, and its first state; its own warm-up are the early steps."""
         kernel = self.numpyro_kernel(lambda y: energy(transformed(metric.forward, y)))
-        return kernel, kernel.init(key, 0, y, (), {})
+        return kernel, kernel.init(key, min(self.early, warmup), y, (), {})
 
     def reported(self, state: HamiltonianState) -> Any:
         """The Info of the step that ended in a state."""
@@ -213,6 +234,22 @@ class Hamiltonian(Kernel):
         learned = metrics.fit(self.metric, z[low], gradients[low])
         return states if learned is None else _in_metric(layout, learned, layout.chains, states)
 
+    @override
+    def gathered(self, states: Any, layout: Layout) -> Any:
+        if layout.chains == 1:
+            return states
+        return _in_metric(layout, metrics.shared(self.metric, states.metric), layout.chains, states)
+
+    @override
+    def suits(
+        self, states: Any, z: Float[np.ndarray, "chains draws dim"], gradients: Float[np.ndarray, "chains draws dim"]
+    ) -> float:
+        return metrics.divergence(jax.tree.map(lambda leaf: np.asarray(leaf)[0], states.metric), z, gradients)
+
+    @override
+    def settled(self, states: Any, steps: int) -> Any:
+        return _settled(states, steps, self.least_step)
+
     def warmed(self, states: Any, step_size: float, steps: int) -> Any:
         """With the step size, in the middle of the warm-up."""
         return _warmed(states, step_size, steps)
@@ -226,6 +263,20 @@ def _warmed(states: HamiltonianState, step_size: Float[Array, ""], steps: Int[Ar
     inner = states.inner._replace(i=jnp.full_like(states.inner.i, steps), adapt_state=adapt._replace(step_size=step))
     average = jax.vmap(lambda step: _average_begins(jnp.log(10.0) + jnp.log(step)))(step)
     return states._replace(inner=inner, average=average)
+
+
+@jax.jit
+def _settled(states: HamiltonianState, steps: Int[Array, ""], least_step: Float[Array, ""]) -> HamiltonianState:
+    """All chains after so many steps, each with the average of its step sizes."""
+    step = _bounded(jnp.exp(states.average[1]), least_step)
+    adapt = states.inner.adapt_state
+    adapt = adapt._replace(step_size=step.astype(adapt.step_size.dtype))
+    inner = states.inner._replace(i=jnp.full_like(states.inner.i, steps), adapt_state=adapt)
+    return states._replace(inner=inner)
+
+
+def _bounded(step: Float[Array, "*chains"], least: Any) -> Float[Array, "*chains"]:
+    return jnp.clip(step, least, 1 / _LEAST_STEP)
 
 
 def transformed(function: Any, values: Values) -> Values:

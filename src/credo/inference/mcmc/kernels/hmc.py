@@ -1,6 +1,6 @@
 """Hamiltonian Monte Carlo with trajectories of one length (Duane et al. 1987; Neal 2011)."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numpyro.infer import HMC
 
@@ -24,6 +24,9 @@ class Hmc(Hamiltonian):
     """
 
     trajectory_length: Positive
+
+    settles: ClassVar[bool] = True
+    rising: ClassVar[tuple[float, ...]] = (0.8, 0.95, 0.99)
 
     def __check_init__(self) -> None:
         if self.trajectory_length > MOST_STEPS * self.step_size:

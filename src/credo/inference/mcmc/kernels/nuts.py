@@ -10,6 +10,9 @@ from numpyro.infer import NUTS
 from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState
 from credo.ranges import count
 
+_EARLY, _EARLY_DEPTH = 22, 6
+"""In the first steps of the warm-up, which has no good metric yet, trees are no deeper: up to the third window."""
+
 
 class NutsInfo(NamedTuple):
     """What a trajectory reports: as `HamiltonianInfo`, and how large its tree became.
@@ -32,12 +35,15 @@ class Nuts(Hamiltonian):
     """NumPyro's NUTS.
 
     Attributes:
-        max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps.
+        max_tree_depth: a trajectory has at most 2^max_tree_depth - 1 steps, and 63 in the first 22 of the warm-up.
     """
 
     max_tree_depth: Annotated[int, count(1, 20)] = eqx.field(static=True)
 
     info: ClassVar[Any] = NutsInfo
+    settles: ClassVar[bool] = True
+    early: ClassVar[int] = _EARLY
+    rising: ClassVar[tuple[float, ...]] = (0.8, 0.95, 0.99)
 
     def numpyro_kernel(self, energy: Any) -> NUTS:
         """NumPyro's kernel."""
@@ -46,7 +52,7 @@ class Nuts(Hamiltonian):
             step_size=self.step_size,
             adapt_step_size=False,
             adapt_mass_matrix=False,
-            max_tree_depth=self.max_tree_depth,
+            max_tree_depth=(min(_EARLY_DEPTH, self.max_tree_depth), self.max_tree_depth),
         )
 
     def reported(self, state: HamiltonianState) -> NutsInfo:
