@@ -27,6 +27,7 @@ WORK = "runs"
 """The folder of all pages' folders, in the build's folder beside the site."""
 
 EXAMPLE_ROWS = 5
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".json": "json"}
 
 
 class File(SphinxDirective):
@@ -49,7 +50,7 @@ class File(SphinxDirective):
             shutil.copy(source, place)
             lines = source.read_text(encoding="utf-8").splitlines()
             text = "\n".join([*lines[: EXAMPLE_ROWS + 1], "..."])
-        block = _block(self, text, Path(name).suffix.removeprefix("."))
+        block = _block(self, text, LANGUAGES.get(Path(name).suffix, "text"))
         return [container_wrapper(self, block, f"`{name}`")]
 
 
