@@ -135,7 +135,7 @@ def scores(draws: Draws) -> Draws:
 
     Example:
         >>> scores(np.array([[[3.0, 1.0, 2.0]]])).round(2)
-        array([[[ 0.82, -0.82,  0.  ]]])
+        array([[[ 0.87, -0.87,  0.  ]]])
     """
     flat = draws.reshape(len(draws), -1)
     count = flat.shape[1]

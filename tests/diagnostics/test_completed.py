@@ -152,6 +152,23 @@ def test_blocks_make_the_moments_of_all():
     np.testing.assert_allclose(pointwise.joined([one[0, 0] for one in of_blocks]), whole[0, 0], rtol=1e-10)
 
 
+def test_moments_of_groups_of_chains_are_merged(both):
+    tree = both[1].tree
+    asked, p = problem(3000), tree["posterior"]["p"].values
+    z = np.log(p) - np.log1p(-p)
+    halves = [evaluate(asked, {"p": part}, {}, jax.random.PRNGKey(0))["pointwise"] for part in (z[:2], z[2:])]
+    found = pointwise.merged([one.to_dataset() for one in halves])
+    xr.testing.assert_allclose(found, tree["pointwise"].to_dataset(), rtol=1e-9)
+
+
+def test_without_the_others_nothing_is_said_of_all(both):
+    children = {name: group.to_dataset() for name, group in both[1].tree.children.items() if name != "pointwise"}
+    bare = replace(both[1], tree=xr.DataTree.from_dict(children))
+    assert leave_one_out(bare).empty
+    assert loo_metrics(bare) == {}
+    assert put(Loo(0.7), bare, summarise(bare)).status == "not checked"
+
+
 def test_rows_that_do_not_count_are_not_drawn():
     seen = np.arange(ROWS) >= 2500
     site = Site("y", "observed", (ROWS,), ("obs",))

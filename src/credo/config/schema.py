@@ -141,7 +141,7 @@ class Diagnostics:
     """
 
     gate: Gate = MISSING
-    rows_max: int | None = MISSING
+    rows_max: int | None = None
     checks: dict[str, Any] = field(default_factory=dict)
 
 

@@ -24,6 +24,7 @@ from credo.diagnostics.completed import completed, drawn_of, log_means
 from credo.diagnostics.refit import MATCHING, REFIT, Whole, refined
 from credo.diagnostics.summary import labels, moving, scalars, title
 from credo.errors import ConfigError
+from credo.inference import pointwise
 from credo.inference.base import Inference
 from credo.inference.convergence import effective
 from credo.inference.kind import Kind, Of, of
@@ -193,8 +194,9 @@ def _leave_one_out(result: Result) -> pd.DataFrame:
     given = GIVEN if GIVEN in result.tree.children else "log_likelihood"
     sites = list(group(result, given).data_vars.values())
     log_likelihood = np.concatenate([scalars(site).astype(float) for site in sites] or [np.empty((0, 0, 0))])
-    if not log_likelihood.size or not np.isfinite(log_likelihood).all():
-        return pd.DataFrame()
+    some = any(pointwise.places(site) is not None for site in sites) and pointwise.GROUP not in result.tree.children
+    if some or not log_likelihood.size or not np.isfinite(log_likelihood).all():
+        return pd.DataFrame()  # where some observations stand for others, nothing is known without the others
     names = pd.Index([label for site in sites for label in labels(site)], name="observation")
     whose = [title(site) for site in sites for _ in labels(site)]
     return pd.DataFrame({"site": whose} | _left_out(log_likelihood, _relative_efficiency(result)), index=names)

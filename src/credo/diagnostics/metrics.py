@@ -91,6 +91,7 @@ METRICS: Mapping[str, Metric] = {
             needs="observed",
         ),
         Metric("elpd_loo_se", "se of elpd", "its standard error", None, "nats", kinds=_CHAINS, needs="observed"),
+        Metric("elpd_loo_subsampling_se", "of it by drawing", "where some rows stand for all", None, "nats", kinds=()),
         Metric("p_loo", "p (LOO)", "the effective number of parameters", kinds=_CHAINS, needs="observed"),
         Metric("pareto_k_max", "Pareto k", "the largest of all observations", kinds=_CHAINS, needs="observed"),
         Metric(

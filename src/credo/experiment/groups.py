@@ -25,6 +25,7 @@ from credo.experiment.earlier import Outcome
 from credo.experiment.inferred import Inferred, Watch
 from credo.experiment.prepare import Prepared
 from credo.experiment.recording import running
+from credo.inference import pointwise
 from credo.inference.mcmc.mcmc import Mcmc
 from credo.inference.result import Cost, Status
 from credo.runs import files as run_files
@@ -134,6 +135,8 @@ def _joined(trees: Sequence[xr.DataTree]) -> xr.DataTree:
         own = [tree[name].to_dataset() for tree in trees if name in tree.children]
         if name in _OF_ONE:
             parts[str(name)] = first.to_dataset()
+        elif name == pointwise.GROUP and len(own) == len(trees):
+            parts[str(name)] = pointwise.merged(own)
         elif len(own) == len(trees) and "chain" in first.sizes:
             cut = [one.isel(draw=slice(draws)) if "draw" in one.sizes else one for one in own]
             bare = [one.drop_vars("chain", errors="ignore") for one in cut]

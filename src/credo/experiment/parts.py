@@ -93,7 +93,7 @@ def build(config: DictConfig) -> Parts:
         exporter=make_exporter(config),
         reparam=_reparam(config),
         mesh=device.mesh_of(config.device.get("mesh")),
-        rows_max=config.diagnostics.rows_max,
+        rows_max=config.diagnostics.get("rows_max"),
     )
 
 

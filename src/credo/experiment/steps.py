@@ -12,7 +12,7 @@ from credo.diagnostics import verdict as verdicts
 from credo.diagnostics.answer import Answer, Failures
 from credo.diagnostics.summary import summarise
 from credo.errors import RunError
-from credo.experiment import advice, files, signals
+from credo.experiment import advice, ahead, files, signals
 from credo.experiment import objective as objectives
 from credo.experiment.prepare import Prepared
 from credo.inference.base import Listener
@@ -49,6 +49,7 @@ def infer(prepared: Prepared) -> Result:
     request, parts, checkpointer = prepared.request, prepared.parts, prepared.checkpointer
     if request.inferred is not None:
         return request.inferred.replay(parts.tracker, checkpointer)
+    ahead.load(getattr(parts.report, "loads", ()))
     with Progress(since=request.began) as progress:
         listener = _Listeners((progress, parts.tracker, *request.listeners))
         return parts.inference.run(prepared.problem, _key(prepared), listener, checkpointer)

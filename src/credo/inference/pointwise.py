@@ -75,6 +75,12 @@ def joined(parts: Sequence[Float[np.ndarray, "moment row"]]) -> Float[np.ndarray
     return whole
 
 
+def merged(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """The moments of all draws from the groups of several chains."""
+    whole = {name: joined([one[name].to_numpy() for one in parts]) for name in parts[0]}
+    return parts[0].assign({name: parts[0][name].copy(data=values) for name, values in whole.items()})
+
+
 def places(variable: xr.DataArray) -> Int[np.ndarray, "row"] | None:
     """Which observations of a site a variable has; `None` where it has all."""
     names = [f"{dim}{PLACE}" for dim in variable.dims]

@@ -65,6 +65,9 @@ class Result:
             `acceptance_rate`, `step_size`; a sampler writes those that it has.
             `log_likelihood`: per observed site and observation. `log_prior`: per latent site, summed over its dims.
             `posterior_predictive`: one draw of every observed site per posterior draw.
+            Of an observed site with more rows than `Problem.rows_max`, both have those that stand for all (coordinate
+            `DIM_place`); `total_log_likelihood` has the sum over all rows, and `pointwise` (dim `moment`; no chain and
+            draw) moments over the draws of each row (see `pointwise.MOMENTS`).
             `conditional` (mh; no chain and draw): of discrete latents, the probability of all other values given all
             else, where a scalar kept one value in all draws, else NaN.
             `start` (MCMC; no draw): where each chain began, of the variables in `sampled`.

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Report(Protocol):
-    """What a person reads of a finished run (`conf/report`)."""
+    """What a person reads of a finished run (`conf/report`).
+
+    An attribute `loads` may name modules that are loaded while the inference runs.
+    """
 
     def write(
         self,

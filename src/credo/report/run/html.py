@@ -44,6 +44,12 @@ class HtmlReport:
     def __post_init__(self) -> None:
         plots.require(self.plots)
 
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """The modules that `write` takes time to load."""
+        own = [f"{plots.__name__}.{word}" for word in self.plots if ":" not in word]
+        return ("credo.report.run.page", "credo.report.view", "credo.report.drawing.image", *own)
+
     def write(
         self, record: RunRecord, result: Result, summary: pd.DataFrame, verdict: Verdict, metrics: Mapping[str, float]
     ) -> Path:
