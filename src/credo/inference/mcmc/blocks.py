@@ -37,7 +37,7 @@ class BlockLoop(Loop[ChainState]):
     Args:
         settings: of the chains.
         problem: the model and its data.
-        keys: for the chains, and for what is derived from their draws.
+        keys: for the chains, for what is derived from their draws, and for each chain.
         listener: hears of each block.
         spill: puts a block out of memory; called where all draws would need too much of it.
     """
@@ -46,14 +46,14 @@ class BlockLoop(Loop[ChainState]):
         self,
         settings: Settings,
         problem: Problem,
-        keys: tuple[jax.Array, jax.Array],
+        keys: tuple[jax.Array, jax.Array, jax.Array],
         listener: Listener,
         spill: Callable[[Block], Block],
     ) -> None:
         self.settings, self.problem, self.listener = settings, problem, listener
         self.kernel, self.layout, self.key = settings.kernel, settings.layout(problem), keys[0]
         self.adapt_metric = self.kernel.adapt_metric  # a module makes its bound methods anew whenever it is asked
-        self.keys = jax.random.split(keys[0], settings.chains)
+        self.keys = keys[2]
         self.windows = self.kernel.windows(settings.warmup)
         self.draws = Draws(settings, problem, keys[1], settings.chains * self.layout.block, spill)
         self.clock = Clock()
