@@ -41,10 +41,15 @@ export VIRTUAL_ENV="$venv"
 # long. To compile all that was installed takes a minute more.
 PYTHONDONTWRITEBYTECODE='' "$venv/bin/python" -W ignore - <<'END'
 import contextlib, importlib, pkgutil
-import credo
+import credo, hydra_plugins, hydra._internal.core_plugins
 
 late = ["netCDF4", "jinja2", "matplotlib.backends.backend_agg", "mlflow.store.tracking.sqlalchemy_store"]
-for name in [*late, *(module.name for module in pkgutil.walk_packages(credo.__path__, "credo."))]:
+late += ["jaxlib.mlir.dialects.mhlo", "jax._src.export.serialization", "jax.experimental.multihost_utils"]
+late += ["hydra._internal.logging_config", "pandas.io.formats.csvs", "pyarrow.pandas_compat", "xarray.computation.nanops"]
+late += [f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Ppm", "Png")]
+for package in (credo, hydra_plugins, hydra._internal.core_plugins):
+    late += [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+for name in late:
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
 END

@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,10 +51,11 @@ class Shelf:
 
     folder: Path
     made_of: str
+    _libraries: dict[str, dict[int, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def place(self, name: str, what: Any) -> str | None:
         """The hash of all that a program came from; `None` where something of it cannot be compared."""
-        values = Values(sources.is_users, loading.typed)
+        values = Values(sources.is_users, loading.typed, self._libraries)
         values.read(name, what)
         if values.unknown:
             return None

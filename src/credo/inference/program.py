@@ -131,7 +131,7 @@ class _Program:
             return results
 
         try:
-            exported = export.export(jax.jit(flat), platforms=[jax.default_backend()])(*leaves)
+            exported = export.export(jax.jit(flat), platforms=[jax.default_backend()])(*map(_shape, leaves))
             if exported.nr_devices > 1 and jax.default_backend() != "cpu":
                 return None  # the order of its devices is not known
             head = json.dumps(_described(jax.tree.unflatten(made[0], map(_Leaf, range(made[0].num_leaves))))).encode()
@@ -163,7 +163,10 @@ class _Exported:
             mesh = Mesh(np.array(jax.devices()[: self._devices]), ("devices",))
             everywhere = NamedSharding(mesh, PartitionSpec())
             leaves = [leaf if _spread(leaf) else jax.device_put(leaf, everywhere) for leaf in leaves]
-        return jax.tree.unflatten(self._tree, self._call(*leaves))
+        results = self._call(*leaves)
+        if self._devices == 1 < len(jax.devices()) and jax.config.jax_default_device is None:
+            results = [_movable(result) for result in results]
+        return jax.tree.unflatten(self._tree, results)
 
 
 def _read(kept: bytes, name: str) -> _Exported | None:
@@ -178,6 +181,18 @@ def _read(kept: bytes, name: str) -> _Exported | None:
         raise
     except Exception:  # noqa: BLE001 - of another version, say: it is made anew
         return None
+
+
+def _movable(result: jax.Array) -> jax.Array:
+    """The same, and free to be used with arrays on other devices: what exported programs return is bound to its own."""
+    is_plain = result.is_fully_addressable and isinstance(result.dtype, np.dtype) and jax.default_backend() == "cpu"
+    return jax.device_put(np.asarray(result)) if is_plain else result
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    """A leaf without its numbers and its device."""
+    of = jax.typeof(leaf)
+    return jax.ShapeDtypeStruct(of.shape, of.dtype, weak_type=of.weak_type)
 
 
 def _form(leaf: Any) -> Any:

@@ -38,7 +38,7 @@ class BlockLoop(Loop[ChainState]):
     Args:
         settings: of the chains.
         problem: the model and its data.
-        keys: for the chains, and for what is derived from their draws.
+        keys: for the chains, for what is derived from their draws, and for each chain.
         listener: hears of each block.
         spill: puts a block out of memory; called where all draws would need too much of it.
     """
@@ -47,7 +47,7 @@ class BlockLoop(Loop[ChainState]):
         self,
         settings: Settings,
         problem: Problem,
-        keys: tuple[jax.Array, jax.Array],
+        keys: tuple[jax.Array, jax.Array, jax.Array],
         listener: Listener,
         spill: Callable[[Block], Block],
     ) -> None:
@@ -58,7 +58,7 @@ class BlockLoop(Loop[ChainState]):
         self.kernels = [settings.kernel.aimed(target) for target in self.targets] if several else [settings.kernel]
         self.kernel = self.kernels[0]
         self.adapt_metric = self.kernel.adapt_metric  # a module makes its bound methods anew whenever it is asked
-        self.keys = jax.random.split(keys[0], settings.chains)
+        self.keys = keys[2]
         self.windows = self.kernel.windows(settings.adapting)
         self.draws = Draws(settings, problem, keys[1], settings.chains * self.layout.block, spill)
         self.clock = Clock()

@@ -12,6 +12,7 @@ from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Listener
 from credo.inference.calls import Calls, alone
 from credo.inference.kind import Kind
 from credo.inference.mcmc.blocks import BlockLoop
+from credo.inference.mcmc.programs import keys_of
 from credo.inference.mcmc.settings import Settings
 from credo.inference.result import Result
 from credo.inference.resumable import resumable
@@ -47,8 +48,7 @@ class Mcmc(Settings):
         self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
     ) -> Calls:
         """As `run`, by whoever makes the calls."""
-        chain_key, evaluation_key = jax.random.split(key)
-        loop = BlockLoop(self, problem, (chain_key, evaluation_key), listener, checkpointer.spill)
+        loop = BlockLoop(self, problem, keys_of(key, self.chains), listener, checkpointer.spill)
         now = yield from resumable(loop, checkpointer)
         return self.kernel.derived(problem, now.states, loop.result(now), loop.layout)
 

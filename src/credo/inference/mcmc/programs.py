@@ -19,6 +19,13 @@ from credo.inference.start import Beginning, Start, find, find_continuous
 from credo.models.binding import BoundModel
 
 
+@partial(compiled, static=(1,))
+def keys_of(key: PRNGKeyArray, chains: int) -> tuple[PRNGKeyArray, PRNGKeyArray, Shaped[Array, "chains ..."]]:
+    """The keys of the chains together, of what is derived from their draws, and of each chain."""
+    chain_key, evaluation_key = jax.random.split(key)
+    return chain_key, evaluation_key, jax.random.split(chain_key, chains)
+
+
 @compiled
 def start(
     kernel: Kernel,

@@ -42,8 +42,16 @@ class Values:
         unknown: why it is not all that there is.
     """
 
-    def __init__(self, is_users: Callable[[str], bool], named: Callable[[str], str]) -> None:
-        """Follow the code of modules of which `is_users` holds; `named` says what the user calls them."""
+    def __init__(
+        self,
+        is_users: Callable[[str], bool],
+        named: Callable[[str], str],
+        libraries: dict[str, dict[int, str]] | None = None,
+    ) -> None:
+        """Follow the code of modules of which `is_users` holds; `named` says what the user calls them.
+
+        What is found of the objects that libraries keep is added to `libraries`, and not looked for again.
+        """
         self.digests: dict[str, str] = {}
         self.modules: set[str] = set()
         self.unknown: set[str] = set()
@@ -53,7 +61,7 @@ class Values:
         self._asked: set[str] = set()  # attributes of modules
         self._read: set[int] = set()  # functions whose globals are known
         self._waiting: list[types.FunctionType] = []
-        self._libraries: dict[str, dict[int, str]] = {}
+        self._libraries = {} if libraries is None else libraries
 
     def read(self, name: str, value: Any) -> None:
         """Take in a value that is read by a name, and all that its functions read in turn."""
