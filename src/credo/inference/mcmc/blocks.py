@@ -10,11 +10,11 @@ import numpy as np
 from credo.inference.base import Listener, NoListener, Snapshot
 from credo.inference.calls import Call
 from credo.inference.clock import Clock
+from credo.inference.mcmc.adaptation import Adaptation
 from credo.inference.mcmc.chain_state import Block, ChainState, restored
 from credo.inference.mcmc.draws import Draws
 from credo.inference.mcmc.programs import advance, first_points, start
-from credo.inference.mcmc.settings import MOST_SCALARS, Settings
-from credo.inference.mcmc.warmup import Told, settled, stretch, trial
+from credo.inference.mcmc.settings import Settings
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
 from credo.inference.start import Beginning, not_found
@@ -25,9 +25,6 @@ _GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
 """R-hat and ESS are looked at anew once there are so many times the draws, so that all looks cost a few of the last;
 more often where a rule waits to stop the chains.
 """
-
-_LEAST_DRAWS = 20
-"""Draws that the warm-up learns from, of models however large."""
 
 Info = Mapping[str, np.ndarray]
 
@@ -53,13 +50,9 @@ class BlockLoop(Loop[ChainState]):
     ) -> None:
         self.settings, self.problem, self.listener = settings, problem, listener
         self.layout, self.key = settings.layout(problem), keys[0]
-        self.targets = settings.kernel.targets
-        several = len(self.targets) > 1
-        self.kernels = [settings.kernel.aimed(target) for target in self.targets] if several else [settings.kernel]
-        self.kernel = self.kernels[0]
-        self.adapt_metric = self.kernel.adapt_metric  # a module makes its bound methods anew whenever it is asked
+        self.adaptation = Adaptation(settings, self.layout)
+        self.kernel = self.adaptation.kernels[0]
         self.keys = keys[2]
-        self.windows = self.kernel.windows(settings.adapting)
         self.draws = Draws(settings, problem, keys[1], settings.chains * self.layout.block, spill)
         self.clock = Clock()
 
@@ -72,7 +65,7 @@ class BlockLoop(Loop[ChainState]):
         led = yield from self._led()
         self.clock = Clock()
         states = yield self._start(None if led is None else led.points)
-        states = self._shaped(states, led)
+        states = self.adaptation.begun(states, led)
         finite, values = jax.tree.map(np.asarray, first_points(self.kernel, states))
         bad = np.flatnonzero(~finite)
         if bad.size:
@@ -94,7 +87,9 @@ class BlockLoop(Loop[ChainState]):
         if now.ended is not None or now.done >= self.settings.longest + self.settings.draws:
             return None
         bound, chains = self.problem.bound, self.settings.chains
-        return Call(advance, self.kernels[now.target], self.layout, bound, chains, now.states, self._count(now))
+        return Call(
+            advance, self.adaptation.kernels[now.target], self.layout, bound, chains, now.states, self._count(now)
+        )
 
     def after(self, now: ChainState, answer: Any) -> ChainState:
         """The state after one more block."""
@@ -124,9 +119,7 @@ class BlockLoop(Loop[ChainState]):
             density_evaluations=now.evaluations,
             programs=self._programs(now),
         )
-        warmup = {"warmup": self.settings.longest - now.skipped}
-        target = {"target_accept": self.targets[now.target]} if self.targets else {}
-        tree["sample_stats"].attrs |= warmup | target
+        tree["sample_stats"].attrs |= self.adaptation.made(now)
         status = Status.STOPPED if now.ended else Status.DONE
         return self.settings.result(self.problem, tree, status, cost, now.history)
 
@@ -145,14 +138,6 @@ class BlockLoop(Loop[ChainState]):
         modes = yield from training.modes(self.problem, key, self.settings.chains, self.listener)
         return Beginnings(modes)
 
-    def _shaped(self, states: Any, led: Beginnings | None) -> Any:
-        """With the metric that paths have learned, where all of them have, or else a first guess of all chains."""
-        if not self.settings.longest:
-            return states
-        if led is None or led.z is None or not np.isfinite(led.z).all():
-            return self.kernel.gathered(states, self.layout)
-        return self.kernel.adapt_metric(states, np.asarray(led.z), np.asarray(led.gradients), self.layout)
-
     def _skipped(self, now: ChainState) -> ChainState:
         """Without the part of the warm-up that chains need not make which begin where others are."""
         near, done = self.settings.near, self.settings.skipped
@@ -169,60 +154,14 @@ class BlockLoop(Loop[ChainState]):
     def _count(self, now: ChainState) -> int:
         """Draws in the next block."""
         warmup = self.settings.longest
-        ends = (*self._windows(now), now.until, warmup) if now.done < warmup else (warmup + self.settings.draws,)
+        ends = self.adaptation.ends(now) if now.done < warmup else (warmup + self.settings.draws,)
         return min(self.layout.block, min(end for end in ends if end > now.done) - now.done)
 
     def _warmed_up(self, then: ChainState, latents: Info, gradients: Any, info: Info) -> ChainState:
         """After a block of the warm-up."""
-        z, gradients = self._recent(then, latents, gradients)
-        then = self._heard(dataclasses.replace(then, z=z, gradients=gradients), info)
-        if then.done in self._windows(then):
-            then = self._learned(then)
-        if then.done == then.until:
-            then = self._aimed(then)
+        then = self.adaptation.after(then, latents, gradients, info)
         self.clock.lap("warmup")
         return self._reported(then, "warmup", then.done, _numbers(info))
-
-    def _learned(self, then: ChainState) -> ChainState:
-        """At the end of a window: with another metric, and perhaps settled."""
-        assert then.z is not None  # noqa: S101 - there is a window
-        oldest = then.z.shape[1] // 4
-        z, gradients = jax.tree.map(lambda a: a[:, oldest:], (then.z, then.gradients))
-        states = self.adapt_metric(then.states, z, gradients, self.layout)
-        now = dataclasses.replace(then, states=states, z=z, gradients=gradients, told=None)
-        if then.told is None or not self.settings.is_auto or states is then.states:
-            return now
-        in_use, learned = (self.kernel.suits(one, z, gradients) for one in (then.states, states))
-        if not settled(Told(*then.told), then.done, self.targets[then.target], in_use, learned):
-            return now
-        until = min(then.done + stretch(self.settings.adapting), then.until)
-        return dataclasses.replace(now, settled=True, until=until, z=None, gradients=None)
-
-    def _aimed(self, then: ChainState) -> ChainState:
-        """At the end of a part of the warm-up: try the step size, or take another target, or end the warm-up."""
-        adapting, more = self.settings.adapting, then.target + 1 < len(self.targets)
-        now = dataclasses.replace(then, settled=True, z=None, gradients=None, told=None)
-        if then.is_trial and then.told is not None and Told(*then.told).has_failed:
-            states = self.kernel.warmed(then.states, 0.0, then.done * self.layout.thinning)
-            until = then.done + stretch(adapting)
-            return dataclasses.replace(now, states=states, target=then.target + 1, is_trial=False, until=until)
-        if then.done == self.settings.longest:
-            return now
-        states = then.states if then.is_trial else self.kernel.settled(then.states, self.layout.warmup)
-        if more and not then.is_trial:
-            return dataclasses.replace(now, states=states, is_trial=True, until=then.done + trial(adapting))
-        longest = self.settings.longest
-        return dataclasses.replace(now, states=states, done=longest, skipped=then.skipped + longest - then.done)
-
-    def _heard(self, then: ChainState, info: Info) -> ChainState:
-        """With what the kernel told, where that decides anything."""
-        if not (self.settings.is_auto or then.is_trial):
-            return then
-        told = np.stack(Told.of(info))
-        return dataclasses.replace(then, told=told if then.told is None else np.concatenate([then.told, told], axis=2))
-
-    def _windows(self, now: ChainState) -> tuple[int, ...]:
-        return () if now.settled else self.windows
 
     def _sampled(self, then: ChainState, latents: Info, info: Info, count: int) -> ChainState:
         """After a block of draws that are kept."""
@@ -230,9 +169,7 @@ class BlockLoop(Loop[ChainState]):
         done = then.done - self.settings.longest
         block = self.draws.block(latents, info, done - count)
         diverged = then.divergences + int(np.sum(info.get("diverging", 0)))
-        then = dataclasses.replace(
-            then, blocks=(*then.blocks, block), divergences=diverged, z=None, gradients=None, told=None
-        )
+        then = dataclasses.replace(then, blocks=(*then.blocks, block), divergences=diverged)
         self.clock.lap("evaluation")
         return self._judged(then, done, _numbers(info, diverged))
 
@@ -247,19 +184,6 @@ class BlockLoop(Loop[ChainState]):
         if stop is not None and done < self.settings.draws:
             ended = stop.reached(numbers, done, self._seconds(then).get("sampling", 0.0))
         return self._reported(dataclasses.replace(then, ended=ended), "sampling", done, numbers)
-
-    def _recent(self, then: ChainState, latents: Info, gradients: Any) -> tuple[Any, Any]:
-        """The draws of the warm-up from which there is something to learn, and their gradients."""
-        if not any(window >= then.done for window in self._windows(then)):
-            return None, None
-        flat = np.concatenate([latents[n].reshape(*latents[n].shape[:2], -1) for n in sorted(latents)], axis=-1)
-        recent = (flat, gradients)
-        if then.z is not None:
-            before = (then.z, then.gradients)
-            recent = jax.tree.map(lambda old, new: np.concatenate([old, new], axis=1), before, recent)
-        while recent[0].shape[1] > _LEAST_DRAWS and recent[0].size > MOST_SCALARS:
-            recent = jax.tree.map(lambda a: a[:, 1::2], recent)
-        return recent
 
     def _reported(self, then: ChainState, phase: str, done: int, numbers: Mapping[str, float]) -> ChainState:
         """The state, once the listener has heard of it."""
