@@ -66,6 +66,8 @@ def start(
     for module in ("callback", "debugging"):  # what a callback of the program raises is one sentence of credo's own
         logging.getLogger(f"jax._src.{module}").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Threads of a small factorisation wait for each other longer than they work, above all where chains share the CPU.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _require_flags(os.environ.get("XLA_FLAGS", ""))
     jax = _loaded()
     jax.config.update("jax_default_device", None)  # an earlier run of this process may have moved (`move_to_cpu`)
