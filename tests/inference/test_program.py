@@ -173,6 +173,15 @@ def test_as_a_part_of_another_program_it_is_traced(shelf: Shelf) -> None:
     assert shelf.kept == {}
 
 
+def test_its_shapes_are_known_without_a_call(shelf: Shelf) -> None:
+    function, traces = counted(body)
+    shapes = [jax.eval_shape(lambda: function(*ARGUMENTS)) for _ in range(2)]
+    results = function(*ARGUMENTS)
+    assert len(traces) == 1
+    for one in shapes:
+        assert jax.tree.map(lambda a: (a.shape, a.dtype), one) == jax.tree.map(lambda a: (a.shape, a.dtype), results)
+
+
 def test_without_a_shelf_it_is_traced() -> None:
     function, traces = counted(jnp.sin)
     function(np.arange(3.0))

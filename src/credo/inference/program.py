@@ -185,8 +185,9 @@ def _read(kept: bytes, name: str) -> _Exported | None:
 
 def _movable(result: jax.Array) -> jax.Array:
     """The same, and free to be used with arrays on other devices: what exported programs return is bound to its own."""
-    is_plain = result.is_fully_addressable and isinstance(result.dtype, np.dtype) and jax.default_backend() == "cpu"
-    return jax.device_put(np.asarray(result)) if is_plain else result
+    if isinstance(result, jax.core.Tracer) or not isinstance(result.dtype, np.dtype) or jax.default_backend() != "cpu":
+        return result
+    return jax.device_put(np.asarray(result))
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
