@@ -101,7 +101,10 @@ class _Program:
         """The program from the shelf, which has it from now on; `None` where it cannot be kept."""
         if not all(map(_can_be_given, leaves)):
             return None
-        what = self._with(args, structure, list(map(_Leaf, range(len(leaves))))), list(map(_form, leaves))
+        try:
+            what = self._with(args, structure, list(map(_Leaf, range(len(leaves))))), list(map(_form, leaves))
+        except Exception:  # noqa: BLE001 - a node of a library's that looks at its leaves
+            return None
         place = shelf.place(f"{self._function.__module__}.{self._function.__qualname__}", what)
         if place is None or place in _READY:
             return None if place is None else _READY[place]
