@@ -173,6 +173,39 @@ def test_as_a_part_of_another_program_it_is_traced(shelf: Shelf) -> None:
     assert shelf.kept == {}
 
 
+@jax.tree_util.register_pytree_node_class
+class Picky:
+    """A node that looks at its leaves."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def tree_flatten(self) -> tuple[tuple[Any], None]:
+        """Its leaf."""
+        return (self.value,), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, leaves: tuple[Any]) -> "Picky":
+        """Of a number."""
+        return cls(leaves[0] + 0)
+
+
+def test_arguments_that_look_at_their_leaves_are_traced(shelf: Shelf) -> None:
+    function, traces = counted(lambda picky: jnp.sin(picky.value))
+    assert float(function(Picky(2.0))) == pytest.approx(np.sin(2.0))
+    assert len(traces) == 1
+    assert shelf.kept == {}
+
+
+def test_its_shapes_are_known_without_a_call(shelf: Shelf) -> None:
+    function, traces = counted(body)
+    shapes = [jax.eval_shape(lambda: function(*ARGUMENTS)) for _ in range(2)]
+    results = function(*ARGUMENTS)
+    assert len(traces) == 1
+    for one in shapes:
+        assert jax.tree.map(lambda a: (a.shape, a.dtype), one) == jax.tree.map(lambda a: (a.shape, a.dtype), results)
+
+
 def test_without_a_shelf_it_is_traced() -> None:
     function, traces = counted(jnp.sin)
     function(np.arange(3.0))

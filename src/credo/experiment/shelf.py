@@ -33,8 +33,8 @@ MOST = 500
 
 _HASH = hashlib.sha256().digest_size
 
-_UNSEEN = ("cache", "compilation", "log", "traceback", "debug_leaked", "pprint", "transfer_guard", "num_cpu_devices")
-"""Parts of the names of JAX's settings of which programs do not know."""
+_UNSEEN = ("jax_compilation_cache", "jax_persistent_cache", "jax_log", "jax_traceback", "jax_num_cpu_devices")
+"""How the names of JAX's settings begin of which programs do not know."""
 
 _ALSO = ("funsor", "formulae", "jaxtyping")
 """Packages that programs call, beside those whose versions every run records."""
@@ -108,7 +108,7 @@ def of_run(prepared: Prepared) -> Shelf | None:
         "credo": _own_source(),
         "versions": {**came_from["versions"], **{package: provenance.version(package) for package in _ALSO}},
         "code": code.record()["hash"],
-        "settings": {name: one for name, one in settings.items() if not any(part in name for part in _UNSEEN)},
+        "settings": {name: one for name, one in settings.items() if not name.startswith(_UNSEEN)},
         "devices": [jax.default_backend(), [one.device_kind for one in jax.devices()], came_from["device"]],
         "environment": {name: one for name, one in os.environ.items() if name.startswith(("EQX_", "NUMPYRO_"))},
     }

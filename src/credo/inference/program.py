@@ -101,7 +101,10 @@ class _Program:
         """The program from the shelf, which has it from now on; `None` where it cannot be kept."""
         if not all(map(_can_be_given, leaves)):
             return None
-        what = self._with(args, structure, list(map(_Leaf, range(len(leaves))))), list(map(_form, leaves))
+        try:
+            what = self._with(args, structure, list(map(_Leaf, range(len(leaves))))), list(map(_form, leaves))
+        except Exception:  # noqa: BLE001 - a node of a library's that looks at its leaves
+            return None
         place = shelf.place(f"{self._function.__module__}.{self._function.__qualname__}", what)
         if place is None or place in _READY:
             return None if place is None else _READY[place]
@@ -185,8 +188,9 @@ def _read(kept: bytes, name: str) -> _Exported | None:
 
 def _movable(result: jax.Array) -> jax.Array:
     """The same, and free to be used with arrays on other devices: what exported programs return is bound to its own."""
-    is_plain = result.is_fully_addressable and isinstance(result.dtype, np.dtype) and jax.default_backend() == "cpu"
-    return jax.device_put(np.asarray(result)) if is_plain else result
+    if isinstance(result, jax.core.Tracer) or not isinstance(result.dtype, np.dtype) or jax.default_backend() != "cpu":
+        return result
+    return jax.device_put(np.asarray(result))
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
