@@ -66,6 +66,7 @@ LEFT = (
     "inference.trajectory_length",
     "model.components",
     "model.family",
+    "model.formula",
 )
 """Those for which a person has to choose a value."""
 
