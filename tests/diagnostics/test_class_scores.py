@@ -80,3 +80,12 @@ def test_training_rows_say_nothing_of_reliability() -> None:
     result.tree["classes"].attrs["rows"] = "train"
     assert judged(result)[0] == "not checked"
     assert scores(result) == {}
+
+
+def test_a_program_is_not_told_to_train() -> None:
+    result = good_classifier(power=4.0)
+    result.tree["classes"].attrs["made_by"] = "program"
+    status, advice = judged(result)
+    assert status == "failed"
+    assert "They are too sure: the classes depend on what the model leaves out." in advice
+    assert "training" not in advice

@@ -1,5 +1,7 @@
 """Regressions by formula: the density of the same model written by hand, the names of results, priors by term."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +9,14 @@ import numpyro
 import numpyro.distributions as dist
 import pandas as pd
 import pytest
+import xarray as xr
 from numpyro.infer.util import log_density
+from scipy.special import softmax
 
+from credo.data.dataset import split
 from credo.data.formula.arranged import arranged
+from credo.data.splits import Split
+from credo.diagnostics.class_scores import class_scores
 from credo.errors import ConfigError
 from credo.models.problem import Problem
 from credo.models.regression import Regression
@@ -323,3 +330,27 @@ def test_settings_that_do_not_go_together_are_refused(settings, sentence):
     with pytest.raises(ConfigError) as refused:
         Regression(PRIORS, **settings)
     assert sentence in str(refused.value)
+
+
+def test_classes_of_held_out_rows_have_scores(table):
+    """Their probabilities are the softmax of the linear predictors, averaged over the draws."""
+    rng, rows = np.random.default_rng(3), Regression(PRIORS, "categorical", formula="grade ~ age").rows
+    data = arranged(table, rows, split=Split(test_fraction=0.25))
+    train, test = split(data)
+    model = Regression(PRIORS, "categorical", formula="grade ~ age").fitted(train)
+    draws = {"intercept_at_mean": rng.normal(size=(20, 2)), "beta": rng.normal(size=(20, 1, 2)) / 10}
+    variables = {
+        name: (("chain", "draw", *[f"{name}_{i}" for i in range(v.ndim - 1)]), v[None]) for name, v in draws.items()
+    }
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables)})
+    problem = Problem(model, train, test)
+    found = model.derived(problem, SimpleNamespace(tree=tree, kind="chains"), jax.random.PRNGKey(0)).tree["classes"]
+    age = test["x"].to_numpy()[:, 0] - train["x"].to_numpy().mean()
+    eta = draws["intercept_at_mean"][:, None] + age[:, None] * draws["beta"]
+    by_hand = softmax(np.concatenate([np.zeros((20, len(age), 1)), eta], -1), -1).mean(0)
+    np.testing.assert_allclose(found["probability"], by_hand, rtol=1e-4)
+    y = test["y"].to_numpy()
+    scores = class_scores(found.to_dataset())
+    assert scores["cross_entropy_test"] == pytest.approx(-np.log(by_hand[np.arange(len(y)), y]).mean(), rel=1e-4)
+    assert scores["accuracy_test"] == pytest.approx((by_hand.argmax(1) == y).mean())
+    assert list(found["class"].to_numpy()) == ["fair", "good", "poor"]

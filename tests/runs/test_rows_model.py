@@ -172,6 +172,11 @@ def test_what_does_not_fit_a_model(regression, file, words, said):
         predict.run([str(regression[0]), str(file(a=[1.0], b=[1.0])), *words, "--trust"])
 
 
+def test_a_file_without_rows_is_refused(mixture, file):
+    with pytest.raises(ConfigError, match=r"^credo predict: .*new.csv has no rows; expected one at least$"):
+        predict.run([str(mixture[0]), str(file(y=[])), "--trust"])
+
+
 def test_steps_need_a_sequence(mixture):
     with pytest.raises(ConfigError, match=r"^--steps: model=mixture has no steps from row to row"):
         predict.run([str(mixture[0]), "--steps", "2", "--trust"])

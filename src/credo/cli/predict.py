@@ -52,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     if path is None and has_inputs and not question.makes_rows:
         raise ConfigError("credo predict: the run's model has inputs; give a CSV file with them after the run")
     table = None if path is None else _read(folder, path, model.texts)
+    if table is not None and table.empty:
+        raise ConfigError(f"credo predict: {file} has no rows; expected one at least")
     if isinstance(model, FormulaModel):
         with _told_of(file):
             made = _of_formula(model, question, table)

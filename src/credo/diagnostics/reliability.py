@@ -54,6 +54,11 @@ class Reliability:
             if off > 0
             else "They are not sure enough: raise training.epochs, or set training.temperature=true."
         )
+        if rows.attrs.get("made_by") == "program":
+            advice = (
+                f"They are {'too sure' if off > 0 else 'not sure enough'}: the classes depend on what the model leaves "
+                "out. Of a regression, add terms to model.formula."
+            )
         return Check("reliability", "failed", excess, self.threshold, f"{words} {advice}")
 
 

@@ -62,7 +62,7 @@ def _has(need: metrics.Need | None, parts: "Parts", problem: "Problem") -> bool:
         case "test":
             return problem.test is not None
         case "classes":
-            return problem.test is not None and problem.model.takes_classes
+            return problem.test is not None and (problem.model.takes_classes or bool(problem.model.levels))
         case "conditional":
             networks = any(site.group == "network" for site in problem.latents)
             predicts = networks or problem.model.predicts

@@ -12,11 +12,11 @@ import numpyro.distributions as dist
 import pandas as pd
 import xarray as xr
 from jax import Array
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
-from credo.models.base import Model
+from credo.models.base import Found, Model
 from credo.models.priors import concentrations
 
 MOST_STATES = 200
@@ -43,6 +43,7 @@ class MarkovChain(Model):
     )
     rows_alike: ClassVar[bool] = True
     follows: ClassVar[str] = "before"
+    derives: ClassVar[str] = "probabilities of the classes"
     supports: ClassVar[dict[str, Any]] = {"transition": (constraints.simplex,)}
     of_states: ClassVar[bool] = True
 
@@ -75,6 +76,12 @@ class MarkovChain(Model):
     def levels(self) -> tuple[str, ...]:
         """The states."""
         return self.states
+
+    def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:
+        """With the probabilities of the states of held-out rows."""
+        from credo.models.held_out_classes import add_classes
+
+        return add_classes(problem, result, key)
 
     def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """The names of the states."""

@@ -14,7 +14,7 @@ from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models import linear_predictor, scale_formula
-from credo.models.base import Model, Rows
+from credo.models.base import Found, Model, Rows
 from credo.models.families import FAMILIES, OTHER_NAMES, Family
 from credo.models.missing import with_cells
 from credo.models.new_groups import with_new_groups
@@ -53,6 +53,7 @@ class Regression(Model):
     """
 
     rows_alike: ClassVar[bool] = True
+    derives: ClassVar[str] = "probabilities of the classes"
     supports: ClassVar[dict[str, Any]] = {
         "intercept": (constraints.real,),
         "beta": (constraints.real, constraints.real_vector),
@@ -143,6 +144,12 @@ class Regression(Model):
     def levels(self) -> tuple[str, ...]:
         """The classes of a formula's target."""
         return () if self.known is None else self.known.classes
+
+    def derived[R: Found](self, problem: Any, result: R, key: PRNGKeyArray) -> R:
+        """Of a formula's classes, with the probabilities of held-out rows."""
+        from credo.models.held_out_classes import add_classes
+
+        return add_classes(problem, result, key)
 
     def with_new_levels(
         self,

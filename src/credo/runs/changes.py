@@ -69,6 +69,7 @@ LEFT = (
     "inference.trajectory_length",
     "model.components",
     "model.family",
+    "model.formula",
 )
 """Those for which a person has to choose a value."""
 
