@@ -6,7 +6,8 @@ from pathlib import Path
 
 import credo
 from credo.config import schema
-from credo.runs.changes import FACTORS, LEFT, NAMED, RULES
+from credo.diagnostics.base import Check
+from credo.runs.changes import FACTORS, LEFT, NAMED, RULES, changes
 
 CHECKS = Path(credo.__file__).parent / "diagnostics"
 
@@ -29,3 +30,12 @@ def test_each_setting_named_without_a_value_has_a_rule() -> None:
     }
     assert {"inference.draws", "model.components"} <= named
     assert named == {*FACTORS, *RULES, *LEFT}
+
+
+def test_what_a_method_was_to_choose_by_itself_gets_a_value() -> None:
+    config = {"inference": {"target_accept": "auto", "warmup": "auto", "metric": "auto"}}
+    check = Check(
+        "divergences", "failed", 3.0, 0.0, "Raise inference.target_accept, inference.warmup, inference.metric."
+    )
+    found = changes(check, config, {"inference": "nuts"})
+    assert [(one.now, one.value) for one in found] == [("auto", 0.99), ("auto", 1000), ("auto", None)]

@@ -25,6 +25,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from jaxtyping import Float
 
+from credo import chain_stats
+
 _LEAST_DRAWS = 100
 _LARGEST, _GAIN = 1.0, 0.1
 """Fisher divergence per latent of a metric that suits draws, and what another one may gain."""
@@ -84,7 +86,4 @@ def settled(told: Told, done: int, target: float, in_use: float, learned: float)
     later = told.acceptance_rate[:, told.acceptance_rate.shape[1] // 2 :]
     if done < _LEAST_DRAWS or not in_use <= min(_LARGEST, learned + _GAIN) or not abs(np.mean(later) - target) < _OFF:
         return False
-    from credo.array_stats import array_stats  # takes time to load
-
-    with np.errstate(all="ignore"):
-        return bool(array_stats.rhat(told.lp) < _R_HAT)
+    return bool(chain_stats.of(told.lp[None], chain_stats.r_hat)[0, 0] < _R_HAT)
