@@ -60,7 +60,7 @@ VERBS = {
     "extend x": "--draws 1000, but got x",
     "resume x --tust": "as in credo resume outputs/2026-01-31/12-00-00, but got x --tust",
     "reproduce x --tust": "as in credo reproduce outputs/2026-01-31/12-00, but got x --tust",
-    "predict x": "as in credo predict RUN new.csv > out.csv, or a run and --grid, --contrast or --slope, but got x",
+    "predict a b c": "new.csv > out.csv, or a run and --grid, --contrast or --slope, but got a b c",
     "export x": "as in credo export RUN my_model, but got x",
     "sync --all": "as in credo sync outputs/2026-01-31/12-00-00, but got --all",
     "compare --all": "--out FOLDER, but got --all",
