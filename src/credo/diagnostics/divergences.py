@@ -39,6 +39,7 @@ class Divergences:
             return Check("divergences", "passed", count, self.threshold, f"{seen}.")
         advice = (
             f"{seen}: a part of the posterior was not explored. "
-            "Raise inference.target_accept, or reparametrise the model (non-centred, say)."
+            "Raise inference.target_accept, or reparametrise the model (effects of groups are non-centred where groups "
+            "have few rows, and centred where they have many)."
         )
         return explained(Check("divergences", "failed", count, self.threshold, advice), result, summary, improper, tied)

@@ -1,5 +1,6 @@
 """What to type next, after a run."""
 
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -9,6 +10,10 @@ from credo.config.command import typed
 from credo.errors import ConfigError
 from credo.models.problem import Problem
 from credo.secrets import masked
+
+
+MOST_BY_WALKING = 10
+"""A random walk is proposed for so many latent scalars at most."""
 
 
 def next_commands(choices: Mapping[str, str], overrides: tuple[str, ...], problem: Problem) -> tuple[str, ...]:
@@ -26,11 +31,12 @@ def next_commands(choices: Mapping[str, str], overrides: tuple[str, ...], proble
 
 def _methods(problem: Problem) -> list[str]:
     if not all(site.normalised for site in problem.named("observed")):
-        return ["map", "mle"] if problem.training else ["map", "exchange"]
+        return ["map", "mle"] if problem.training else ["exchange"]
     try:
         problem.require_enumerable("nuts")
     except ConfigError:
         return ["mh"]
     if any(site.param for site in problem.latents) and not problem.model.flat_params:
         return ["map", "mle"]
-    return ["map", "nuts", "mh"]
+    walks = sum(math.prod(site.shape) for site in problem.latents) <= MOST_BY_WALKING
+    return ["map", "nuts", *(["mh"] if walks else [])]
