@@ -11,7 +11,6 @@ from credo.errors import ConfigError
 from credo.models.problem import Problem
 from credo.secrets import masked
 
-
 MOST_BY_WALKING = 10
 """A random walk is proposed for so many latent scalars at most."""
 
