@@ -43,7 +43,7 @@ class Adaptation:
         self._windows = kernel.windows(settings.adapting)
         self._adapt_metric = self.kernels[0].adapt_metric  # a module makes its bound methods whenever it is asked
 
-    def begun(self, states: Any, led: Beginnings | None) -> Any:
+    def shaped(self, states: Any, led: Beginnings | None) -> Any:
         """With the metric that paths have learned, where all of them have, or else a first guess of all chains."""
         if not self._settings.longest:
             return states

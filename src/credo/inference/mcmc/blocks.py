@@ -65,7 +65,7 @@ class BlockLoop(Loop[ChainState]):
         led = yield from self._led()
         self.clock = Clock()
         states = yield self._start(None if led is None else led.points)
-        states = self.adaptation.begun(states, led)
+        states = self.adaptation.shaped(states, led)
         finite, values = jax.tree.map(np.asarray, first_points(self.kernel, states))
         bad = np.flatnonzero(~finite)
         if bad.size:
