@@ -137,7 +137,9 @@ def effective(draws: Float[np.ndarray, "scalar chain draw"], walkers: int = 1) -
 
 
 def _mcse_mean(chains: Chains, walkers: int) -> Float[np.ndarray, "scalar"]:
-    return chain_stats.mcse_mean(chains if walkers == 1 else Chains(by_round(chains.draws, walkers)))
+    if walkers == 1:
+        return chain_stats.mcse_mean(chains)
+    return np.asarray(chain_stats.of(by_round(chains.draws, walkers), chain_stats.mcse_mean)[0])
 
 
 def _ess_bulk(chains: Chains, walkers: int) -> Float[np.ndarray, "scalar"]:
