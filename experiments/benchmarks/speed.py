@@ -7,7 +7,8 @@ Every tool has 4 chains of 1000 + 1000 draws at its defaults: credo in float64 w
 record in MLflow, NumPyro in float32 with parallel chains and `print_summary`, nutpie in float64 with `arviz.summary`
 (in an environment of its own, `.venv/peers`). The tools take turns, so that a machine that is slow for a while is slow
 for all. A verdict of a peer is its summary on the screen. `ESS` is the smallest bulk ESS over the same scalars. `cold`
-has an empty cache of programs; of NumPyro that is its default.
+has an empty cache of programs; of NumPyro that is its default. The file with the models only computes, so that credo
+keeps the programs that it traced.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import arviz_stats.base as stats
 import numpy as np
 import speed_models  # the file beside this one
 import xarray as xr
+from sklearn.datasets import load_breast_cancer
 
 HERE = Path(__file__).parent
 PEERS = HERE.parents[1] / ".venv" / "peers"
@@ -81,7 +84,7 @@ def prepare() -> None:
 
 def measured(model: str, folder: Path, rounds: int) -> dict[str, Timed]:
     """All tools on one model, in turns, after a turn that fills caches and is counted for `cold` alone."""
-    np.savez(folder / "data.npz", **speed_models.data(model))
+    np.savez(folder / "data.npz", **data(model))
     (folder / "speed_models.py").write_text(Path(speed_models.__file__).read_text())
     tools: dict[str, Callable[[], tuple[float, float]]] = {
         OWN: lambda: by_credo(model, folder),
@@ -104,6 +107,22 @@ def measured(model: str, folder: Path, rounds: int) -> dict[str, Timed]:
                 found[tool].ess = smallest_ess(folder, tool)
     found[COLD].ess = found[OWN].ess
     return found
+
+
+def data(name: str) -> dict[str, Any]:
+    """The arguments of a model."""
+    if name == "eight_schools":
+        return {"y": np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), "sigma": np.array([15.0, 10, 16, 11, 9, 11, 10, 18])}
+    if name == "logistic":
+        x, y = load_breast_cancer(return_X_y=True)
+        return {"x": (x - x.mean(0)) / x.std(0), "y": y}
+    if name == "gaussian":
+        return {"scale": np.geomspace(0.1, 10, 100), "y": np.array(0.0)}
+    rng = np.random.default_rng(0)
+    group = np.sort(np.concatenate([np.arange(85), rng.integers(0, 85, 834)]))
+    x = rng.normal(size=919)
+    effects = np.array([1.3, -0.6]) + rng.normal(size=(85, 2)) * np.array([0.35, 0.3])
+    return {"group": group, "x": x, "y": effects[group, 0] + effects[group, 1] * x + 0.75 * rng.normal(size=919)}
 
 
 def by_credo(model: str, folder: Path) -> tuple[float, float]:

@@ -56,3 +56,22 @@ def test_a_plate_of_rows_is_called_as_the_rows_are(monkeypatch):
     assert labels(problem, data, "schools", 3).tolist() == ["Bern", "Oslo", "Rome"]
     assert labels(problem, data, "school", 4).tolist() == [0, 1, 2, 3]
     assert labels(problem, data, "other", 2).tolist() == [0, 1]
+
+
+def test_a_deterministic_of_vectors_has_the_axis_of_its_plate(monkeypatch):
+    def effects(y):
+        mu = numpyro.sample("mu", dist.Normal().expand([2]).to_event(1))
+        with numpyro.plate("group", 5):
+            z = numpyro.sample("z", dist.Normal().expand([2]).to_event(1))
+            numpyro.deterministic("effect", mu + z)
+            numpyro.deterministic("mean", mu)
+            numpyro.deterministic("first", z[:, 0])
+            numpyro.sample("y", dist.Normal(z.sum(-1), 1.0), obs=y)
+
+    monkeypatch.setattr("credo.models.program.load", lambda _: effects)
+    problem = Problem(Program("a:b", {}), xr.Dataset({"y": ("row", np.zeros(5))}))
+    dims = {site.name: site.dims for site in problem.sites}
+    assert dims["z"] == ("group", "z_dim_1")
+    assert dims["effect"] == ("group", "effect_dim_1")
+    assert dims["mean"] == ("mean_dim_0",)
+    assert dims["first"] == ("group",)

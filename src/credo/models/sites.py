@@ -1,6 +1,6 @@
 """The sites of a program, and what can be known of them before anything compiles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -150,7 +150,7 @@ def site_of(message: Message) -> Site:
         ConfigError: the distribution and the observation have different shapes, or a latent has no support.
     """
     value_shape = tuple(np.shape(message["value"]))
-    dims = _dims(message, len(value_shape))
+    dims = _dims(message, value_shape)
     if message["type"] == "deterministic" or message["infer"].get("constant"):
         return Site(message["name"], "deterministic", value_shape, dims)
     fn, infer, observed = message["fn"], message["infer"], message["is_observed"]
@@ -241,13 +241,24 @@ def _check_shape(name: str, shape: tuple[int, ...], value_shape: tuple[int, ...]
         )
 
 
-def _dims(message: dict[str, Any], ndim: int) -> tuple[str, ...]:
-    event_dim = message["fn"].event_dim if message["type"] == "sample" else 0
+def _dims(message: dict[str, Any], shape: tuple[int, ...]) -> tuple[str, ...]:
+    """A name for each axis; an axis has the name of a plate where it has its size, too."""
+    ndim, plates = len(shape), message["cond_indep_stack"]
+    event_dim = message["fn"].event_dim if message["type"] == "sample" else _event_dim(shape, plates)
     names = [f"{message['name']}_dim_{i}" for i in range(ndim)]
     if own := message.get("infer", {}).get("dims"):
         names[ndim - event_dim :] = own
-    for frame in message["cond_indep_stack"]:
+    for frame in plates:
         axis = ndim + frame.dim - event_dim
-        if 0 <= axis < ndim:
+        if 0 <= axis < ndim and shape[axis] == frame.size:
             names[axis] = frame.name
     return tuple(names)
+
+
+def _event_dim(shape: tuple[int, ...], plates: Sequence[Any]) -> int:
+    """How many of the last axes of a deterministic site belong to one value: the fewest with which all plates fit."""
+    for event_dim in range(len(shape)):
+        axes = [(len(shape) + frame.dim - event_dim, frame.size) for frame in plates]
+        if all(axis >= 0 and shape[axis] == size for axis, size in axes):
+            return event_dim
+    return 0
