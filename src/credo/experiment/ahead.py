@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 def load(modules: Iterable[str]) -> Thread | None:
-    """Begin to load modules; who needs one sooner waits for it, and who needs one that cannot be loaded is told why.
+    """Start to load modules. An import of one meanwhile waits for it, and raises the error if it cannot be loaded.
 
     Returns:
         The thread; `None` where all are there.
