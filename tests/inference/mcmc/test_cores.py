@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from credo.inference.mcmc import metric as metrics
+from credo.inference.mcmc import metric_fit
 
 DIM, CHAINS, DRAWS = 150, 4, 200
 
@@ -17,7 +17,7 @@ def test_the_metric_has_the_same_bits_by_any_number_of_threads() -> None:
     found = []
     for threads in (1, 2, 4):
         with threadpool_limits(threads, user_api="blas"):
-            found.append(metrics.fit("low_rank", z, gradients))
+            found.append(metric_fit.fit("low_rank", z, gradients))
     first, *others = (jax.tree.leaves(metric) for metric in found)
     assert len(first) == 3  # scales, directions, and how far they are stretched
     for other in others:

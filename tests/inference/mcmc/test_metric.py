@@ -15,6 +15,7 @@ import scipy.optimize
 import xarray as xr
 
 from credo.inference.mcmc import metric as metrics
+from credo.inference.mcmc import metric_fit
 from credo.inference.mcmc.descent import HIGHEST, lowered
 from credo.inference.mcmc.metric import Dense, Diagonal, LowRank, Metric
 from credo.inference.result import Result
@@ -73,7 +74,7 @@ def alike(z: np.ndarray, g: np.ndarray) -> None:
 def test_no_draws_break_a_metric(word: str, plant: Callable[..., None]) -> None:
     z, g = normal(0, np.eye(DIM))
     plant(z, g)
-    metric = metrics.fit(word, z, g)
+    metric = metric_fit.fit(word, z, g)
     assert metric is not None
     y = jnp.arange(1.0, DIM + 1)
     assert np.asarray(metric.backward(metric.forward(y))) == pytest.approx(np.asarray(y), rel=1e-4)
@@ -83,7 +84,7 @@ def test_no_draws_break_a_metric(word: str, plant: Callable[..., None]) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_gradients_without_squares_break_nothing(word: str) -> None:
     z, g = normal(0, np.eye(DIM))
-    metric = metrics.fit(word, z, 1e200 * g)
+    metric = metric_fit.fit(word, z, 1e200 * g)
     assert metric is None or metric.is_sound()
 
 
@@ -92,14 +93,14 @@ def test_few_unknown_draws_change_little() -> None:
     factor = np.linalg.cholesky(0.9 + 0.1 * np.eye(DIM))
     z, g = normal(1, factor)
     g[:, 10] = np.nan
-    assert matrix(metrics.fit("dense", z, g)) == pytest.approx(factor @ factor.T, rel=1e-3)  # type: ignore[arg-type]
+    assert matrix(metric_fit.fit("dense", z, g)) == pytest.approx(factor @ factor.T, rel=1e-3)  # type: ignore[arg-type]
 
 
 def test_nothing_known_is_no_metric() -> None:
     z, g = normal(0, np.eye(DIM))
-    assert metrics.fit("auto", z, np.full_like(g, np.nan)) is None
-    assert metrics.fit("auto", np.zeros_like(z), g) is None
-    assert metrics.fit("dense", z[:0], g[:0]) is None
+    assert metric_fit.fit("auto", z, np.full_like(g, np.nan)) is None
+    assert metric_fit.fit("auto", np.zeros_like(z), g) is None
+    assert metric_fit.fit("dense", z[:0], g[:0]) is None
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -107,7 +108,7 @@ def test_tiny_scales_in_single_precision(word: str) -> None:
     """y of order 1e-9 on features of order 1e6: a slope of 1e-15."""
     z, g = (a.astype(np.float32) for a in normal(0, np.diag([1e-15, 1.0])))
     with jax.enable_x64(False):
-        metric = metrics.fit(word, z, g)
+        metric = metric_fit.fit(word, z, g)
         assert metric is not None
         assert np.asarray(metric.forward(jnp.ones(2))) == pytest.approx([1e-15, 1.0], rel=0.1)
 
@@ -124,7 +125,7 @@ def test_dense_is_the_geometric_mean() -> None:
     root = scipy.linalg.sqrtm(first)
     inverse = np.linalg.inv(root)
     mean = root @ scipy.linalg.sqrtm(inverse @ second @ inverse) @ root
-    found = matrix(metrics.fit("dense", z, g))  # type: ignore[arg-type]
+    found = matrix(metric_fit.fit("dense", z, g))  # type: ignore[arg-type]
     assert found == pytest.approx(scale[:, None] * mean * scale, rel=1e-8)
 
 
@@ -139,7 +140,7 @@ def is_plain(metric: Metric | None) -> bool:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dim", [30, 60])
 def test_auto_takes_scales_where_correlations_are_noise(seed: int, dim: int) -> None:
-    metric = metrics.fit("auto", *logistic(seed, dim, 20))
+    metric = metric_fit.fit("auto", *logistic(seed, dim, 20))
     assert isinstance(metric, Dense if dim <= metrics.MOST_DENSE else LowRank)
     assert is_plain(metric)
 
@@ -149,7 +150,7 @@ def test_auto_takes_scales_where_correlations_are_noise(seed: int, dim: int) -> 
 def test_auto_takes_correlations_where_there_are_some(seed: int, dim: int) -> None:
     factor = np.linalg.cholesky(0.5 + 0.5 * np.eye(dim))
     z, g = logistic(seed, dim, 50)
-    assert not is_plain(metrics.fit("auto", z @ factor.T, g @ np.linalg.inv(factor)))
+    assert not is_plain(metric_fit.fit("auto", z @ factor.T, g @ np.linalg.inv(factor)))
 
 
 def test_auto_is_diagonal_beyond_a_thousand() -> None:
@@ -163,8 +164,8 @@ def test_auto_is_as_wide_as_a_direction_that_is_not_normal() -> None:
     z = np.concatenate([side + rng.normal(size=side.shape), rng.normal(size=(CHAINS, 500, 2))], axis=-1)
     g = z - np.concatenate([5 * np.tanh(5 * z[..., :1]), np.zeros((CHAINS, 500, 2))], axis=-1)
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    known = metrics.fit("dense", z @ turn, g @ turn)
-    auto = metrics.fit("auto", z @ turn, g @ turn)
+    known = metric_fit.fit("dense", z @ turn, g @ turn)
+    auto = metric_fit.fit("auto", z @ turn, g @ turn)
     widest = [np.linalg.eigvalsh(matrix(m))[-1] for m in (known, auto)]  # type: ignore[arg-type]
     assert widest == pytest.approx([np.sqrt(26), 26], rel=0.1)
 

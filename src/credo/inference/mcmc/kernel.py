@@ -144,7 +144,7 @@ class Kernel(Named, eqx.Module):
         z: Float[np.ndarray, "chains draws dim"],  # noqa: ARG002
         gradients: Shaped[np.ndarray, "chains draws ..."],  # noqa: ARG002
     ) -> float:
-        """How badly the metric of states suits draws (see `metric.divergence`), where it `settles`."""
+        """How badly the metric of states suits draws (see `metric_fit.divergence`), where it `settles`."""
         return 0.0
 
     def warmed(self, states: Any, step_size: float, steps: int) -> Any:  # noqa: ARG002

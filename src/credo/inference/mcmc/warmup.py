@@ -3,7 +3,7 @@
 `inference.warmup=auto`. At the end of a window of at least 100 draws the warm-up has settled where
 
 - the metric in use suits draws that it has not seen as well as one that is learned from them: with D the Fisher
-  divergence per latent of the later draws (see `metric.divergence`), D in use is at most 1, and at most 0.1 above D
+  divergence per latent of the later draws (see `metric_fit.divergence`), D in use is at most 1, and at most 0.1 above D
   learned;
 - the acceptance rate of the later half of the window is within 0.1 of its target;
 - all chains are at the same heights: the R-hat of the log density in the window is below 1.1.

@@ -23,6 +23,7 @@ from numpyro.infer.hmc_util import dual_averaging
 from credo.errors import ConfigError
 from credo.inference.density import Values, potential, require_density
 from credo.inference.mcmc import metric as metrics
+from credo.inference.mcmc import metric_fit
 from credo.inference.mcmc.descent import lowered
 from credo.inference.mcmc.kernel import Kernel
 from credo.inference.mcmc.layout import Layout, over_chains
@@ -231,7 +232,7 @@ class Hamiltonian(Kernel):
         if not known.any():
             return states
         low = known & (height - np.min(height, where=known, initial=np.inf) < _ARRIVED * (100 + z.shape[-1]))
-        learned = metrics.fit(self.metric, z[low], gradients[low])
+        learned = metric_fit.fit(self.metric, z[low], gradients[low])
         return states if learned is None else _in_metric(layout, learned, layout.chains, states)
 
     @override
@@ -244,7 +245,7 @@ class Hamiltonian(Kernel):
     def suits(
         self, states: Any, z: Float[np.ndarray, "chains draws dim"], gradients: Float[np.ndarray, "chains draws dim"]
     ) -> float:
-        return metrics.divergence(jax.tree.map(lambda leaf: np.asarray(leaf)[0], states.metric), z, gradients)
+        return metric_fit.divergence(jax.tree.map(lambda leaf: np.asarray(leaf)[0], states.metric), z, gradients)
 
     @override
     def settled(self, states: Any, steps: int) -> Any:
