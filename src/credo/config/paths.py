@@ -6,9 +6,8 @@ Both may have `conf/` (groups) and `experiments/` (the options of `experiment`).
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 import credo
+from credo.config.parsing import parsed
 
 _PACKAGE = Path(credo.__file__).parent
 _CHECKOUT = _PACKAGE.parent.parent
@@ -61,7 +60,7 @@ def settings(group: str, word: str) -> dict[str, Any]:
         word: the file's name.
     """
     file = of_word(group, word)
-    own: Any = {} if file is None else OmegaConf.to_container(OmegaConf.load(file))
+    own: Any = {} if file is None else parsed(file.read_text(encoding="utf-8"))
     known: dict[str, Any] = {}
     for item in own.pop("defaults", ()):
         base = str(item).removesuffix("@_here_")

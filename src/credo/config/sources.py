@@ -18,6 +18,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import schema
+from credo.config.parsing import parsed
 from credo.config.paths import PARTIAL, built_in, folders, foreign
 
 TYPES = "schema/"
@@ -121,8 +122,8 @@ def _content(file: Path) -> dict[str, Any] | None:
 
 @cache
 def _read(file: Path, *_version: int) -> dict[str, Any] | None:
-    config = OmegaConf.load(file)
-    return {str(key): one for key, one in OmegaConf.to_container(config).items()} if OmegaConf.is_dict(config) else None  # type: ignore[union-attr]
+    content = parsed(file.read_text(encoding="utf-8"))
+    return {str(key): one for key, one in content.items()} if isinstance(content, dict) else None
 
 
 def _settings(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from credo.config.parsing import parsed
 from credo.errors import ConfigError
 from credo.runs.shape import misfit
 
@@ -90,7 +91,7 @@ def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
         content = text(file)
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content, Loader=yaml.CSafeLoader)):
             raise DamagedError(file, "is damaged (it has aliases, which credo does not write)", works)
-        config = OmegaConf.create(content)
+        config = OmegaConf.create(parsed(content))
         fitting(file, OmegaConf.to_container(config), shape, works)
     return cast("DictConfig", config)  # all shapes are of keys and values
 

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths, schema
+from credo.config.parsing import parsed
 from credo.errors import ConfigError
 from credo.secrets import tracking_uri
 
@@ -119,7 +120,7 @@ def _parts() -> frozenset[str]:
     """The targets of all options that credo has."""
     conf = paths.built_in() / "conf"
     files = [file for group in schema.GROUPS for file in (conf / group).rglob("*.yaml")]
-    documents: list[Any] = [OmegaConf.to_container(OmegaConf.load(file)) for file in files]
+    documents = [parsed(file.read_text(encoding="utf-8")) for file in files]
     return frozenset(str(holder[name]) for _, holder, name in _leaves(documents) if name == "_target_")
 
 
