@@ -34,6 +34,15 @@ def test_an_easy_posterior_ends_at_the_first_rung(quiet):
     assert result.kind is Kind.INDEPENDENT
 
 
+def test_weights_with_a_long_tail_are_climbed_past_though_they_pass(quiet):
+    made = parts("data=coin_flips", "model=bernoulli", "~inference.rungs.pathfinder", "inference.pareto_k=-100")
+    problem, _ = made.problem(0)
+    result = made.inference.run(problem, jax.random.PRNGKey(0), quiet)
+    assert climbed(result)[0] == ("laplace", "not accurate enough")
+    assert result.method == "nuts"
+    assert result.kind is Kind.CHAINS
+
+
 @pytest.fixture(scope="module")
 def schools():
     made = parts("experiment=eight_schools", "~inference.rungs.pathfinder")

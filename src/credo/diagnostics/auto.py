@@ -2,7 +2,9 @@
 
 Approximations come before chains, as they cost a hundredth. They are believed only where every check that would judge
 the answer passes, those included that ask whether starts in different places agree and whether chains that begin at the
-draws stay there; k alone is blind to modes that no start reached.
+draws stay there; k alone is blind to modes that no start reached. Besides, Pareto's k must be below one half, where the
+weights have a finite variance and their means the usual error (Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR
+25(72)); up to 0.7 an approximation may pass by itself, but chains are more accurate.
 """
 
 import math
@@ -23,6 +25,7 @@ from credo.errors import ConfigError, RunError
 from credo.inference.base import NO_CHECKPOINTER, Checkpointer, Inference, Listener, Snapshot
 from credo.inference.kind import Kind
 from credo.inference.result import Result
+from credo.inference.variational import importance
 from credo.models.problem import Problem
 
 GROUP = "climb"
@@ -36,10 +39,12 @@ class Auto(Named, eqx.Module):
     Attributes:
         rungs: methods by their words, from the cheapest to the one that copes with most; `None` leaves one out.
         checks: those by which a rung is judged, which are those of the verdict.
+        pareto_k: of a weighted approximation; from it on the climb goes on though all checks pass.
     """
 
     rungs: dict[str, Any]
     checks: dict[str, Any]
+    pareto_k: float = 0.5
 
     def __check_init__(self) -> None:
         if not any(self.rungs.values()):
@@ -86,8 +91,12 @@ class Auto(Named, eqx.Module):
                 continue
             verdict = verdicts.judge(self.checks, result, summarise(result))
             answers.append(result)
-            climbed.append((word, verdict.status, _reason(verdict)))
-            if verdict.status == "passed" or not _climbs(result, verdict):
+            is_coarse = verdict.status == "passed" and _pareto_k(result) >= self.pareto_k
+            status, reason = (
+                ("not accurate enough", f"pareto_k {_pareto_k(result):.3g}") if is_coarse else _told(verdict)
+            )
+            climbed.append((word, status, reason))
+            if not is_coarse and (status == "passed" or not _climbs(result, verdict)):
                 break
         if not answers:
             raise RunError(f"inference=auto found no answer: {'; '.join(why for _, _, why in climbed)}")
@@ -132,18 +141,24 @@ def _climbs(result: Result, verdict: Verdict) -> bool:
     return "r_hat" in wrong if result.kind is Kind.CHAINS else bool(wrong - {"observed"})
 
 
-def _reason(verdict: Verdict) -> str:
-    """The checks that were not passed, with their numbers."""
+def _pareto_k(result: Result) -> float:
+    """Of the weights of an approximation; NaN where it has none."""
+    group = result.tree.children.get(importance.GROUP)
+    return math.nan if group is None else float(group.attrs.get("pareto_k", math.nan))
+
+
+def _told(verdict: Verdict) -> tuple[str, str]:
+    """The status, and the checks that were not passed with their numbers."""
     wrong = [check for check in verdict.checks if check.status == "failed"]
     wrong = wrong or [check for check in verdict.checks if check.status == "not checked" and check.decides]
-    return ", ".join(
+    return verdict.status, ", ".join(
         f"{check.name} {check.value:.3g}" if check.value is not None and math.isfinite(check.value) else check.name
         for check in wrong
     )
 
 
 def _of(answers: list[Result], climbed: list[tuple[str, str, str]]) -> Result:
-    """The answer of the last rung that had one, as any before that passed would have been the last; the cost of all."""
+    """The answer of the last rung that had one, as the climb ends at the first that is good enough; the cost of all."""
     result = answers[-1]
     columns = zip(COLUMNS, zip(*climbed, strict=True), strict=True)
     table = xr.Dataset({name: ("rung", list(values)) for name, values in columns})
