@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 from numpyro.infer.hmc_util import dual_averaging
+from numpyro.infer.util import ParamInfo
 
 from credo.errors import ConfigError
 from credo.inference.density import Values, potential, require_density
@@ -148,7 +149,8 @@ class Hamiltonian(Kernel):
     def step(self, program: BoundModel, state: HamiltonianState, warmup: int) -> tuple[HamiltonianState, Any]:
         """One trajectory, and during warm-up another step size."""
         # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
-        kernel, _ = self._started(potential(program), state.metric, state.inner.z, jax.random.PRNGKey(0), warmup)
+        known = ParamInfo(state.inner.z, state.inner.potential_energy, state.inner.z_grad)
+        kernel, _ = self._started(potential(program), state.metric, known, jax.random.PRNGKey(0), warmup)
         inner = kernel.sample(state.inner, (), {})
         state = self.tuned(state, inner, inner.accept_prob, warmup)
         return state, self.reported(state)
@@ -165,7 +167,7 @@ class Hamiltonian(Kernel):
         return state._replace(inner=inner._replace(adapt_state=adapt), average=average)
 
     def _started(
-        self, energy: Any, metric: Metric, y: Values, key: PRNGKeyArray, warmup: int = 0
+        self, energy: Any, metric: Metric, y: Values | ParamInfo, key: PRNGKeyArray, warmup: int = 0
     ) -> tuple[HMC, HMCState]:
         """NumPyro's kernel in coordinates y = T^-1 z, and its first state; its own warm-up are the early steps."""
         kernel = self.numpyro_kernel(lambda y: energy(transformed(metric.forward, y)))
