@@ -8,7 +8,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import Array, lax
 from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 from numpyro import handlers
@@ -63,6 +62,19 @@ class Start(NamedTuple):
     discrete: Values
 
 
+class Beginnings(NamedTuple):
+    """What paths tell chains.
+
+    - **points** - where each begins, by site: a draw of the best normal distribution along a path of its own.
+    - **z** - draws of that distribution, flat.
+    - **gradients** - of its potential there, from which a metric can be learned.
+    """
+
+    points: Values
+    z: Float[Array, "start draws dim"] | None = None
+    gradients: Float[Array, "start draws dim"] | None = None
+
+
 def find(program: Program, key: PRNGKeyArray, how: str, values: Values, from_prior: jax.Array | None = None) -> Start:
     """A point for a method that moves discrete latents, too; those begin at given values, or are drawn from the prior.
 
@@ -114,6 +126,8 @@ def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values
     A single draw of a vague prior may be so far away that the warm-up does not suffice to come back. Where the density
     or gradient of none of them is finite, there is the jitter.
     """
+    import optax  # takes a tenth of a second to load, which is for those who trace
+
     shapes, centres = jax.eval_shape(lambda: _drawn(program, key)), _centres(program, key)
     energy = _height_and_slope(potential(program), shapes)
 
@@ -208,6 +222,8 @@ def _centre(site: dict[str, Any]) -> Float[Array, "..."]:
 
 def climbed(program: Program, z: Values) -> Values:
     """The mode in unconstrained space that L-BFGS finds from z; the last point where the density was finite."""
+    import optax
+
     energy, optimiser = potential(program), optax.lbfgs()
 
     def step(carry: Any) -> Any:

@@ -16,7 +16,7 @@ from credo.inference.mcmc.chain_state import ChainState
 from credo.inference.mcmc.layout import Layout
 from credo.inference.mcmc.settings import MOST_SCALARS, Settings
 from credo.inference.mcmc.warmup import Told, settled, stretch, trial
-from credo.inference.variational.paths import Beginnings
+from credo.inference.start import Beginnings
 
 _LEAST_DRAWS = 20
 """Draws that the warm-up learns from, of models however large."""

@@ -17,8 +17,7 @@ from credo.inference.mcmc.programs import advance, first_points, start
 from credo.inference.mcmc.settings import Settings
 from credo.inference.result import Cost, Result, Status
 from credo.inference.resumable import Loop
-from credo.inference.start import Beginning, not_found
-from credo.inference.variational.paths import Beginnings, beginnings
+from credo.inference.start import Beginning, Beginnings, not_found
 from credo.models.problem import Problem
 
 _GROWTH, _GROWTH_TO_STOP = 2.0, 1.25
@@ -129,6 +128,8 @@ class BlockLoop(Loop[ChainState]):
             key = jax.random.fold_in(self.key, 3)
             return self.settings.near.beginnings(self.problem.bound, self.settings.chains, key)
         if self.settings.start == "pathfinder":
+            from credo.inference.variational.paths import beginnings  # takes time to load
+
             key = jax.random.fold_in(self.key, 2)
             return (yield from beginnings(self.problem, key, self.settings.chains))
         training = self.problem.training

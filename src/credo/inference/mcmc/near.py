@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import PRNGKeyArray, Shaped
 
 from credo.inference.density import Values, potential
-from credo.inference.variational.paths import Beginnings
+from credo.inference.start import Beginnings
 from credo.models.binding import BoundModel
 
 _DRAWS = 1000

@@ -1,7 +1,7 @@
 """Pathfinder as a beginning: of variational fits, and of Markov chains."""
 
 from collections.abc import Generator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ from credo.inference.density import Program, Values, potential
 from credo.inference.point.optimise import OptimiserLoop
 from credo.inference.point.optimiser import StartState
 from credo.inference.resumable import resumable
+from credo.inference.start import Beginnings
 from credo.inference.variational.path import Path
 from credo.models.problem import Problem
 
@@ -50,19 +51,6 @@ class Paths(eqx.Module):
     def loop(self, problem: Problem, key: PRNGKeyArray) -> OptimiserLoop:
         """The way from the starts to the ends, of which nobody hears."""
         return OptimiserLoop(self, problem, key, _Silence())
-
-
-class Beginnings(NamedTuple):
-    """What paths tell chains.
-
-    - **points** - where each begins, by site: a draw of the best normal distribution along a path of its own.
-    - **z** - draws of that distribution, flat.
-    - **gradients** - of its potential there, from which a metric can be learned.
-    """
-
-    points: Values
-    z: Float[Array, "start draws dim"] | None = None
-    gradients: Float[Array, "start draws dim"] | None = None
 
 
 def beginnings(problem: Problem, key: PRNGKeyArray, count: int) -> Generator[Call, Any, Beginnings]:
