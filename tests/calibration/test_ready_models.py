@@ -23,6 +23,9 @@ LINES = {
     "r2d2": f"{REGRESSION} prior@model.prior.beta=r2d2",
     "mixture_prior": f"data=inline data.values={ROWS} model=gaussian prior@model.prior.loc=mixture "
     "model.prior.loc.second.loc=3",
+    "groups_of_the_scale": "data=csv data.path=wards.csv model=regression model.formula='y ~ 1 + (1 | ward)' "
+    "model.formula_sigma='(1 | ward)' model.autoscale=false model.prior.intercept.scale=1 model.prior.sd.scale=0.5 "
+    "model.prior.sigma_intercept.scale=0.5 model.prior.sigma_sd.scale=0.5",
     "truncated_prior": f"data=inline data.values={ROWS} model=gaussian model.sigma=null "
     "prior@model.prior.sigma=truncated_normal model.prior.sigma.low=0.5 model.prior.sigma.high=3",
 }
@@ -33,6 +36,7 @@ LINES = {
 def test_it_is_calibrated(name: str, tmp_path: Path) -> None:
     how = ("inference.chains=2", "inference.warmup=300", "inference.draws=250", "inference.target_accept=0.95")
     words = ("calibrate", *shlex.split(LINES[name]), *how, "calibrate.replications=500", "hydra.run.dir=done", *QUIET)
+    (tmp_path / "wards.csv").write_text("y,ward\n" + "".join(f"{i % 7},{'abcdef'[i % 6]}\n" for i in range(30)))
     said = credo(*words, cwd=tmp_path)
     verdict = json.loads((tmp_path / "done" / "verdict.json").read_text())
     assert said.code == 0, said.err

@@ -81,20 +81,15 @@ def parsed(text: str) -> Formula:
 
 
 def parsed_sigma(text: str) -> Formula:
-    """Parse the formula of the target's own scale, `sigma ~ TERMS`.
+    """Parse the formula of the target's own scale, `sigma ~ TERMS` or its terms alone.
 
     Raises:
-        ConfigError: it is no formula, calls what is not known, or has effects of groups.
+        ConfigError: it is no formula, or calls what is not known.
     """
     with of_sigma():
-        formula = parsed(text)
+        formula = parsed(text if "~" in text else f"sigma ~ {text}")
         if written(formula.target) != "sigma":
             raise ConfigError(f"model.formula: expected sigma ~ TERMS, as in 'sigma ~ age', but got {text!r}")
-        if formula.groups:
-            raise ConfigError(
-                f"model.formula: it takes no effects of groups yet; leave out ({formula.groups[0].name}), or write it "
-                "in model.formula"
-            )
         return formula
 
 
