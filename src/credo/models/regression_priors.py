@@ -89,6 +89,8 @@ class Priors(NamedTuple):
                 f"column, as in data.rename={{{name}: {name}_x}}"
             )
         keys |= {*terms, *(one.key for one in known.missing)}
+        for one in known.missing:
+            one.require(self.own)
         for latent in self.own:
             if latent in terms and (shrinkage is not None or together is not None):
                 raise ConfigError(

@@ -90,7 +90,7 @@ def arranged(
     dataset["y"].attrs["column"] = found.name
     told = _told(made.mean, found.classes)
     told |= {} if made.scale is None else {"sigma": _told(made.scale, ())}
-    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd] for one in cells]} if cells else {}
+    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd, one.is_log] for one in cells]} if cells else {}
     return dataset.assign_attrs({"formula": json.dumps(told), COLUMNS: table})
 
 
