@@ -108,6 +108,9 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     first = density(centred, common | {"effect[ward]": effect})
     second = density(other, common | {"z[ward]": z})
     np.testing.assert_allclose(first, second - jacobian, rtol=1e-5)
+    for one in (centred, other):
+        site = next(site for site in one.sites if site.name == "effect[ward]")
+        assert one.dims(site) == ("ward", "ward_effect")
 
 
 @pytest.mark.slow

@@ -124,4 +124,4 @@ def _several(
             return numpyro.deterministic(effect, z @ jnp.swapaxes(root, -1, -2))
     with _each(contrasts, -2), numpyro.plate(group.dim, group.size, dim=-1):
         joint = dist.MultivariateNormal(jnp.zeros(count), scale_tril=root[:, None] if contrasts else root)
-        return numpyro.sample(effect, joint, infer=_infer(group))
+        return numpyro.sample(effect, joint, infer={**_infer(group), "dims": (group.axis,)})
