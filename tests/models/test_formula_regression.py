@@ -33,6 +33,7 @@ PRIORS = {
     "sd": dist.HalfNormal(2.5),
     "sigma_intercept": dist.Normal(0.0, 1.0),
     "sigma_beta": dist.Normal(0.0, 1.0),
+    "sigma_sd": dist.HalfNormal(1.0),
 }
 
 
@@ -107,6 +108,9 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     first = density(centred, common | {"effect[ward]": effect})
     second = density(other, common | {"z[ward]": z})
     np.testing.assert_allclose(first, second - jacobian, rtol=1e-5)
+    for one in (centred, other):
+        site = next(site for site in one.sites if site.name == "effect[ward]")
+        assert one.dims(site) == ("ward", "ward_effect")
 
 
 @pytest.mark.slow
@@ -207,13 +211,99 @@ def test_a_scale_with_a_formula_has_the_density_of_the_program_written_by_hand(t
     one.check()
 
 
+def test_effects_of_groups_on_the_scale_have_the_density_of_the_program_written_by_hand(table):
+    """One factor has effects on the mean and on log sigma, with deviations of their own."""
+    y, w, ward = table["y"].to_numpy(), table["w"].to_numpy(), np.arange(40) % 4
+    spread = y.std()
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(y.mean(), 10 * spread))
+        sd = numpyro.sample("sd[ward]", dist.HalfNormal(2.5 * spread))
+        z = numpyro.sample("z[ward]", dist.Normal(0.0, 1.0).expand([4]).to_event(1))
+        c = numpyro.sample("sigma_intercept_at_mean", dist.Normal(np.log(spread), 1.0))
+        d = numpyro.sample("sigma_beta", dist.Normal(0.0, jnp.array([1 / w.std()])).to_event(1))
+        t = numpyro.sample("sigma_sd[ward]", dist.HalfNormal(0.5))
+        u = numpyro.sample("sigma_z[ward]", dist.Normal(0.0, 1.0).expand([4]).to_event(1))
+        log_sigma = c + d[0] * (w - w.mean()) + t * u[ward]
+        numpyro.sample("y", dist.Normal(a + sd * z[ward], jnp.exp(log_sigma)), obs=y)
+
+    priors = {"sigma_sd_ward": dist.HalfNormal(0.5)}
+    one = problem(table, "y ~ (1 | ward)", formula_sigma="w + (1 | ward)", priors=priors)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        values = {"intercept_at_mean": 2.5, "sd[ward]": 0.6, "z[ward]": rng.normal(size=4)}
+        values |= {"sigma_intercept_at_mean": 0.4, "sigma_beta": rng.normal(0, 0.5, 1)}
+        values |= {"sigma_sd[ward]": 0.3, "sigma_z[ward]": rng.normal(size=4)}
+        np.testing.assert_allclose(density(one, values), log_density_of(by_hand, values), rtol=1e-6)
+    assert {site.name for site in one.latents} == set(values)
+    assert "sd of Intercept by ward in log sigma ~ HalfNormal(0.5)" in one.model.mathematics
+    one.check()
+
+
+def test_correlated_effects_on_the_scale_have_axes_and_units_of_their_own(table):
+    """The mean's slopes are in units of the target, those of log sigma are not."""
+    age, w, ward = table["age"].to_numpy(), table["w"].to_numpy(), np.arange(40) % 4
+    y = table["y"].to_numpy()
+
+    def by_hand():
+        a = numpyro.sample("intercept_at_mean", dist.Normal(y.mean(), 10 * y.std()))
+        sd = numpyro.sample("sd[ward]", dist.HalfNormal(2.5 * y.std() * jnp.array([1, 1 / age.std()])).to_event(1))
+        root = numpyro.sample("cholesky[ward]", dist.LKJCholesky(2, 1.0))
+        z = numpyro.sample("z[ward]", dist.Normal(0.0, 1.0).expand([4, 2]).to_event(2))
+        c = numpyro.sample("sigma_intercept_at_mean", dist.Normal(np.log(y.std()), 1.0))
+        t = numpyro.sample("sigma_sd[ward]", dist.HalfNormal(jnp.array([1.0, 1 / w.std()])).to_event(1))
+        other = numpyro.sample("sigma_cholesky[ward]", dist.LKJCholesky(2, 3.0))
+        u = numpyro.sample("sigma_z[ward]", dist.Normal(0.0, 1.0).expand([4, 2]).to_event(2))
+        mean, scale = z @ (sd[:, None] * root).T, u @ (t[:, None] * other).T
+        mean = a + mean[ward, 0] + mean[ward, 1] * age
+        numpyro.sample("y", dist.Normal(mean, jnp.exp(c + scale[ward, 0] + scale[ward, 1] * w)), obs=y)
+
+    priors = {"sigma_corr_ward": dist.LKJ(2, 3.0)}
+    one = problem(table, "y ~ (1 + age | ward)", formula_sigma="sigma ~ (1 + w | ward)", priors=priors)
+    rng = np.random.default_rng(0)
+    values = {"intercept_at_mean": 2.5, "sigma_intercept_at_mean": 0.4, "sd[ward]": [0.5, 0.01]}
+    values |= {"sigma_sd[ward]": [0.2, 0.1], "cholesky[ward]": [[1.0, 0.0], [0.6, 0.8]]}
+    values |= {"sigma_cholesky[ward]": [[1.0, 0.0], [-0.8, 0.6]]}
+    values |= {"z[ward]": rng.normal(size=(4, 2)), "sigma_z[ward]": rng.normal(size=(4, 2))}
+    np.testing.assert_allclose(density(one, values), log_density_of(by_hand, values), rtol=1e-6)
+    one.check()
+    assert one.data["sigma_ward_effect"].values.tolist() == ["Intercept", "w"]
+    dims = {site.name: one.dims(site) for site in one.sites}
+    assert dims["effect[ward]"] == ("ward", "ward_effect")
+    assert dims["sigma_effect[ward]"] == ("ward", "sigma_ward_effect")
+    assert dims["sigma_z[ward]"] == ("ward", "sigma_ward_effect")
+
+
+def test_centred_effects_on_the_scale_are_those_of_their_standardised_values(table):
+    common = {"intercept_at_mean": 2.0, "sigma_intercept_at_mean": 0.3, "sigma_sd[ward]": 0.4}
+    z = np.random.default_rng(0).normal(size=4)
+    centred, other = (problem(table, "y ~ 1", formula_sigma="(1 | ward)", centred=one) for one in (True, False))
+    first = density(centred, common | {"sigma_effect[ward]": 0.4 * z})
+    second = density(other, common | {"sigma_z[ward]": z})
+    np.testing.assert_allclose(first, second - 4 * np.log(0.4), rtol=1e-6)
+
+
+def test_two_factors_of_one_axis_are_refused(table):
+    twice = table.assign(sigma_ward=table["sex"])
+    with pytest.raises(ConfigError, match=r"^model.formula_sigma: two factors would have the axis 'sigma_ward_effect'"):
+        problem(twice, "y ~ (1 + age | sigma_ward)", formula_sigma="(1 + w | ward)")
+
+
 @pytest.mark.parametrize(
     ("sigma", "sentence"),
     [
         ("sigma ~ agee", "model.formula_sigma: the data has no column 'agee'; did you mean 'age'?"),
         ("age ~ sex", "model.formula_sigma: expected sigma ~ TERMS, as in 'sigma ~ age', but got 'age ~ sex'"),
-        ("sex", "model.formula_sigma: expected TARGET ~ TERMS"),
-        ("sigma ~ (1 | ward)", "model.formula_sigma: it takes no effects of groups yet; leave out (1|ward)"),
+        ("sigma ~ (1 | wardd)", "model.formula_sigma: the data has no column 'wardd'; did you mean 'ward'?"),
+        (
+            "sigma ~ (1 | log(w))",
+            "model.formula_sigma: expected a column as the group, as in (1 | g), but got (1|log(w))",
+        ),
+        (
+            "sigma ~ (1 || ward)",
+            "model.formula_sigma: (x || g) is lme4's for effects without correlation; write (x | g)",
+        ),
+        ("sigma ~ (offset(w) | ward)", "model.formula_sigma: (offset(w)|ward) has an offset, which has no effect"),
         ("sigma ~ log(age - 100)", "model.formula_sigma: the term log(age - 100) is nan in row 1"),
     ],
 )
@@ -250,9 +340,37 @@ def test_a_prior_of_no_term_is_refused(table):
 )  # fmt: skip
 def test_settings_without_an_effect_are_known(table, formula, settings, names):
     found = problem(table, formula, **settings).model.unread
-    unused = ("concentration", "cutpoints", "df", "gate", "shape", "sigma_intercept", "sigma_beta")
+    unused = ("concentration", "cutpoints", "df", "gate", "shape", "sigma_intercept", "sigma_beta", "sigma_sd")
     others = {f"prior.{name}" for name in unused}
     assert set(found) == names | others
+
+
+@pytest.mark.parametrize(
+    ("sigma", "settings", "names"),
+    [
+        ("age", {}, {"prior.sd", "prior.sigma_sd", "centred", "correlated", "lkj"}),
+        ("(1 | ward)", {}, {"prior.sd", "correlated", "lkj"}),
+        ("(1 + w | ward)", {}, {"prior.sd"}),
+        (
+            "(1 | ward)",
+            {"priors": {"sigma_sd_ward": dist.HalfNormal()}},
+            {"prior.sd", "prior.sigma_sd", "correlated", "lkj"},
+        ),
+    ],
+)
+def test_settings_of_groups_have_an_effect_on_the_scale_alone(table, sigma, settings, names):
+    found = problem(table, "y ~ age", formula_sigma=sigma, **settings).model.unread
+    others = {f"prior.{name}" for name in ("concentration", "cutpoints", "df", "gate", "shape", "sigma")}
+    assert set(found) == names | others
+
+
+def test_a_term_of_the_scale_with_the_name_of_another_prior_is_refused(table):
+    with pytest.raises(ConfigError) as refused:
+        problem(table.rename(columns={"w": "beta"}), "y ~ age", formula_sigma="beta")
+    assert str(refused.value) == (
+        "model.formula_sigma: the term 'beta' has the key of another prior, model.prior.sigma_beta; rename its column, "
+        "as in data.rename={beta: beta_x}"
+    )
 
 
 def test_without_a_formula_there_are_no_groups_and_no_units():

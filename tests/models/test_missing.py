@@ -83,6 +83,48 @@ def test_the_density_is_that_of_the_program_written_by_hand(table):
     one.check()
 
 
+def test_a_missing_cell_under_a_logarithm_is_lognormal_and_goes_through_it(table):
+    y, age, dose = (table[name].to_numpy() for name in ("y", "age", "dose"))
+    logs, mean = np.log(age), np.nanmean(dose)
+    m, s = np.nanmean(logs), np.nanstd(logs)
+
+    def by_hand():
+        cells = numpyro.sample("missing[age]", dist.LogNormal(m, s).expand([2]).to_event(1))
+        other = numpyro.sample("missing[dose]", dist.Normal(mean, np.nanstd(dose)).expand([1]).to_event(1))
+        x = jnp.log(jnp.asarray(age).at[jnp.array([4, 20])].set(cells))
+        d = jnp.asarray(dose).at[7].set(other[0])
+        b = numpyro.sample("beta", dist.Normal(0.0, 2.5).expand([2]).to_event(1))
+        a = numpyro.sample("intercept_at_mean", dist.Normal(0.0, 10.0))
+        c = numpyro.sample("sigma_intercept_at_mean", dist.Normal(0.0, 1.0))
+        e = numpyro.sample("sigma_beta", dist.Normal(0.0, 1.0).expand([1]).to_event(1))
+        at = np.where(np.isnan(logs), m, logs)
+        centre = jnp.array([at.mean() / np.log(10), np.where(np.isnan(dose), mean, dose).mean()])
+        eta = a + (jnp.stack([x / np.log(10), d], 1) - centre) @ b
+        numpyro.sample("y", dist.Normal(eta, jnp.exp(c + e[0] * (x - at.mean()))), obs=y)
+
+    one = problem(table, "y ~ log10(age) + dose", formula_sigma="sigma ~ np.log(age)", autoscale=False)
+    both = [jax.jit(lambda values, of=of: log_density(of, (), {}, values)[0]) for of in (by_hand, one.bound)]
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        values = {"missing[age]": rng.lognormal(m, s, 2), "missing[dose]": rng.normal(2, 0.1, 1)}
+        values |= {"beta": rng.normal(size=2), "intercept_at_mean": 2.0, "sigma_intercept_at_mean": 0.5}
+        values |= {"sigma_beta": rng.normal(size=1)}
+        hand, ours = (float(density(values)) for density in both)
+        np.testing.assert_allclose(ours, hand, rtol=1e-8)
+    assert f"2 missing cells of age ~ LogNormal({m:.3g}, {s:.3g})" in one.model.mathematics
+    one.check()
+
+
+def test_a_prior_of_numbers_without_a_logarithm_is_refused_under_one(table):
+    with pytest.raises(ConfigError) as refused:
+        problem(table, "y ~ log(age)", {"missing_age": dist.Normal(50.0, 10.0)})
+    assert str(refused.value) == (
+        "model.prior.missing_age: the formula takes the logarithm of 'age', but this prior allows numbers that have "
+        "none; choose one of positive numbers, as in prior@model.prior.missing_age=lognormal"
+    )
+    problem(table, "y ~ log(age)", {"missing_age": dist.Gamma(25.0, 0.5)}).check()
+
+
 def test_a_prior_of_a_column_without_missing_cells_is_refused(table):
     with pytest.raises(ConfigError, match=r"model\.prior\.missing_sex: the model reads no such prior"):
         problem(table, "y ~ age + sex", {"missing_sex": dist.Normal()})
@@ -102,9 +144,13 @@ def test_held_out_rows_may_have_missing_cells(table):
     ("formula", "sentence"),
     [
         (
-            "y ~ log(age)",
-            "data.missing=impute: a term of model.formula is no straight line in the missing cells of age",
+            "y ~ age + log(age)",
+            "data.missing=impute: a term of model.formula is no straight line in the missing cells of age, as bs(x",
         ),
+        ("y ~ bs(age, df=5)", "data.missing=impute: a term of model.formula is no straight line in the missing cells"),
+        ("y ~ log1p(age)", "data.missing=impute: a term of model.formula is no straight line in the missing cells"),
+        ("y ~ log(age - 20)", "data.missing=impute: a term of model.formula is no straight line in the missing cells"),
+        ("y ~ log(age - 100)", "model.formula: the term log(age - 100) is nan in row 1"),
         ("y ~ age + I(age**2)", "data.missing=impute: a term of model.formula is no straight line in the missing"),
         ("y ~ age + sex2", "data.missing=impute: column 'sex2' is a factor and has a missing value in row 2, but only"),
         ("y ~ age + (1 | sex2)", "data.missing=impute: column 'sex2' is a factor and has a missing value in row 2"),

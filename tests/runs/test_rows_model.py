@@ -258,3 +258,89 @@ def test_draws_of_an_earlier_version_that_lack_a_latent_are_refused(regression, 
     np.savez(place / "weights.npz", **{name: values for name, values in draws.items() if name != "beta"})
     with pytest.raises(ConfigError, match=r"no draws of 'beta'"):
         exported.load(place, trusted=True)
+
+
+@pytest.fixture(scope="module", params=["false", "true"], ids=["not_centred", "centred"])
+def schools(request, tmp_path_factory):
+    """Groups with known standard errors, whose target is standardised."""
+    folder, rng = tmp_path_factory.mktemp("schools"), np.random.default_rng(3)
+    table = pd.DataFrame({"effect": rng.normal(8, 10, 8), "se": rng.uniform(9, 18, 8)})
+    table.to_csv(folder / "t.csv", index=False)
+    draws = {"mu": rng.normal(0, 0.3, DRAWS), "tau": rng.gamma(4, 0.2, DRAWS)}
+    draws["theta" if request.param == "true" else "z"] = rng.normal(5, 1, (DRAWS, 8))
+    words = ("data.target=effect", "data.features=[]", "data.sigma=se", "data.standardise_target=true")
+    words += ("model=hierarchical", f"model.centred={request.param}")
+    saved(folder, draws, "data=csv", f"data.path={folder}/t.csv", *words)
+    return folder, table["effect"], draws
+
+
+def test_a_new_group_is_one_of_the_population_with_its_own_standard_error(schools, file, capsys):
+    """Whatever the groups of the run are; as many new ones as there were are none of these."""
+    folder, effect, draws = schools
+    mean, unit = effect.mean(), effect.std(ddof=0)
+    for se in (np.array([0.0, 10.0, 30.0]), np.linspace(1, 8, 8)):
+        found = asked(capsys, folder, file(se=se))
+        assert found["effect_mean"].tolist() == pytest.approx([mean + unit * draws["mu"].mean()] * len(se), rel=1e-4)
+        variance = draws["mu"].var() + (draws["tau"] ** 2).mean() + (se / unit) ** 2
+        np.testing.assert_allclose(found["effect_sd"], unit * np.sqrt(variance), rtol=1e-4)
+
+
+def test_draws_of_new_groups_have_the_variance_of_the_population(schools, file, capsys):
+    """40,000 draws of each of two rows: 5 % of the variance are 5 standard errors or more; false alarm 1e-6."""
+    folder, effect, draws = schools
+    found = asked(capsys, folder, file(se=[5.0, 20.0]), "--samples", 40_000)
+    unit = effect.std(ddof=0)
+    variance = draws["mu"].var() + (draws["tau"] ** 2).mean() + (np.array([5.0, 20.0]) / unit) ** 2
+    np.testing.assert_allclose(found.groupby("row")["effect"].var(), unit**2 * variance, rtol=0.05)
+
+
+def test_a_new_group_needs_its_standard_error(schools, file):
+    folder = schools[0]
+    for columns, said in (
+        ({"x": [1.0]}, r"^the table has no column 'se'; the model was trained on se$"),
+        ({"se": [1.0, -2.0]}, r"^column 'se' has -2.0 in row 2, but a standard error is at least 0; correct it"),
+        ({"se": [np.nan]}, r"^column 'se' has no finite number in row 1; correct or remove it$"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            predict.run([str(folder), str(file(**columns)), "--trust"])
+    with pytest.raises(ConfigError, match=r"^--new-groups: the rows of the run's model name no groups; leave it out$"):
+        predict.run([str(folder), str(file(se=[1.0])), "--new-groups", "--trust"])
+
+
+@pytest.fixture(scope="module", params=["false", "true"], ids=["not_centred", "centred"])
+def wards(request, tmp_path_factory):
+    """Rows within groups."""
+    folder, rng = tmp_path_factory.mktemp("wards"), np.random.default_rng(4)
+    table = pd.DataFrame({"t": rng.normal(3, 1, 12), "ward": ["b", "01", "a"] * 4})
+    table.to_csv(folder / "t.csv", index=False)
+    draws = {"mu": rng.normal(3, 0.3, DRAWS), "tau": rng.gamma(9, 0.1, DRAWS), "sigma": rng.gamma(50, 0.01, DRAWS)}
+    theta = rng.normal(3, 1, (DRAWS, 3))
+    is_centred = request.param == "true"
+    z = (theta - draws["mu"][:, None]) / draws["tau"][:, None]
+    words = ("data.target=t", "data.features=[]", "data.group=ward", "model=hierarchical")
+    latents = draws | ({"theta": theta} if is_centred else {"z": z})
+    saved(folder, latents, "data=csv", f"data.path={folder}/t.csv", *words, f"model.centred={request.param}")
+    return folder, draws, theta
+
+
+def test_rows_of_a_known_group_have_its_mean(wards, file, capsys):
+    folder, draws, theta = wards
+    found = asked(capsys, folder, file(ward=["b", "01"]))
+    np.testing.assert_allclose(found["t_mean"], theta.mean(0)[[2, 0]], rtol=1e-4)
+    sd = np.sqrt(theta.var(0)[[2, 0]] + (draws["sigma"] ** 2).mean())
+    np.testing.assert_allclose(found["t_sd"], sd, rtol=1e-4)
+
+
+def test_a_new_group_of_rows_is_drawn_where_it_is_asked_for(wards, file, capsys):
+    """Its mean is that of mu within 5 standard errors of 30 draws of tau z; false alarm 1e-6."""
+    folder, draws, theta = wards
+    new = file(ward=["b", "z"])
+    with pytest.raises(ConfigError, match=r"^column 'ward' has 'z' in row 2, which .* --new-groups gives it an effect"):
+        predict.run([str(folder), str(new), "--trust"])
+    with pytest.raises(ConfigError, match=r"^column 'ward' has a missing value in row 2; fill it$"):
+        predict.run([str(folder), str(file(ward=["b", None])), "--new-groups", "--trust"])
+    found = asked(capsys, folder, file(ward=["b", "z"]), "--new-groups")
+    assert found["t_mean"][0] == pytest.approx(theta.mean(0)[2], rel=1e-4)
+    tau = np.sqrt((draws["tau"] ** 2).mean())
+    assert abs(found["t_mean"][1] - draws["mu"].mean()) < 5 * tau / np.sqrt(DRAWS)
+    assert 0.5 * tau < found["t_sd"][1] < 2 * tau

@@ -68,8 +68,10 @@ def test_the_same_run_is_registered_once_and_a_longer_one_again(trained: Path, r
 
 def test_what_is_no_model_to_predict_with_is_refused_before_the_run(record: RunRecord) -> None:
     tracker = MlflowTracker(None, "credo", {}, artifacts=True, register="schools")
-    with pytest.raises(ConfigError, match=r"^tracking\.register=schools: .*model=mdn.*model=hierarchical.*null"):
-        tracker.start(record)
+    config = {"model": {"_target_": "credo.models.ebm.Ebm"}}
+    other = replace(record, config=config, choices={**record.choices, "model": "ebm"})
+    with pytest.raises(ConfigError, match=r"^tracking\.register=schools: .*model=mdn.*model=ebm.*null"):
+        tracker.start(other)
 
 
 @pytest.mark.parametrize("name", ["a/b", "models:a", " ", ""])

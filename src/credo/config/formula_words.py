@@ -30,6 +30,8 @@ def in_place(words: Sequence[str]) -> list[str]:
         ['model.formula="y ~ bs(x, df=5)"']
         >>> in_place(["model.formula=y~age", "model.prior.age.scale=1"])
         ['model.formula="y~age"', '+prior@model.prior.age=gaussian', 'model.prior.age.scale=1']
+        >>> in_place(["model.formula_sigma=1 + (1 | ward)"])
+        ['model.formula_sigma="1 + (1 | ward)"']
         >>> in_place(["data.dates.day=weeks"])
         ['+data.dates.day=weeks']
         >>> in_place(["data.rename={Age (years): age}"])
@@ -49,9 +51,14 @@ def in_place(words: Sequence[str]) -> list[str]:
             continue
         if (match := _NUMBER.match(word)) and match[1] not in known | chosen:
             chosen.add(match[1])
-            found.append(f"+prior@model.prior.{match[1]}={'half_normal' if match[1][:3] == 'sd_' else 'gaussian'}")
+            found.append(f"+prior@model.prior.{match[1]}={_default(match[1])}")
         found.append(_quoted(word) if _FORMULA.match(word) else word)
     return found
+
+
+def _default(key: str) -> str:
+    """Which prior a term has of which only numbers are typed."""
+    return "half_normal" if key.removeprefix("sigma_").startswith("sd_") else "gaussian"
 
 
 def name_columns(config: DictConfig) -> None:
@@ -77,8 +84,11 @@ def _pairs(text: str) -> dict[str, str] | None:
 
 def _as_text(word: str) -> str:
     """A mapping of columns with quotes around it, where its names need them."""
-    if not _COLUMNS.match(word):
-        return word
+    return _readable(word) if _COLUMNS.match(word) else word
+
+
+def _readable(word: str) -> str:
+    """An override, with quotes around its value where Hydra cannot read it without."""
     try:
         OverridesParser.create().parse_override(word)
     except HydraException:
@@ -94,10 +104,12 @@ def _known() -> set[str]:
 
 
 def _quoted(word: str) -> str:
-    """`model.formula=y ~ x` with quotes, where it has none."""
+    """`model.formula=y ~ x` with quotes, where it has none; terms alone have some where they need them."""
     key, _, value = word.partition("=")
-    if "~" not in value or value[:1] in ("'", '"', "$"):
+    if value[:1] in ("'", '"', "$"):
         return word
+    if "~" not in value:
+        return _readable(word)
     return f"{key}={_in_quotes(value)}"
 
 

@@ -104,8 +104,9 @@ def from_table(
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
     dataset = make(variables, coords, kept.remarks(left_out, dropped))
-    if isinstance(target, str):
-        dataset["y"].attrs["column"] = target
+    for variable, column in (("y", target), ("group", group), ("sigma", sigma)):
+        if isinstance(column, str):
+            dataset[variable].attrs["column"] = column
     return dataset if split is None else split.marked(dataset, table, least)
 
 

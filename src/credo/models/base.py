@@ -194,6 +194,11 @@ class Model(eqx.Module):
         return ()
 
     @property
+    def words(self) -> Mapping[str, tuple[str, ...]]:
+        """Of the variables of new rows that hold numbers of names, such as those of groups: the names."""
+        return {}
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False

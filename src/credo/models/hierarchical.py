@@ -1,12 +1,18 @@
 """Groups whose means are drawn from a common normal distribution."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import xarray as xr
 from jax import Array
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
@@ -19,6 +25,9 @@ class Hierarchical(Model):
     The first is the meta-analysis of group estimates (Rubin 1981, eight schools); the second has rows within groups.
 
     Attributes:
+        groups: the names of the groups, once it is fitted to rows within groups.
+        is_new: whether the rows are groups that nobody has observed, so that theta is integrated out of
+            y ~ N(mu, sqrt(tau^2 + sigma^2)).
         centred: sample theta itself, rather than (theta - mu) / tau. The centred form suits informative data; with
             little data per group its posterior is a funnel, which gradient samplers cannot enter
             (Betancourt & Girolami 2015).
@@ -35,7 +44,47 @@ class Hierarchical(Model):
         "sigma": (constraints.positive,),
     }
 
+    rows_alike: ClassVar[bool] = True
+
     centred: bool = eqx.field(static=True)
+    groups: tuple[str, ...] = eqx.field(static=True, default=())
+    is_new: bool = eqx.field(static=True, default=False)
+
+    @property
+    def words(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the groups."""
+        return {"group": self.groups}
+
+    def fitted(self, train: xr.Dataset) -> "Hierarchical":
+        """This model with the names of the groups."""
+        known = train["group_name"].to_numpy() if "group_name" in train.coords else ()
+        return dataclasses.replace(self, groups=tuple(map(str, known)))
+
+    def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """The names of the groups."""
+        return {"groups": np.array(self.groups, str)}
+
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Hierarchical":
+        """This model with the groups of another."""
+        return dataclasses.replace(self, groups=tuple(map(str, arrays["groups"])))
+
+    def with_new_levels(
+        self,
+        draws: Mapping[str, Shaped[np.ndarray, "draw ..."]],
+        arrays: Mapping[str, Shaped[np.ndarray, "row ..."]],
+        key: PRNGKeyArray,
+    ) -> tuple["Hierarchical", dict[str, Any]]:
+        """With one more group, drawn from the population, where there is a new name; without names each row is new."""
+        if "group" not in arrays:
+            return dataclasses.replace(self, is_new=True), dict(draws)
+        if int(arrays["group"].max()) < len(self.groups):
+            return self, dict(draws)
+        new = jax.random.normal(key, (len(draws["mu"]), 1))
+        if self.centred:
+            new = draws["mu"][:, None] + draws["tau"][:, None] * new
+        name = "theta" if self.centred else "z"
+        grown = dict(draws) | {name: jnp.concatenate([draws[name], new], axis=1)}
+        return dataclasses.replace(self, groups=(*self.groups, "")), grown
 
     def __call__(  # type: ignore[override]
         self,
@@ -52,18 +101,19 @@ class Hierarchical(Model):
             )
         mu = numpyro.sample("mu", self.prior["mu"])
         tau = numpyro.sample("tau", self.prior["tau"])
-        theta = (
-            self._theta(mu, tau, "obs", y.shape[0])
-            if group is None
-            else self._theta(mu, tau, "group_name", n_group_name)
-        )
+        theta, spread = self._theta(mu, tau, group, y.shape[0], n_group_name or len(self.groups))
         scale = numpyro.sample("sigma", self.prior["sigma"]) if sigma is None else sigma
         with numpyro.plate("obs", y.shape[0]):
-            numpyro.sample("y", dist.Normal(theta if group is None else theta[group], scale), obs=y)
+            numpyro.sample("y", dist.Normal(theta, scale if spread is None else jnp.hypot(spread, scale)), obs=y)
 
-    def _theta(self, mu: Any, tau: Any, plate: str, size: int | None) -> Any:
-        with numpyro.plate(plate, size):
+    def _theta(self, mu: Any, tau: Any, group: Int[Array, "obs"] | None, rows: int, groups: int) -> tuple[Any, Any]:
+        """The mean of each row and, where theta is integrated out, by how much more it spreads."""
+        if self.is_new:
+            return mu, tau
+        with numpyro.plate("obs", rows) if group is None else numpyro.plate("group_name", groups):
             if self.centred:
-                return numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True, "effect": "theta"})
-            z = numpyro.sample("z", dist.Normal(0.0, 1.0), infer={"local": True, "effect": "theta"})
-            return numpyro.deterministic("theta", mu + tau * z)
+                theta = numpyro.sample("theta", dist.Normal(mu, tau), infer={"local": True, "effect": "theta"})
+            else:
+                z = numpyro.sample("z", dist.Normal(0.0, 1.0), infer={"local": True, "effect": "theta"})
+                theta = numpyro.deterministic("theta", mu + tau * z)
+        return (theta if group is None else theta[group]), None

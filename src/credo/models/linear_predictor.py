@@ -1,6 +1,6 @@
 """The linear predictor of a regression: its sites, and what they add up to in each row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import numpyro
 from jax import Array
 from jaxtyping import Float, Shaped
 
-from credo.models.effects import added
+from credo.models.effects import Grouping, added
 from credo.models.regression_priors import Priors
 from credo.models.units import Units
 
@@ -68,8 +68,20 @@ def of_formula(
             numpyro.deterministic("intercept", centred - shift)
     if "offset" in rows:
         eta = eta + (rows["offset"][:, None] if several else rows["offset"])
-    for group in known.groups:
-        by, codes = rows.get(f"by[{group.name}]"), rows[f"group[{group.name}]"]
+    return with_effects(eta, priors, known.groups, rows, grouped, several)
+
+
+def with_effects(
+    eta: Float[Array, "..."],
+    priors: Priors,
+    groups: Iterable[Grouping],
+    rows: Mapping[str, Any],
+    grouped: Grouped,
+    several: int = 0,
+) -> Float[Array, "..."]:
+    """A linear predictor with the effects of groups; the arguments are those of `of_formula`."""
+    for group in groups:
+        by, codes = rows.get(group.called("by")), rows[group.called("group")]
         lkj = None if grouped.lkj is None else priors.of_corr(group, grouped.lkj)
         eta = eta + added(group, priors.of_sd(group), lkj, codes, by, centred=grouped.centred, contrasts=several)
     return eta

@@ -10,17 +10,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
-from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo import memory
 from credo.errors import ConfigError
 from credo.models.base import Found, Model
 from credo.models.mdn_learned import Learned, exported, learn, restored
-from credo.models.mixtures import WEIGHTS, Component, ConditionalMixture, make_component, mixture, raw_size
+from credo.models.mixtures import (
+    WEIGHTS,
+    Component,
+    ConditionalMixture,
+    Univariate,
+    make_component,
+    mixture,
+    raw_scales,
+    raw_size,
+)
 from credo.networks.bayesian import cast, filled, in_double, latents_of, named
 from credo.networks.bayesian import sample as sample_weights
 from credo.networks.conv import Encoder
@@ -240,7 +248,7 @@ class Mdn(Model):
                 numpyro.deterministic("predicted_mean", probed.mean[:, 0])
             numpyro.deterministic("log_density", probed.log_prob(jnp.reshape(y, (len(x), -1))[rows]))
         with numpyro.plate("obs", len(x)):
-            numpyro.sample("y", _Univariate(predicted) if y.ndim == 1 else predicted, obs=y)
+            numpyro.sample("y", Univariate(predicted) if y.ndim == 1 else predicted, obs=y)
 
     def conditional(
         self,
@@ -360,41 +368,11 @@ class Mdn(Model):
             return network
         head = partial(_last_layer, film=self.context == "film")
         weight = head(network).weight
-        free = jnp.asarray(self._free_of_inputs(), self.dtype).reshape(-1, *[1] * (weight.ndim - 1))
-        return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, weight))
-
-    def _free_of_inputs(self) -> Bool[np.ndarray, "raw"]:
-        """Which raw numbers are scales."""
-        family, targets = self._known.family, self._known.dims[0]
-        scales = [i for i, name in enumerate(family.names) if name in ("scale", "dispersion", "df")]
-        if not scales:
+        scales = raw_scales(self._known.family, self.mixing, self._count, self._known.dims[0])
+        if not scales.any():
             raise ConfigError(f"model.scale: {self.family} has no scale that could be constant; use scale=network")
-        each = np.zeros(family.size(targets), bool)
-        for i in scales:
-            each[i * targets : (i + 1) * targets] = True
-        mixing = raw_size(family, self.mixing, self._count, targets) - self._count * each.size
-        return np.concatenate([np.zeros(mixing, bool), np.tile(each, self._count)])
-
-
-class _Univariate(dist.Distribution):
-    """A conditional mixture of one target, whose values have no dimension for it."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-    pytree_data_fields = ("mixture",)
-
-    def __init__(self, mixture: ConditionalMixture) -> None:
-        self.mixture = mixture
-        super().__init__(mixture.batch_shape, ())
-
-    @property
-    def support(self) -> Any:
-        return self.mixture.family.support
-
-    def log_prob(self, value: Shaped[Array, "..."]) -> Float[Array, "..."]:
-        return self.mixture.log_prob(jnp.asarray(value)[..., None])
-
-    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
-        return self.mixture.sample(key, sample_shape)[..., 0]
+        free = jnp.asarray(scales, self.dtype).reshape(-1, *[1] * (weight.ndim - 1))
+        return eqx.tree_at(lambda m: head(m).weight, network, jnp.where(free == 1, 0, weight))
 
 
 def _last_layer(network: Any, *, film: bool) -> Any:

@@ -31,11 +31,11 @@ def with_new_groups(
     """
     found, grown = dict[str, Any](draws), list[Grouping]()
     for i, group in enumerate(groups):
-        if int(arrays[f"group[{group.name}]"].max()) < group.size:
+        if int(arrays[group.called("group")].max()) < group.size:
             grown.append(group)
             continue
         grown.append(group._replace(size=group.size + 1))
-        name = f"effect[{group.name}]" if centred else f"z[{group.name}]"
+        name = group.called("effect" if centred else "z")
         old, axis = np.asarray(found[name]), -1 if group.one else -2
         z = jax.random.normal(jax.random.fold_in(key, i), np.take(old, [0], axis).shape)
         new = _unstandardised(z, found, group) if centred else z
@@ -45,9 +45,9 @@ def with_new_groups(
 
 def _unstandardised(z: Float[Array, "..."], draws: Mapping[str, Any], group: Grouping) -> Float[Array, "..."]:
     """Standardised effects of one level with the deviations and correlations of each draw."""
-    sd = jnp.asarray(draws[f"sd[{group.name}]"])
+    sd = jnp.asarray(draws[group.called("sd")])
     if group.one:
         return z * sd[..., None]
-    if f"cholesky[{group.name}]" in draws:
-        z = jnp.einsum("...ij,...lj->...li", draws[f"cholesky[{group.name}]"], z)
+    if group.called("cholesky") in draws:
+        z = jnp.einsum("...ij,...lj->...li", draws[group.called("cholesky")], z)
     return z * sd[..., None, :]

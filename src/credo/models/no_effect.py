@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from credo.models.families import FAMILIES
 from credo.models.priors_of_terms import key_of
+from credo.models.regression_priors import key_of_group
 from credo.models.units import Units
 
 
@@ -22,7 +23,7 @@ def unread(family: str, known: Units | None, priors: Collection[str], *, correla
         yield f"prior.{name}", f"model.family={family} has no {name}; leave it out, or use one of {families}"
     scale = None if known is None else known.scale
     if scale is None:
-        for name in ("prior.sigma_intercept", "prior.sigma_beta"):
+        for name in ("prior.sigma_intercept", "prior.sigma_beta", "prior.sigma_sd"):
             yield name, "it has no effect without a model.formula_sigma; leave it out, or write one"
     else:
         yield "prior.sigma", "model.formula_sigma has priors of its own, model.prior.sigma_intercept and sigma_beta"
@@ -39,12 +40,14 @@ def unread(family: str, known: Units | None, priors: Collection[str], *, correla
 
 
 def _of_groups(known: Units, priors: Collection[str], *, correlated: bool) -> Iterator[tuple[str, str]]:
-    if all(f"sd_{key_of(group.name)}" in priors for group in known.groups):
-        why = "every group has a prior of its own" if known.groups else "the formula has no groups, as in (1 | g)"
-        yield "prior.sd", f"{why}; leave it out"
-    if not known.groups:
+    of_sigma = () if known.scale is None else known.scale.groups
+    for name, groups, formula in (("sd", known.groups, "the formula"), ("sigma_sd", of_sigma, "model.formula_sigma")):
+        if (name == "sd" or known.scale is not None) and all(key_of_group("sd", one) in priors for one in groups):
+            why = "every group has a prior of its own" if groups else f"{formula} has no groups, as in (1 | g)"
+            yield f"prior.{name}", f"{why}; leave it out"
+    if not known.all_groups:
         yield "centred", "the formula has no groups, as in (1 | g); leave it out"
-    if all(len(group.effects) == 1 for group in known.groups):
+    if all(len(group.effects) == 1 for group in known.all_groups):
         for name in ("correlated", "lkj"):
             yield name, "no group of the formula has two effects, as in (1 + x | g); leave it out"
     elif not correlated:

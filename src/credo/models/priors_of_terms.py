@@ -18,13 +18,19 @@ MOST = 12
 
 
 class Supports(dict[str, tuple[Any, ...]]):
-    """The supports of general priors, and of those of terms, which are known once a table is read."""
+    """The supports of general priors, and of those of terms, which are known once a table is read.
+
+    Example:
+        >>> Supports()["sigma_sd_ward"] == (constraints.positive,), Supports()["age"] == (constraints.real,)
+        (True, True)
+    """
 
     def __contains__(self, key: object) -> bool:
         """Any key may be a term's."""
         return True
 
     def __missing__(self, key: str) -> tuple[Any, ...]:
+        key = key.removeprefix("sigma_")
         if key.startswith("corr_"):
             return (constraints.corr_matrix,)
         return (constraints.positive,) if key.startswith("sd_") else (constraints.real,)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import numpyro
 import xarray as xr
@@ -43,7 +44,8 @@ class Regression(Model):
     Attributes:
         family: one of `families.FAMILIES`.
         formula: in the words of Bambi, as `y ~ age*sex + (1 + age | hospital)`; `None` takes x as it is.
-        formula_sigma: of the logarithm of the target's own scale, as `sigma ~ age`; `None` where all rows share one.
+        formula_sigma: of the logarithm of the target's own scale, as `sigma ~ age + (1 | hospital)`; `None` where all
+            rows share one.
         link: one that the family allows; `None` for its first.
         autoscale: whether general priors are in units of the data.
         centred: whether the effects of groups themselves are sampled, rather than their standardised values.
@@ -67,6 +69,7 @@ class Regression(Model):
         "sd": (constraints.positive,),
         "sigma_intercept": (constraints.real,),
         "sigma_beta": (constraints.real,),
+        "sigma_sd": (constraints.positive,),
     }
     shrunk: ClassVar[tuple[str, ...]] = ("beta",)
 
@@ -160,8 +163,8 @@ class Regression(Model):
         """With effects of the levels that are new."""
         if self.known is None:
             return self, dict(draws)
-        groups, found = with_new_groups(self.known.groups, draws, arrays, key, centred=self.centred)
-        return dataclasses.replace(self, known=dataclasses.replace(self.known, groups=groups)), found
+        groups, found = with_new_groups(self.known.all_groups, draws, arrays, key, centred=self.centred)
+        return dataclasses.replace(self, known=self.known.with_groups(groups)), found
 
     @property
     def _family(self) -> Family:
@@ -228,9 +231,8 @@ class Regression(Model):
         """The linear predictor [obs], or [obs, contrast] of classes."""
         if self.known is None:
             return linear_predictor.of_columns(self._priors, x, noise)
-        grouped = linear_predictor.Grouped(self.centred, self.lkj if self.correlated else None)
         several = len(self.known.classes) - 1 if self.family == "categorical" else 0
-        return linear_predictor.of_formula(self._priors, self.known, n, x, rows, noise, grouped, several)
+        return linear_predictor.of_formula(self._priors, self.known, n, x, rows, noise, self._grouped, several)
 
     def _numbers(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of the family."""
@@ -242,12 +244,17 @@ class Regression(Model):
         if self.known is None:
             return numpyro.sample(name, prior)
         if name == "sigma" and self.known.scale is not None:
-            return scale_formula.sigma(
-                self.known, self.prior, rows, autoscale=self.autoscale, scales=self._family.scales
-            )
+            scales = self._family.scales
+            eta = scale_formula.log_sigma(self.known, self.prior, rows, autoscale=self.autoscale, scales=scales)
+            groups = self.known.scale.groups
+            return jnp.exp(linear_predictor.with_effects(eta, self._priors, groups, rows, self._grouped))
         if name == "cutpoints":
             return numpyro.sample(name, Sorted(prior, len(self.known.classes) - 1))
         return numpyro.sample(name, self._priors.of_sigma() if name == "sigma" else prior)
+
+    @property
+    def _grouped(self) -> linear_predictor.Grouped:
+        return linear_predictor.Grouped(self.centred, self.lkj if self.correlated else None)
 
     @property
     def _priors(self) -> Priors:

@@ -18,6 +18,11 @@ from credo.models.shrinkage import Shrinkage
 from credo.models.units import Units
 
 
+def key_of_group(what: str, group: Grouping) -> str:
+    """Under which key the prior of a group's deviations or correlations stands, as `sd_ward` or `sigma_sd_ward`."""
+    return f"{group.prefix}{what}_{key_of(group.name)}"
+
+
 class Priors(NamedTuple):
     """The priors of a regression, with what it took from the training rows.
 
@@ -72,16 +77,20 @@ class Priors(NamedTuple):
                 "family=categorical has one for each class; choose another, as in prior@model.prior.beta=gaussian"
             )
         self.require_size(len(known.deviations))
-        terms = [key_of(name) for name, _ in known.terms]
-        terms += [] if known.scale is None else [scale_formula.key(name) for name, _ in known.scale.terms]
-        keys = {*general, *(f"sd_{key_of(group.name)}" for group in known.groups)}
-        keys |= {f"corr_{key_of(group.name)}" for group in known.groups if correlated and len(group.effects) > 1}
+        terms = {key_of(name): ("formula", name) for name, _ in known.terms}
+        for name, _ in () if known.scale is None else known.scale.terms:
+            terms.setdefault(scale_formula.key(name), ("formula_sigma", name))
+        keys = {*general, *(key_of_group("sd", group) for group in known.all_groups)}
+        keys |= {key_of_group("corr", group) for group in known.all_groups if correlated and len(group.effects) > 1}
         if both := [key for key in terms if key in keys]:
+            formula, name = terms[both[0]]
             raise ConfigError(
-                f"model.formula: the term {both[0]!r} has the key of another prior, model.prior.{both[0]}; rename its "
-                f"column, as in data.rename={{{both[0]}: {both[0]}_x}}"
+                f"model.{formula}: the term {name!r} has the key of another prior, model.prior.{both[0]}; rename its "
+                f"column, as in data.rename={{{name}: {name}_x}}"
             )
         keys |= {*terms, *(one.key for one in known.missing)}
+        for one in known.missing:
+            one.require(self.own)
         for latent in self.own:
             if latent in terms and (shrinkage is not None or together is not None):
                 raise ConfigError(
@@ -139,16 +148,20 @@ class Priors(NamedTuple):
         return unit[:, None] if several else unit
 
     def of_sd(self, group: Grouping) -> Any:
-        """The prior of the deviations [effect] of a group, or of the only one."""
-        known, own = self._known, self.own.get(f"sd_{key_of(group.name)}")
-        unit = known.spread / known.by[group.name]
-        if own is None and self.autoscale:
-            return scaled(self.own["sd"], 0.0, unit[0] if group.one else unit)
-        return self.own["sd"] if own is None else own
+        """The prior of the deviations [effect] of a group, or of the only one; those of log sigma have no unit."""
+        known, own = self._known, self.own.get(key_of_group("sd", group))
+        if own is not None:
+            return own
+        general = self.own[f"{group.prefix}sd"]
+        if not self.autoscale:
+            return general
+        by = known.by if known.scale is None or not group.prefix else known.scale.by
+        unit = (1.0 if group.prefix else known.spread) / by[group.name]
+        return scaled(general, 0.0, unit[0] if group.one else unit)
 
     def of_corr(self, group: Grouping, lkj: Any) -> Any:
         """The concentration of the prior of a group's correlations: its own, or the general one."""
-        own = self.own.get(f"corr_{key_of(group.name)}")
+        own = self.own.get(key_of_group("corr", group))
         return lkj if own is None else own.concentration
 
     def of_sigma(self) -> Any:
@@ -195,9 +208,10 @@ class Priors(NamedTuple):
         return dist.Normal(whole.loc[place], jnp.sqrt(whole.covariance_matrix[place, place]))
 
     def _told_of_groups(self) -> Iterator[tuple[str, Any, int]]:
-        for group in self._known.groups:
+        for group in self._known.all_groups:
+            where = " in log sigma" if group.prefix else ""
             for j, effect in enumerate(group.effects):
-                yield f"sd of {effect} by {group.name}", self.of_sd(group), j
+                yield f"sd of {effect} by {group.name}{where}", self.of_sd(group), j
 
     @property
     def _known(self) -> Units:

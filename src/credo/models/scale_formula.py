@@ -22,10 +22,10 @@ def key(term: str) -> str:
     return f"sigma_{key_of(term)}"
 
 
-def sigma(
+def log_sigma(
     known: Units, priors: Mapping[str, Any], rows: Mapping[str, Any], *, autoscale: bool, scales: bool
 ) -> Float[Array, "..."]:
-    """The scale of each row, or of all where nothing of it differs.
+    """The logarithm of the scale of each row, or of all where nothing of it differs, without the effects of groups.
 
     Sites: `sigma_intercept_at_mean`, `sigma_intercept` and `sigma_beta`.
 
@@ -53,7 +53,7 @@ def sigma(
         shift = jnp.dot(scale.centre, beta)
     if scale.intercept:
         numpyro.deterministic("sigma_intercept", centred - shift)
-    return jnp.exp(eta + rows.get("sigma_offset", 0.0))
+    return eta + rows.get("sigma_offset", 0.0)
 
 
 def prior_of_intercept(known: Units, priors: Mapping[str, Any], *, is_scaled: bool) -> Any:

@@ -4,6 +4,7 @@ Gelman, A., Jakulin, A., Pittau, M. G. and Su, Y.-S. (2008). A weakly informativ
 logistic and other regression models. Annals of Applied Statistics; the rule is also that of rstanarm and Bambi.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,9 @@ from jaxtyping import Float
 from credo.models.effects import Grouping
 from credo.models.missing import Missing
 
+SIGMA = "sigma_"
+"""Before the names of what belongs to the target's own scale."""
+
 
 class Scale(eqx.Module):
     """The same of the predictors of the target's own scale.
@@ -25,14 +29,18 @@ class Scale(eqx.Module):
     Attributes:
         centre: their means, or 0 where there is no intercept.
         deviations: their standard deviations.
+        by: the same of the columns that the effects of each group multiply.
         intercept: whether there is one.
         terms: each term's key and its number of columns.
+        groups: the axes of the groups' effects.
     """
 
     centre: Float[Array, "sigma_feature"]
     deviations: Float[Array, "sigma_feature"]
+    by: Mapping[str, Float[Array, "effect"]]
     intercept: bool = eqx.field(static=True)
     terms: tuple[tuple[str, int], ...] = eqx.field(static=True)
+    groups: tuple[Grouping, ...] = eqx.field(static=True)
 
 
 class Units(eqx.Module):
@@ -64,6 +72,17 @@ class Units(eqx.Module):
     scale: Scale | None = None
     missing: tuple[Missing, ...] = eqx.field(static=True, default=())
 
+    @property
+    def all_groups(self) -> tuple[Grouping, ...]:
+        """Those of the mean, then those of the target's own scale."""
+        return self.groups + (() if self.scale is None else self.scale.groups)
+
+    def with_groups(self, groups: tuple[Grouping, ...]) -> "Units":
+        """These units with other sizes of `all_groups`."""
+        count = len(self.groups)
+        scale = None if self.scale is None else dataclasses.replace(self.scale, groups=groups[count:])
+        return dataclasses.replace(self, groups=groups[:count], scale=scale)
+
 
 def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
     """Look at the training rows.
@@ -75,7 +94,7 @@ def units(train: xr.Dataset, *, scales: bool, centres: bool) -> Units:
     """
     told = json.loads(train.attrs["formula"])
     intercept = bool(told["intercept"]) and centres
-    groups = tuple(Grouping(name, dim, size, tuple(effects)) for name, dim, size, effects in told["groups"])
+    groups = _groups(told)
     y = train["y"].to_numpy().astype(float)
     x = train["x"].to_numpy() if "x" in train else np.zeros((len(y), 0))
     by = {one.name: _deviations(train, one) for one in groups}
@@ -98,17 +117,23 @@ def _terms(told: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     return tuple((str(name), int(count)) for name, count in told["terms"])
 
 
+def _groups(told: Mapping[str, Any], prefix: str = "") -> tuple[Grouping, ...]:
+    return tuple(Grouping(name, dim, size, tuple(effects), prefix) for name, dim, size, effects in told["groups"])
+
+
 def _scale(train: xr.Dataset, told: Mapping[str, Any]) -> Scale:
     x = train["sigma_x"].to_numpy() if "sigma_x" in train else np.zeros((train.sizes["obs"], 0))
     centre = jnp.asarray(x.mean(0) if told["intercept"] else np.zeros(x.shape[1]))
-    return Scale(centre, _positive(x.std(0)), bool(told["intercept"]), _terms(told))
+    groups = _groups(told, SIGMA)
+    by = {one.name: _deviations(train, one) for one in groups}
+    return Scale(centre, _positive(x.std(0)), by, bool(told["intercept"]), _terms(told), groups)
 
 
 def _deviations(train: xr.Dataset, group: Grouping) -> Float[Array, "effect"]:
     """Those of the columns of a group's effects; 1 of an intercept."""
     if group.one:
         return jnp.ones(1)
-    return _positive(train[f"by[{group.name}]"].to_numpy().std(0))
+    return _positive(train[group.called("by")].to_numpy().std(0))
 
 
 def _positive(values: Float[np.ndarray | np.floating, "..."]) -> Float[Array, "..."]:

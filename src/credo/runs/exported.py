@@ -186,12 +186,12 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
         from credo.runs import formula_model  # takes time to load
 
         return formula_model.load(place, trusted=trusted, new_groups=new_groups)
-    if new_groups:
-        raise ConfigError("--new-groups: the run's model has no groups; leave it out")
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
     weights, learned, columns = saved.network(place)
+    if new_groups and "group" not in columns.get("inputs", {}):
+        raise ConfigError("--new-groups: the rows of the run's model name no groups; leave it out")
     model = make(config, "model", Model, without=schema.BESIDE["model"])
     if not model.predicts and not model.rows_alike:
         raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
@@ -202,7 +202,7 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
         if model.predicts:
             return _network(model, weights, columns, units)
         variables = {name: tuple(names) for name, names in columns["inputs"].items()}
-        found = RowsModel(model, weights, variables, columns["targets"][0], units)
+        found = RowsModel(model, weights, variables, columns["targets"][0], units, new_groups)
         found.require_fitting()
         return found
 
@@ -245,8 +245,8 @@ def place_of(folder: Path) -> Path:
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
             f"{folder} has no {saved.MODEL}/weights.npz, so that it cannot predict new rows: runs of "
-            "model=hierarchical, ebm and program leave none; where rows have groups, use model=regression with a "
-            "formula such as 'y ~ (1 | g)'"
+            "model=ebm leave none, and those of model=program neither, since the rows of a program may depend on each "
+            "other; use a model that predicts, such as model=regression with a formula"
         )
     return place
 

@@ -5,7 +5,7 @@ The files are those of `runs.exported`; `model/weights.npz` has at most 1,000 dr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from credo.runs.units import Units, numbers, words
 
 if TYPE_CHECKING:
     from credo.models.base import Model
+
+_NEW = "; --new-groups gives it an effect of its own, drawn as those of the others"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class RowsModel:
         variables: the columns of each variable that a new row consists of, beside the target.
         target: the name of the target.
         units: of the numbers in its columns.
+        new_groups: whether the name of a group may be new, which gets an effect of its own.
     """
 
     model: "Model"
@@ -34,7 +37,14 @@ class RowsModel:
     variables: Mapping[str, tuple[str, ...]]
     target: str
     units: Units
-    texts: ClassVar[tuple[str, ...]] = ()
+    new_groups: bool = False
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns of names, which are read as they are spelt."""
+        return tuple(
+            name for variable, names in self.variables.items() if variable in self.model.words for name in names
+        )
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -42,7 +52,7 @@ class RowsModel:
         if self.model.follows:
             return {self.target: "string"}
         columns = [name for names in self.variables.values() for name in names]
-        return dict.fromkeys(columns or [self.target], "double")
+        return dict.fromkeys(columns or [self.target], "double") | dict.fromkeys(self.texts, "string")
 
     def require_fitting(self) -> None:
         """Raise `ValueError`, or what JAX raises, where the draws are not those of such a model."""
@@ -53,9 +63,14 @@ class RowsModel:
         if len({len(values) for values in self.draws.values()}) != 1:
             raise ValueError("its arrays have different numbers of draws")
         one = {name: values[0] for name, values in self.draws.items()}
-        row = {name: np.zeros((1, len(columns)) if name == "x" else 1, int) for name, columns in self.variables.items()}
+        codes = {*self.model.words, self.model.follows}
+        row = {
+            name: np.zeros((1, len(columns)) if name == "x" else 1, int if name in codes else float)
+            for name, columns in self.variables.items()
+        }
         arrays: Any = row or {"y": np.zeros(1)}
-        jax.eval_shape(lambda: likelihood(self.model, one, arrays).log_prob(np.zeros(1, int)))
+        model, _ = self.model.with_new_levels(self.draws, arrays, jax.random.PRNGKey(0))
+        jax.eval_shape(lambda: likelihood(model, one, arrays).log_prob(np.zeros(1, int)))
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """What is said of each row.
@@ -154,5 +169,16 @@ class RowsModel:
         assert table is not None  # noqa: S101 - for the type checker: a model with inputs is asked of rows
         if self.model.follows:
             return {self.model.follows: words(table, self.target, self.model.levels)}
-        found = {name: self.units.inputs(name, numbers(table, columns)) for name, columns in self.variables.items()}
-        return {name: values if name == "x" else values[:, 0] for name, values in found.items()}
+        return {name: self._array(name, columns, table) for name, columns in self.variables.items()}
+
+    def _array(self, name: str, columns: tuple[str, ...], table: pd.DataFrame) -> np.ndarray:
+        if (levels := self.model.words.get(name)) is not None:
+            return words(table, columns[0], levels, takes_new=self.new_groups, told=_NEW)
+        values = self.units.inputs(name, numbers(table, columns))
+        if name == "sigma" and (values < 0).any():
+            row = int((values < 0).any(1).argmax())
+            raise ConfigError(
+                f"column {columns[0]!r} has {table[columns[0]].iloc[row]} in row {row + 1}, but a standard error is at "
+                "least 0; correct it (0 asks for the group's own mean)"
+            )
+        return values if name == "x" else values[:, 0]

@@ -56,23 +56,34 @@ def numbers(table: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     return values
 
 
-def words(table: pd.DataFrame, name: str, levels: Sequence[str]) -> np.ndarray:
+def words(
+    table: pd.DataFrame, name: str, levels: Sequence[str], *, takes_new: bool = False, told: str = ""
+) -> np.ndarray:
     """The number of each row's level among those of a column.
 
+    Args:
+        table: the rows.
+        name: of the column.
+        levels: in order.
+        takes_new: whether a level may be new; its number is then that of the levels.
+        told: what the sentence about a new level says more.
+
     Raises:
-        ConfigError: the column is missing, or has another level.
+        ConfigError: the column is missing, has a missing value, or another level.
     """
     from credo.data.formula.design import word  # takes time to load
 
     require(table, [name])
-    codes = pd.Index(levels).get_indexer(table[name].map(word))
-    if (codes < 0).any():
+    if (gaps := table[name].isna().to_numpy()).any():
+        raise ConfigError(f"column {name!r} has a missing value in row {int(gaps.argmax()) + 1}; fill it")
+    codes = np.asarray(pd.Index(levels).get_indexer(table[name].map(word)))
+    if (codes < 0).any() and not takes_new:
         row = int(np.argmax(codes < 0))
         raise ConfigError(
             f"column {name!r} has {str(table[name].iloc[row])[:60]!r} in row {row + 1}, which the model has not seen; "
-            f"expected one of {', '.join(map(repr, levels[:12]))}"
+            f"expected one of {', '.join(map(repr, levels[:12]))}{told}"
         )
-    return np.asarray(codes)
+    return np.where(codes < 0, len(levels), codes)
 
 
 def require(table: pd.DataFrame, names: Sequence[str]) -> None:

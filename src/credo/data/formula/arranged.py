@@ -1,6 +1,7 @@
 """A table as the arrays of a model with a formula."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,10 @@ from credo.data.splits import RANDOM, Split
 from credo.data.table import Reading, require_rows
 from credo.errors import ConfigError
 from credo.models.base import Rows
+from credo.models.units import SIGMA
+
+_ARRAY = re.compile(rf"({SIGMA})?(x|by)(?:\[(.*)\])?")
+"""What an array of two dimensions is called: of the scale or not, of all rows or of a group."""
 
 COLUMNS = "columns"
 """The attribute that holds the columns of the table, of which the same design can be made again."""
@@ -58,6 +63,7 @@ def arranged(
             f"data.target: expected {name!r}, the target of model.formula, but got {target}; leave out data.target"
         )
     sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
+    formulas = _given(formula, sigma)
     split.require(table)
     used = _used(formula, sigma, table, weights)
     used += [split.column] if split.column is not None and split.column not in used else []
@@ -65,9 +71,9 @@ def arranged(
     require_rows(table, 2)
     read = Reading(is_text_file, may_drop=True)
     found = response(formula.target, table, read, rows)
-    marks = _marks(formula, table, split)
+    marks = _marks(formulas, table, split)
     train = np.flatnonzero(marks != "test")
-    cells = _cells(formula, sigma, table, train, read) if missing == "impute" else []
+    cells = imputed.missing_cells(formulas, table, train, read) if missing == "impute" else []
     whole = imputed.filled(table, cells)
     made = _Designs.of(formula, sigma, whole, train, read)
     variables: dict[str, tuple[Sequence[str], Any]] = {key: ((ROWS,), v) for key, v in found.variables.items()}
@@ -77,15 +83,14 @@ def arranged(
     variables |= {key: (_dims(key, values), values) for key, values in arrays.items()}
     if weights is not None:
         variables["weights"] = ((ROWS,), read.positive(table, weights, "data.weights", "a weight"))
-    coords = _coords(made.mean, found.classes) | _coords_of_cells(table, cells)
-    coords |= {} if made.scale is None else {"sigma_feature": _labels(made.scale)}
+    coords = made.coords() | _coords_of_classes(found.classes) | _coords_of_cells(table, cells)
     dataset = make(variables, coords, kept.remarks({}, dropped, _in_words(cells)))
     if (marks == "test").any():
         dataset = dataset.assign_coords(split=(ROWS, marks))
     dataset["y"].attrs["column"] = found.name
     told = _told(made.mean, found.classes)
     told |= {} if made.scale is None else {"sigma": _told(made.scale, ())}
-    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd] for one in cells]} if cells else {}
+    told |= {"missing": [[one.column, len(one.rows), one.mean, one.sd, one.is_log] for one in cells]} if cells else {}
     return dataset.assign_attrs({"formula": json.dumps(told), COLUMNS: table})
 
 
@@ -124,10 +129,11 @@ def of_rows(
             raise ConfigError(f"the table has no column {name!r}, which the formula {rows.formula!r} needs")
     formula = parsed(rows.formula)
     read = Reading(is_text_file=True, is_new=True, old_names=old_names or {})
-    held = _marks(formula, table, split)
-    train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
     sigma = None if rows.formula_sigma is None else parsed_sigma(rows.formula_sigma)
-    whole = imputed.filled(table, _cells(formula, sigma, table, train, own))
+    formulas = _given(formula, sigma)
+    held = _marks(formulas, table, split)
+    train, own = np.flatnonzero(held != "test"), Reading(is_text_file=True)
+    whole = imputed.filled(table, imputed.missing_cells(formulas, table, train, own))
     found = _Designs.of(formula, sigma, whole, train, own).arrays(new, read, new_levels=new_levels)
     if rows.takes_trials:
         found["trials"] = trials_of(formula.target, new, read)
@@ -149,18 +155,32 @@ class _Designs(NamedTuple):
         return cls(designs.fit(formula, table, train, read), scale)
 
     def arrays(self, table: pd.DataFrame, read: Reading, *, new_levels: bool = False) -> dict[str, np.ndarray]:
-        """Those of the mean, and `sigma_x` and `sigma_offset`."""
+        """Those of the mean and, behind `sigma_`, those of the scale."""
         found = self.mean.arrays(table, read, new_levels=new_levels)
         if self.scale is None:
             return found
         with of_sigma():
-            return found | {f"sigma_{name}": values for name, values in self.scale.arrays(table, read).items()}
+            of_scale = self.scale.arrays(table, read, new_levels=new_levels)
+        return found | {f"{SIGMA}{name}": values for name, values in of_scale.items()}
+
+    def coords(self) -> dict[str, Any]:
+        """The labels of all axes.
+
+        Raises:
+            ConfigError: two factors would have one axis.
+        """
+        found = _coords(self.mean, "")
+        for name, labels in {} if self.scale is None else _coords(self.scale, SIGMA).items():
+            if found.setdefault(name, labels) != labels:
+                raise ConfigError(
+                    f"model.formula_sigma: two factors would have the axis {name!r}; rename the column of one of them, "
+                    "as in data.rename={ward: place}"
+                )
+        return found
 
 
-def _cells(
-    formula: Formula, sigma: Formula | None, table: pd.DataFrame, train: np.ndarray, read: Reading
-) -> list[imputed.Cells]:
-    return imputed.missing_cells((formula,) if sigma is None else (formula, sigma), table, train, read)
+def _given(*formulas: Formula | None) -> tuple[Formula, ...]:
+    return tuple(one for one in formulas if one is not None)
 
 
 def _coords_of_cells(table: pd.DataFrame, cells: list[imputed.Cells]) -> dict[str, Any]:
@@ -185,18 +205,14 @@ def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights:
     return list(dict.fromkeys([*names, *others, *([] if weights is None else [weights])]))
 
 
-def _marks(formula: Formula, table: pd.DataFrame, split: Split) -> np.ndarray:
+def _marks(formulas: tuple[Formula, ...], table: pd.DataFrame, split: Split) -> np.ndarray:
     """`train` or `test` for each row; where these are random, every level of the first group keeps one for training."""
     rows: dict[str, tuple[Sequence[str], Any]] = {"y": ((ROWS,), np.zeros(len(table)))}
-    if formula.groups:
-        own = [str(one.name) for one in formula.groups[0].factor.components]
+    if groups := [group for formula in formulas for group in formula.groups]:
+        own = [str(one.name) for one in groups[0].factor.components]
         rows["group"] = ((ROWS,), table.groupby(own, sort=False, dropna=False).ngroup().to_numpy())
     held = split.marked(make(rows), table)
     return held["split"].to_numpy() if "split" in held.coords else np.full(len(table), "train")
-
-
-DIMS = {"x": "feature", "sigma_x": "sigma_feature"}
-"""The axis of a design's columns."""
 
 
 def _labels(made: designs.Design) -> list[str]:
@@ -204,21 +220,25 @@ def _labels(made: designs.Design) -> list[str]:
 
 
 def _dims(name: str, values: np.ndarray) -> tuple[str, ...]:
-    name = name.partition("@")[0]
     if values.ndim == 1:
         return (ROWS,)
-    return (ROWS, DIMS[name] if name in DIMS else f"{name.removeprefix('by[').removesuffix(']')}_effect")
+    prefix, kind, group = _ARRAY.fullmatch(name.partition("@")[0]).groups("")  # type: ignore[union-attr]
+    return (ROWS, f"{prefix}feature" if kind == "x" else f"{prefix}{group}_effect")
 
 
-def _coords(made: designs.Design, classes: Sequence[str]) -> dict[str, Any]:
-    """The labels of all axes."""
+def _coords(made: designs.Design, prefix: str) -> dict[str, Any]:
+    """The labels of a design's axes."""
     features = _labels(made)
-    coords: dict[str, Any] = {"feature": features} if features else {}
+    coords: dict[str, Any] = {f"{prefix}feature": features} if features else {}
     for group in made.groups:
         coords[group.dim] = list(group.levels)
         if group.effects != ("Intercept",):
-            coords[f"{group.name}_effect"] = list(group.effects)
-    return coords | ({"class": list(classes), "contrast": list(classes[1:])} if classes else {})
+            coords[f"{prefix}{group.name}_effect"] = list(group.effects)
+    return coords
+
+
+def _coords_of_classes(classes: Sequence[str]) -> dict[str, Any]:
+    return {"class": list(classes), "contrast": list(classes[1:])} if classes else {}
 
 
 def _told(made: designs.Design, classes: Sequence[str]) -> dict[str, Any]:

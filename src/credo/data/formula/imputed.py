@@ -1,8 +1,9 @@
 """Missing numbers as unknowns: how the arrays of a formula move with each missing cell.
 
-A cell is m + s z, where m and s are the mean and the standard deviation of its column's known training cells. The
-arrays must be affine in z, as they are for `age`, `scale(age)` or `age:sex` and are not for `log(age)`: an array at z
-is then that at 0 plus z times a slope.
+A cell is m + s z, where m and s are the mean and the standard deviation of its column's known training cells, or
+exp(m + s z) with those of their logarithms where the column stands in logarithms alone. The arrays must be affine in z,
+as they are for `age`, `scale(age)`, `age:sex` or `log(age)` and are not for `bs(age, df=5)`: an array at z is then that
+at 0 plus z times a slope.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,14 +25,21 @@ class Cells(NamedTuple):
 
     - **column** - its name.
     - **rows** - their places.
-    - **mean** - of the known training cells.
+    - **mean** - of the known training cells, or of their logarithms.
     - **sd** - their standard deviation.
+    - **is_log** - whether these are of logarithms.
     """
 
     column: str
     rows: np.ndarray
     mean: float
     sd: float
+    is_log: bool
+
+    def at(self, z: float) -> float:
+        """A cell so many standard deviations above the mean."""
+        value = self.mean + self.sd * z
+        return float(np.exp(value)) if self.is_log else value
 
 
 def missing_cells(formulas: tuple[Formula, ...], table: pd.DataFrame, train: np.ndarray, read: Reading) -> list[Cells]:
@@ -58,14 +66,16 @@ def missing_cells(formulas: tuple[Formula, ...], table: pd.DataFrame, train: np.
                 "least; leave it out of the formula"
             )
         values = read.numbers(known, name, "model.formula").astype(float)
-        found.append(Cells(name, np.flatnonzero(gaps), float(values.mean()), float(values.std()) or 1.0))
+        is_log = all(name in one.logged for one in formulas if name in one.columns) and bool((values > 0).all())
+        values = np.log(values) if is_log else values
+        found.append(Cells(name, np.flatnonzero(gaps), float(values.mean()), float(values.std()) or 1.0, is_log))
     return found
 
 
 def filled(table: pd.DataFrame, cells: list[Cells], z: Mapping[str, float] | None = None) -> pd.DataFrame:
     """The table with missing cells at their means, or so many standard deviations above."""
     z = z or {}
-    values = {one.column: table[one.column].fillna(one.mean + one.sd * z.get(one.column, 0.0)) for one in cells}
+    values = {one.column: table[one.column].fillna(one.at(z.get(one.column, 0.0))) for one in cells}
     return table.assign(**values)
 
 
@@ -104,6 +114,6 @@ def _require_affine(first: np.ndarray, second: np.ndarray, what: str) -> None:
     if (np.abs(first - second) > 1e-8 * size).any():
         raise ConfigError(
             f"data.missing=impute: a term of model.formula is no straight line in the missing cells of {what}, as "
-            "log(x), bs(x, df=5) and the product of two missing cells are not; use terms without them, or type "
-            "data.missing=drop"
+            "bs(x, df=5), log(x) beside x, and the product of two missing cells are not; use x or log(x) alone, or "
+            "type data.missing=drop"
         )

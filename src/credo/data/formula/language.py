@@ -26,6 +26,8 @@ NUMERIC = {
 CONTRASTS = ("Sum", "Treatment")
 """How a factor becomes columns, as in `C(x, Sum)`."""
 
+LOGS = {f"{prefix}{name}" for prefix in ("", "np.") for name in ("log", "log10", "log2")}
+
 CODINGS = ("B", "C", "S", "T", *CONTRASTS, "binary")
 STATEFUL = ("bs", "cc", "center", "cr", "poly", "scale", "standardize")
 ALLOWED = {*NUMERIC, *(f"np.{name}" for name in NUMERIC), *CODINGS, *STATEFUL, "I", "offset"}
@@ -58,6 +60,7 @@ class Formula:
         groups: those that differ between groups.
         columns: of the table, that the terms need.
         coded: those of them that are factors whatever they hold, as in `C(g)`.
+        logged: those of them that stand in logarithms alone, as in `log(dose)`.
     """
 
     text: str
@@ -66,6 +69,7 @@ class Formula:
     groups: tuple[GroupSpecificTerm, ...]
     columns: tuple[str, ...]
     coded: frozenset[str]
+    logged: frozenset[str]
 
 
 def parsed(text: str) -> Formula:
@@ -81,20 +85,15 @@ def parsed(text: str) -> Formula:
 
 
 def parsed_sigma(text: str) -> Formula:
-    """Parse the formula of the target's own scale, `sigma ~ TERMS`.
+    """Parse the formula of the target's own scale, `sigma ~ TERMS` or its terms alone.
 
     Raises:
-        ConfigError: it is no formula, calls what is not known, or has effects of groups.
+        ConfigError: it is no formula, or calls what is not known.
     """
     with of_sigma():
-        formula = parsed(text)
+        formula = parsed(text if "~" in text else f"sigma ~ {text}")
         if written(formula.target) != "sigma":
             raise ConfigError(f"model.formula: expected sigma ~ TERMS, as in 'sigma ~ age', but got {text!r}")
-        if formula.groups:
-            raise ConfigError(
-                f"model.formula: it takes no effects of groups yet; leave out ({formula.groups[0].name}), or write it "
-                "in model.formula"
-            )
         return formula
 
 
@@ -119,7 +118,8 @@ def _parsed(text: str) -> Formula:
     for term in model.group_terms:
         if not all(hasattr(one, "reference") for one in term.factor.components):
             raise ConfigError(f"model.formula: expected a column as the group, as in (1 | g), but got ({term.name})")
-    columns = tuple(dict.fromkeys(columns_of(tree.right)))
+    every = columns_of(tree.right)
+    columns = tuple(dict.fromkeys(every))
     of_target = (
         tree.left.args[:1] if isinstance(tree.left, Call) and written(tree.left.callee) in TARGETS else [tree.left]
     )
@@ -128,7 +128,10 @@ def _parsed(text: str) -> Formula:
             f"model.formula: the target {twice[0]!r} is among its own predictors or groups; leave it out right of ~"
         )
     coded = {name for call in _calls(tree.right) if written(call.callee) in CODINGS for name in columns_of(call)}
-    return Formula(text, tree.left, Model(*model.common_terms), tuple(model.group_terms), columns, frozenset(coded))
+    in_logs = [name for call in _calls(tree.right) if written(call.callee) in LOGS for name in columns_of(call)]
+    logged = frozenset(name for name in columns if in_logs.count(name) == every.count(name))
+    common, groups = Model(*model.common_terms), tuple(model.group_terms)
+    return Formula(text, tree.left, common, groups, columns, frozenset(coded), logged)
 
 
 def _tree(text: str) -> Binary:

@@ -7,13 +7,23 @@ numbers [n_raw] are those of the weights, then those of each component; `mixture
 from credo.models.mixtures.component import Component
 from credo.models.mixtures.components import FAMILIES, check_targets, make_component, normals
 from credo.models.mixtures.crps import crps
-from credo.models.mixtures.mixture import WEIGHTS, ConditionalMixture, initial, log_weights, mixture, raw_size
+from credo.models.mixtures.mixture import (
+    WEIGHTS,
+    ConditionalMixture,
+    Univariate,
+    initial,
+    log_weights,
+    mixture,
+    raw_scales,
+    raw_size,
+)
 
 __all__ = [
     "FAMILIES",
     "WEIGHTS",
     "Component",
     "ConditionalMixture",
+    "Univariate",
     "check_targets",
     "crps",
     "initial",
@@ -21,5 +31,6 @@ __all__ = [
     "make_component",
     "mixture",
     "normals",
+    "raw_scales",
     "raw_size",
 ]

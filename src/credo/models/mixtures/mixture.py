@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 from jax import Array, random
 from jax.nn import log_sigmoid, log_softmax
 from jax.scipy.special import logsumexp
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Bool, Float, PRNGKeyArray, Shaped
 from numpy.typing import ArrayLike
 from numpyro.distributions import constraints
 
@@ -18,6 +18,8 @@ from credo.errors import ConfigError
 from credo.models.mixtures.component import Component, Parameters
 
 WEIGHTS = ("softmax", "stick_breaking")
+SCALES = ("scale", "dispersion", "df")
+"""The parameters that say how wide a component is."""
 
 
 def log_weights(raw: Float[Array, "*batch raw"], how: str) -> Float[Array, "*batch component"]:
@@ -53,6 +55,22 @@ def raw_size(family: Component, how: str, components: int, targets: int) -> int:
         if count < 1:
             raise ConfigError(f"{key}: expected at least 1, but got {count}")
     return components - (how == "stick_breaking") + components * family.size(targets)
+
+
+def raw_scales(family: Component, how: str, components: int, targets: int) -> Bool[np.ndarray, "n_raw"]:
+    """Which raw numbers are those of scales.
+
+    Example:
+        >>> from credo.models.mixtures import make_component
+        >>> raw_scales(make_component("gaussian"), "softmax", components=1, targets=2).tolist()
+        [False, False, False, True, True]
+    """
+    weights = raw_size(family, how, components, targets) - components * family.size(targets)
+    each = np.zeros(family.size(targets), bool)
+    for i, name in enumerate(family.names):
+        if name in SCALES:
+            each[i * targets : (i + 1) * targets] = True
+    return np.concatenate([np.zeros(weights, bool), np.tile(each, components)])
 
 
 def initial(family: Component, how: str, quantiles: ArrayLike, spread: ArrayLike) -> Float[np.ndarray, "n_raw"]:
@@ -141,6 +159,34 @@ class ConditionalMixture(dist.Distribution):
 
     def _targets(self, y: ArrayLike) -> Float[Array, "... target"]:
         return jnp.asarray(y, self.log_weights.dtype)
+
+
+class Univariate(dist.Distribution):
+    """A conditional mixture of one target, whose values have no dimension for it.
+
+    Attributes:
+        mixture: That of targets [rows, 1].
+    """
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    pytree_data_fields = ("mixture",)
+
+    def __init__(self, mixture: ConditionalMixture) -> None:
+        self.mixture = mixture
+        super().__init__(mixture.batch_shape, ())
+
+    @property
+    def support(self) -> Any:
+        """Where the target may be."""
+        return self.mixture.family.support
+
+    def log_prob(self, value: Shaped[Array, "..."]) -> Float[Array, "..."]:
+        """The log density [..., rows] of a target [..., rows]."""
+        return self.mixture.log_prob(jnp.asarray(value)[..., None])
+
+    def sample(self, key: PRNGKeyArray, sample_shape: tuple[int, ...] = ()) -> Float[Array, "..."]:
+        """Draws [*sample_shape, rows]."""
+        return self.mixture.sample(key, sample_shape)[..., 0]
 
 
 def mixture(
