@@ -140,7 +140,7 @@ def test_scalars_without_room_are_named(write, schools):
 
 
 def test_very_many_scalars_without_room_are_counted_by_variable():
-    from credo.report.run.page import left_out_words
+    from credo.report.drawing.picture import left_out_words
 
     names = [*(f"w[{i}]" for i in range(1000)), "b"]
     assert "1,000 elements of w, 1 element of b" in left_out_words(names)

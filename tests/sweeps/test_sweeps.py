@@ -157,7 +157,7 @@ def test_a_sweep_is_resumed_by_its_id_too(tmp_path: Path, planted: tuple[str, ..
 def test_a_sweep_with_nothing_left_is_shown_and_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert credo("-m", *COINS, *FAST, "seed=0,1", "hydra.sweep.dir=s", cwd=tmp_path).code == 0
     before = recorded(tmp_path)
-    monkeypatch.setattr("credo.sweeps.sweep.Sweep._record", lambda _: pytest.fail("the sweep was begun"))
+    monkeypatch.setattr("credo.sweeps.sweep.Sweep._record", lambda *_: pytest.fail("the sweep was begun"))
     said = credo("-m", "sweep.resume=s", cwd=tmp_path)
     assert said.code == 0, said.err
     assert "All jobs had finished: nothing was run.\n\n2 jobs in " in said.out

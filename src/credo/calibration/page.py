@@ -1,6 +1,5 @@
 """The page of a calibration, `report.html`: the verdict, a table of the scalars, and how their ranks lie."""
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from credo import writing
 from credo.diagnostics.sbc.uniform import ALARMS
 from credo.diagnostics.sbc.verdict import Calibrated
 from credo.report.drawing.base import Drawing
-from credo.report.drawing.image import png
 from credo.report.drawing.numbers import number
+from credo.report.drawing.picture import Picture, picture
 from credo.report.drawing.sheet import ACCENT, BAND, FAINT, Panel, Sheet
-from credo.report.run.page import Picture, choices
+from credo.report.run.page import choices
 from credo.runs.record import RunRecord
 
 MOST_PANELS, MOST_FAILURES = 24, 20
@@ -100,7 +99,7 @@ def _picture(found: Calibrated, rows: pd.DataFrame) -> Picture:
             panel.x_axis(2)
     drawing = Drawing("Ranks of the true values", "checks", CAPTION, sheet.finished(), tuple(names[MOST_PANELS:]))
     assert drawing.figure is not None  # noqa: S101 - it was just made
-    return Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
+    return picture(drawing, DPI)
 
 
 def _curve(ranks: "pd.Series[float]") -> tuple[Any, Any, Any, Any]:

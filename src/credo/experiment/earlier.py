@@ -1,18 +1,26 @@
 """What came of an experiment, and whether an earlier run has answered the same."""
 
+import copy
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from credo.config import messages
+from credo.errors import CredoError
 from credo.experiment import objective as objectives
-from credo.experiment.prepare import Prepared
-from credo.experiment.request import Request
-from credo.report.terminal import run as terminal
-from credo.runs import saved
+from credo.experiment import parts
+from credo.runs import question, saved
 from credo.runs.files import DamagedError
 from credo.runs.record import Fresh
+
+if TYPE_CHECKING:
+    from credo.experiment.prepare import Prepared
+    from credo.experiment.request import Request
 
 ANEW = "this run is made in its place"
 
@@ -34,20 +42,66 @@ class Outcome:
     answered: Path | None = None
 
 
-def outcome(prepared: Prepared) -> Outcome | None:
+def outcome(prepared: "Prepared") -> Outcome | None:
     """What came of a finished run that asked the same, where that is enough, it has its answer and that is known."""
-    if (where := found(prepared)) is None:
+    where = found(prepared)
+    return None if where is None else _answer(where, prepared.objective)
+
+
+def at_once(config: DictConfig, start_folder: Path) -> Outcome | None:
+    """The same, known by the configuration alone, before anything is loaded that takes time (see `runs.question`).
+
+    Args:
+        config: as composed, of a new run for which a finished one is enough; it is left as it is.
+        start_folder: where credo was started.
+    """
+    if (where := known(config, start_folder)) is None:
         return None
+    return _answer(where, cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True)).get("objective"))
+
+
+def known(config: DictConfig, start_folder: Path) -> Path | None:
+    """The finished run that has the answer, as `at_once` knows it; what is wrong is said when the run is prepared."""
+    resolved = copy.deepcopy(config)
+    with suppress(CredoError):
+        messages.refuse(resolved)
+        return asked(resolved, start_folder)
+    return None
+
+
+def asked(config: DictConfig, start_folder: Path) -> Path | None:
+    """The finished run with the question of a resolved configuration; a calibration is run all the same."""
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
+    if plain.get("calibrate") or (word := question.of(plain, start_folder)) is None:
+        return None
+    where = parts.make_tracker(config).asked(word, start_folder)
+    if where is None or not (where / saved.METRICS).exists() or saved.provenance(where).get("question") != word:
+        return None
+    return where
+
+
+def _answer(where: Path, objective: Any) -> Outcome | None:
+    """What came of a finished run; `None` where its files are damaged."""
     try:
         numbers, verdict = saved.metrics(where, ANEW), saved.verdict(where, ANEW)
     except DamagedError as error:
         sys.stderr.write(f"{error}\n")
         return None
-    terminal.show_answered(where)
-    return Outcome(verdict.status, objectives.values(prepared.objective, numbers), 0, where)
+    _say(where)
+    return Outcome(verdict.status, objectives.values(objective, numbers), 0, where)
 
 
-def found(prepared: Prepared) -> Path | None:
+def _say(where: Path) -> None:
+    """Say that nothing was run."""
+    from rich.text import Text
+
+    from credo.report.terminal.screen import Screen
+
+    words = Text(f"not run: {where} has the same fingerprint and is finished")
+    Screen(highlight=False).print(words, soft_wrap=True)
+
+
+def found(prepared: "Prepared") -> Path | None:
     """The finished run that asked the same, where that is enough and it has numbers."""
     record = prepared.record
     if not _is_enough(prepared.request) or record.provenance["code"]["unknown"]:
@@ -56,8 +110,12 @@ def found(prepared: Prepared) -> Path | None:
     return where if where is not None and (where / saved.METRICS).exists() else None
 
 
-def _is_enough(request: Request) -> bool:
+def _is_enough(request: "Request") -> bool:
     """Whether a finished run may answer in the place of a new one."""
-    skips = OmegaConf.select(request.config, "sweep.skip_finished")
     in_sweep = request.sweep is not None and request.sweep.skip_finished
-    return isinstance(request.start, Fresh) and bool(skips or in_sweep)
+    return isinstance(request.start, Fresh) and (skips(request.config) or in_sweep)
+
+
+def skips(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration asks that a finished run may answer."""
+    return bool((config.get("sweep") or {}).get("skip_finished"))

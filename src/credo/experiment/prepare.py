@@ -23,7 +23,7 @@ from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
 from credo.runs import job as jobs
-from credo.runs import naming, provenance, snapshot
+from credo.runs import naming, provenance, question, snapshot
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
@@ -81,6 +81,7 @@ def prepare(request: Request) -> Prepared:
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
     code = codes.collect(plain)  # before anything of it runs, which may change what it reads
     codes.require_free(code, request.folder)
+    asked = question.of(plain, request.start_folder)  # before the rows change what nobody chose
     if request.expected is not None:
         codes.require_recorded(request.expected, code.record())
     free = _free(request)
@@ -99,7 +100,7 @@ def prepare(request: Request) -> Prepared:
     if parts.training is not None:
         _refuse_unread(request.overrides)
         _adopt(config, problem.training, free)
-    record = _record(request, problem, data, used, code)
+    record = _record(request, problem, data, used, code, asked)
     if code.unknown:
         terminal.show_unknown_code(code.unknown)
     checkpointer = _checkpointer(parts, record, request.start)
@@ -129,7 +130,9 @@ def place(request: Request) -> tuple[str, tuple[str, ...]]:
     return ("hydra.run.dir", ()) if request.sweep is None else ("hydra.sweep.subdir", (jobs.FILE,))
 
 
-def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code) -> RunRecord:
+def _record(
+    request: Request, problem: Problem, data: xr.Dataset, used: Mapping[str, Any], code: Code, asked: str | None
+) -> RunRecord:
     config, choices, sweep = request.config, request.choices, request.sweep
     data_hash, made_of = dataset.fingerprint(data), code.record()
     earlier = {} if problem.earlier is None else {"prior_from": dict(problem.earlier.about)}
@@ -149,7 +152,7 @@ def _record(request: Request, problem: Problem, data: xr.Dataset, used: Mapping[
         overrides=masked(request.overrides),
         folder=request.folder,
         start_folder=request.start_folder,
-        provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint}
+        provenance={**came_from, "code": made_of, "device": dict(used), "fingerprint": fingerprint, "question": asked}
         | earlier
         | together,
         description=describe(problem, data_hash),

@@ -5,7 +5,8 @@ are set in a copy.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -84,11 +85,18 @@ class OnceLoader:
 
 def subdirectory(config: DictConfig) -> str:
     """Where in the sweep's folder a job's files go, as `hydra.sweep.subdir` says."""
+    with as_job(config):
+        return str(config.hydra.sweep.subdir)
+
+
+@contextmanager
+def as_job(config: DictConfig) -> Iterator[DictConfig]:
+    """Let `${hydra:...}` mean what it means in a job; gives the job's configuration without Hydra's own part."""
     singleton = HydraConfig.instance()
     before = singleton.cfg
     try:
         singleton.set_config(config)
-        return str(config.hydra.sweep.subdir)
+        yield OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     finally:
         singleton.cfg = before
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from credo.errors import ConfigError, CredoError
 from credo.report.drawing.numbers import counted, seconds
@@ -21,6 +21,7 @@ from credo.runs import job as jobs
 from credo.runs import saved
 from credo.runs.job import Membership
 from credo.runs.walk import beneath
+from credo.sweeps.composer import as_job
 from credo.sweeps.plan import Plan, PlannedJob
 
 HERE = ("outputs", "multirun")
@@ -82,17 +83,20 @@ def _ahead(plan: Plan, planned: PlannedJob, asked: bool, start_folder: Path, *, 
 def _answered(plan: Plan, planned: PlannedJob, config: DictConfig, start_folder: Path) -> Path | None:
     """The finished run that has the answer of a job already."""
     from credo.experiment import earlier
-    from credo.experiment.prepare import prepare
-    from credo.experiment.request import Request
 
-    choices = {str(group): str(word) for group, word in config.hydra.runtime.choices.items()}
-    task = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    member = Membership(plan.label, None, plan.keys, fail_fast=False, skip_finished=True)
-    try:
-        prepared = prepare(Request(task, choices, planned.overrides, planned.folder, start_folder, sweep=member))
-        return earlier.found(prepared)
-    except CredoError:  # it says so when it is run
-        return None
+    with as_job(config) as task:
+        if (known := earlier.known(task, start_folder)) is not None:
+            return known
+        from credo.experiment.prepare import prepare
+        from credo.experiment.request import Request
+
+        choices = {str(group): str(word) for group, word in config.hydra.runtime.choices.items()}
+        member = Membership(plan.label, None, plan.keys, fail_fast=False, skip_finished=True)
+        try:
+            prepared = prepare(Request(task, choices, planned.overrides, planned.folder, start_folder, sweep=member))
+            return earlier.found(prepared)
+        except CredoError:  # it says so when it is run
+            return None
 
 
 def _near(start_folder: Path) -> list[Path]:

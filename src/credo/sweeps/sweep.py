@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from credo.config import messages
+from credo.config import loading, messages, paths
 from credo.config.command import typed
 from credo.config.paths import near
 from credo.errors import ConfigError, Interrupted, RunError, SweepError
@@ -21,12 +21,13 @@ from credo.runs import lock
 from credo.runs.job import Membership
 from credo.secrets import masked
 from credo.sweeps import environment
-from credo.sweeps.composer import Composer
+from credo.sweeps.composer import Composer, as_job
 from credo.sweeps.launch import Launch
 from credo.sweeps.plan import FILE, Plan, PlannedJob, groups_of
-from credo.tracking.base import SweepRecord
+from credo.tracking.base import SweepRecord, Tracker
 
 if TYPE_CHECKING:
+    from credo.experiment.earlier import Outcome
     from credo.report.sweep.summary import SearchResult
 
 log = logging.getLogger(__name__)
@@ -70,12 +71,35 @@ class Sweep:
     def include(self, overrides: Sequence[Sequence[str]]) -> list[PlannedJob]:
         """Plan jobs and start the sweep; returns the jobs that are to be run (see `Plan.include`).
 
-        One that is resumed with nothing left to do, and has its summary, is not started.
+        One that is resumed with nothing left to do, and has its summary, is not started. Jobs that finished runs have
+        answered, as far as that is known at once, are over.
         """
-        left = self.plan.include(overrides)
-        if left or not self._is_summarised:
-            self.start()
+        planned = self.plan.include(overrides)
+        answered = self._answered(planned)
+        left = [job for job in planned if job.number not in answered]
+        if planned or not self._is_summarised:
+            self.start(anything=bool(left) or not planned)
+        for job in planned:
+            if (found := answered.get(job.number)) is not None:
+                _skip(job, found)
         return left
+
+    def _answered(self, planned: Sequence[PlannedJob]) -> "dict[int, Outcome]":
+        """What came of finished runs that asked the same as new jobs, by the jobs' numbers."""
+        if not self.config.sweep.skip_finished:
+            return {}
+        from credo.experiment import earlier
+
+        start_folder = Path(self.config.hydra.runtime.cwd)
+        loading.make_importable(start_folder, paths.built_in())
+        found: dict[int, Outcome] = {}
+        for job in planned:
+            if job.status() is None:
+                with as_job(self.plan.composer.compose([*job.overrides, *job.extra], job.number)) as config:
+                    outcome = earlier.at_once(config, start_folder)
+                if outcome is not None:
+                    found[job.number] = outcome
+        return found
 
     def add(self, words: Sequence[str], extra: Sequence[str] = ()) -> PlannedJob:
         """Plan one more job, even if there is one like it."""
@@ -91,11 +115,13 @@ class Sweep:
         if not self.is_stopped:
             self.launch(some)
 
-    def start(self) -> None:
-        """Record the sweep, if that is not done, and write its plan."""
+    def start(self, anything: bool = True) -> None:
+        """Record the sweep, if that is not done and there is anything to run, and write its plan."""
         if not self._started:
             with self.held.accepted(self.folder, "hydra.sweep.dir", exists=self.config.sweep.resume is not None):
-                self._record()
+                tracker = self._chosen()
+                if anything:
+                    self._record(tracker)
             self._started = True
         self.plan.write()
 
@@ -110,11 +136,15 @@ class Sweep:
             return False
         return min(file.stat().st_mtime for file in files) >= max(file.stat().st_mtime for file in ended)
 
-    def _record(self) -> None:
-        """Record the sweep, and let every job learn of it, in whichever process it is composed."""
+    def _chosen(self) -> Tracker:
+        """The tracker of the sweep.
+
+        Raises:
+            ConfigError: it does not have what is asked of it, or there is no such reuse.
+        """
         from credo.experiment.parts import make_tracker
 
-        settings, plan = self.config.sweep, self.plan
+        settings = self.config.sweep
         if settings.reuse not in (None, "importance"):
             raise ConfigError(f"sweep.reuse: expected importance, or null, but got {settings.reuse}")
         tracker = make_tracker(self.config)
@@ -123,6 +153,11 @@ class Sweep:
                 "sweep.skip_finished: finished runs are found in MLflow's store, for instance, and "
                 f"tracking={self.config.hydra.runtime.choices.get('tracking')} keeps none; set tracking=mlflow"
             )
+        return tracker
+
+    def _record(self, tracker: Tracker) -> None:
+        """Record the sweep, and let every job learn of it, in whichever process it is composed."""
+        settings, plan = self.config.sweep, self.plan
         tags = {"sweep": plan.label, "swept": ", ".join(plan.keys), "overrides": plan.name}
         start_folder = Path(self.config.hydra.runtime.cwd)
         self.record, self.tracker = tracker.begin_sweep(plan.title, tags, self.folder, start_folder), tracker.name
@@ -191,6 +226,12 @@ class Sweep:
         """Record that the sweep ended without a summary."""
         if self.record is not None:
             self.record.end("FAILED", {}, {"error": reason}, "", ())
+
+
+def _skip(job: PlannedJob, found: "Outcome") -> None:
+    """Let a job be over, because a finished run has its answer."""
+    began = jobs.started(job.overrides)
+    jobs.ended(began, "SKIPPED", 0, str(found.answered), found.objective).write(job.folder)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 `sections` gives its inside alone, for a page that has more to say, and which has `style.css`.
 """
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,8 @@ from credo.escape import link
 from credo.report.comparison import plots, words
 from credo.report.comparison.compare import Comparison
 from credo.report.comparison.configurations import Configuration
-from credo.report.drawing.image import png
 from credo.report.drawing.numbers import counted
-from credo.report.run.page import Picture
+from credo.report.drawing.picture import picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,9 +51,7 @@ def sections(comparison: Comparison, folder: Path) -> Markup:
         folder: where the page will be, from which its links to the runs start.
     """
     pictures = {
-        drawing.title: Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
-        for drawing in plots.draw(comparison)
-        if drawing.figure is not None
+        drawing.title: picture(drawing, DPI) for drawing in plots.draw(comparison) if drawing.figure is not None
     }
     template = _environment().get_template("sections.html")
     links = [_links(line, folder) for line in comparison.lines]

@@ -1,11 +1,9 @@
 """The page of a run: what it shows, in which order; `templates/` says how it looks."""
 
-import base64
 import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,33 +15,13 @@ from credo.diagnostics.summary import parametrisations
 from credo.inference.result import Result, Status
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted, number, places, seconds
+from credo.report.drawing.picture import Picture
 from credo.report.run import scores, table
 from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.runs.record import RunRecord
 
 MOST_ROWS = 200
 """Rows of the summary on the page; the others are in summary.csv."""
-
-MOST_NAMES = 40
-"""Names of left-out scalars that are listed one by one."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing on the page, its image (if there is one) in base64."""
-
-    drawing: Drawing
-    image: str
-
-    @property
-    def key(self) -> tuple[tuple[str, str], ...]:
-        """The figure's legend."""
-        return getattr(self.drawing.figure, "key", ())
-
-    @property
-    def left_out(self) -> str:
-        """The sentence that names what had no room."""
-        return left_out_words(self.drawing.left_out)
 
 
 def render(
@@ -60,7 +38,7 @@ def render(
     environment = Environment(
         loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
     )
-    pictures = [Picture(drawing, base64.b64encode(png).decode()) for drawing, png in drawings]
+    pictures = [Picture(drawing, png) for drawing, png in drawings]
     return environment.get_template("report.html").render(
         record=record,
         result=result,
@@ -216,21 +194,6 @@ def summary_table(result: Result, summary: pd.DataFrame, verdict: Verdict) -> di
         "more": table.left_out(summary, len(rows), aside),
         "note": table.NOTES[result.kind],
     }
-
-
-def left_out_words(names: Sequence[str]) -> str:
-    """Name what a plot had no room for; of very many, how many elements of which variable."""
-    if not names:
-        return ""
-    if len(names) <= MOST_NAMES:
-        return f"Left out of this plot (report.max_variables): {', '.join(names)}."
-    found: dict[str, int] = {}
-    for name in names:
-        variable = name.partition("[")[0]
-        found[variable] = found.get(variable, 0) + 1
-    parts = [counted(count, "element") + f" of {variable}" for variable, count in found.items()]
-    rest = f", and elements of {len(parts) - MOST_NAMES:,} more variables" if len(parts) > MOST_NAMES else ""
-    return f"Left out of this plot (report.max_variables): {', '.join(parts[:MOST_NAMES])}{rest}."
 
 
 def phases(result: Result) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The page of a sweep: how many jobs have an answer, what they found, and how that goes with what was swept."""
 
-import base64
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +8,10 @@ import numpy as np
 from credo.diagnostics import metrics
 from credo.escape import link
 from credo.report.drawing.base import Drawing
-from credo.report.drawing.image import png
 from credo.report.drawing.lettering import width as width_of
 from credo.report.drawing.numbers import counted, seconds
+from credo.report.drawing.picture import picture
 from credo.report.drawing.sheet import ACCENT, INK, MARK, MUTED, WIDTH, Sheet, axis_ticks
-from credo.report.run.page import Picture
 from credo.runs import job
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def render(summary: "SweepSummary") -> str:
         loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
     )
     pictures = [
-        Picture(drawing, base64.b64encode(png(drawing.figure, DPI)).decode())
+        picture(drawing, DPI)
         for drawing in (draw(summary), draw_search(summary))
         if drawing is not None and drawing.figure is not None
     ]

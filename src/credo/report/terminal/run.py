@@ -172,12 +172,6 @@ def show_lacking(reasons: Sequence[str], console: Console | None = None) -> None
         console.print(Text.assemble(("not done ", "yellow"), reason), soft_wrap=True)
 
 
-def show_answered(folder: Path, console: Console | None = None) -> None:
-    """Say that nothing was run, because a finished run has the answer."""
-    console = console or Screen(highlight=False)
-    console.print(Text(f"not run: {folder} has the same fingerprint and is finished"), soft_wrap=True)
-
-
 def _show_table(
     console: Console, kind: Kind, summary: "pd.DataFrame", verdict: Verdict, aside: Mapping[str, str]
 ) -> None:

@@ -116,7 +116,7 @@ def _named(config: Mapping[str, Any]) -> dict[str, _Named]:
     All of it was imported when the parts were made; other words with dots in them name nothing that was.
     """
     named = {}
-    for key, word in _words(config):
+    for key, word in words(config):
         if not REFERENCE.fullmatch(word):
             continue
         reference = loading.importable(word.replace(":", "."))
@@ -134,16 +134,16 @@ def _named(config: Mapping[str, Any]) -> dict[str, _Named]:
     return named
 
 
-def _words(part: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def words(part: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """All texts in a configuration, with their last keys."""
     if isinstance(part, str):
         yield key, part
     elif isinstance(part, Mapping):
         for inner, value in part.items():
-            yield from _words(value, str(inner))
+            yield from words(value, str(inner))
     elif isinstance(part, list | tuple):
         for value in part:
-            yield from _words(value)
+            yield from words(value)
 
 
 def _shorter(reference: str) -> Iterator[str]:

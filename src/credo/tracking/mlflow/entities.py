@@ -88,6 +88,7 @@ def origin(record: RunRecord) -> dict[str, str]:
         "git_commit": git.get("commit"),
         "git_dirty": json.dumps(git["dirty"]) if git else None,
         "fingerprint": record.provenance.get("fingerprint"),
+        "question": record.provenance.get("question"),
         "overrides": typed(record.overrides, () if record.sweep is None else record.sweep.keys),
         "folder": str(record.folder),
         "mlflow.user": record.provenance.get("user"),

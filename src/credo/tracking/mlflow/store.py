@@ -302,6 +302,35 @@ def is_usable_file(store: Store, name: str) -> bool:
     return stages == [("active",)]
 
 
+_FINISHED = """
+SELECT folder.value FROM tags AS known
+JOIN tags AS folder ON folder.run_uuid = known.run_uuid AND folder.key = 'folder'
+JOIN runs ON runs.run_uuid = known.run_uuid
+JOIN experiments ON experiments.experiment_id = runs.experiment_id
+WHERE known.key = ? AND known.value = ? AND runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active'
+AND experiments.name = ? AND experiments.lifecycle_stage = 'active' ORDER BY runs.start_time DESC LIMIT 1
+"""
+
+
+def finished_in_file(store: Store, name: str, tag: str, value: str) -> Path | None:
+    """The folder of the newest finished run of an experiment that has a tag; this asks SQLite alone.
+
+    Args:
+        store: in a SQLite file; one that is not there, or cannot be read, knows of none.
+        name: of the experiment.
+        tag: its name.
+        value: what it must be.
+    """
+    if store.database is None or not is_usable_file(store, name):
+        return None
+    try:
+        with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute(_FINISHED, (tag, value, name)).fetchone()
+    except sqlite3.Error:
+        return None
+    return None if found is None else Path(found[0])
+
+
 def _ask(uri: str) -> None:
     """Let a database that is away say so itself, and at once: MLflow asks for two minutes."""
     import sqlalchemy

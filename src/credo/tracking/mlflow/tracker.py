@@ -215,8 +215,10 @@ class MlflowTracker(Tracker):
         return parent.begin(where, head, folder)
 
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
-        """The folder of the newest finished run with this fingerprint; a server that is away knows of none."""
+        """The folder of the newest finished run with this fingerprint; a store that is away knows of none."""
         where = self._located(start_folder)
+        if where.database is not None:
+            return store.finished_in_file(where, self.experiment, "fingerprint", fingerprint)
         try:
             client = store.connect(where)
             experiment = store.experiment(client, self.experiment, where.artifacts)
@@ -232,6 +234,11 @@ class MlflowTracker(Tracker):
             with store.explained(where):
                 raise
         return Path(same[0].data.tags["folder"]) if same else None
+
+    def asked(self, question: str, start_folder: Path) -> Path | None:
+        """The folder of the newest finished run with this question; to ask a server, MLflow would have to be loaded."""
+        where = self._located(start_folder)
+        return None if where.database is None else store.finished_in_file(where, self.experiment, "question", question)
 
     def identity(self, folder: Path, start_folder: Path) -> str | None:
         """The id of the newest run that has a folder; a store that is not there, or is away, knows of none."""
