@@ -45,7 +45,8 @@ def test_weights_with_a_long_tail_are_climbed_past_though_they_pass(quiet):
 
 @pytest.fixture(scope="module")
 def schools():
-    made = parts("experiment=eight_schools", "~inference.rungs.pathfinder")
+    longer = ("inference.rungs.nuts.warmup=500", "inference.rungs.nuts.draws=1000")
+    made = parts("experiment=eight_schools", "~inference.rungs.pathfinder", *longer)
     return made.inference, made.problem(0)[0]
 
 
