@@ -197,6 +197,17 @@ def test_groups_have_scales_of_their_own_in_new_rows_and_a_new_one_is_drawn_as_t
     assert abs(drawn**2 - np.exp(2 * sd**2)) < 4 * error
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_new_group_differs_in_a_point_estimate_too(table, tmp_path, centred):
+    """One draw of the others has 1,000 of the new one; its sd within 5 errors (11 %), false alarm 1e-6."""
+    draws = {"intercept_at_mean": [1.0], "sd[ward]": [2.0], "sigma": [0.5]}
+    draws["effect[ward]" if centred else "z[ward]"] = [[1.0, 0.0, -1.0]]
+    saved(table, tmp_path, "y ~ (1 | ward)", draws, "gaussian", f"model.centred={str(centred).lower()}")
+    found = load(tmp_path, new_groups=True)(pd.DataFrame({"ward": ["a", "z"]}))
+    np.testing.assert_allclose(found["y_sd"], [0.5, np.sqrt(0.5**2 + 2.0**2)], rtol=0.11)
+    assert abs(found["y_mean"][1] - 1.0) < 5 * 2.0 / np.sqrt(1000)
+
+
 def test_a_new_group_has_effects_of_its_own_on_mean_and_scale(table, tmp_path):
     """The two are drawn apart: a correlation of 1,000 independent pairs is beyond 0.13 with a chance of 1 in 25,000."""
     count = 1000

@@ -17,6 +17,7 @@ from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
 from credo.models.base import Model
+from credo.models.new_groups import repeated
 
 
 class Hierarchical(Model):
@@ -79,11 +80,12 @@ class Hierarchical(Model):
             return dataclasses.replace(self, is_new=True), dict(draws)
         if int(arrays["group"].max()) < len(self.groups):
             return self, dict(draws)
-        new = jax.random.normal(key, (len(draws["mu"]), 1))
+        grown = repeated(draws)
+        new = jax.random.normal(key, (len(grown["mu"]), 1))
         if self.centred:
-            new = draws["mu"][:, None] + draws["tau"][:, None] * new
+            new = grown["mu"][:, None] + grown["tau"][:, None] * new
         name = "theta" if self.centred else "z"
-        grown = dict(draws) | {name: jnp.concatenate([draws[name], new], axis=1)}
+        grown[name] = jnp.concatenate([grown[name], new], axis=1)
         return dataclasses.replace(self, groups=(*self.groups, "")), grown
 
     def __call__(  # type: ignore[override]

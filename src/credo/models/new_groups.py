@@ -11,6 +11,15 @@ from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from credo.models.effects import Grouping
 
+LEAST = 1000
+"""So many effects of a new group are drawn at least: a point estimate has one draw of all else."""
+
+
+def repeated(draws: Mapping[str, Shaped[np.ndarray, "draw ..."]]) -> dict[str, Any]:
+    """The draws, each as often as `LEAST` asks for."""
+    times = -(-LEAST // len(next(iter(draws.values()))))
+    return {name: np.repeat(values, times, axis=0) for name, values in draws.items()} if times > 1 else dict(draws)
+
 
 def with_new_groups(
     groups: tuple[Grouping, ...],
@@ -22,6 +31,8 @@ def with_new_groups(
 ) -> tuple[tuple[Grouping, ...], dict[str, Any]]:
     """The groups and the draws with one more level of each factor that has a new one, whose effects are drawn.
 
+    The draws are `repeated` where there are few.
+
     Args:
         groups: those of the model.
         draws: of its latents, by site.
@@ -29,9 +40,10 @@ def with_new_groups(
         key: for the effects.
         centred: whether the effects themselves are latents, rather than their standardised values.
     """
-    found, grown = dict[str, Any](draws), list[Grouping]()
+    is_new = [int(arrays[group.called("group")].max()) >= group.size for group in groups]
+    found, grown = repeated(draws) if any(is_new) else dict[str, Any](draws), list[Grouping]()
     for i, group in enumerate(groups):
-        if int(arrays[group.called("group")].max()) < group.size:
+        if not is_new[i]:
             grown.append(group)
             continue
         grown.append(group._replace(size=group.size + 1))

@@ -41,10 +41,10 @@ def predicted(model: Model, draws: Draws, arrays: Arrays, key: PRNGKeyArray) -> 
         arrays: what the program takes of each row; the number of a group that is new is that of the old ones.
         key: for the predictive draws, and the effects of groups that are new.
     """
-    count = len(next(iter(draws.values())))
     total = len(next(iter(arrays.values())))
     new_key, key = jax.random.split(key)
     model, draws = model.with_new_levels(draws, arrays, new_key)
+    count = len(next(iter(draws.values())))
     each = max(1, -(-_SAMPLES // count))
     parts = []
     for rows, size in batches(total, count * each):

@@ -65,7 +65,7 @@ class RowsModel:
         one = {name: values[0] for name, values in self.draws.items()}
         codes = {*self.model.words, self.model.follows}
         row = {
-            name: np.zeros((1, len(columns)) if name == "x" else 1, int if name in codes else float)
+            name: np.zeros(1, int) if name in codes else np.ones((1, len(columns)) if name == "x" else 1)
             for name, columns in self.variables.items()
         }
         arrays: Any = row or {"y": np.zeros(1)}
