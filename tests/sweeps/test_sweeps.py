@@ -87,7 +87,7 @@ def test_a_sweep_says_why_its_jobs_are_not_compared(tmp_path: Path) -> None:
     words = ("data=inline", "data.values=[1,2],[1,3]", "model=gaussian", "inference=map", *QUIET)
     said = credo("-m", *words, cwd=tmp_path)
     assert said.code == 0, said
-    assert "\nnot compared: expected runs on the same data, but values=" in said.out
+    assert "\nnot compared: expected runs on the same data, but data.values=" in said.out
     assert "The finished jobs are not compared: expected runs" in (folder(tmp_path) / "report.html").read_text()
     assert "not compared" not in credo("-m", *words, "sweep.compare=false", cwd=tmp_path).out
 

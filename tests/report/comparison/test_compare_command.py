@@ -119,7 +119,11 @@ def test_the_page_stands_alone(sweep: Path) -> None:
 
 def test_the_page_marks_what_is_not_to_be_believed(sweep: Path) -> None:
     text = str(page.sections(of(sweep), sweep))
-    row = next(row for row in text.split("<tr>") if "scale=10<" in row or ">scale=10 " in row or ">scale=10\n" in row)
+    row = next(
+        row
+        for row in text.split("<tr>")
+        if "loc.scale=10<" in row or ">loc.scale=10 " in row or ">loc.scale=10\n" in row
+    )
     assert '<span class="pill">failed</span>' in row
     assert text.startswith("<section")
     assert "<html" not in text
@@ -131,15 +135,15 @@ def test_the_terminal_says_all_at_any_width(sweep: Path, width: int) -> None:
     assert max(map(len, said)) <= width
     titles = {word for line in said for word in line.split()}
     assert {"verdict", "elpd_loo", "elpd_diff", "dse", "weight", "gradients", "time"} <= titles
-    rows = [[line.startswith(label) for line in said].count(True) for label in ("scale=0.1  ", "scale=10  ")]
+    rows = [[line.startswith(label) for line in said].count(True) for label in ("loc.scale=0.1  ", "loc.scale=10  ")]
     assert rows[0] == rows[1] > 0
-    assert sum(line.startswith("scale=10 (failed)") for line in said) == 1
-    assert any(line.startswith("! scale=10 (failed): no answer (failed): no <finite> start") for line in said)
+    assert sum(line.startswith("loc.scale=10 (failed)") for line in said) == 1
+    assert any(line.startswith("! loc.scale=10 (failed): no answer (failed): no <finite> start") for line in said)
 
 
 def test_a_wider_terminal_has_fewer_tables(sweep: Path) -> None:
     found = of(sweep)
-    heads = [sum(line.startswith("scale=0.1  ") for line in lines(found, width)) for width in (60, 80, 240)]
+    heads = [sum(line.startswith("loc.scale=0.1  ") for line in lines(found, width)) for width in (60, 80, 240)]
     assert heads[0] > heads[1] > heads[2] == 1
 
 
@@ -173,7 +177,7 @@ def test_only_shared_variables_are_side_by_side(tmp_path: Path) -> None:
     assert "Shown are 30 of 41 shared scalars." in drawing.caption
     shared = plots._shared({line.label: plots._summary(line) for line in found.lines})
     assert {name: set(of) for name, (_, of) in shared.items()} == {
-        "mu": {"scale=1", "scale=2", "scale=3"},
-        "theta": {"scale=1", "scale=2"},
+        "mu": {"loc.scale=1", "loc.scale=2", "loc.scale=3"},
+        "theta": {"loc.scale=1", "loc.scale=2"},
     }
     assert plots.differences(found) is None

@@ -43,7 +43,7 @@ def test_the_known_model_wins(tmp_path: Path) -> None:
 
     known = exact(3.0) - exact(1.0)
     assert [line.runs[0].folder.name for line in found.lines] == ["right", "wrong"]
-    assert found.headline == "sigma=1 predicts best"
+    assert found.headline == "model.sigma=1 predicts best"
     # 400 independent draws give a difference of about 120 nats to a few hundredths.
     assert found.loo["elpd_diff"].tolist() == pytest.approx([0, known.sum()], abs=0.1)
     assert found.loo["dse"].tolist() == pytest.approx([0, np.sqrt(len(y)) * known.std()], rel=1e-3)
@@ -77,9 +77,9 @@ def test_seeds_of_a_configuration_are_one_line(tmp_path: Path) -> None:
         for seed in (0, 1, 2)
     }
     found = of(*made.values())
-    assert [(line.label, len(line.runs)) for line in found.lines] == [("scale=0.1", 3), ("scale=10", 3)]
+    assert [(line.label, len(line.runs)) for line in found.lines] == [("loc.scale=0.1", 3), ("loc.scale=10", 3)]
     elpds = [loo_metrics(draws(10.0, seed))["elpd_loo"] for seed in (0, 1, 2)]
-    row = frame(found).set_index("label").loc["scale=10"]
+    row = frame(found).set_index("label").loc["loc.scale=10"]
     assert (row["elpd_loo"], row["elpd_loo_sd"]) == pytest.approx((fmean(elpds), stdev(elpds)), rel=1e-12)
     assert (row["nll_test"], row["nll_test_sd"], row["seeds"]) == (11.0, 1.0, "0, 1, 2")
     assert cells(found, "scores", "NLL") == ["1 ± 1", "11 ± 1"]
@@ -104,17 +104,17 @@ def test_equal_configurations_are_compared_by_their_seeds(tmp_path: Path) -> Non
 
 def test_different_seeds_are_told(tmp_path: Path) -> None:
     places = [finished(tmp_path / f"{a}{s}", config(a, s), draws(a, s)) for a, s in ((1.0, 0), (1.0, 1), (2.0, 0))]
-    assert any(note.startswith("Not all have the same seeds: scale=") for note in of(*places).notes)
+    assert any(note.startswith("Not all have the same seeds: loc.scale=") for note in of(*places).notes)
 
 
 def test_a_failed_verdict_is_marked_and_stays(tmp_path: Path) -> None:
     good = finished(tmp_path / "good", config(sigma=5.0), draws(sigma=5.0))
     bad = finished(tmp_path / "bad", config(), draws(), failed=("r_hat", "ess_bulk"))
     found = of(good, bad)
-    assert [line.label for line in found.lines] == list(found.loo.index) == ["sigma=1", "sigma=5"]
+    assert [line.label for line in found.lines] == list(found.loo.index) == ["model.sigma=1", "model.sigma=5"]
     assert cells(found, "runs", "verdict") == ["failed", "passed"]
-    assert "sigma=1: the verdict failed (ess_bulk, r_hat); do not rely on these numbers yet." in found.notes
-    assert found.headline == "sigma=5 alone has no failed verdict; sigma=1 failed its verdict"
+    assert "model.sigma=1: the verdict failed (ess_bulk, r_hat); do not rely on these numbers yet." in found.notes
+    assert found.headline == "model.sigma=5 alone has no failed verdict; model.sigma=1 failed its verdict"
 
 
 def test_runs_that_failed_are_no_candidates(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_runs_that_failed_are_no_candidates(tmp_path: Path) -> None:
     others = [finished(tmp_path / f"good{s}", config(sigma=s), draws(sigma=s)) for s in (1.2, 1.3)]
     headline = of(*places, *others).headline
     assert headline == (
-        "No clear winner: all predict about equally well, though elpd_loo is not reliable here; sigma=1 and sigma=1.1 "
-        "failed their verdict"
+        "No clear winner: all predict about equally well, though elpd_loo is not reliable here; model.sigma=1 and "
+        "model.sigma=1.1 failed their verdict"
     )
 
 
@@ -143,9 +143,11 @@ def test_point_estimates_have_no_leave_one_out(tmp_path: Path) -> None:
     other = finished(tmp_path / "small", config(0.1), draws(0.1))
     mode = finished(tmp_path / "map", config(inference={"starts": 1}), point(), inference="map")
     found = of(mode, sampled, other)
-    assert found.lines[-1].label == "inference=map scale=10"
+    assert found.lines[-1].label == "inference=map loc.scale=10"
     assert cells(found, "loo", "elpd_loo")[-1] == cells(found, "loo", "elpd_diff")[-1] == "–"
-    assert any(note.startswith("inference=map scale=10: no elpd_loo, since a point estimate") for note in found.notes)
+    assert any(
+        note.startswith("inference=map loc.scale=10: no elpd_loo, since a point estimate") for note in found.notes
+    )
     assert len(found.loo) == 2
 
 
@@ -153,7 +155,7 @@ def test_without_leave_one_out_the_held_out_rows_decide(tmp_path: Path) -> None:
     places = [
         finished(tmp_path / f"{scale}", config(scale), point(), numbers={"nll_test": scale}) for scale in (2.0, 1.0)
     ]
-    assert of(*places).headline == "scale=1 has the best held-out score (NLL 1 per row)"
+    assert of(*places).headline == "loc.scale=1 has the best held-out score (NLL 1 per row)"
 
 
 def of_rows(folder: Path, scale: float, rows: np.ndarray) -> Path:
@@ -172,13 +174,13 @@ def test_held_out_rows_are_compared_in_pairs(tmp_path: Path) -> None:
     error = step.std(ddof=1) / 20
     assert found.held_out["diff"].tolist() == pytest.approx([0, step.mean()])
     assert found.held_out["se"].tolist() == pytest.approx([0, error])
-    best = f"scale=1 has the best held-out score (NLL {-rows.mean():.4g} per row)"
+    best = f"loc.scale=1 has the best held-out score (NLL {-rows.mean():.4g} per row)"
     assert found.headline == f"{best}, by more than two standard errors"
     assert cells(found, "scores", "NLL difference") == ["best", f"{step.mean():.2f} ± {error:.2f}"]
     assert [one.name for one in words.tables(found)][:2] == ["runs", "scores"]
     small = random.normal(size=400)
     places.append(of_rows(tmp_path / "3", 3.0, rows - 0.01 - (small - small.mean())))
-    assert of(*places).headline == f"{best}, but scale=3 is within two standard errors of it"
+    assert of(*places).headline == f"{best}, but loc.scale=3 is within two standard errors of it"
 
 
 def test_held_out_rows_decide_where_leave_one_out_is_not_reliable(tmp_path: Path) -> None:
@@ -192,8 +194,10 @@ def test_held_out_rows_decide_where_leave_one_out_is_not_reliable(tmp_path: Path
     table = pd.read_csv(made[2.0] / "loo.csv", index_col=0)
     table.assign(pareto_k=0.9).to_csv(made[2.0] / "loo.csv")
     found = of(*made.values())
-    assert found.headline == "scale=1 has the best held-out score (NLL 0.5 per row), by more than two standard errors"
-    assert [line.label for line in found.lines] == ["scale=1", "scale=2"]
+    assert (
+        found.headline == "loc.scale=1 has the best held-out score (NLL 0.5 per row), by more than two standard errors"
+    )
+    assert [line.label for line in found.lines] == ["loc.scale=1", "loc.scale=2"]
 
 
 def test_a_mass_is_not_ranked_against_a_density(tmp_path: Path) -> None:
@@ -206,8 +210,8 @@ def test_a_mass_is_not_ranked_against_a_density(tmp_path: Path) -> None:
     assert found.loo.empty
     assert found.headline == "There is no common score to say which is best"
     assert (
-        "Neither elpd_loo nor nll_test is compared: that of sigma=1 is of a density, and that of sigma=3 of a mass. "
-        "A density depends on the target's unit, a mass does not. Compare CRPS." in found.notes
+        "Neither elpd_loo nor nll_test is compared: that of model.sigma=1 is of a density, and that of model.sigma=3 "
+        "of a mass. A density depends on the target's unit, a mass does not. Compare CRPS." in found.notes
     )
     alike = finished(tmp_path / "alike", config(sigma=2.0), draws(sigma=2.0), measure="mass")
     assert not of(made[1], alike).loo.empty
@@ -216,7 +220,7 @@ def test_a_mass_is_not_ranked_against_a_density(tmp_path: Path) -> None:
 def test_different_data_is_refused_by_names(tmp_path: Path) -> None:
     one = finished(tmp_path / "one", config(), draws())
     other = finished(tmp_path / "other", config(1.0), draws(1.0), data_hash="different")
-    with pytest.raises(ConfigError, match=r"same data.*scale=10.*one.*scale=1.*other") as error:
+    with pytest.raises(ConfigError, match=r"same data.*loc.scale=10.*one.*loc.scale=1.*other") as error:
         of(one, other)
     assert error.value.exit_code == 2
 
@@ -264,7 +268,7 @@ def test_folds_of_a_configuration_are_one_line(tmp_path: Path) -> None:
         for fold in (0, 1)
     }
     found = of(*made.values())
-    assert {(line.label, line.mean("nll_test")) for line in found.lines} == {("scale=1", 1.5), ("scale=2", 2.5)}
+    assert {(line.label, line.mean("nll_test")) for line in found.lines} == {("loc.scale=1", 1.5), ("loc.scale=2", 2.5)}
     alone = of(made[1.0, 0], made[1.0, 1])
     assert {line.label for line in alone.lines} == {"fold=0", "fold=1"}
     with pytest.raises(ConfigError, match=r"expected runs on the same data"):
@@ -277,7 +281,9 @@ def test_different_observations_are_not_compared(tmp_path: Path, changed: dict) 
     other = finished(tmp_path / "other", config(1.0), draws(1.0, **changed))
     found = of(one, other)
     assert found.loo.empty
-    assert any(note.startswith("No score is compared: scale=10 observes y [10], and scale=1") for note in found.notes)
+    assert any(
+        note.startswith("No score is compared: loc.scale=10 observes y [10], and loc.scale=1") for note in found.notes
+    )
 
 
 def test_a_bayes_factor_needs_evidence(tmp_path: Path) -> None:
@@ -336,10 +342,10 @@ def test_unfinished_runs_are_named_with_their_reason(tmp_path: Path) -> None:
     places.append(begun(tmp_path / "4", config(2.0, seed=1), Job((), "KILLED", 130, "interrupted")))
     places.append(begun(tmp_path / "5", config(5.0)))
     found = of(*places)
-    assert [line.label for line in found.lines[2:]] == ["scale=2 (killed)", "scale=3", "scale=5"]
+    assert [line.label for line in found.lines[2:]] == ["loc.scale=2 (killed)", "loc.scale=3", "loc.scale=5"]
     assert cells(found, "runs", "verdict")[2:] == ["killed", "failed", "not finished"]
-    assert "scale=3: no answer (failed): the chains have no finite start." in found.notes
-    assert "scale=5: no answer (not finished)." in found.notes
+    assert "loc.scale=3: no answer (failed): the chains have no finite start." in found.notes
+    assert "loc.scale=5: no answer (not finished)." in found.notes
     assert frame(found)["reason"].tolist()[2:4] == ["interrupted", "the chains have no finite start"]
 
 

@@ -32,7 +32,9 @@ def pair(folder: Path, first: dict, second: dict, result=draws, **numbers: tuple
 
 def test_a_transformed_response_is_refused_with_its_jacobian(tmp_path: Path) -> None:
     places = pair(tmp_path, {"y": POSITIVE}, {"y": np.log(POSITIVE)})
-    with pytest.raises(ConfigError, match=r"y of scale=10 \(\S+one\) and y of scale=1 \(\S+other\) are each") as error:
+    with pytest.raises(
+        ConfigError, match=r"y of loc.scale=10 \(\S+one\) and y of loc.scale=1 \(\S+other\) are each"
+    ) as error:
         of(*places)
     assert f"a Jacobian of {abs(np.log(POSITIVE).sum()):.1f} nats in all; elpd_loo" in str(error.value)
     assert "\n" not in str(error.value)
@@ -68,7 +70,7 @@ def test_other_sites_have_no_common_score(tmp_path: Path) -> None:
     places = pair(tmp_path, {"y": Y}, {"z": Y}, point, nll_test=(1.0, 2.0), log_evidence=(-3.0, -4.0))
     found = of(*places)
     assert found.headline == "There is no common score to say which is best"
-    assert "No score is compared: scale=10 observes y, and scale=1 observes z." in found.notes
+    assert "No score is compared: loc.scale=10 observes y, and loc.scale=1 observes z." in found.notes
     assert [np.isnan(found.evidence[line.label].log_factor) for line in found.lines] == [True, True]
 
 
@@ -77,7 +79,8 @@ def test_what_an_earlier_version_observed_is_not_known(tmp_path: Path) -> None:
         finished(tmp_path / word, config(model=PROGRAM | {"function": f"mine:{word}"}), draws()) for word in ("a", "b")
     ]
     assert any(
-        note.startswith("function=mine:a and function=mine:b: made by an earlier version") for note in of(*places).notes
+        note.startswith("model.function=mine:a and model.function=mine:b: made by an earlier version")
+        for note in of(*places).notes
     )
     of_credo = [finished(tmp_path / f"{scale}", config(scale), draws()) for scale in (1.0, 2.0)]
     assert not any("earlier version" in note for note in of(*of_credo).notes)

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_runs import begun, config, draws, finished
 
 from credo.errors import ConfigError
 from credo.report.comparison import runs
 from credo.report.comparison.configurations import distinguish
+from credo.report.sweep.summary import SweepSummary
+from credo.runs import job
 from credo.runs.job import Job, shortest
 
 
@@ -49,7 +52,7 @@ def test_names_tell_runs_apart_if_all_have_one(tmp_path: Path) -> None:
     other = begun(tmp_path / "2", config(1.0, name="narrow"))
     same = begun(tmp_path / "3", config(2.0, name="wide"))
     assert labels(one, other) == ["wide", "narrow"]
-    assert labels(one, other, same) == ["scale=10", "scale=1", "scale=2"]
+    assert labels(one, other, same) == ["loc.scale=10", "loc.scale=1", "loc.scale=2"]
 
 
 def test_a_word_tells_what_it_brings(tmp_path: Path) -> None:
@@ -62,8 +65,8 @@ def test_a_word_tells_what_it_brings(tmp_path: Path) -> None:
     rates = begun(tmp_path / "4", config(model={"_target_": "coins"}), model="bernoulli")
     lines = distinguish(runs.find((one, wide, other, rates)))
     assert [dict(line.differs) for line in lines] == [
-        {"model": "gaussian", "prior@loc": "gaussian/loc", "scale": "1"},
-        {"model": "gaussian", "prior@loc": "gaussian/loc", "scale": "2"},
+        {"model": "gaussian", "prior@loc": "gaussian/loc", "loc.scale": "1"},
+        {"model": "gaussian", "prior@loc": "gaussian/loc", "loc.scale": "2"},
         {"model": "gaussian", "prior@loc": "flat"},
         {"model": "bernoulli", "prior@loc": "gaussian/loc"},
     ]
@@ -72,7 +75,17 @@ def test_a_word_tells_what_it_brings(tmp_path: Path) -> None:
 def test_what_changes_no_answer_is_no_difference(tmp_path: Path) -> None:
     one = begun(tmp_path / "1", config(tracking={"uri": "a"}), tracking="mlflow")
     other = begun(tmp_path / "2", config(1.0, tracking={"uri": "b"}), tracking="none")
-    assert labels(one, other) == ["scale=10", "scale=1"]
+    assert labels(one, other) == ["loc.scale=10", "loc.scale=1"]
+
+
+def test_a_line_is_called_as_the_run_of_its_job_is(tmp_path: Path) -> None:
+    """One naming: in a comparison, in MLflow, and where a sweep says how its jobs ended."""
+    key, values = "model.prior.loc.scale", (1.0, 2.0)
+    places = [begun(tmp_path / str(value), config(value)) for value in values]
+    names = [job.name([f"{key}={value:g}"], [key]) for value in values]
+    assert labels(*places) == names == ["loc.scale=1", "loc.scale=2"]
+    row = {"job": 0, "state": "FINISHED", "verdict": "passed", key: 1.0, "objective": None, "seconds": 1.0}
+    assert SweepSummary(tmp_path, "", (key,), pd.DataFrame([row]), ()).shown().columns[3] == "loc.scale"
 
 
 def test_runs_that_nothing_distinguishes_have_their_folders_names(tmp_path: Path) -> None:

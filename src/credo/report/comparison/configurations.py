@@ -9,7 +9,7 @@ from typing import Any
 
 from credo.inference.kind import Kind
 from credo.report.comparison.runs import Run
-from credo.runs.job import shortest
+from credo.runs.job import shortened, shortest
 from credo.runs.provenance import LISTENERS, identity
 
 REPEATS = ("seed", "data.fold")
@@ -105,7 +105,8 @@ def _differing(runs: Sequence[Run], seeds: bool) -> list[dict[str, str]]:
     for group in sorted(_keys(chosen), key=lambda group: _place(group).count(".")):  # model before model.prior.loc
         groups += [group] if _varies(group, groups, chosen, chosen) else []
     keys = [key for key in _keys(asked) if (key not in REPEATS or seeds) and _varies(key, groups, chosen, asked)]
-    names = dict(zip([*groups, *keys], [*_short_groups(groups), *shortest(keys)], strict=True))
+    short = shortened(keys) | {key: key.rpartition(".")[2] for key in keys if key in REPEATS}
+    names = dict(zip(groups, _short_groups(groups), strict=True)) | short
     return [
         {names[group]: words[group] for group in groups if group in words}
         | {names[key]: _word(values[key]) for key in keys if key in values}

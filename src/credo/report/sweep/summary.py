@@ -149,9 +149,7 @@ class SweepSummary:
 
         named = [self.table["job"].astype(str), self.table["state"].str.lower(), self.table["verdict"].fillna("")]
         columns: dict[str, Any] = dict(zip(("job", "state", "verdict"), named, strict=True))
-        columns |= {
-            short: self.table[key].fillna("") for key, short in zip(self.keys, jobs.shortest(self.keys), strict=True)
-        }
+        columns |= {short: self.table[key].fillna("") for key, short in jobs.shortened(self.keys).items()}
         if self.table["objective"].notna().any():
             columns["objective"] = self.table["objective"].map(number)
         for metric in map(metrics.find, SHOWN):

@@ -39,7 +39,7 @@ def show(summary: SweepSummary, tracker: str, place: str | None, remark: str = "
     screen = Screen(soft_wrap=False, highlight=False)
     shown = summary.shown()
     screen.print()
-    screen.print(_table(shown, jobs.shortest(summary.keys), screen.width))
+    screen.print(_table(shown, jobs.shortened(summary.keys).values(), screen.width))
     if len(shown) > MOST_ROWS:
         screen.print(f"... {len(shown) - MOST_ROWS} more in sweep.csv", style="dim")
     for number, reason in summary.unfinished():
