@@ -73,9 +73,8 @@ def test_a_job_gives_the_answer_that_it_gives_alone(tmp_path: Path) -> None:
     alone, job = (
         json.loads((place / "metrics.json").read_text()) for place in (tmp_path / "alone", folder(tmp_path) / "0")
     )
-    assert {k: v for k, v in alone.items() if "seconds" not in k} == {
-        k: v for k, v in job.items() if "seconds" not in k
-    }
+    of_cost = {"programs"} | {key for key in alone if "seconds" in key}  # the first run compiles for those after it
+    assert {k: v for k, v in alone.items() if k not in of_cost} == {k: v for k, v in job.items() if k not in of_cost}
     marks = [
         json.loads((place / "provenance.json").read_text())["fingerprint"]
         for place in (tmp_path / "alone", folder(tmp_path) / "0")
