@@ -60,7 +60,7 @@ PAIRS = (
     ("uniform", "barker"),
     ("eight schools", "hmc"),
     ("conjugate", "barker"),
-    ("coin", "mams"),
+    ("eight schools", "mams"),
     ("coin", "hmc"),
 )
 
