@@ -1,5 +1,6 @@
 """The ladder of methods: it stops where the checks pass, and goes on to the same bits."""
 
+import dataclasses
 import json
 
 import jax
@@ -8,6 +9,7 @@ import pytest
 
 from console import credo
 from credo.diagnostics.auto import GROUP, Auto, _Rung
+from credo.diagnostics.base import Check
 from credo.errors import ConfigError, Interrupted
 from credo.experiment.parts import build
 from credo.inference.kind import Kind
@@ -41,6 +43,31 @@ def test_weights_with_a_long_tail_are_climbed_past_though_they_pass(quiet):
     assert climbed(result)[0] == ("laplace", "not accurate enough")
     assert result.method == "nuts"
     assert result.kind is Kind.CHAINS
+
+
+class Diverges:
+    """A check that large steps do not pass."""
+
+    def __call__(self, result, summary):
+        target = result.tree["sample_stats"].attrs["target_accept"]
+        return Check("divergences", "passed" if target > 0.98 else "failed", 0, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "rungs"),
+    [
+        ((), [("nuts", "failed"), ("small_steps", "passed")]),
+        (("inference.small_steps=null",), [("nuts", "failed")]),
+    ],
+)
+def test_chains_that_agree_and_diverge_run_again_with_smaller_steps(words, rungs, quiet):
+    few = ("inference.small_steps.warmup=200", "inference.small_steps.draws=200") if not words else ()
+    short = (f"~inference.rungs.{one}" for one in ("laplace", "pathfinder"))
+    made = parts("data=coin_flips", "model=bernoulli", *short, *few, *words)
+    auto = dataclasses.replace(made.inference, checks={"divergences": Diverges()})
+    result = auto.run(made.problem(0)[0], jax.random.PRNGKey(0), quiet)
+    assert climbed(result) == rungs
+    assert result.tree["sample_stats"].attrs["target_accept"] == (0.95 if words else 0.99)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ the answer passes, those included that ask whether starts in different places ag
 draws stay there; k alone is blind to modes that no start reached. Besides, Pareto's k must be below one half, where the
 weights have a finite variance and their means the usual error (Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR
 25(72)); up to 0.7 an approximation may pass by itself, but chains are more accurate.
+
+Chains that agree, but of which trajectories diverged, run again with smaller steps.
 """
 
 import math
@@ -32,6 +34,9 @@ GROUP = "climb"
 COLUMNS = ("rung", "verdict", "reason")
 """The group of a result that says which rungs were climbed, and its columns, which are words."""
 
+SMALL_STEPS = "small_steps"
+"""The word of the rung of that key."""
+
 
 class Auto(Named, eqx.Module):
     """The ladder.
@@ -40,11 +45,14 @@ class Auto(Named, eqx.Module):
         rungs: methods by their words, from the cheapest to the one that copes with most; `None` leaves one out.
         checks: those by which a rung is judged, which are those of the verdict.
         pareto_k: of a weighted approximation; from it on the climb goes on though all checks pass.
+        small_steps: the method that runs where the climb ends at chains of which trajectories diverged; `None` for no
+            other try.
     """
 
     rungs: dict[str, Any]
     checks: dict[str, Any]
     pareto_k: float = 0.5
+    small_steps: Any = None
 
     def __check_init__(self) -> None:
         if not any(self.rungs.values()):
@@ -65,7 +73,7 @@ class Auto(Named, eqx.Module):
     @property
     def in_turn(self) -> bool:
         """Whether a rung has chains whose draws are the same on any number of devices."""
-        return any(getattr(method, "in_turn", False) for method in self._methods.values())
+        return any(getattr(method, "in_turn", False) for method in (*self._methods.values(), self.small_steps))
 
     @property
     def _methods(self) -> Mapping[str, Inference]:
@@ -79,28 +87,62 @@ class Auto(Named, eqx.Module):
         Raises:
             RunError: no rung has an answer.
         """
-        climbed: list[tuple[str, str, str]] = []
-        answers: list[Result] = []
-        for number, (word, method) in enumerate(self._methods.items()):
-            try:
-                method.check(problem)
-                rung = _Rung(checkpointer, word)
-                result = method.run(problem, jax.random.fold_in(key, number), listener, rung)
-            except (ConfigError, RunError) as error:
-                climbed.append((word, "not possible", str(error)))
-                continue
-            verdict = verdicts.judge(self.checks, result, summarise(result))
-            answers.append(result)
-            is_coarse = verdict.status == "passed" and _pareto_k(result) >= self.pareto_k
-            status, reason = (
-                ("not accurate enough", f"pareto_k {_pareto_k(result):.3g}") if is_coarse else _told(verdict)
-            )
-            climbed.append((word, status, reason))
-            if not is_coarse and (status == "passed" or not _climbs(result, verdict)):
+        climb = _Climb(self.checks, self.pareto_k, problem, key, listener, checkpointer)
+        for word, method in self._methods.items():
+            if not climb.goes_on(word, method):
                 break
+        if climb.has_diverged and self.small_steps is not None:
+            climb.goes_on(SMALL_STEPS, self.small_steps)
+        answers, climbed = climb.answers, climb.rungs
         if not answers:
             raise RunError(f"inference=auto found no answer: {'; '.join(why for _, _, why in climbed)}")
         return _of(answers, climbed)
+
+
+class _Climb:
+    """The way up.
+
+    Attributes:
+        answers: of the rungs that had one.
+        rungs: the rows of `COLUMNS`.
+        has_diverged: whether the last rung is chains that are wrong because trajectories diverged, and for no reason
+            for which there is another rung.
+    """
+
+    def __init__(
+        self,
+        checks: Mapping[str, Any],
+        pareto_k: float,
+        problem: Problem,
+        key: PRNGKeyArray,
+        listener: Listener,
+        checkpointer: Checkpointer,
+    ) -> None:
+        self._checks, self._pareto_k, self._problem, self._key = checks, pareto_k, problem, key
+        self._listener, self._checkpointer = listener, checkpointer
+        self.answers: list[Result] = []
+        self.rungs: list[tuple[str, str, str]] = []
+        self.has_diverged = False
+
+    def goes_on(self, word: str, method: Inference) -> bool:
+        """Try a rung; whether the next one could do better."""
+        key = jax.random.fold_in(self._key, len(self.rungs))
+        try:
+            method.check(self._problem)
+            result = method.run(self._problem, key, self._listener, _Rung(self._checkpointer, word))
+        except (ConfigError, RunError) as error:
+            self.rungs.append((word, "not possible", str(error)))
+            return True
+        verdict = verdicts.judge(self._checks, result, summarise(result))
+        self.answers.append(result)
+        k = _pareto_k(result)
+        if verdict.status == "passed" and k >= self._pareto_k:
+            self.rungs.append((word, "not accurate enough", f"pareto_k {k:.3g}"))
+            return True
+        self.rungs.append((word, verdict.status, _reason(verdict)))
+        wrong = _wrong(verdict)
+        self.has_diverged = result.kind is Kind.CHAINS and "divergences" in wrong
+        return verdict.status != "passed" and _climbs(result, wrong)
 
 
 class _Rung:
@@ -135,9 +177,13 @@ def _refusal(method: Inference, problem: Problem) -> ConfigError | None:
     return None
 
 
-def _climbs(result: Result, verdict: Verdict) -> bool:
+def _wrong(verdict: Verdict) -> set[str]:
+    """The checks that keep the verdict from passing."""
+    return {check.name for check in verdict.checks if check.status in ("failed", "not checked") and check.decides}
+
+
+def _climbs(result: Result, wrong: set[str]) -> bool:
     """Whether the next rung could do better: beyond chains only where these disagree, as they do between modes."""
-    wrong = {check.name for check in verdict.checks if check.status in ("failed", "not checked") and check.decides}
     return "r_hat" in wrong if result.kind is Kind.CHAINS else bool(wrong - {"observed"})
 
 
@@ -147,11 +193,11 @@ def _pareto_k(result: Result) -> float:
     return math.nan if group is None else float(group.attrs.get("pareto_k", math.nan))
 
 
-def _told(verdict: Verdict) -> tuple[str, str]:
-    """The status, and the checks that were not passed with their numbers."""
+def _reason(verdict: Verdict) -> str:
+    """The checks that were not passed, with their numbers."""
     wrong = [check for check in verdict.checks if check.status == "failed"]
     wrong = wrong or [check for check in verdict.checks if check.status == "not checked" and check.decides]
-    return verdict.status, ", ".join(
+    return ", ".join(
         f"{check.name} {check.value:.3g}" if check.value is not None and math.isfinite(check.value) else check.name
         for check in wrong
     )
