@@ -1,8 +1,6 @@
 """What all tests share: JAX on one CPU in double precision, settings as `conf` has them, and known answers."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any, cast
 import jaxtyping
 import numpy as np
 import pytest
-from filelock import FileLock
 from hydra.utils import get_class, instantiate
 
 import shapes  # noqa: F401 - before credo is imported
@@ -38,34 +35,20 @@ def cpu(pytestconfig: pytest.Config) -> None:
     device.start("cpu", "float64", None, str(cache.mkdir("programs")))
 
 
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this test run, which all of its processes have."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
 @pytest.fixture(scope="session", autouse=True)
-def key(shared: Path) -> Iterator[None]:
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Runs are signed by a key of the tests, not by the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(shared / "key"))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("key")))
         yield
 
 
 @pytest.fixture(scope="session")
-def runs(shared: Path) -> Path:
-    """A folder with runs of all kinds, to be copied; the first process that asks for it makes it."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of all kinds, to be copied."""
     from folders import all_kinds
 
-    folder, made = shared / "runs", shared / "runs-made"
-    with FileLock(shared / "runs-lock"):
-        if not made.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            all_kinds(folder)
-            made.touch()
-    return folder
+    return all_kinds(tmp_path_factory.mktemp("runs"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

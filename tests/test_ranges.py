@@ -178,7 +178,7 @@ TARGETS = sorted(
     }
     | {"credo.inference.mcmc.stop.Stop"}
 )
-LEFT_TO_CLASS = {"couplings", "fields", "low", "high", "farthest"}
+LEFT_TO_CLASS = {"couplings", "fields", "low", "high", "farthest", "pareto_k"}
 """Numbers of any sign, and what else each class judges."""
 
 
