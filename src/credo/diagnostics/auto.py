@@ -105,8 +105,7 @@ class _Climb:
     Attributes:
         answers: of the rungs that had one.
         rungs: the rows of `COLUMNS`.
-        has_diverged: whether the last rung is chains that are wrong because trajectories diverged, and for no reason
-            for which there is another rung.
+        has_diverged: whether the last answer is that of chains of which trajectories diverged.
     """
 
     def __init__(
@@ -135,13 +134,12 @@ class _Climb:
             return True
         verdict = verdicts.judge(self._checks, result, summarise(result))
         self.answers.append(result)
-        k = _pareto_k(result)
+        wrong, k = _wrong(verdict), _pareto_k(result)
+        self.has_diverged = result.kind is Kind.CHAINS and "divergences" in wrong
         if verdict.status == "passed" and k >= self._pareto_k:
             self.rungs.append((word, "not accurate enough", f"pareto_k {k:.3g}"))
             return True
         self.rungs.append((word, verdict.status, _reason(verdict)))
-        wrong = _wrong(verdict)
-        self.has_diverged = result.kind is Kind.CHAINS and "divergences" in wrong
         return verdict.status != "passed" and _climbs(result, wrong)
 
 
