@@ -1,28 +1,36 @@
-"""What comes after the inference is loaded while it runs, by a thread: compiled programs leave it the interpreter."""
+"""What comes after a long inference is loaded while it runs, by a thread: compiled programs leave it the interpreter.
+
+A short one has no time to spare: to load programs takes the interpreter, so that its answer would come later.
+"""
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from threading import Thread
+from threading import Event, Thread
+
+LONG = 2.0
+"""Seconds from which on an inference is long: it compiles, or computes."""
 
 log = logging.getLogger(__name__)
 
 
-def load(modules: Iterable[str]) -> Thread | None:
-    """Start to load modules. An import of one meanwhile waits for it, and raises the error if it cannot be loaded.
+@contextmanager
+def loading(modules: Iterable[str]) -> Iterator[None]:
+    """Load modules while what is done takes long. An import of one waits for it, and raises what went wrong."""
+    ended = Event()
+    if missing := [name for name in modules if name not in sys.modules]:
+        Thread(target=_load, args=(missing, ended), name="loading ahead", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
-    Returns:
-        The thread; `None` where all are there.
-    """
-    if not (missing := [name for name in modules if name not in sys.modules]):
-        return None
-    thread = Thread(target=_load, args=(missing,), name="loading ahead", daemon=True)
-    thread.start()
-    return thread
 
-
-def _load(modules: list[str]) -> None:
+def _load(modules: list[str], ended: Event) -> None:
+    if ended.wait(LONG):
+        return
     for name in modules:
         try:
             import_module(name)

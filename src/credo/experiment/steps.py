@@ -49,8 +49,7 @@ def infer(prepared: Prepared) -> Result:
     request, parts, checkpointer = prepared.request, prepared.parts, prepared.checkpointer
     if request.inferred is not None:
         return request.inferred.replay(parts.tracker, checkpointer)
-    ahead.load(getattr(parts.report, "loads", ()))
-    with Progress(since=request.began) as progress:
+    with ahead.loading(getattr(parts.report, "loads", ())), Progress(since=request.began) as progress:
         listener = _Listeners((progress, parts.tracker, *request.listeners))
         return parts.inference.run(prepared.problem, _key(prepared), listener, checkpointer)
 
