@@ -1,6 +1,5 @@
 """All of an experiment that is decided before it runs: its parts, its problem, and what is recorded of it."""
 
-import copy
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
@@ -22,12 +21,11 @@ from credo.inference.training.base import Training
 from credo.models.describe import describe
 from credo.models.problem import Problem
 from credo.report.terminal import run as terminal
+from credo.runs import folder, naming, provenance, question, snapshot
 from credo.runs import job as jobs
-from credo.runs import naming, provenance, question, snapshot
 from credo.runs.checkpoint import Checkpoint
 from credo.runs.code import record as codes
 from credo.runs.code.record import Code
-from credo.runs.folder import require_free
 from credo.runs.record import Fresh, Resumed, RunRecord
 from credo.secrets import masked
 
@@ -38,7 +36,7 @@ class Prepared:
 
     Attributes:
         request: what was asked for; its configuration has what the rows allow.
-        composed: the configuration with its interpolations, which may lead to what is secret.
+        composed: the configuration with its interpolations, which may lead to what is secret, as the run keeps it.
         parts: the objects that the configuration names.
         problem: the model with its data.
         record: what trackers and reports see.
@@ -48,7 +46,7 @@ class Prepared:
     """
 
     request: Request
-    composed: DictConfig
+    composed: str
     parts: Parts
     problem: Problem
     record: RunRecord
@@ -70,9 +68,9 @@ def prepare(request: Request) -> Prepared:
         ConfigError: the configuration cannot work; nothing was run or recorded.
     """
     if isinstance(request.start, Fresh):
-        require_free(request.folder, *place(request))
+        folder.require_free(request.folder, *place(request))
     config = request.config
-    composed = copy.deepcopy(config)
+    composed = folder.text(config)
     refuse(config)
     used = device.start(**cast("dict[str, Any]", OmegaConf.to_container(config.device)))
     parts = build(config)

@@ -127,12 +127,12 @@ def text(node: DictConfig | ListConfig) -> str:
     return OmegaConf.to_yaml(masked(OmegaConf.to_container(node, resolve=False, enum_to_str=True)))
 
 
-def keep(folder: Path, config: DictConfig, hydra: DictConfig | None = None) -> None:
+def keep(folder: Path, config: str, hydra: DictConfig | None = None) -> None:
     """Write the configuration of a run, for its user alone.
 
     Args:
         folder: of the run.
-        config: as composed, with its interpolations.
+        config: `text` of it as composed, with its interpolations.
         hydra: Hydra's own part, by its key `hydra`; `None` where it is there already.
 
     Raises:
@@ -141,7 +141,7 @@ def keep(folder: Path, config: DictConfig, hydra: DictConfig | None = None) -> N
     place = folder / CONFIG
     place.mkdir(mode=0o700, exist_ok=True)
     place.chmod(0o700)
-    writing.write(place / "config.yaml", text(config), writing.PRIVATE)
+    writing.write(place / "config.yaml", config, writing.PRIVATE)
     if hydra is not None:
         writing.write(place / "hydra.yaml", text(hydra), writing.PRIVATE)
         writing.write(place / "overrides.yaml", text(hydra.hydra.overrides.task), writing.PRIVATE)
