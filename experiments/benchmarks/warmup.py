@@ -1,7 +1,9 @@
 """What a warm-up of its own choice costs and whether it is right, on posteriors that are known; writes `warmup.md`.
 
     make benchmark NAME=warmup
-    python experiments/benchmarks/warmup.py --only garch11 --seeds 3
+    python experiments/benchmarks/warmup.py --only garch11 --seeds 3             (without writing the table)
+    python experiments/benchmarks/warmup.py --only garch11 --first 5 --seeds 25 --settings '1000 draws' auto --add
+                                                                             (adds these lines to the table)
 
 NUTS with `inference.warmup=1000`, with `auto`, and with `auto` for `inference.target_accept` as well; all else by
 default. ESS is the smallest bulk effective sample size over the latents in unconstrained space. Passed and honest mean
@@ -14,7 +16,7 @@ import argparse
 import csv
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +33,7 @@ from credo.models.problem import Problem
 from credo.models.program import Program
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "1000 draws": {},
+    "1000 draws": {"warmup": 1000},
     "auto": {"warmup": "auto"},
     "auto, target auto": {"warmup": "auto", "target_accept": "auto"},
 }
@@ -71,7 +73,10 @@ def main() -> None:
     every = [*FOLDERS, *HARD]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--only", nargs="*", default=every, choices=every)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--settings", nargs="*", default=[*SETTINGS], choices=SETTINGS)
+    parser.add_argument("--add", action="store_true")
     asked = parser.parse_args()
     sys.path.append(str(ROOT))
     device.start("cpu", "float64", None, "~/.cache/credo")
@@ -79,18 +84,32 @@ def main() -> None:
     for name in asked.only:
         model = Program(f"experiments.posteriors:{name}", {})
         problem = Problem(model, read(folder(name) / "data.json").load(model, 0))
-        for setting in SETTINGS:
-            for seed in range(asked.seeds):
+        for setting in asked.settings:
+            for seed in range(asked.first, asked.first + asked.seeds):
                 lines.append(one(problem, name, setting, seed))
                 print(lines[-1], flush=True)  # noqa: T201 - a script's output
         jax.clear_caches()  # a process can map only so many programs into its memory
-    if asked.only == every:
-        with (HERE / "warmup.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Line)])
-            writer.writeheader()
-            writer.writerows(map(asdict, lines))
-        (HERE / "warmup.md").write_text(page(lines))
-    sys.exit(any(false_alarms(lines, setting) for setting in SETTINGS))
+    if asked.add or asked.only == every:
+        write([*known(), *lines] if asked.add else lines)
+    sys.exit(any(false_alarms(lines, setting) for setting in asked.settings))
+
+
+def known() -> list[Line]:
+    """The lines of the table so far."""
+    with (HERE / "warmup.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {field.name: field.type for field in fields(Line)}
+    read: dict[Any, Callable[[str], Any]] = {bool: lambda word: word == "True"}
+    return [Line(**{name: read.get(kinds[name], kinds[name])(word) for name, word in one.items()}) for one in rows]
+
+
+def write(lines: Sequence[Line]) -> None:
+    """Write the table and the page."""
+    with (HERE / "warmup.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Line)])
+        writer.writeheader()
+        writer.writerows(map(asdict, lines))
+    (HERE / "warmup.md").write_text(page(lines))
 
 
 def one(problem: Problem, name: str, setting: str, seed: int) -> Line:
@@ -156,7 +175,7 @@ def row(name: str, setting: str, lines: Sequence[Line]) -> str:
 def page(lines: Sequence[Line]) -> str:
     """The table in markdown, with date, versions and command."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("credo", "numpyro", "jax"))
-    seeds, total = len({line.seed for line in lines}), []
+    total = []
     for setting in SETTINGS:
         own = [line for line in lines if line.setting == setting]
         early = [line for line in own if line.draws < LONGEST]
@@ -177,8 +196,9 @@ def page(lines: Sequence[Line]) -> str:
         for line in wrong
     ]
     about = (
-        f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=warmup`; {seeds} seeds, 4 chains of "
-        "1,000 draws, `inference.target_accept=0.95` unless it is auto; single runs in `warmup.csv`."
+        f"{datetime.now(UTC):%Y-%m-%d}; {versions}; `make benchmark NAME=warmup`, and further seeds by "
+        "`--add`; 4 chains of 1,000 draws, `inference.target_accept=0.95` unless it is auto; single runs in "
+        "`warmup.csv`."
     )
     early = (
         f"Too early: ESS per gradient of the sampling below {LEAST} of the mean of those with 1,000 draws, or wrong "

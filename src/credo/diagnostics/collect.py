@@ -110,6 +110,8 @@ def _chains(result: Result, summary: pd.DataFrame) -> dict[str, float]:
     stats = result.tree["sample_stats"]
     sizes = {**stats.sizes, **result.tree["posterior"].sizes}
     numbers["draws"] = float(sizes["chain"] * sizes["draw"])
+    if "warmup" in stats.attrs:
+        numbers["warmup_draws"] = float(stats.attrs["warmup"])
     if "diverging" in stats:
         numbers["divergences"] = float(stats["diverging"].sum())
     if "acceptance_rate" in stats:

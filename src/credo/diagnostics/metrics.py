@@ -60,6 +60,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
         Metric("draws", "draws", "of all chains", kinds=_DRAWS),
+        Metric("warmup_draws", "warm-up", "draws per chain that were thrown away", kinds=()),
         Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS, needs="acceptance_rate"),
         Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
         Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=(*_POINT, *_INDEPENDENT)),
