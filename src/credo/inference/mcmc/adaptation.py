@@ -91,12 +91,12 @@ class Adaptation:
         adapting, more = self._settings.adapting, then.target + 1 < len(self._targets)
         now = dataclasses.replace(then, settled=True, z=None, gradients=None, told=None)
         if then.is_trial and then.told is not None and Told(*then.told).has_failed:
-            states = self.kernels[0].warmed(then.states, 0.0, then.done * self._layout.thinning)
+            states = self.kernels[0].warmed(then.states, 0.0, then.done * self._layout.thinning, self._layout)
             until = then.done + stretch(adapting)
             return dataclasses.replace(now, states=states, target=then.target + 1, is_trial=False, until=until)
         if then.done == self._settings.longest:
             return now
-        states = then.states if then.is_trial else self.kernels[0].settled(then.states, self._layout.warmup)
+        states = then.states if then.is_trial else self.kernels[0].settled(then.states, self._layout)
         if more and not then.is_trial:
             return dataclasses.replace(now, states=states, is_trial=True, until=then.done + trial(adapting))
         longest = self._settings.longest

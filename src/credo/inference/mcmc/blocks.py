@@ -144,7 +144,7 @@ class BlockLoop(Loop[ChainState]):
         near, done = self.settings.near, self.settings.skipped
         if near is None or not done:
             return now
-        states = self.kernel.warmed(now.states, near.step_size, done * self.layout.thinning)
+        states = self.kernel.warmed(now.states, near.step_size, done * self.layout.thinning, self.layout)
         return dataclasses.replace(now, states=states, done=done, skipped=done, settled=True)
 
     def _start(self, modes: Any) -> Call:

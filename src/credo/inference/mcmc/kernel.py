@@ -147,18 +147,19 @@ class Kernel(Named, eqx.Module):
         """How badly the metric of states suits draws (see `metric_fit.divergence`), where it `settles`."""
         return 0.0
 
-    def warmed(self, states: Any, step_size: float, steps: int) -> Any:  # noqa: ARG002
+    def warmed(self, states: Any, step_size: float, steps: int, layout: Layout) -> Any:  # noqa: ARG002
         """The states as after so many steps of the warm-up that need not be made, where `takes_over`.
 
         Args:
             states: of all chains, which begin where others of a like problem are, and have their metric.
             step_size: with which those ended; 0 where it is not known.
             steps: of the warm-up.
+            layout: how the chains run.
         """
         return states
 
-    def settled(self, states: Any, steps: int) -> Any:  # noqa: ARG002
-        """The states as after the whole warm-up of so many steps, of which the rest need not be made."""
+    def settled(self, states: Any, layout: Layout) -> Any:  # noqa: ARG002
+        """The states as after the whole warm-up, of which the rest need not be made."""
         return states
 
     def derived(self, problem: Problem, states: Any, result: Result, layout: Layout) -> Result:  # noqa: ARG002

@@ -250,32 +250,43 @@ class Hamiltonian(Kernel):
         return metric_fit.divergence(jax.tree.map(lambda leaf: np.asarray(leaf)[0], states.metric), z, gradients)
 
     @override
-    def settled(self, states: Any, steps: int) -> Any:
-        return _settled(states, steps, self.least_step)
+    def settled(self, states: Any, layout: Layout) -> Any:
+        return _settled(layout, states, self.least_step, layout.chains, layout.warmup)
 
-    def warmed(self, states: Any, step_size: float, steps: int) -> Any:
-        """With the step size, in the middle of the warm-up."""
-        return _warmed(states, step_size, steps)
+    @override
+    def warmed(self, states: Any, step_size: float, steps: int, layout: Layout) -> Any:
+        return _warmed(layout, states, step_size, layout.chains, steps)
 
 
 @compiled
-def _warmed(states: HamiltonianState, step_size: Float[Array, ""], steps: Int[Array, ""]) -> HamiltonianState:
-    """All chains after so many steps; dual averaging begins at the step size."""
-    adapt = states.inner.adapt_state
-    step = jnp.where(step_size > 0, step_size, adapt.step_size).astype(adapt.step_size.dtype)
-    inner = states.inner._replace(i=jnp.full_like(states.inner.i, steps), adapt_state=adapt._replace(step_size=step))
-    average = jax.vmap(lambda step: _average_begins(jnp.log(10.0) + jnp.log(step)))(step)
-    return states._replace(inner=inner, average=average)
+def _warmed(layout: Layout, states: HamiltonianState, step_size: Float[Array, ""], chains: int, steps: int) -> Any:
+    """All chains after so many steps; dual averaging begins at the step size, or at that of each where it is 0."""
+
+    def one(step_size: Float[Array, ""], state: HamiltonianState, steps: Int[Array, ""]) -> HamiltonianState:
+        own = state.inner.adapt_state.step_size
+        step = jnp.where(step_size > 0, step_size, own).astype(own.dtype)
+        average = _average_begins(jnp.log(10.0) + jnp.log(step))
+        return _after(state, step, steps)._replace(average=average)
+
+    return over_chains(layout, one, step_size, chains, states, steps)
 
 
-@jax.jit
-def _settled(states: HamiltonianState, steps: Int[Array, ""], least_step: Float[Array, ""]) -> HamiltonianState:
+@compiled
+def _settled(layout: Layout, states: HamiltonianState, least: Float[Array, ""], chains: int, steps: int) -> Any:
     """All chains after so many steps, each with the average of its step sizes."""
-    step = _bounded(jnp.exp(states.average[1]), least_step)
-    adapt = states.inner.adapt_state
-    adapt = adapt._replace(step_size=step.astype(adapt.step_size.dtype))
-    inner = states.inner._replace(i=jnp.full_like(states.inner.i, steps), adapt_state=adapt)
-    return states._replace(inner=inner)
+
+    def one(least: Float[Array, ""], state: HamiltonianState, steps: Int[Array, ""]) -> HamiltonianState:
+        return _after(state, _bounded(jnp.exp(state.average[1]), least), steps)
+
+    return over_chains(layout, one, least, chains, states, steps)
+
+
+def _after(state: HamiltonianState, step_size: Float[Array, ""], steps: Int[Array, ""]) -> HamiltonianState:
+    """One chain after so many steps, with a step size."""
+    adapt = state.inner.adapt_state
+    adapt = adapt._replace(step_size=step_size.astype(adapt.step_size.dtype))
+    counted = jnp.asarray(steps, state.inner.i.dtype)
+    return state._replace(inner=state.inner._replace(i=counted, adapt_state=adapt))
 
 
 def _bounded(step: Float[Array, "*chains"], least: Any) -> Float[Array, "*chains"]:
