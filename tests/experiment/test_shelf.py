@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from credo.experiment import shelf
-from credo.experiment.shelf import Shelf, only_computes
+from credo.experiment.shelf import Shelf
+from credo.runs.code.plain import only_computes
 from credo.runs.code.record import Code
 
 PLACE = "a" * 64
@@ -172,9 +173,9 @@ def test_a_second_process_traces_nothing_and_edited_code_is_traced_anew(tmp_path
 
     (tmp_path / "mine.py").write_text(MODEL)
     exported, draws = run("first")
-    assert exported == "exported: 4"  # start, first_points, advance, batch
+    assert exported == "exported: 5"  # keys_of, start, first_points, advance, batch
     assert run("second") == ("exported: 0", draws)
     (tmp_path / "mine.py").write_text(MODEL.replace("LOC = 0.0", "LOC = 5.0"))
     exported, other = run("edited")
-    assert exported == "exported: 4"
+    assert exported == "exported: 5"
     assert other != draws

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from credo.inference import program
-from credo.inference.program import compiled, keeping
+from credo.inference.program import Use, compiled, keeping
 
 
 class Shelf:
@@ -18,6 +18,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
+        self.uses: list[Use] = []
 
     def place(self, name: str, what: Any) -> str | None:
         """By what the arguments look like."""
@@ -30,6 +31,13 @@ class Shelf:
     def write(self, place: str, kept: bytes) -> None:
         """Keep it."""
         self.kept[place] = kept
+
+    def use(self, use: Use) -> None:
+        """Remember it."""
+        self.uses.append(use)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
 
 
 class Pair(NamedTuple):

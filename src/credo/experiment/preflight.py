@@ -31,4 +31,7 @@ def refuse(config: DictConfig) -> None:
             with explained(ConfigError, "the run cannot begin, since code that it calls"):
                 part.precheck()
     device.start(**cast("dict[str, Any]", OmegaConf.to_container(resolved.device)))
+    from credo.experiment import shelf  # takes time to load
+
+    shelf.ahead(resolved)
     parts.make_model(resolved)

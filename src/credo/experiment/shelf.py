@@ -3,9 +3,11 @@
 A program is in `programs/` in the folder of `device.compilation_cache`, by the hash of all that it came from: credo's
 own source, the versions of what it calls, the user's code with what that reads, JAX's settings and devices, and the
 program's own arguments. Where any of it cannot be known, nothing is kept. Nothing there is run as Python.
+
+Which programs a run used is kept beside them, by its configuration: the next run of a like one loads them by a thread
+while it loads its modules, and takes from them what has the right place.
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -16,15 +18,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
 
 import credo
 from credo.config import loading
-from credo.experiment.prepare import Prepared
+from credo.inference.program import Use, load_ahead
 from credo.runs import provenance
-from credo.runs.code import sources
-from credo.runs.code.record import Code
+from credo.runs.code import plain, sources
 from credo.runs.code.values import Values
+
+if TYPE_CHECKING:
+    from credo.experiment.prepare import Prepared
 
 FOLDER = "programs"
 
@@ -35,6 +41,9 @@ _HASH = hashlib.sha256().digest_size
 
 _UNSEEN = ("jax_compilation_cache", "jax_persistent_cache", "jax_log", "jax_traceback", "jax_num_cpu_devices")
 """How the names of JAX's settings begin of which programs do not know."""
+
+_PARTS = ("data", "model", "inference", "evidence", "device")
+"""The parts of a configuration on which it depends which programs a run uses."""
 
 _ALSO = ("funsor", "formulae", "jaxtyping")
 """Packages that programs call, beside those whose versions every run records."""
@@ -47,10 +56,13 @@ class Shelf:
     Attributes:
         folder: of them.
         made_of: the hash of all that programs come from, but for their own arguments.
+        like: the name of the file that says which programs a run used.
     """
 
     folder: Path
     made_of: str
+    like: str = field(default="", compare=False)
+    _uses: dict[Use, None] = field(default_factory=dict, compare=False, repr=False)  # in order
     _libraries: dict[str, dict[int, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def place(self, name: str, what: Any) -> str | None:
@@ -83,6 +95,15 @@ class Shelf:
             Path(scratch).replace(self.folder / place)
             self._forget()
 
+    def use(self, use: Use) -> None:
+        """Remember that a program is used."""
+        self._uses[use] = None
+
+    def close(self) -> None:
+        """Write which programs were used, where that is news."""
+        if self.like and list(self._uses) != list(_uses(self)):
+            self.write(self.like, json.dumps(list(self._uses)).encode())
+
     def _forget(self) -> None:
         """Remove the programs that were not used for the longest time, where there are too many."""
         files = [entry for entry in os.scandir(self.folder) if entry.is_file()]
@@ -90,17 +111,14 @@ class Shelf:
             Path(entry.path).unlink(missing_ok=True)
 
 
-def of_run(prepared: Prepared) -> Shelf | None:
+def of_run(prepared: "Prepared") -> Shelf | None:
     """The shelf for the programs of a run; `None` where they cannot be kept."""
     import jax
 
-    folder, came_from, code = (
-        prepared.request.config.device.compilation_cache,
-        prepared.record.provenance,
-        prepared.code,
-    )
+    config, came_from, code = prepared.request.config, prepared.record.provenance, prepared.code
     settings = {name: str(getattr(jax.config, name, None)) for name in jax.config.values}
-    if folder is None or not only_computes(code) or find_spec("flatbuffers") is None:
+    folder = _folder(config)
+    if folder is None or not plain.only_computes(code) or find_spec("flatbuffers") is None:
         return None
     if settings["jax_disable_jit"] == "True" or jax.config.jax_default_device not in (None, *jax.devices()):
         return None
@@ -113,7 +131,37 @@ def of_run(prepared: Prepared) -> Shelf | None:
         "environment": {name: one for name, one in os.environ.items() if name.startswith(("EQX_", "NUMPYRO_"))},
     }
     made_of = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
-    return Shelf(Path(folder).expanduser() / FOLDER, made_of)
+    return Shelf(folder, made_of, _like(config))
+
+
+def ahead(config: DictConfig) -> None:
+    """Begin to load the programs that the last run of a like configuration used.
+
+    Args:
+        config: resolved; JAX has started on its device.
+    """
+    if (folder := _folder(config)) is not None and find_spec("flatbuffers") is not None:
+        kept = Shelf(folder, "", _like(config))
+        load_ahead(kept.read, _uses(kept))
+
+
+def _folder(config: DictConfig) -> Path | None:
+    folder = config.device.compilation_cache
+    return None if folder is None else Path(folder).expanduser() / FOLDER
+
+
+def _like(config: DictConfig) -> str:
+    """The name of the file for all runs that may use the same programs."""
+    parts = {part: OmegaConf.to_container(config[part], enum_to_str=True) for part in _PARTS if part in config}
+    of = json.dumps([str(Path.cwd()), parts], sort_keys=True, default=str)
+    return hashlib.sha256(of.encode()).hexdigest()
+
+
+def _uses(shelf: Shelf) -> Iterator[Use]:
+    """Which programs the last like run used; none where nothing is known."""
+    with suppress(ValueError, TypeError):
+        for name, place, layouts in json.loads(shelf.read(shelf.like) or b"[]"):
+            yield Use(name, place, tuple(None if one is None else tuple(one) for one in layouts))
 
 
 @cache
@@ -133,68 +181,3 @@ def _python_files(folder: str) -> Iterator[str]:
             yield from _python_files(entry.path)
         elif entry.name.endswith(".py"):
             yield entry.path
-
-
-_MODULES = {
-    *("__future__", "abc", "collections", "dataclasses", "enum", "functools", "itertools", "math", "typing"),
-    *("equinox", "jax", "jaxtyping", "numpy", "numpyro", "optax"),
-    *("credo.energies", "credo.errors", "credo.models", "credo.networks", "credo.ranges"),
-}
-"""What code may import that computes from its arguments and from what stands in it, and from nothing else."""
-
-_READS = {
-    *(
-        "__import__",
-        "compile",
-        "environ",
-        "eval",
-        "exec",
-        "getattr",
-        "getenv",
-        "globals",
-        "input",
-        "locals",
-        "open",
-        "vars",
-    ),
-    *("fromfile", "fromregex", "genfromtxt", "load", "loads", "loadtxt", "memmap", "open_memmap", "default_rng"),
-    *("RandomState", "callback", "io_callback", "pure_callback", "default_backend", "device_count", "devices"),
-}
-"""Names by which code reads what is not written in it."""
-
-
-def only_computes(code: Code) -> bool:
-    """Whether what the user's code traces follows from what a run records of it: it reads no file, clock or dice."""
-    if code.unknown or code.packages:
-        return False
-    own = {place.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for place in code.sources}
-    return all(place.endswith(".py") and _is_plain(source, own) for place, source in code.sources.items())
-
-
-def _is_plain(source: bytes, own: set[str]) -> bool:
-    """Whether a module imports and names nothing by which it could read something else."""
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Import(names=names):
-                if any(one.asname == "jax" for one in names):
-                    return False
-                modules = [one.name for one in names]
-            case ast.ImportFrom(module=module, level=0):
-                modules = [f"{module}.{one.name}" for one in node.names]
-            case ast.Name(id=name) | ast.Attribute(attr=name) if name in _READS:
-                return False
-            case ast.Attribute(attr="random", value=ast.Name(id=library)) if library != "jax":
-                return False  # NumPy's, by whatever name
-            case ast.Global() | ast.Nonlocal():
-                return False
-            case _:
-                continue
-        if not all(_is_allowed(module.split("."), own) for module in modules):
-            return False
-    return True
-
-
-def _is_allowed(parts: list[str], own: set[str]) -> bool:
-    """Whether a module, or a name in one, may be imported."""
-    parents = {".".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
-    return bool(parents & (_MODULES | own)) and not _READS & set(parts) and parts[:2] != ["numpy", "random"]

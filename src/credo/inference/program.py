@@ -10,11 +10,13 @@ types of their numbers. What else it came from (code, versions, settings of JAX)
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
-from functools import update_wrapper
+from functools import cached_property, update_wrapper
+from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
@@ -23,6 +25,22 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from credo.errors import Interrupted
+
+Layouts = tuple[tuple[bool, ...] | None, ...]
+"""Along which axes each argument is divided among the devices; `None` of one that lies on one device."""
+
+
+class Use(NamedTuple):
+    """How a run used a program.
+
+    - **name** - of its function.
+    - **place** - on the shelf.
+    - **layouts** - of its arguments.
+    """
+
+    name: str
+    place: str
+    layouts: Layouts
 
 
 class Shelf(Protocol):
@@ -42,11 +60,20 @@ class Shelf(Protocol):
     def write(self, place: str, kept: bytes) -> None:
         """Keep it there, if possible."""
 
+    def use(self, use: Use) -> None:
+        """Hear that a program is used."""
+
+    def close(self) -> None:
+        """Hear that nothing is used any more."""
+
 
 _SHELF: ContextVar[Shelf | None] = ContextVar("shelf", default=None)
 
 _READY: dict[str, "_Exported"] = {}
 """Programs of this process, by place."""
+
+_AHEAD: dict[str, "Future[_Exported | None]"] = {}
+"""Those that a thread loads."""
 
 
 @contextmanager
@@ -57,6 +84,37 @@ def keeping(shelf: Shelf | None) -> Iterator[None]:
         yield
     finally:
         _SHELF.reset(before)
+        if shelf is not None:
+            shelf.close()
+
+
+def load_ahead(read: Callable[[str], bytes | None], uses: Iterable[Use]) -> None:
+    """Load programs by a thread, in the order in which an earlier run used them, while this process loads its modules.
+
+    Args:
+        read: as `Shelf.read`.
+        uses: what that run used; a program that this run does not ask for costs its time alone.
+    """
+    wanted: dict[str, list[Use]] = {}
+    for use in uses:
+        if use.place not in _READY and use.place not in _AHEAD:
+            wanted.setdefault(use.place, []).append(use)
+    if wanted:
+        _AHEAD.update({place: Future() for place in wanted})
+        Thread(target=_load, args=(read, wanted), name="loading programs").start()
+
+
+def _load(read: Callable[[str], bytes | None], wanted: Mapping[str, Sequence[Use]]) -> None:
+    for place, uses in wanted.items():
+        ready = None
+        try:
+            if (kept := read(place)) is not None and (ready := _read(kept, uses[0].name)) is not None:
+                for use in uses:
+                    ready.compiled(use.layouts)
+        except Exception:  # noqa: BLE001 - whoever asks for it sees what is wrong
+            ready = None
+        finally:
+            _AHEAD[place].set_result(ready)
 
 
 def compiled[R](function: Callable[..., R], static: Sequence[int] = ()) -> Callable[..., R]:
@@ -95,7 +153,7 @@ class _Program:
         if kind not in self._known:
             self._known[kind] = self._found(shelf, args, leaves, structure)
         found = self._known[kind]
-        return self.traced(*args) if found is None else found(leaves)
+        return self.traced(*args) if found is None else found(leaves, shelf)
 
     def _found(self, shelf: Shelf, args: tuple[Any, ...], leaves: list[Any], structure: Any) -> "_Exported | None":
         """The program from the shelf, which has it from now on; `None` where it cannot be kept."""
@@ -108,14 +166,21 @@ class _Program:
         place = shelf.place(f"{self._function.__module__}.{self._function.__qualname__}", what)
         if place is None or place in _READY:
             return None if place is None else _READY[place]
-        kept = shelf.read(place)
-        ready = None if kept is None else _read(kept, self._function.__name__)
+        ready = self._kept(shelf, place)
         if ready is None and (kept := self._exported(args, leaves, structure)) is not None:
             ready = _read(kept, self._function.__name__)
             shelf.write(place, kept)
         if ready is not None:
+            ready.place = place
             _READY[place] = ready
         return ready
+
+    def _kept(self, shelf: Shelf, place: str) -> "_Exported | None":
+        """The program that the shelf has, or that a thread has taken from there; `None` where it is of another time."""
+        ready = None if (ahead := _AHEAD.pop(place, None)) is None else ahead.result()
+        if ready is None and (kept := shelf.read(place)) is not None:
+            ready = _read(kept, self._function.__name__)
+        return ready if ready is not None and ready.is_whole else None
 
     def _with(self, args: tuple[Any, ...], structure: Any, leaves: Sequence[Any]) -> list[Any]:
         """The arguments, with other leaves."""
@@ -150,26 +215,62 @@ class _Exported:
 
     Args:
         name: of its function.
-        tree: the structure of what it returns.
+        head: the structure of what it returns, in words of JSON.
         exported: it.
+
+    Attributes:
+        place: on its shelf.
     """
 
-    def __init__(self, name: str, tree: Any, exported: Any) -> None:
+    def __init__(self, name: str, head: bytes, exported: Any) -> None:
         def call(*leaves: Any) -> Any:
             return exported.call(*leaves)
 
         call.__name__ = call.__qualname__ = name
-        self._call, self._tree, self._devices = jax.jit(call), tree, exported.nr_devices
+        self.place = ""
+        self._name, self._head, self._exported, self._call = name, head, exported, jax.jit(call)
+        self._devices: int = exported.nr_devices
+        self._compiled: dict[Any, Any] = {}
 
-    def __call__(self, leaves: list[Any]) -> Any:
-        if self._devices > 1:
-            mesh = Mesh(np.array(jax.devices()[: self._devices]), ("devices",))
-            everywhere = NamedSharding(mesh, PartitionSpec())
-            leaves = [leaf if _spread(leaf) else jax.device_put(leaf, everywhere) for leaf in leaves]
-        results = self._call(*leaves)
+    def __call__(self, leaves: list[Any], shelf: Shelf) -> Any:
+        layouts = tuple(map(_layout, leaves)) if self._devices > 1 else (None,) * len(leaves)
+        shelf.use(Use(self._name, self.place, layouts))
+        program, places = self.compiled(layouts)
+        results = program(*map(_put, leaves, places))
         if self._devices == 1 < len(jax.devices()) and jax.config.jax_default_device is None:
             results = [_movable(result) for result in results]
         return jax.tree.unflatten(self._tree, results)
+
+    def compiled(self, layouts: Layouts) -> tuple[Any, list[NamedSharding | None]]:
+        """The program for arguments that lie so, and the place of each; on the device that is chosen."""
+        kind = layouts, jax.config.jax_default_device or jax.devices()[0]
+        if kind not in self._compiled:
+            avals, places = self._exported.in_avals, [self._place(layout) for layout in layouts]
+            shapes = [
+                jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type, sharding=place)
+                for aval, place in zip(avals, places, strict=True)
+            ]
+            self._compiled[kind] = self._call.lower(*shapes).compile(), places
+        return self._compiled[kind]
+
+    def _place(self, layout: tuple[bool, ...] | None) -> NamedSharding | None:
+        """Where an argument lies, of a program of several devices."""
+        if self._devices == 1:
+            return None
+        mesh = Mesh(np.array(jax.devices()[: self._devices]), ("devices",))
+        return NamedSharding(mesh, PartitionSpec(*("devices" if part else None for part in layout or ())))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are all classes of what it returns."""
+        try:
+            return self._tree is not None
+        except (LookupError, TypeError):
+            return False
+
+    @cached_property
+    def _tree(self) -> Any:
+        return jax.tree.structure(_rebuilt(json.loads(self._head)))
 
 
 def _read(kept: bytes, name: str) -> _Exported | None:
@@ -178,12 +279,22 @@ def _read(kept: bytes, name: str) -> _Exported | None:
 
     try:
         end = 4 + int.from_bytes(kept[:4], "big")
-        tree = jax.tree.structure(_rebuilt(json.loads(kept[4:end])))
-        return _Exported(name, tree, export.deserialize(bytearray(kept[end:])))
+        return _Exported(name, kept[4:end], export.deserialize(bytearray(kept[end:])))
     except Interrupted:
         raise
     except Exception:  # noqa: BLE001 - of another version, say: it is made anew
         return None
+
+
+def _layout(leaf: Any) -> tuple[bool, ...] | None:
+    return tuple(part is not None for part in leaf.sharding.spec) if _spread(leaf) else None
+
+
+def _put(leaf: Any, place: NamedSharding | None) -> Any:
+    """An argument in its place; of a program of one device, on one device."""
+    if place is None:
+        return _movable(leaf) if _spread(leaf) else leaf
+    return leaf if _spread(leaf) and leaf.sharding == place else jax.device_put(leaf, place)
 
 
 def _movable(result: jax.Array) -> jax.Array:
