@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from credo.experiment import shelf
 from credo.experiment.shelf import Shelf
+from credo.inference.program import Use
 from credo.runs.code.plain import only_computes
 from credo.runs.code.record import Code
 
@@ -48,6 +50,25 @@ def test_those_that_were_used_last_are_kept(tmp_path: Path, monkeypatch: pytest.
     assert kept.read("0") is not None  # which uses it
     kept.write("3", b"program")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["0", "2", "3"]
+
+
+USE = Use("advance", PLACE, (None, (), (True, False)))
+
+
+def test_the_next_run_of_a_like_one_knows_what_it_used(tmp_path: Path) -> None:
+    config = OmegaConf.create({"seed": 0, "data": {"n": 3}, "device": {"compilation_cache": str(tmp_path)}})
+    kept = Shelf(tmp_path / "programs", "", shelf._like(config))
+    assert list(shelf._uses(kept)) == []
+    kept.use(USE)
+    kept.use(USE)
+    kept.close()
+    config.seed = 1
+    assert list(shelf._uses(Shelf(tmp_path / "programs", "", shelf._like(config)))) == [USE]
+    config.data.n = 4
+    assert list(shelf._uses(Shelf(tmp_path / "programs", "", shelf._like(config)))) == []
+    (tmp_path / "programs" / kept.like).write_bytes(b"no longer whole")
+    assert list(shelf._uses(kept)) == []
+    shelf.ahead(config)  # which knows of nothing
 
 
 def plus(offset: float) -> object:

@@ -219,3 +219,39 @@ def test_without_a_shelf_it_is_traced() -> None:
     function(np.arange(3.0))
     function(np.arange(3.0))
     assert len(traces) == 1
+
+
+def test_what_an_earlier_run_used_is_loaded_by_a_thread(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, _ = counted(body)
+    first = function(*ARGUMENTS)
+    read: list[str] = []
+
+    def reading(place: str) -> bytes | None:
+        read.append(place)
+        return shelf.kept.get(place)
+
+    another_process(monkeypatch)
+    other = shelf.uses[0]._replace(place="of another time")
+    program.load_ahead(reading, [other, *shelf.uses])
+    loads = dict(program._AHEAD)
+    assert loads[other.place].result(timeout=60) is None
+    assert loads[shelf.uses[0].place].result(timeout=60) is not None
+    again, traces = counted(body)
+    monkeypatch.setattr(shelf, "read", None)  # nobody asks again
+    jax.tree.map(np.testing.assert_array_equal, first, again(*ARGUMENTS))
+    assert not traces
+    assert read == [other.place, shelf.uses[0].place]
+    program.load_ahead(reading, shelf.uses)  # which is ready
+    assert len(read) == 2
+    program._AHEAD.clear()
+
+
+def test_a_program_that_cannot_be_loaded_ahead_is_made_anew(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, _ = counted(body)
+    first = function(*ARGUMENTS)
+    another_process(monkeypatch)
+    wrong = shelf.uses[0]._replace(layouts=(None,))  # of another program
+    program.load_ahead(shelf.read, [wrong])
+    again, _ = counted(body)
+    jax.tree.map(np.testing.assert_array_equal, first, again(*ARGUMENTS))
+    assert not program._AHEAD
