@@ -17,6 +17,8 @@ from numpy.fft import irfft, rfft
 from scipy.fft import next_fast_len
 from scipy.special import betaincinv, ndtri
 
+from credo.cores import each
+
 Draws = Float[np.ndarray, "scalar chain draw"]
 Numbers = Float[np.ndarray, "scalar"]
 
@@ -69,13 +71,16 @@ def of(
     if draws.shape[2] < FEWEST_DRAWS:
         return found
     step = max(AT_ONCE // max(draws[:1].size, 1), 1)
-    with np.errstate(all="ignore"):
-        for first in range(0, len(draws), step):
-            part = np.asarray(draws[first : first + step], float)
-            known = np.isfinite(part).all(axis=(1, 2))
-            if known.any():
-                chains = Chains(part if known.all() else part[known])
-                found[:, first : first + step][:, known] = [statistic(chains) for statistic in statistics]
+
+    @np.errstate(all="ignore")
+    def some(first: int) -> None:
+        part = np.asarray(draws[first : first + step], float)
+        known = np.isfinite(part).all(axis=(1, 2))
+        if known.any():
+            chains = Chains(part if known.all() else part[known])
+            found[:, first : first + step][:, known] = [statistic(chains) for statistic in statistics]
+
+    each(some, range(0, len(draws), step))
     return found
 
 

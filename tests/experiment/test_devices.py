@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from console import QUIET, credo_process
+from credo import cores
 from credo.errors import ConfigError
 from credo.experiment import device
 from credo.inference.mcmc.layout import Layout, _mesh
@@ -33,17 +34,17 @@ def test_draws_do_not_depend_on_the_number_of_devices(method: str, tmp_path: Pat
 
 
 def test_cores_are_those_that_are_left_to_a_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(device, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
     monkeypatch.delenv("NPROC", raising=False)
-    assert device.cores() == 12
+    assert cores.cores() == 12
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert device.cores() == 12
+    assert cores.cores() == 12
     (tmp_path / "cpu.max").write_text("250000 100000\n")
-    assert device.cores() == 3
-    for said, cores in (("2", 2), ("64", 3), ("0", 1), ("many", 3)):
+    assert cores.cores() == 3
+    for said, left in (("2", 2), ("64", 3), ("0", 1), ("many", 3)):
         monkeypatch.setenv("NPROC", said)
-        assert device.cores() == cores
+        assert cores.cores() == left
 
 
 def test_auto_divides_a_cpu_unless_it_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:

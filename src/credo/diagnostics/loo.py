@@ -17,6 +17,7 @@ from jaxtyping import Float, PRNGKeyArray
 from scipy.special import logsumexp
 
 from credo import pareto
+from credo.cores import each
 from credo.diagnostics import answers
 from credo.diagnostics.answers import group, has_data, not_checked, some
 from credo.diagnostics.base import Check
@@ -227,7 +228,7 @@ def _left_out(
     flat = log_likelihood.reshape(len(log_likelihood), -1)
     step = max(MOST_AT_ONCE // flat.shape[1], 1)
     tail = pareto.length(flat.shape[1], r_eff)
-    parts = [_answered(flat[first : first + step], tail) for first in range(0, len(flat), step)]
+    parts = each(lambda first: _answered(flat[first : first + step], tail), range(0, len(flat), step))
     return dict(zip(("elpd", "p", "pareto_k"), np.concatenate(parts, axis=1), strict=True))
 
 

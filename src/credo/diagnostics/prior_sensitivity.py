@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from credo import chain_stats, pareto
 from credo.config.nearest import nearest
+from credo.cores import each
 from credo.diagnostics.answers import group, has_data, left_out, not_checked, some
 from credo.diagnostics.base import Check
 from credo.diagnostics.summary import moving, scalars
@@ -133,12 +134,15 @@ def _sensitive(
     """The distance of each marginal from the reweighted one, per doubling of the power, a mean over the powers."""
     found = np.empty(len(draws))
     step = max(MOST_AT_ONCE // draws.shape[1], 1)
-    for first in range(0, len(draws), step):
+
+    def some(first: int) -> None:
         part = draws[first : first + step]
         order = np.argsort(part, axis=1)
         width = np.diff(np.take_along_axis(part, order, axis=1), axis=1)
         distances = [_distance(width, one[order]) for one in weights]
         found[first : first + step] = np.mean(np.divide(distances, np.abs(np.log2(ALPHAS))[:, None]), axis=0)
+
+    each(some, range(0, len(draws), step))
     return found
 
 

@@ -1,7 +1,6 @@
 """Where JAX computes: platform, precision, number of devices and compilation cache, all set before JAX starts."""
 
 import logging
-import math
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from credo.cores import cores
 from credo.errors import ConfigError
 
 PLATFORMS = ("auto", "cpu", "gpu")
@@ -21,9 +21,6 @@ PRECISIONS = ("auto", "float32", "float64")
 
 MOST = 16
 """Devices into which `auto` divides a CPU, at most."""
-
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says what share of the cores a container may use: microseconds of work in so many of time."""
 
 log = logging.getLogger("credo")
 
@@ -107,17 +104,6 @@ def settled(used: Mapping[str, Any], num_devices: int | str | None, *, in_turn: 
     jax = _loaded()
     jax.config.update("jax_default_device", jax.devices()[0])
     return {**used, "devices": 1}
-
-
-def cores() -> int:
-    """The cores of the CPU that this process may use: those that a launcher, the system and a container leave to it."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):  # where there is no quota, or no Linux
-        work, time = map(int, _QUOTA.read_text(encoding="ascii").split())
-        there = min(there, math.ceil(work / time))
-    with suppress(ValueError):
-        there = min(there, int(os.environ.get("NPROC", "")))  # by which XLA, too, learns of them
-    return max(there, 1)
 
 
 def move_to_cpu(used: Mapping[str, Any], precision: str) -> dict[str, Any]:
