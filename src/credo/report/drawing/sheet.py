@@ -203,11 +203,13 @@ class Panel:
         if note:
             self.sheet.text(self.left + self.width, self.top - 4, note, color, size=7, align="right")
 
-    def x_axis(self, most: int = 4, label: str = "") -> None:
-        """A baseline with ticks, and what they measure."""
+    def x_axis(self, most: int = 4, label: str = "", values: Points | None = None) -> None:
+        """A baseline with ticks, and what they measure; the ticks are `values` where these are no more than `most`."""
         bottom = self.top + self.height
         self.sheet.line([self.left, self.left + self.width], [bottom, bottom], FAINT, 0.8)
         ticks, words = axis_ticks(*self.x, most)
+        if values is not None and len(values) <= most:
+            ticks, words = np.asarray(values, float), [f"{value:.4g}" for value in values]
         across = self.right_of(ticks)
         self.sheet.line(broken(across, across), broken([bottom] * len(ticks), [bottom + 2.5] * len(ticks)), MUTED, 0.6)
         for place, word in zip(across, words, strict=True):
