@@ -65,6 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pd.DataFrame({"y": [1.0, 2.0, 0.5], "x": [0.1, 0.2, 0.3], "name": ["a", "b", "c"]})
     table.to_csv(here / "table.csv", index=False)
     table.assign(x=[0.1, None, 0.3]).to_csv(here / "holes.csv", index=False)
+    (here / "no_names.csv").write_text("1,2.5\n2,3.5\n3,1.5\n")
     table[:1].to_csv(here / "one_row.csv", index=False)
     (here / "text.json").write_text(json.dumps({"y": [1, 2], "name": ["a", "b"]}))
     (here / "list.json").write_text("[1, 2]")
@@ -79,6 +80,25 @@ CASES = {
     "option": ("data=eightschools", "data=eightschools: there is no such option; did you mean 'eight_schools'?"),
     "experiment": ("experiment=eight_school", "experiment=eight_school: there is no such option; did you mean 'eight_"),
     "prior option": ("prior@model.prior.mu=gausian", "prior=gausian: .*did you mean 'gaussian'"),
+    "option by another name": ("model=logistic", "no such option; type model=regression model.family=bernoulli"),
+    "file for an option": ("data=table.csv", "no such option; type data=csv data.path=table.csv"),
+    "file in a folder": ("data=old/table.json", "no such option; type data=json data.path=old/table.json"),
+    "option without its group": ("nuts", "nuts: expected KEY=VALUE .*; did you mean inference=nuts or sampler=nuts?"),
+    "group without =": ("experiment coin_flips", "experiment is a group; type experiment=OPTION"),
+    "verb for a run": ("run experiment=coin_flips", "an experiment is run without a verb, as in credo experiment="),
+    "verb": ("shw run", "did you mean credo show?"),
+    "formula without quotes": (
+        "data=csv data.path=table.csv model=regression model.formula=y /root x",
+        "/root: expected KEY=VALUE .*; a formula stands in quotes, as in 'model.formula=y ~ x'",
+    ),
+    "no names of columns": (
+        "data=csv data.path=no_names.csv data.target=y model=regression",
+        r"no column 'y'; its first line is 1,2\.5, but expected the names of the columns",
+    ),
+    "case of a column": (
+        "data=csv data.path=table.csv data.target=NAME model=regression",
+        "no column 'NAME'; did you mean 'name'?",
+    ),
     "null option": ("inference=null", "null is no option of a group; expected a word"),
     "two options": ("'inference=[nuts,mh]'", "expected one option of a group, but got two"),
     "no option": ("~inference", "inference: this key is needed and cannot be deleted"),

@@ -44,6 +44,14 @@ def test_parquet_runs_and_predicts_rows_of_parquet(table, tmp_path):
     np.testing.assert_allclose(answers(tmp_path, "new.parquet")["y_mean"], means(tmp_path, table.head(2)), rtol=1e-4)
 
 
+def test_the_classes_of_a_target_are_told_by_their_words(table, tmp_path):
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("data=csv", "data.path=t.csv", "model=regression", "model.family=bernoulli", "model.formula=sex ~ age")
+    said = credo(*words, "inference=map", "inference.starts=2", "inference.steps=20", *QUIET, cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "\nthe target: m is 1, f is 0\n" in said.out
+
+
 def test_numbers_with_decimal_commas_and_thousands_are_read_and_predicted(table, tmp_path):
     def written(one: pd.DataFrame, place: Path) -> None:
         swapped = str.maketrans(",.", ".,")

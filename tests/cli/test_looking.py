@@ -2,7 +2,7 @@
 
 import json
 import shutil
-import subprocess
+import socket
 import webbrowser
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from console import credo
 from credo.cli import ui
+from credo.tracking.mlflow import view
 
 DRAWS = "draws"
 """A finished run by a Markov chain, of `folders.all_kinds`."""
@@ -80,17 +81,21 @@ def test_open_leads_a_browser_to_the_page(runs: Path, tmp_path: Path, monkeypatc
 def test_ui_serves_the_store_of_a_folder_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlflow.db").touch()
     seen = {}
-
-    def run(words, **settings):
-        seen.update(settings, words=words)
-        return subprocess.CompletedProcess(words, 0)
-
-    monkeypatch.setattr(ui.subprocess, "run", run)
+    monkeypatch.setattr(ui.os, "execve", lambda _, words, settings: seen.update(words=words, env=settings))
     said = credo("ui", ".", "--port", 5001, cwd=tmp_path)
     assert said.out.startswith("http://127.0.0.1:5001/#/experiments/1/runs?")
     assert seen["words"][seen["words"].index("--host") + 1] == "127.0.0.1"
     assert f"sqlite:///{tmp_path.resolve()}/mlflow.db" in seen["words"]
     assert seen["env"]["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_ui_refuses_a_port_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    with socket.create_server((view.HOST, 0)) as other:
+        port = other.getsockname()[1]
+        said = credo("ui", "--port", port, cwd=tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"credo: ui: something listens on port {port} already (address already in use); ")
 
 
 def test_ui_without_runs_or_with_no_port_is_one_sentence(tmp_path: Path) -> None:
@@ -99,3 +104,17 @@ def test_ui_without_runs_or_with_no_port_is_one_sentence(tmp_path: Path) -> None
     )
     for words in (("--port",), ("--port", "70000"), ("--port", "x"), ("a", "b"), ("--host", "localhost")):
         assert credo("ui", *words, cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize("verb", ["show", "open"])
+def test_what_is_no_run_is_said_to_be_none(tmp_path: Path, verb: str) -> None:
+    said = credo(verb, "nowhere", cwd=tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"credo: there is no run {tmp_path / 'nowhere'}; give the folder of a run")
+
+
+def test_a_folder_of_runs_is_shown_by_list(tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    said = credo("show", "outputs", cwd=tmp_path)
+    assert said.code == 2
+    assert "outputs is no folder of a run: it has no .hydra/config.yaml; credo list" in said.err

@@ -190,6 +190,13 @@ def test_an_unseen_level_is_named_and_an_unseen_group_may_have_its_own_effect(ta
         ("y ~ age) + sex", "does not belong to it"),
         ("y ~ ", "cannot be read"),
         ("y ~ `age", "cannot be read"),
+        (
+            "y ~ age + 'Age (years)'",
+            "'Age (years)' is text; a column whose name is no single word stands in backticks, as in `Age (years)`",
+        ),
+        ("y ~ Age (years)", "a column whose name is no single word stands in backticks, as in `age (years)`"),
+        ("y ~ Patient ID", "does not belong to it; a column whose name is no single word stands in backticks"),
+        ("y ~ AGE", "the data has no column 'AGE'; did you mean 'age'?"),
         ("y ~ agee", "the data has no column 'agee'; did you mean 'age'?"),
         ("y ~ log(age - 1000)", "the term log(age - 1000) is nan in row 1"),
         ("y ~ day", "column 'day' holds dates; make them numbers by 'data.dates={day: days}'"),

@@ -54,7 +54,7 @@ def test_what_differs_is_said(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         ((), "reproduce: expected one run, by its folder or its MLflow id"),
-        (("nowhere",), "nowhere is no folder of a run: it has no .hydra/config.yaml"),
+        (("nowhere",), "/nowhere; give the folder of a run, or its MLflow id"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:

@@ -148,7 +148,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("resume", "resume: expected the folder or the MLflow id of one run, as in "),
         ("resume draws point", "resume: expected the folder or the MLflow id of one run, as in "),
         ("resume draws", "draws is finished; credo extend draws --draws 1000 adds draws to it"),
-        ("resume nowhere", "{folder}/nowhere is no folder of a run: it has no .hydra/config.yaml"),
+        ("resume nowhere", "there is no run {folder}/nowhere; give the folder of a run, or its MLflow id"),
         ("resume none", "{folder}/none has no checkpoint to go on from: "),
         ("extend draws", "extend: expected a run and a number of draws, as in "),
         ("extend draws --draws 0", "extend: expected a run and a number of draws, as in "),

@@ -1,13 +1,17 @@
 """Partial residuals, leave-one-out PIT, and what observations against predictions show of spins and of points."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 from fake_results import DRAWS, make
 from scipy.stats import kstest, norm
 
+from credo.diagnostics.summary import title
 from credo.report import plots
-from credo.report.drawing.sheet import WIDTH, Sheet, axis_ticks
+from credo.report.drawing.sheet import WIDTH, Panel, Sheet, axis_ticks
+from credo.report.plots import partial
 from credo.report.plots.loo_pit import loo_pit
 from credo.report.plots.predictive import _apart, _is_whole
 
@@ -45,6 +49,40 @@ def test_only_regressions_with_a_link_have_parts():
     assert not plot.applies(make(regression("probit")))
     assert not plot.applies(make({name: part for name, part in regression().items() if name != "constant_data"}))
     assert "alone" in plot.draw(_shown(regression("logit"))).caption
+
+
+def test_a_column_of_two_values_has_a_mean_at_each_and_a_tick(monkeypatch):
+    at = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0] * 10)
+    assert [set(at[rows]) for rows in partial._tenths(at, np.unique(at))] == [{0.0}, {1.0}]
+    assert sorted(map(len, partial._tenths(np.arange(60.0), np.arange(60.0)))) == [6] * 10
+    sheet, seen = Sheet(200), []
+    monkeypatch.setattr(sheet, "text", lambda x, y, words, *_, **__: seen.append(words))
+    sheet.panel(40, 20, 200, 100, (-0.1, 1.1), (0, 1)).x_axis(4, values=np.unique(at))
+    assert seen == ["0", "1"]
+
+
+def test_shares_of_one_data_set_have_no_intervals(evidence):
+    random = np.random.default_rng(0)
+    observed = xr.Dataset({"y": ("obs", random.integers(0, 9, 200))})
+    predicted = xr.Dataset({"y": ((*DRAWS, "obs"), random.integers(0, 9, (2, 50, 200)))})
+    plot = plots.find("predictive")
+    of_y = {"posterior": xr.Dataset(), "observed_data": observed}
+    of_draws = plot.draw(evidence(make(of_y | {"posterior_predictive": predicted})))
+    assert "with 90 % intervals" in of_draws.caption
+    one = predicted.isel(chain=[0], draw=[0])
+    of_point = plot.draw(evidence(make(of_y | {"posterior_predictive": one})))
+    assert "interval" not in of_point.caption
+    assert "in one data set drawn from the fitted model" in of_point.caption
+
+
+def test_an_observed_y_has_the_name_of_its_column(monkeypatch):
+    seen: list[str] = []
+    monkeypatch.setattr(Panel, "title", lambda _, words, *__: seen.append(words))
+    named = replace(_shown(regression()), target="cost")
+    for word in ("predictive", "residuals", "loo_pit"):
+        plots.find(word).draw(named)
+    assert seen == ["cost", "cost: quantile residuals", "cost"]
+    assert title(_shown(regression()).group("observed_data")["y"]) == "y"
 
 
 def _shown(groups):

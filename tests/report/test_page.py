@@ -14,6 +14,7 @@ from credo.errors import ConfigError
 from credo.inference.kind import Kind
 from credo.report import plots
 from credo.report.run.html import HtmlReport
+from credo.report.run.page import origin
 
 PLOTS = ["posterior", "predictive", "trace", "rank", "pairs", "energy", "starts"]
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -160,11 +161,18 @@ def test_names_from_outside_are_escaped(write, record):
     assert "&lt;script&gt;alert(1)" in source
 
 
+def test_code_and_device_are_told_in_words():
+    facts = {"code": {"files": {"gp.py": "1"}, "packages": {}, "values": {"gp.model": "2"}, "unknown": []}}
+    facts |= {"device": {"platform": "cpu", "devices": 2, "precision": "float64"}, "observed": {"y": {"count": 3}}}
+    assert origin(facts) == [("code", "gp.py"), ("device", "cpu, 2 devices, float64")]
+    assert origin({"code": {"files": {}, "packages": {}, "values": {}}}) == [("code", "credo's alone")]
+
+
 def test_question_and_reproduction(write, schools):
     text = Page(write(schools)).text
     assert "y_j ~ N(theta_j, sigma_j)" in text
     assert "mu ~ gaussian(loc=0, scale=5)" in text
-    assert "(not in this model: sigma)" in text
+    assert "not in this model" not in text
     assert "school 8" in text
     assert "-3 to 28, mean 8.75" in text
     assert "(not taken by the model)" in text

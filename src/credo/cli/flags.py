@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
 
-from credo.config import formula_words, messages
+from credo.config import formula_words, meant, messages
 from credo.errors import ConfigError
 from credo.secrets import masked
 
@@ -42,8 +42,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
             "Hydra's (credo --hydra-help)"
         )
     if wrong := [word for word in flags.overrides if word.find("=") < 1 and not word.startswith("~")]:
-        verb = wrong[0] if wrong[0] in VERBS else None
-        advice = f"credo {verb} is a command of its own, which takes no overrides" if verb else "credo --help"
+        advice = meant.by_word(wrong[0], arguments, VERBS) or "credo --help"
         raise ConfigError(f"{masked(wrong[0])}: expected KEY=VALUE or GROUP=OPTION; {advice}")
     messages.refuse_numbers_as_words(flags.overrides)
     _refuse_at_odds(flags)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from credo.cli.errors import misused
 from credo.errors import ConfigError
 from credo.experiment import resume
+from credo.runs import saved
 
 USAGE = "credo open: expected one run or sweep, by folder or MLflow id, as in credo open outputs/2026-01-31/12-00-00"
 PAGES = ("report.html", "comparison.html")
@@ -21,6 +22,8 @@ def run(arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise misused(USAGE, arguments)
     folder = resume.folder(arguments[0])
+    if not folder.is_dir():
+        saved.require(folder)
     page = next((folder / name for name in PAGES if (folder / name).is_file()), None)
     if page is None:
         raise ConfigError(f"{arguments[0]} has no report.html; it is not finished, or was run with report=none")

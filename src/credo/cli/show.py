@@ -47,7 +47,7 @@ def finished(word: str) -> Path:
         ConfigError: there is no such run, or it is not finished.
     """
     folder = resume.folder(word)
-    saved.configuration(folder)
+    saved.require(folder)
     if not (folder / saved.VERDICT).exists():
         raise ConfigError(f"{word} is not finished and has no answer; credo resume {word} continues it")
     return folder

@@ -17,7 +17,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from credo.config import formula_words, numbers, paths
+from credo.config import formula_words, meant, numbers, paths
 from credo.config.nearest import nearest
 from credo.config.schema import SECTIONS
 from credo.errors import ConfigError
@@ -251,7 +251,9 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
         return not_installed(f"{group}={option}", EXTRAS[f"{group}={option}"])
     if not group:
         return ConfigError(f"{option}: there is no such configuration group; credo --help")
-    return ConfigError(f"{group}={option}: there is no such option; {nearest(option, error.options or ())}")
+    meant_by = meant.by_option(group, option)
+    advice = f"type {meant_by}" if meant_by else nearest(option, error.options or ())
+    return ConfigError(f"{group}={option}: there is no such option; {advice}")
 
 
 EXTRAS = {

@@ -1,6 +1,7 @@
 """The nearest known names to a misspelt one, in words."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 LISTED, LONGEST = 12, 60
@@ -10,12 +11,21 @@ LISTED, LONGEST = 12, 60
 def nearest(name: str, known: Iterable[str]) -> str:
     """Advice for a name that is not among the known ones: `did you mean 'a' or 'b'?`, or what there is."""
     names = list(known)
-    if near := get_close_matches(name, names, 3):
+    if near := _near(name, names):
         return f"did you mean {' or '.join(map(_shown, near))}?"
     if not names:
         return "there is none"
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"expected one of {', '.join(map(_shown, names[:LISTED]))}{more}"
+    listed = names if len(names) == LISTED + 1 else names[:LISTED]
+    more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
+    return f"expected one of {', '.join(map(_shown, listed))}{more}"
+
+
+def _near(name: str, names: Sequence[str]) -> list[str]:
+    """At most three that are spelt alike, in large or small letters, or else have the name as a word."""
+    folded = {one.casefold(): one for one in names}
+    found = get_close_matches(name, names, 3) or [folded[one] for one in get_close_matches(name.casefold(), folded, 3)]
+    word = re.compile(rf"\b{re.escape(name)}\b", re.IGNORECASE)
+    return found or [one for one in names if len(name) > 1 and word.search(one)][:3]
 
 
 def _shown(name: str) -> str:

@@ -26,6 +26,15 @@ def require_words(words: Any, key: str, form: str) -> None:
         raise ConfigError(f"{key}: expected names and words, as in {typed}, but got {words}")
 
 
+def no_column(key: str, name: str, names: Iterable[str]) -> ConfigError:
+    """The sentence for a column that a table has not; where all names are numbers, the line of names is missing."""
+    known = [str(one) for one in names]
+    advice = nearest(name, known)
+    if known and all(re.fullmatch(r"[-+.\deE]*\d[-+.\deE]*", one) for one in known):
+        advice = f"its first line is {','.join(known[:4])}, but expected the names of the columns; write them above it"
+    return ConfigError(f"{key}: the data has no column {name!r}; {advice}")
+
+
 def renamed(names: Iterable[str], new: Mapping[str, str] | None) -> list[str]:
     """The columns' names, some of them replaced.
 
@@ -39,7 +48,7 @@ def renamed(names: Iterable[str], new: Mapping[str, str] | None) -> list[str]:
     old, new = list(names), {str(name): word for name, word in (new or {}).items()}
     for name in new:
         if name not in old:
-            raise ConfigError(f"data.rename: the data has no column {name!r}; {nearest(name, old)}")
+            raise no_column("data.rename", name, old)
     found = [new.get(name, name) for name in old]
     if new and (twice := [name for name in found if found.count(name) > 1]):
         raise ConfigError(f"data.rename: two columns would be called {twice[0]!r}; give them different names")
@@ -56,7 +65,7 @@ def chosen[T](entries: Mapping[str, T], columns: Sequence[str] | None) -> Mappin
         return entries
     for i, name in enumerate(columns):
         if name not in entries:
-            raise ConfigError(f"data.columns[{i}]: the data has no column {name!r}; {nearest(name, entries)}")
+            raise no_column(f"data.columns[{i}]", name, entries)
     return {name: entries[name] for name in columns}
 
 
@@ -74,7 +83,7 @@ def dated(table: pd.DataFrame, units: Mapping[str, str] | None, *, is_new: bool 
     made = {}
     for name, unit in (units or {}).items():
         if name not in table:
-            raise ConfigError(f"{typed_key(name)}: the data has no column {name!r}; {nearest(name, table.columns)}")
+            raise no_column(typed_key(name), name, table.columns)
         if unit not in UNITS:
             raise ConfigError(f"{typed_key(name)}: expected one of {', '.join(UNITS)}, but got {unit!r}")
         times = as_dates(table[name])

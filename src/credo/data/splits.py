@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.config.nearest import nearest
 from credo.data import columns
 from credo.data.holdout import hold_out, mark
 from credo.errors import ConfigError
@@ -103,10 +102,7 @@ class Split:
     def require(self, table: pd.DataFrame) -> None:
         """Raise `ConfigError` where the column is not in a table."""
         if self.column is not None and self.column not in table:
-            raise ConfigError(
-                f"data.split={self.split}: the data has no column {self.column!r}; "
-                f"{nearest(self.column, table.columns)}"
-            )
+            raise columns.no_column(f"data.split={self.split}", self.column, table.columns)
 
     def marked(self, dataset: xr.Dataset, table: pd.DataFrame, least: int = 2) -> xr.Dataset:
         """The data set with a coordinate `split` [obs], unless nothing is held out.

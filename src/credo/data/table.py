@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.config.nearest import nearest
 from credo.data import columns as kept
 from credo.data import whole
 from credo.data.dataset import ROWS, make, numeric, require_finite, require_writable
@@ -174,10 +173,10 @@ def require_distinct(names: Iterable[str], roles: Mapping[str, str]) -> None:
     Raises:
         ConfigError: one is.
     """
-    there, taken = set(names), dict[str, str]()
+    there, taken = dict.fromkeys(names), dict[str, str]()
     for key, name in roles.items():
         if name not in there:
-            raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, names)}")
+            raise kept.no_column(key, name, there)
         if name in taken:
             raise ConfigError(f"{key}: the column {name!r} is already used as {taken[name]}; name it once")
         taken[name] = key

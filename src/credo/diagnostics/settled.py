@@ -54,7 +54,8 @@ class Settled:
         epochs: int,
     ) -> Check:
         """Whether the further epochs [member, rate, epoch] are better than those of the training."""
-        where = f"The best weights came after {best.min()} to {best.max()} epochs of {epochs}."
+        came = f"{best.min()}" if best.min() == best.max() else f"{best.min()} to {best.max()}"
+        where = f"The best weights came after {came} epochs of {epochs}."
         if not np.isfinite(further).any(axis=(1, 2)).all():
             reason = f"{where} The loss was not finite when a member was trained on: whether it gains is unknown."
             return not_checked("settled", self.threshold, f"{reason} Lower training.learning_rate.")

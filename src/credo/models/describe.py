@@ -34,10 +34,15 @@ def describe(problem: Problem, data_hash: str) -> dict[str, Any]:
             "left_out": _left_out(problem),
             "dropped": problem.data.attrs.get("dropped", ""),
             "imputed": problem.data.attrs.get("imputed", ""),
-            "classes": [str(one) for one in problem.data.coords.get("class", ())],
+            "classes": _classes(problem),
             "hash": data_hash,
         },
     }
+
+
+def _classes(problem: Problem) -> list[str]:
+    """The classes of the target as they are written, in their order; none of a target of numbers."""
+    return list(map(str, problem.data["class"].values)) if "class" in problem.data.coords else []
 
 
 def _left_out(problem: Problem) -> str:

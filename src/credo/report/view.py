@@ -10,6 +10,7 @@ import xarray as xr
 
 from credo.diagnostics.summary import is_aside, labels, scalars, title
 from credo.inference.result import Result
+from credo.models.names import SITE
 from credo.report.drawing.numbers import counted
 
 MOST_NUMBERS = 2**23
@@ -68,16 +69,21 @@ class Evidence:
         summary: one row per scalar.
         most: how many panels a figure may have.
         thresholds: the bars of the checks, by the check's name.
+        target: what y is called in the data; empty where it is y.
     """
 
     result: Result
     summary: pd.DataFrame
     most: int
     thresholds: Mapping[str, float | None]
+    target: str = ""
 
     def group(self, name: str) -> xr.Dataset:
-        """A group of the result's tree; an empty data set where there is none."""
-        return self.result.tree[name].to_dataset() if name in self.result.tree.children else xr.Dataset()
+        """A group of the result's tree, empty where there is none; an observed y has the title of the target."""
+        found = self.result.tree[name].to_dataset() if name in self.result.tree.children else xr.Dataset()
+        if not self.target or name != "observed_data" or "y" not in found:
+            return found
+        return found.assign(y=found["y"].assign_attrs({SITE: self.target}))
 
     def targets(self, name: str) -> tuple[list[str], str]:
         """The first targets of a group of predictions, and a sentence if there are more."""

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from credo import writing
 from credo.errors import ConfigError
 from credo.runs import files, saved, signature, trust
-from credo.runs.rows_model import RowsModel
+from credo.runs.rows_model import RowsModel, thinned
 from credo.runs.units import Units, numbers
 
 if TYPE_CHECKING:
@@ -128,15 +128,16 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     if not model.tells_of_new_rows:
         return
     from credo.models.mdn_derived import draws_of  # takes time to load
-    from credo.runs import formula_model
 
     if not (draws := draws_of(problem, result)):
         return
     place = folder / saved.MODEL
     if model.rows is not None:
+        from credo.runs import formula_model  # takes time to load
+
         formula_model.save(place, config, problem, draws)
         return
-    draws = draws if model.predicts else formula_model.thinned(draws)
+    draws = draws if model.predicts else thinned(draws)
     place.mkdir(exist_ok=True)
     for name, arrays in (("weights", draws), ("learned", model.exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:

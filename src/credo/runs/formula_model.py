@@ -20,13 +20,11 @@ from credo.data.splits import Split
 from credo.errors import ConfigError
 from credo.models.base import Rows
 from credo.runs import files, saved, signature, trust
+from credo.runs.rows_model import thinned
 
 if TYPE_CHECKING:
     from credo.models.problem import Problem
     from credo.models.regression import Regression
-
-MOST = 1000
-"""Draws that are kept."""
 
 
 class _Data(TypedDict):
@@ -60,13 +58,6 @@ def save(place: Path, config: DictConfig, problem: "Problem", draws: Mapping[str
     plain: Any = OmegaConf.to_container(config, resolve=True)
     of_data = {name: plain["data"].get(name) for name in _Data.__annotations__}
     writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain["model"], "data": of_data}))
-
-
-def thinned(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """At most `MOST` draws of each latent, evenly spaced."""
-    count = len(next(iter(draws.values())))
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
-    return {name: values[chosen] for name, values in draws.items()}
 
 
 @dataclass(frozen=True)

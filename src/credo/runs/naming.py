@@ -27,12 +27,19 @@ def name(config: Mapping[str, Any], choices: Mapping[str, str]) -> str:
     return " ".join(words)
 
 
+def target(data: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """What is predicted: left of the formula, or the name of a column; empty where it is several, or has no name."""
+    of_column = data.get("target")
+    of_formula = str(model.get("formula") or "").partition("~")[0].strip()
+    return of_formula or (of_column if isinstance(of_column, str) else "")
+
+
 def _data(data: Mapping[str, Any], model: Mapping[str, Any], word: str) -> list[str]:
     """The word; of a file its name, and the target."""
     if not isinstance(data.get("path"), str):
         return [word]
-    target = str(model.get("formula") or "").partition("~")[0].strip() or data.get("target")
-    return [Path(data["path"]).stem, *([target] if isinstance(target, str) and len(target) <= LONGEST else [])]
+    found = target(data, model)
+    return [Path(data["path"]).stem, *([found] if found and len(found) <= LONGEST else [])]
 
 
 def _model(model: Mapping[str, Any], choices: Mapping[str, str]) -> str:

@@ -16,7 +16,17 @@ from credo.runs.units import Units, numbers, words
 if TYPE_CHECKING:
     from credo.models.base import Model
 
+MOST = 1000
+"""Draws that are kept."""
+
 _NEW = "; --new-groups gives it an effect of its own, drawn as those of the others"
+
+
+def thinned(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """At most `MOST` draws of each latent, evenly spaced."""
+    count = len(next(iter(draws.values())))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST)).astype(int))
+    return {name: values[chosen] for name, values in draws.items()}
 
 
 @dataclass(frozen=True)

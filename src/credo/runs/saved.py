@@ -166,6 +166,18 @@ def exists(run: Path) -> bool:
     return (run / CONFIG).exists()
 
 
+def require(run: Path) -> None:
+    """Refuse what is no folder of a run.
+
+    Raises:
+        ConfigError: there is no such folder, or no run in it.
+    """
+    if not run.is_dir():
+        raise ConfigError(f"there is no run {run}; give the folder of a run, or its MLflow id; credo list shows them")
+    if not exists(run):
+        raise ConfigError(f"{run} is no folder of a run: it has no {CONFIG}; credo list {run} shows the runs in it")
+
+
 def configuration(run: Path) -> DictConfig:
     """The composed configuration, with its interpolations, as far as all runs have it."""
     return _configuration(run / CONFIG, _Sections, AGAIN_WITHOUT)
@@ -189,8 +201,7 @@ def composed(run: Path) -> tuple[DictConfig, DictConfig]:
     Raises:
         ConfigError: there is no run.
     """
-    if not exists(run):
-        raise ConfigError(f"{run} is no folder of a run: it has no {CONFIG}")
+    require(run)
     config = _configuration(run / CONFIG, _Composed, AGAIN_WITHOUT)
     hydra = files.plain_yaml(run / HYDRA, _HydraWhole, AGAIN_WITHOUT)
     for group, word in _words(hydra).items():

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from credo.config.nearest import nearest
 from credo.data import columns as kept
 from credo.data.dataset import ROWS, make
 from credo.data.formula import design as designs
@@ -199,9 +198,9 @@ def _used(formula: Formula, sigma: Formula | None, table: pd.DataFrame, weights:
     for key, wanted in (("model.formula", names), ("model.formula_sigma", others)):
         for name in wanted:
             if name not in table:
-                raise ConfigError(f"{key}: the data has no column {name!r}; {nearest(name, table.columns)}")
+                raise kept.no_column(key, name, table.columns)
     if weights is not None and weights not in table:
-        raise ConfigError(f"data.weights: the data has no column {weights!r}; {nearest(weights, table.columns)}")
+        raise kept.no_column("data.weights", weights, table.columns)
     return list(dict.fromkeys([*names, *others, *([] if weights is None else [weights])]))
 
 

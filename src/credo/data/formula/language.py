@@ -47,6 +47,7 @@ _HINTS = {
     "ns": "cr(x, df=5)",
     "sd": "scale(x)",
 }
+_IN_BACKTICKS = "a column whose name is no single word stands in backticks, as in `age (years)`"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def of_sigma() -> Iterator[None]:
 
 def _parsed(text: str) -> Formula:
     tree = _tree(text)
+    _refuse_text(tree.right)
     _require_known(tree.left, {*NUMERIC, *(f"np.{name}" for name in NUMERIC), "I", *TARGETS}, "left of ~")
     _require_known(tree.right, ALLOWED, "right of ~")
     try:
@@ -145,7 +147,7 @@ def _tree(text: str) -> Binary:
         parser = Parser(Scanner(text).scan())
         tree = parser.parse()
         if not parser.at_end():
-            raise ValueError(f"what begins at {parser.peek().lexeme!r} does not belong to it")
+            raise ValueError(f"what begins at {parser.peek().lexeme!r} does not belong to it; {_IN_BACKTICKS}")
     except Exception as error:
         raise _unreadable(text, error) from error
     if not isinstance(tree, Binary) or tree.operator.kind != "TILDE":
@@ -180,13 +182,25 @@ def _of_brms(left: Binary, text: str) -> ConfigError:
     )
 
 
+def _refuse_text(tree: Any) -> None:
+    """Refuse text in quotes as a term, which stands for no column."""
+    if isinstance(tree, Literal) and isinstance(tree.value, str):
+        raise ConfigError(f"model.formula: {tree.value!r} is text; {_IN_BACKTICKS.replace('age (years)', tree.value)}")
+    if isinstance(tree, Binary):
+        _refuse_text(tree.left)
+    if isinstance(tree, Binary | Unary):
+        _refuse_text(tree.right)
+    if isinstance(tree, Grouping):
+        _refuse_text(tree.expression)
+
+
 def _require_known(tree: Any, allowed: set[str], where: str) -> None:
     """Refuse a call of a function that is not allowed there."""
     for call in _calls(tree):
         name = written(call.callee)
         if name not in allowed:
             shown = name if len(name) <= 60 else f"{name[:57]}..."
-            hint = f"use {_HINTS[name]}" if name in _HINTS else nearest(name, sorted(allowed))
+            hint = f"use {_HINTS[name]}" if name in _HINTS else f"{nearest(name, sorted(allowed))}; {_IN_BACKTICKS}"
             raise ConfigError(f"model.formula: there is no function {shown!r} {where}; {hint}")
 
 

@@ -36,21 +36,12 @@ FEWEST_TICKS, ROOM_FOR_FOUR = 4, 60.0
 Points = np.ndarray | list[float]
 
 
-class Keyed(Figure):
-    """A figure that knows its legend.
-
-    Attributes:
-        key: words and their colours, which a page repeats where the figure is wider than the screen.
-    """
-
-    key: tuple[tuple[str, str], ...] = ()
-
-
 class Sheet:
     """A white figure with its origin in the top left corner, measured in points."""
 
     def __init__(self, height: float):
-        self.figure = Keyed(figsize=(WIDTH / 72, height / 72), facecolor="white")
+        self.figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="white")
+        self._key: tuple[tuple[str, str], ...] = ()
         self._drawn = 0
         self._words: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
         self._to_pixels = Affine2D().scale(1 / 72, -1 / 72).translate(0, height / 72) + self.figure.dpi_scale_trans
@@ -120,17 +111,19 @@ class Sheet:
 
     def words(self, x: float, y: float, parts: list[tuple[str, str]], size: float = 7.0) -> None:
         """A legend: coloured words in a row, each (words, colour), ending at a point."""
-        self.figure.key = tuple(dict.fromkeys([*self.figure.key, *parts]))
+        self._key = tuple(dict.fromkeys([*self._key, *parts]))
         for words, color in reversed(parts):
             self.text(x, y, words, color, size, align="right")
             x -= width(words, size) + 8
 
     def finished(self) -> Figure:
-        """The figure with its words."""
+        """The figure with its words; its legend is its `key`, which a page repeats where the figure does not fit."""
         for color, (vertices, codes) in self._words.items():
             if vertices:
                 self._add(PathPatch(shape(vertices, codes), facecolor=color, edgecolor="none"))
         self._words = {}
+        # A subclass of Figure would have a field for it, but take a tenth of a second: Matplotlib writes its docstring.
+        self.figure.key = self._key  # type: ignore[attr-defined]
         return self.figure
 
 
@@ -203,11 +196,13 @@ class Panel:
         if note:
             self.sheet.text(self.left + self.width, self.top - 4, note, color, size=7, align="right")
 
-    def x_axis(self, most: int = 4, label: str = "") -> None:
-        """A baseline with ticks, and what they measure."""
+    def x_axis(self, most: int = 4, label: str = "", values: Points | None = None) -> None:
+        """A baseline with ticks, and what they measure; the ticks are `values` where these are no more than `most`."""
         bottom = self.top + self.height
         self.sheet.line([self.left, self.left + self.width], [bottom, bottom], FAINT, 0.8)
         ticks, words = axis_ticks(*self.x, most)
+        if values is not None and len(values) <= most:
+            ticks, words = np.asarray(values, float), [f"{value:.4g}" for value in values]
         across = self.right_of(ticks)
         self.sheet.line(broken(across, across), broken([bottom] * len(ticks), [bottom + 2.5] * len(ticks)), MUTED, 0.6)
         for place, word in zip(across, words, strict=True):

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from credo import pareto
+from credo.diagnostics.summary import title
 from credo.inference.kind import Kind, of
 from credo.inference.pointwise import of_same_rows
 from credo.inference.result import Result
@@ -60,7 +61,7 @@ def draw(evidence: Evidence) -> Drawing:
         bars(panel, heights, band)
         panel.y_axis(4)
         panel.x_axis(5, "leave-one-out probability integral transform")
-        panel.title(name)
+        panel.title(title(evidence.group("observed_data")[name]))
     return Drawing(TITLE, "checks", CAPTION, sheet.finished(), tuple(names[evidence.most :]))
 
 

@@ -27,8 +27,9 @@ OF = of(
 TITLE = "What each predictor adds"
 CAPTION = (
     "Blue: the part of each column in the linear predictor, zero at its mean, with its 90 % interval; the largest part "
-    "first. Dots: partial residuals; red: their means by tenths of the rows. Where the red line bends away from the "
-    "blue one, the effect is no straight line: try a spline, as bs(x, df=4), or a logarithm."
+    "first. Dots: partial residuals; red: their means by tenths of the rows, or by value where there are few. "
+    "Where the red line bends away from the blue one, the effect is no straight line: try a spline, as bs(x, df=4), or "
+    "a logarithm."
 )
 OF_BOTH_ENDS = " Of zeros and ones the means alone are shown."
 SLOPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -112,9 +113,9 @@ def _panel(
     dots: bool,
 ) -> None:
     """The line, its interval, and the partial residuals of the rows."""
-    order = np.argsort(at, kind="stable")
     partial = float(beta.mean()) * centred + residual
-    tenths = [part for part in np.array_split(order, TENTHS) if part.size]
+    values = np.unique(at)
+    tenths = _tenths(at, values)
     means = np.array([partial[part].mean() for part in tenths])
     ends = np.array([at.min(), at.max()])
     line = np.quantile(beta[:, None] * np.array([centred.min(), centred.max()]), (0.05, 0.5, 0.95), axis=0)
@@ -126,5 +127,12 @@ def _panel(
     panel.area(ends, line[0], line[2], ACCENT, 0.2)
     panel.line(ends, line[1], ACCENT, 1.4)
     panel.line([float(at[part].mean()) for part in tenths], means, MARK, 1.2)
-    panel.x_axis(4)
+    panel.x_axis(4, values=values)
     panel.title(name)
+
+
+def _tenths(at: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """The rows of each tenth of a column, or of each of its values where these are no more."""
+    if len(values) <= TENTHS:
+        return [np.flatnonzero(at == value) for value in values]
+    return [part for part in np.array_split(np.argsort(at, kind="stable"), TENTHS) if part.size]

@@ -135,7 +135,7 @@ def _bars(name: str, values: np.ndarray, replicates: np.ndarray, probability: np
             panel.bar((cell - 0.36, cell + 0.36), (0, share), SOFT)
         panel.columns(cells, q5, q95, INK, 1.2)
         panel.dots(cells, q50, INK, 4.5)
-        panel.x_axis(min(len(cells), 12))
+        panel.x_axis(12, values=cells)
         panel.title(f"{name}: share of the values")
         if calibrated:
             _calibration(sheet, top, values, replicates, probability)
@@ -143,7 +143,8 @@ def _bars(name: str, values: np.ndarray, replicates: np.ndarray, probability: np
     reading = (
         " Right: a dot on its bar means that rows with this predicted probability were ones as often as predicted."
     )
-    caption = "Bars: how often each value was observed; dots: how often the model predicts it, with 90 % intervals."
+    spread = ", with 90 % intervals" if len(replicates) > 1 else " in one data set drawn from the fitted model"
+    caption = f"Bars: how often each value was observed; dots: how often the model predicts it{spread}."
     return Block(HEAD + HEIGHT + FOOT, onto, caption + (reading if calibrated else ""))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.special import ndtri
 
+from credo.diagnostics.summary import title
 from credo.inference.kind import Of, of
 from credo.inference.pointwise import of_same_rows
 from credo.inference.result import Result
@@ -84,4 +85,4 @@ def _cloud(sheet: Sheet, top: float, name: str, evidence: Evidence) -> None:
     panel.dots(np.clip(fitted, *panel.x), np.clip(z, *panel.y), ACCENT, 3 if len(rows) < 500 else 2)
     panel.line([fitted[part].mean() for part in tenths], [float(np.median(z[part])) for part in tenths], MARK, 1.3)
     panel.x_axis(6, "mean of the prediction")
-    panel.title(f"{name}: quantile residuals", f"{len(rows):,} rows")
+    panel.title(f"{title(observed)}: quantile residuals", f"{len(rows):,} rows")

@@ -13,6 +13,7 @@ from credo.diagnostics.base import Verdict
 from credo.inference.result import Result
 from credo.ranges import Count, count
 from credo.report import plots
+from credo.runs import naming
 from credo.runs.job import key_of
 from credo.runs.record import RunRecord
 from credo.writing import replacing
@@ -58,7 +59,8 @@ class HtmlReport:
         from credo.report.view import Evidence
 
         thresholds = {check.name: check.threshold for check in verdict.checks}
-        evidence = Evidence(result, summary, self.max_variables, thresholds)
+        target = naming.target(record.config.get("data") or {}, record.config.get("model") or {})
+        evidence = Evidence(result, summary, self.max_variables, thresholds, target)
         folder = record.folder / "plots"
         folder.mkdir(parents=True, exist_ok=True)
         drawings = []

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def question(record: RunRecord) -> dict[str, Any]:
 
 
 def _priors(record: RunRecord, latents: set[str]) -> list[str]:
-    """`mu ~ gaussian(loc=0, scale=5)` for every prior of an unknown, by the word that was chosen; the others' names."""
+    """`mu ~ gaussian(loc=0, scale=5)` for every prior of an unknown, by the word that was chosen."""
     settings = (record.config.get("model") or {}).get("prior") or {}
     unused = [str(name) for name in settings if latents and not _is_read(str(name), latents)]
     width = max((len(str(name)) for name in settings if str(name) not in unused), default=0)
@@ -106,7 +106,7 @@ def _priors(record: RunRecord, latents: set[str]) -> list[str]:
         word = str(record.choices.get(f"prior@model.prior.{name}") or "/")
         shown = _distribution(setting, "" if "/" in word else word)
         lines.append(f"{name!s:<{width}} ~ {shown}")
-    return [*lines, *([f"(not in this model: {', '.join(unused)})"] if unused else [])]
+    return lines
 
 
 def _of_sites(asked: Mapping[str, Any]) -> list[str]:
@@ -226,16 +226,33 @@ def origin(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = dict(provenance)
     git = facts.pop("git", None)
     versions = facts.pop("versions", None) or {}
-    facts.pop("command", None)
+    for of_programs in ("command", "observed"):
+        facts.pop(of_programs, None)
     first = [(word.replace("_", " "), _words(facts.pop(word))) for word in ("seed", "data_hash") if word in facts]
     if isinstance(git, Mapping):
         changes = " with changes that are not committed" if git.get("dirty") else ""
         first.append(("git commit", f"{git.get('commit') or 'none yet'}{changes}"))
     elif git:
         first.append(("git commit", str(git)))
-    rest = [(str(key).replace("_", " "), _words(value)) for key, value in facts.items() if value is not None]
+    told = {
+        key: _TOLD[key](value) if key in _TOLD else _words(value) for key, value in facts.items() if value is not None
+    }
+    rest = [(str(key).replace("_", " "), words) for key, words in told.items()]
     packages = [f"{package} {version}" for package, version in versions.items() if version]
     return [*first, *rest, *([("versions", ", ".join(packages))] if packages else [])]
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    """The files and packages of the user's own."""
+    return ", ".join([*code.get("files", ()), *code.get("packages", ())]) or "credo's alone"
+
+
+def _device(device: Mapping[str, Any]) -> str:
+    return f"{device.get('platform')}, {counted(device.get('devices', 1), 'device')}, {device.get('precision')}"
+
+
+_TOLD: Mapping[str, Callable[[Any], str]] = {"code": _code, "device": _device}
+"""How facts of several parts are told."""
 
 
 def _words(value: Any) -> str:

@@ -7,7 +7,8 @@ experiments carry a shared view, which MLflow keeps as JSON in an experiment tag
 import json
 import re
 import shlex
-import socket
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from credo.secrets import masked
@@ -60,15 +61,18 @@ def place(uri: str, is_server: bool, experiment: str, run: str) -> str:
     uri = masked(uri)
     server = uri.rstrip("/") if is_server else f"http://{HOST}:{PORT}"
     lines = [page(server, experiment, run), f"all runs: {table(server, experiment)}"]
-    if not is_server and not _listens():
+    if not is_server and not _serves(run):
         lines.insert(1, f"after: {_server(uri)}")
     return "\n".join(lines)
 
 
-def _listens() -> bool:
-    """Whether something serves the local address."""
+def _serves(run: str) -> bool:
+    """Whether what listens at the local address, if anything does, is MLflow with this run."""
+    line = HTTPConnection(HOST, PORT, timeout=1)
     try:
-        with socket.create_connection((HOST, PORT), timeout=0.2):
-            return True
-    except OSError:
+        line.request("GET", f"/api/2.0/mlflow/runs/get?run_id={run}")
+        return line.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        line.close()
