@@ -18,6 +18,7 @@ from credo.data.formula.arranged import arranged
 from credo.data.splits import Split
 from credo.diagnostics.class_scores import class_scores
 from credo.errors import ConfigError
+from credo.models.plates import labels
 from credo.models.problem import Problem
 from credo.models.regression import Regression
 
@@ -111,6 +112,15 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     for one in (centred, other):
         site = next(site for site in one.sites if site.name == "effect[ward]")
         assert one.dims(site) == ("ward", "ward_effect")
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_correlations_are_named_by_the_effects(table, centred):
+    one = problem(table, "y ~ age + (1 + age | ward)", centred=centred)
+    dims = one.dims(next(site for site in one.sites if site.name == "corr[ward]"))
+    axes = [labels(one, one.data, dim, 2).tolist() for dim in dims]
+    assert len(set(dims)) == 2
+    assert axes == [["Intercept", "age"]] * 2
 
 
 @pytest.mark.slow
