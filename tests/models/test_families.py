@@ -113,6 +113,31 @@ def test_a_censored_value_counts_by_the_integral_beyond_it(name):
     np.testing.assert_allclose(np.exp(one.log_prob(values)), [1 - above, density(y), above], rtol=2e-5)
 
 
+LOWER = {
+    "gaussian": stats.norm(ETA, 0.7).ppf,
+    "gamma": stats.gamma(1.7, scale=MU / 1.7).ppf,
+    "lognormal": stats.lognorm(0.7, scale=np.exp(ETA)).ppf,
+    "weibull": stats.weibull_min(1.7, scale=WEIBULL_SCALE).ppf,
+    "exponential": stats.expon(scale=MU).ppf,
+}
+
+
+@pytest.mark.parametrize("name", SURVIVING)
+@pytest.mark.parametrize("probability", [1e-9, 1e-20])
+def test_a_value_far_below_the_others_keeps_its_gradient_beside_censored_ones(name, probability):
+    # P(Y < y) is lost in 1 - P(Y < y), of which neither an observed nor a right-censored row needs the logarithm.
+    y = jnp.array([float(LOWER[name](probability))])
+
+    def log_density(eta, status):
+        one = made(name, jnp.full(1, eta))
+        one = one if status is None else Censored(one, jnp.array([status]), FAMILIES[name].log_survival)
+        return one.log_prob(y).sum()
+
+    alone, observed, above = (jax.value_and_grad(log_density)(ETA, status) for status in (None, 0, 1))
+    np.testing.assert_allclose(observed, alone, rtol=1e-5)
+    np.testing.assert_allclose(above, (0.0, 0.0), atol=1e-6)
+
+
 def test_sorted_cutpoints_have_the_density_of_order_statistics():
     import numpyro.distributions as dist
 

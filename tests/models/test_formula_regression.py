@@ -114,6 +114,16 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
         assert one.dims(site) == ("ward", "ward_effect")
 
 
+def test_an_effect_is_correlated_with_itself_by_one_without_rounding_errors(table):
+    """Ranks among rounding errors are not uniform, and calibration would raise an alarm."""
+    one = problem(table, "y ~ age + (1 + age | ward)")
+    for angle in np.linspace(0.1, 3.0, 40):
+        root = np.array([[1.0, 0.0], [np.cos(angle), np.sin(angle)]])
+        corr = one.bound.at({"cholesky[ward]": root})["corr[ward]"]["value"]
+        assert np.diag(corr).tolist() == [1.0, 1.0]
+        assert corr[0, 1] == pytest.approx(np.cos(angle))
+
+
 @pytest.mark.parametrize("centred", [False, True])
 def test_correlations_are_named_by_the_effects(table, centred):
     one = problem(table, "y ~ age + (1 + age | ward)", centred=centred)
