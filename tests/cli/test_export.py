@@ -147,10 +147,7 @@ def test_a_run_that_cannot_predict_is_refused_before_anything_is_said_of_its_cod
     _record_code(folder / "other", folder / "run", "m.py")
     said = credo(*verb, cwd=folder)
     sentence = f"credo: {folder}/other has no model/weights.npz, so that it cannot predict new rows: runs of "
-    sentence += (
-        "model=ebm leave none, and those of model=program neither, since the rows of a program may depend on each "
-    )
-    sentence += "other; use a model that predicts, such as model=regression with a formula\n"
+    sentence += "model=ebm leave none; use a model that predicts, such as model=regression with a formula\n"
     assert (said.code, said.err) == (2, sentence)
 
 

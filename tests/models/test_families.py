@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from credo.models.families import FAMILIES
 from credo.models.families.family import LINKS
@@ -111,6 +111,53 @@ def test_a_censored_value_counts_by_the_integral_beyond_it(name):
     values = jnp.array([y, y, y])
     one = Censored(made(name, jnp.full(3, ETA)), jnp.array([-1, 0, 1]), FAMILIES[name].log_survival)
     np.testing.assert_allclose(np.exp(one.log_prob(values)), [1 - above, density(y), above], rtol=2e-5)
+
+
+LOWER = {
+    "gaussian": stats.norm(ETA, 0.7).ppf,
+    "gamma": stats.gamma(1.7, scale=MU / 1.7).ppf,
+    "lognormal": stats.lognorm(0.7, scale=np.exp(ETA)).ppf,
+    "weibull": stats.weibull_min(1.7, scale=WEIBULL_SCALE).ppf,
+    "exponential": stats.expon(scale=MU).ppf,
+}
+
+
+@pytest.mark.parametrize("name", SURVIVING)
+@pytest.mark.parametrize("probability", [1e-9, 1e-20])
+def test_a_value_far_below_the_others_keeps_its_gradient_beside_censored_ones(name, probability):
+    # P(Y < y) is lost in 1 - P(Y < y), of which neither an observed nor a right-censored row needs the logarithm.
+    y = jnp.array([float(LOWER[name](probability))])
+
+    def log_density(eta, status):
+        one = made(name, jnp.full(1, eta))
+        one = one if status is None else Censored(one, jnp.array([status]), FAMILIES[name].log_survival)
+        return one.log_prob(y).sum()
+
+    alone, observed, above = (jax.value_and_grad(log_density)(ETA, status) for status in (None, 0, 1))
+    np.testing.assert_allclose(observed, alone, rtol=1e-5)
+    np.testing.assert_allclose(above, (0.0, 0.0), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [1, 2, 5, 30, 400])
+def test_the_survival_of_a_gamma_distribution_is_exact_in_both_tails(shape):
+    """Of a whole shape P(Y > y) is a finite sum; far below, P(Y < y) is y^shape / shape! less its next term."""
+    survival, counts = FAMILIES["gamma"].log_survival, np.arange(shape)
+
+    def found(x):
+        return survival(dist.Gamma(float(shape), 1.0), jnp.asarray(x))
+
+    for x in (
+        shape + np.sqrt(shape) * np.array([-0.5, 0.5, 3.0]),
+        shape + 8 * np.sqrt(shape) + np.array([29.9, 30.1, 5000]),
+    ):
+        terms = counts * np.log(x)[:, None] - special.gammaln(counts + 1)
+        np.testing.assert_allclose(found(x), special.logsumexp(terms, axis=1) - x, rtol=1e-5)
+        slopes = jax.vmap(jax.grad(found))(jnp.asarray(x))
+        np.testing.assert_allclose(slopes, -np.exp(stats.gamma(shape).logpdf(x) - found(x)), rtol=1e-4)
+    low = 1e-3
+    expected = shape * np.log(low) - special.gammaln(shape + 1) + np.log1p(-low * shape / (shape + 1))
+    if expected > np.log(np.finfo(found(low).dtype).tiny):
+        assert float(jnp.log(-jnp.expm1(found(low)))) == pytest.approx(expected, abs=1e-4)
 
 
 def test_sorted_cutpoints_have_the_density_of_order_statistics():

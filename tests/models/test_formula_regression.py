@@ -18,6 +18,7 @@ from credo.data.formula.arranged import arranged
 from credo.data.splits import Split
 from credo.diagnostics.class_scores import class_scores
 from credo.errors import ConfigError
+from credo.models.plates import labels
 from credo.models.problem import Problem
 from credo.models.regression import Regression
 
@@ -111,6 +112,25 @@ def test_correlated_effects_are_multivariate_normal_whether_centred_or_not(table
     for one in (centred, other):
         site = next(site for site in one.sites if site.name == "effect[ward]")
         assert one.dims(site) == ("ward", "ward_effect")
+
+
+def test_an_effect_is_correlated_with_itself_by_one_without_rounding_errors(table):
+    """Ranks among rounding errors are not uniform, and calibration would raise an alarm."""
+    one = problem(table, "y ~ age + (1 + age | ward)")
+    for angle in np.linspace(0.1, 3.0, 40):
+        root = np.array([[1.0, 0.0], [np.cos(angle), np.sin(angle)]])
+        corr = one.bound.at({"cholesky[ward]": root})["corr[ward]"]["value"]
+        assert np.diag(corr).tolist() == [1.0, 1.0]
+        assert corr[0, 1] == pytest.approx(np.cos(angle))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_correlations_are_named_by_the_effects(table, centred):
+    one = problem(table, "y ~ age + (1 + age | ward)", centred=centred)
+    dims = one.dims(next(site for site in one.sites if site.name == "corr[ward]"))
+    axes = [labels(one, one.data, dim, 2).tolist() for dim in dims]
+    assert len(set(dims)) == 2
+    assert axes == [["Intercept", "age"]] * 2
 
 
 @pytest.mark.slow

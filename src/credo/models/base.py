@@ -199,6 +199,16 @@ class Model(eqx.Module):
         return {}
 
     @property
+    def places(self) -> Mapping[str, tuple[int, int]]:
+        """Of the variables of new rows that hold whole numbers: the least and the largest that it knows."""
+        return {}
+
+    @property
+    def observes(self) -> tuple[str, str]:
+        """The variable that is the target of new rows, and the site that observes it."""
+        return "y", "y"
+
+    @property
     def takes_one_row(self) -> bool:
         """Whether a table of a single row tells it something, as one lattice does."""
         return False
@@ -245,6 +255,20 @@ class Model(eqx.Module):
     def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Model":  # noqa: ARG002 - for those that look
         """This model with what another of the same settings has `exported`."""
         return self
+
+    def of_rows(self, problem: Any) -> "Model | None":  # noqa: ARG002 - for those that look
+        """The model that says of new rows what a run of this one found; `None` where there is none.
+
+        Args:
+            problem: this model and its data, a `Problem`.
+
+        Raises:
+            ConfigError: the data or the program do not allow it.
+        """
+        return self if self.tells_of_new_rows else None
+
+    def require_alike(self, draws: Mapping[str, Shaped[np.ndarray, "draw ..."]]) -> None:
+        """Raise `ConfigError` where rows depend on each other at these draws, though the model is of rows alike."""
 
     def with_new_levels(
         self,

@@ -112,7 +112,11 @@ def _several(
     if lkj is not None:
         with _each(contrasts, -1):
             cholesky = numpyro.sample(group.called("cholesky"), dist.LKJCholesky(count, lkj), infer={"aside": corr})
-            numpyro.deterministic(corr, cholesky @ jnp.swapaxes(cholesky, -1, -2))
+        # The second axis is called as a plural, whose labels are those of the first (see `plates.labels`).
+        both = numpyro.plate(group.axis, count, dim=-2), numpyro.plate(f"{group.axis}s", count, dim=-1)
+        with _each(contrasts, -3), both[0], both[1]:
+            found = cholesky @ jnp.swapaxes(cholesky, -1, -2)
+            numpyro.deterministic(corr, jnp.where(jnp.eye(count, dtype=bool), 1.0, found))  # 1 without rounding errors
         root = sd[..., None] * cholesky
     axes = numpyro.plate(group.dim, group.size, dim=-2), numpyro.plate(group.axis, count, dim=-1)
     with _each(contrasts, -3), axes[0], axes[1]:

@@ -20,24 +20,25 @@ _BATCH = 2**22
 
 
 def likelihood(model: Model, latents: Mapping[str, Any], arrays: Mapping[str, Shaped[Array, "row ..."]]) -> Any:
-    """The distribution of y [row].
+    """The distribution of the target [row].
 
     Args:
         model: fitted.
         latents: one draw of all latents of its program, by site.
-        arrays: what the program takes of each row, with or without y.
+        arrays: what the program takes of each row, with or without the target.
 
     Raises:
         ConfigError: a latent is not among these, so that it would be drawn from its prior.
     """
-    sites = BoundModel(model, {"y": placeholder(model, arrays), **arrays}, ()).at(latents)
-    for name, site in sites.items():
-        if site["type"] == "sample" and not site["is_observed"] and name not in latents:
+    variable, site = model.observes
+    sites = BoundModel(model, {variable: placeholder(model, arrays), **arrays}, ()).at(latents)
+    for name, message in sites.items():
+        if message["type"] == "sample" and not message["is_observed"] and name not in latents:
             raise ConfigError(
                 f"the model of the run has no draws of {name!r}, which its predictions need; it was written by an "
                 "earlier version of credo, so run it again"
             )
-    return sites["y"]["fn"]
+    return sites[site]["fn"]
 
 
 def placeholder(model: Model, arrays: Mapping[str, Shaped[Array, "row ..."]]) -> Shaped[Array, "row"]:

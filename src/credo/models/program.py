@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
+from jaxtyping import Shaped
 
 from credo.config import loading
 from credo.config.failure import in_words
 from credo.config.nearest import nearest
 from credo.errors import ConfigError
 from credo.models.base import Model, arguments
+from credo.models.program_rows import ProgramRows, program_rows
 
 
 class Program(Model):
@@ -81,6 +84,14 @@ class Program(Model):
         except (OSError, TypeError):  # its file is gone, or it is an object that can be called
             return f"{name}, {self.formula}"
         return f"{name}, {self.formula}:\n\n{source}"
+
+    def of_rows(self, problem: Any) -> ProgramRows:
+        """The program over new rows, if they are alike."""
+        return program_rows(self, problem)
+
+    def restored(self, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> ProgramRows:
+        """The program over new rows, with what was `exported` of it."""
+        return ProgramRows(self, arrays)
 
     def arguments(self) -> tuple[frozenset[str], frozenset[str]]:
         """The function's parameters, without those that the configuration gives."""

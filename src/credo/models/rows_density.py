@@ -35,7 +35,7 @@ def log_density(model: Model, draws: Draws, y: Shaped[np.ndarray, "row"]) -> Flo
 @eqx.filter_jit
 def _batch(model: Model, draws: dict[str, Any], y: Shaped[Array, "row"]) -> Float[Array, "row part"]:
     def one(latents: dict[str, Any]) -> Float[Array, "row part"]:
-        of_rows = likelihood(model, latents, {"y": y})
+        of_rows = likelihood(model, latents, {model.observes[0]: y})
         inside = of_rows.support(y)
         if model.part:
             return jnp.where(inside[:, None], innermost(of_rows).component_log_probs(y), -jnp.inf)

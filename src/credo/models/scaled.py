@@ -145,5 +145,12 @@ class Censored(dist.Distribution):
     def log_prob(self, value: Shaped[Array, "..."]) -> Float[Array, "..."]:
         """Log density of a known value, log probability of the rest."""
         above = self.log_survival(self.base_dist, value)
-        below = jnp.where(above > -0.6931, jnp.log(-jnp.expm1(above)), jnp.log1p(-jnp.exp(above)))
+        below = _log_complement(jnp.where(self.status < 0, above, -1.0))
         return jnp.where(self.status == 0, self.base_dist.log_prob(value), jnp.where(self.status > 0, above, below))
+
+
+def _log_complement(above: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Log(1 - exp(above)), exact near both ends; what is not chosen stays finite, lest the gradient be no number."""
+    is_near = above > -0.6931  # log(1/2)
+    near, far = jnp.where(is_near, above, -1.0), jnp.where(is_near, -1.0, above)
+    return jnp.where(is_near, jnp.log(-jnp.expm1(near)), jnp.log1p(-jnp.exp(far)))

@@ -22,6 +22,7 @@ from credo.runs.units import Units, numbers
 
 if TYPE_CHECKING:
     from credo.inference.result import Result
+    from credo.models.base import Model
     from credo.models.predict import Predictive
     from credo.models.problem import Problem
     from credo.runs.formula_model import FormulaModel
@@ -124,8 +125,13 @@ class Exported:
 
 def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result") -> None:
     """Write the model of a run into its folder, if it says something of new rows; no other is written."""
-    model = problem.model
-    if not model.tells_of_new_rows:
+    try:
+        model = problem.model.of_rows(problem)
+    except ConfigError as error:
+        (folder / saved.MODEL).mkdir(exist_ok=True)
+        writing.write(folder / saved.MODEL / "columns.json", json.dumps({"refused": str(error)}, indent=2) + "\n")
+        return
+    if model is None:
         return
     from credo.models.mdn_derived import draws_of  # takes time to load
 
@@ -144,18 +150,18 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
             np.savez(file, allow_pickle=False, **arrays)
     plain = OmegaConf.to_container(config.model, resolve=True)
     writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
-    writing.write(place / "columns.json", json.dumps(_columns(problem, result), indent=2) + "\n")
+    writing.write(place / "columns.json", json.dumps(_columns(model, problem, result), indent=2) + "\n")
 
 
-def _columns(problem: "Problem", result: "Result") -> dict[str, Any]:
+def _columns(model: "Model", problem: "Problem", result: "Result") -> dict[str, Any]:
     """The names of inputs and targets, and the scales of those that were standardised."""
     names: dict[str, Any] = {
         "features": _names(problem, "x", "feature"),
         "contexts": _names(problem, "context", "context_feature"),
-        "targets": _names(problem, "y", "target"),
+        "targets": _names(problem, model.observes[0], "target"),
     }
-    if not problem.model.predicts:
-        inputs = [name for name in problem.by_row if name not in ("y", "weights")]
+    if not model.predicts:
+        inputs = [name for name in problem.by_row if name not in (model.observes[0], "weights")]
         names["inputs"] = {name: _names(problem, name, "feature") for name in inputs}
     if "scaler" in problem.data.attrs:
         names["scaler"] = json.loads(problem.data.attrs["scaler"])
@@ -187,6 +193,7 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
         from credo.runs import formula_model  # takes time to load
 
         return formula_model.load(place, trusted=trusted, new_groups=new_groups)
+    saved.require_not_refused(place)
     config = saved.model(place)
     if not trusted and not signature.is_own(place.parent):
         config = trust.require_harmless(config, place / "model.yaml")
@@ -194,10 +201,10 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
     if new_groups and "group" not in columns.get("inputs", {}):
         raise ConfigError("--new-groups: the rows of the run's model name no groups; leave it out")
     model = make(config, "model", Model, without=schema.BESIDE["model"])
-    if not model.predicts and not model.rows_alike:
-        raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "learned.npz", saved.ANEW):
         model = model.restored(learned)
+    if not model.predicts and not model.rows_alike:
+        raise files.DamagedError(place / "model.yaml", "is damaged (its model cannot predict)", saved.ANEW)
     with files.reading(place / "weights.npz", saved.ANEW):
         units = Units(columns.get("scaler", {}))
         if model.predicts:
@@ -205,7 +212,8 @@ def load(folder: Path, *, trusted: bool = False, new_groups: bool = False) -> "E
         variables = {name: tuple(names) for name, names in columns["inputs"].items()}
         found = RowsModel(model, weights, variables, columns["targets"][0], units, new_groups)
         found.require_fitting()
-        return found
+    model.require_alike(weights)
+    return found
 
 
 def _network(model: Any, weights: Mapping[str, np.ndarray], columns: Mapping[str, Any], units: Units) -> Exported:
@@ -246,8 +254,7 @@ def place_of(folder: Path) -> Path:
     if not any((place / name).exists() for name in FILES):
         raise ConfigError(
             f"{folder} has no {saved.MODEL}/weights.npz, so that it cannot predict new rows: runs of "
-            "model=ebm leave none, and those of model=program neither, since the rows of a program may depend on each "
-            "other; use a model that predicts, such as model=regression with a formula"
+            "model=ebm leave none; use a model that predicts, such as model=regression with a formula"
         )
     return place
 

@@ -67,18 +67,19 @@ class RowsModel:
     def require_fitting(self) -> None:
         """Raise `ValueError`, or what JAX raises, where the draws are not those of such a model."""
         import jax
+        import jax.numpy as jnp
 
         from credo.models.new_rows import likelihood
 
         if len({len(values) for values in self.draws.values()}) != 1:
             raise ValueError("its arrays have different numbers of draws")
-        one = {name: values[0] for name, values in self.draws.items()}
+        one = {name: jnp.asarray(values[0]) for name, values in self.draws.items()}
         codes = {*self.model.words, self.model.follows}
         row = {
-            name: np.zeros(1, int) if name in codes else np.ones((1, len(columns)) if name == "x" else 1)
+            name: np.zeros(1, int) if name in codes else np.ones((1, len(columns)) if _is_matrix(name, columns) else 1)
             for name, columns in self.variables.items()
         }
-        arrays: Any = row or {"y": np.zeros(1)}
+        arrays: Any = row or {self.model.observes[0]: np.zeros(1)}
         model, _ = self.model.with_new_levels(self.draws, arrays, jax.random.PRNGKey(0))
         jax.eval_shape(lambda: likelihood(model, one, arrays).log_prob(np.zeros(1, int)))
 
@@ -175,7 +176,9 @@ class RowsModel:
     def _arrays(self, table: pd.DataFrame | None) -> dict[str, np.ndarray]:
         """What the program takes of each row; of one without inputs, a place for its target."""
         if not self.variables:
-            return {"y": np.ones(1 if table is None else len(table), int if self.model.levels else float)}
+            return {
+                self.model.observes[0]: np.ones(1 if table is None else len(table), int if self.model.levels else float)
+            }
         assert table is not None  # noqa: S101 - for the type checker: a model with inputs is asked of rows
         if self.model.follows:
             return {self.model.follows: words(table, self.target, self.model.levels)}
@@ -183,12 +186,31 @@ class RowsModel:
 
     def _array(self, name: str, columns: tuple[str, ...], table: pd.DataFrame) -> np.ndarray:
         if (levels := self.model.words.get(name)) is not None:
-            return words(table, columns[0], levels, takes_new=self.new_groups, told=_NEW)
+            told = "" if self.model.is_users else _NEW
+            return words(table, columns[0], levels, takes_new=self.new_groups, told=told)
         values = self.units.inputs(name, numbers(table, columns))
-        if name == "sigma" and (values < 0).any():
+        if name in self.model.supports and (values < 0).any():
             row = int((values < 0).any(1).argmax())
             raise ConfigError(
                 f"column {columns[0]!r} has {table[columns[0]].iloc[row]} in row {row + 1}, but a standard error is at "
                 "least 0; correct it (0 asks for the group's own mean)"
             )
-        return values if name == "x" else values[:, 0]
+        if name in self.model.places:
+            _require_known(columns, values, *self.model.places[name])
+        return values if _is_matrix(name, columns) else values[:, 0]
+
+
+def _is_matrix(name: str, columns: tuple[str, ...]) -> bool:
+    return name == "x" or len(columns) > 1
+
+
+def _require_known(columns: tuple[str, ...], values: np.ndarray, low: int, high: int) -> None:
+    """Raise `ConfigError` where a number is not whole, or beyond those that a run has seen."""
+    wrong = (values != np.round(values)) | (values < low) | (values > high)
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        raise ConfigError(
+            f"column {columns[place]!r} has {values[row, place]:g} in row {row + 1}, but the run has seen whole "
+            f"numbers from {low} to {high}, which its program may use as places; if they are amounts, write decimals "
+            "in the data of the run, as 2.0, and run it again"
+        )

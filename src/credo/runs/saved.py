@@ -158,6 +158,10 @@ class _Columns(TypedDict):
     scaler: NotRequired[dict[str, dict[str, Any]]]
 
 
+class _Refused(TypedDict):
+    refused: NotRequired[str]
+
+
 COLUMNS = tuple(name for name in _Columns.__annotations__ if name in _Columns.__required_keys__)
 
 
@@ -329,6 +333,14 @@ def rows(run: Path) -> "xr.Dataset":
 def model(place: Path) -> DictConfig:
     """The settings of a model that can predict, from its folder."""
     return _configuration(place / "model.yaml", _Model, ANEW)
+
+
+def require_not_refused(place: Path) -> None:
+    """Raise `ConfigError` where a run left in place of a model why it has none."""
+    if (place / "columns.json").exists() and not (place / "weights.npz").exists():
+        told: Mapping[str, Any] = files.plain_json(place / "columns.json", _Refused, ANEW)
+        if "refused" in told:
+            raise ConfigError(told["refused"])
 
 
 def network(place: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], Mapping[str, Any]]:
