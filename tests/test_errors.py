@@ -99,6 +99,11 @@ CASES = {
         "data=csv data.path=table.csv data.target=NAME model=regression",
         "no column 'NAME'; did you mean 'name'?",
     ),
+    "number for an option": ("inference=3", "a number is no option of a group; expected a word"),
+    "two words in one": (
+        "'experiment=coin_flips seed=2'",
+        "expected one KEY=VALUE in each word; type experiment=coin_flips and seed=2 as two words",
+    ),
     "null option": ("inference=null", "null is no option of a group; expected a word"),
     "two options": ("'inference=[nuts,mh]'", "expected one option of a group, but got two"),
     "no option": ("~inference", "inference: this key is needed and cannot be deleted"),

@@ -82,6 +82,9 @@ _COMPOSED: dict[str, Callable[..., str]] = {
     r"Ambiguous value for argument '(.*)'": _several,
     r"Sweep parameters '(.*)' requires --multirun": _several,
     r"Sweeping over Hydra's configuration is not supported : '(.*)'": _several_of_hydra,
+    r"(?s).*must be a string or a list. Got (?:int|float|bool)": lambda: (
+        "a number is no option of a group; expected a word, as in inference=nuts; credo --help"
+    ),
     r"(?s).*Got NoneType": lambda: "null is no option of a group; expected a word, as in inference=nuts; credo --help",
 }
 """What Hydra says of a composition, and the sentence that replaces it."""
@@ -182,6 +185,9 @@ def _of_call(error: InstantiationException) -> ConfigError:
 def _unreadable(word: str) -> ConfigError:
     """The sentence for a word that Hydra's grammar does not take: the same in quotes, where that is what it wants."""
     word = masked(word)  # before it stands among others
+    if apart := re.search(r"^[\w.@/+]+=[\w.]+\s+([\w.@/+]+=\S+)$", word):
+        first = word[: apart.start(1)].strip()
+        return ConfigError(f"{word}: expected one KEY=VALUE in each word; type {first} and {apart[1]} as two words")
     if quoted := in_quotes(word):
         return ConfigError(f"{word}: some of its characters need quotes; type it as {quoted}")
     return ConfigError(f"{word}: expected KEY=VALUE or GROUP=OPTION; credo --help")

@@ -113,4 +113,4 @@ def _tops() -> list[str]:
 
 
 def _kind(given: Any) -> str:
-    return f"a {type(given).__name__}"
+    return f"an object of the class {type(given).__name__}"
