@@ -5,9 +5,9 @@
 ESS is the smallest bulk effective sample size over the latents in unconstrained space; gradients are all leapfrog
 steps of 4 chains of 1000 draws, those of the warm-up included, which is credo's default and 1000 draws of NumPyro.
 First a normal posterior in 100 dimensions, twenty of whose directions have variances from 0.001 to 1,000, at a random
-angle. Then posteriors of posteriordb: credo's default against NumPyro's warm-up (Welford, dense or diagonal mass matrix,
-whichever is better) at the same target acceptance, over the same seeds. Ratios are of means over three seeds, or over
-five of the two that are hard for a metric; their standard error is by the delta method.
+angle. Then posteriors of posteriordb: credo's default against NumPyro's warm-up (Welford, dense or diagonal mass
+matrix, whichever is better) at the same target acceptance, over the same seeds. Ratios are of means over three seeds,
+or over five of the two that are hard for a metric; their standard error is by the delta method.
 """
 
 import argparse

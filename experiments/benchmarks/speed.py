@@ -3,7 +3,7 @@
     make bench
     python experiments/benchmarks/speed.py --rounds 1 --only eight_schools    (without writing the table)
 
-Every tool has 4 chains of 1000 draws and the warm-up of its defaults, which is 1000 draws of the peers: credo in float64
+Every tool has 4 chains of 1000 draws and the warm-up of its defaults, 1000 draws of the peers: credo in float64
 with a verdict, files, a report and a record in MLflow, NumPyro in float32 with parallel chains and `print_summary`,
 nutpie in float64 with `arviz.summary` (in an environment of its own, `.venv/peers`). The tools take turns, so that a
 machine that is slow for a while is slow for all. A verdict of a peer is its summary on the screen. `ESS` is the
