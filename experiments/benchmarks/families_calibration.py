@@ -76,8 +76,8 @@ def write(rows: dict[str, str]) -> None:
         "and the smallest p-value alarms below 0.01 / (3 x scalars). CPU seconds have compilation included, "
         "but for programs that the compilation cache has from an earlier run. `calibration.md` has the models whose "
         "posteriors are conjugate, and eight schools. `credo calibrate` refuses censored targets, as it does not know "
-        "when it would have censored the rows that it draws, weighted rows, and models with networks. All rows have one "
-        "seed, and most regressions the same true coefficients, so that one chance deviation shows in several rows."
+        "when it would have censored the rows that it draws, weighted rows, and models with networks. All rows have "
+        "one seed, and most regressions the same true coefficients, so that one chance deviation shows in several rows."
     )
     done = [rows[name] for name in READY["LINES"] if name in rows]
     lacking = [name for name in READY["LINES"] if name not in rows]
