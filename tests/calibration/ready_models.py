@@ -4,10 +4,14 @@
 proper and moderate, lest most data sets be such as no analyst sees.
 """
 
+import csv
 import shlex
+import zlib
 from pathlib import Path
 
 REPLICATIONS = 450
+LEVEL = 0.01
+TESTS = ("bias", "spread", "shape")
 HOW = ("inference.chains=2", "inference.warmup=300", "inference.draws=250", "inference.target_accept=0.95")
 
 ROWS = "[-1.9,0.3,1.1,2.4,-0.8,0.9,1.7,-2.2,0.1,1.3,2.0,-1.1,0.6,1.5,-0.4,2.8,-1.5,0.2,1.9,0.8]"
@@ -96,9 +100,22 @@ def words(name: str) -> tuple[str, ...]:
 
     Example:
         >>> words("local_level")[-2:]
-        ('inference.target_accept=0.95', 'calibrate.replications=450')
+        ('calibrate.replications=450', 'seed=663')
     """
-    return (*shlex.split(LINES[name]), *HOW, f"calibrate.replications={REPLICATIONS}")
+    seed = zlib.crc32(name.encode()) % 1000  # other true values than those of the next line
+    return (*shlex.split(LINES[name]), *HOW, f"calibrate.replications={REPLICATIONS}", f"seed={seed}")
+
+
+def smallest(run: Path) -> tuple[float, int]:
+    """The smallest p-value of a calibration, and how many scalars it looked at."""
+    with (run / "calibration.csv").open(encoding="utf-8") as file:
+        scalars = list(csv.DictReader(file))
+    return min(float(row[f"p_{test}"]) for row in scalars for test in TESTS), len(scalars)
+
+
+def alarms(p: float, scalars: int) -> bool:
+    """Whether the smallest p-value of a line alarms, where the chance of any false alarm of all lines is 1 %."""
+    return p < LEVEL / (len(TESTS) * scalars * len(LINES))
 
 
 def write_table(folder: Path) -> None:
