@@ -50,16 +50,17 @@ def told(seed: int = 0, **other: Any) -> Told:
 
 
 def test_a_warm_up_has_settled_where_nothing_is_left_to_learn() -> None:
-    assert settled(told(), 113, 0.95, in_use=0.2, learned=0.15)
-    assert not settled(told(), 75, 0.95, in_use=0.2, learned=0.15)  # too few draws
-    assert not settled(told(), 113, 0.95, in_use=0.3, learned=0.15)  # another metric is better
-    assert not settled(told(), 113, 0.95, in_use=1.1, learned=1.1)  # none is good
-    assert not settled(told(), 113, 0.8, in_use=0.2, learned=0.15)  # the step size is too small
-    assert not settled(told(lp=told().lp + np.array([[0], [0], [0], [3]])), 113, 0.95, 0.2, 0.15)  # chains are apart
-    assert not settled(told(lp=told().lp + np.linspace(0, 4, 57)), 113, 0.95, 0.2, 0.15)  # and on their way
+    assert settled(told(), 113, 9, 0.95, in_use=0.2, learned=0.15)
+    assert not settled(told(), 75, 9, 0.95, in_use=0.2, learned=0.15)  # too few draws
+    assert not settled(told(), 113, 57, 0.95, in_use=0.2, learned=0.15)  # for so many latents
+    assert not settled(told(), 113, 9, 0.95, in_use=0.3, learned=0.15)  # another metric is better
+    assert not settled(told(), 113, 9, 0.95, in_use=1.1, learned=1.1)  # none is good
+    assert not settled(told(), 113, 9, 0.8, in_use=0.2, learned=0.15)  # the step size is too small
+    assert not settled(told(lp=told().lp + np.array([[0], [0], [0], [3]])), 113, 9, 0.95, 0.2, 0.15)  # chains are apart
+    assert not settled(told(lp=told().lp + np.linspace(0, 4, 57)), 113, 9, 0.95, 0.2, 0.15)  # and on their way
     for unknown in (np.nan, np.inf):
-        assert not settled(told(), 113, 0.95, in_use=unknown, learned=0.1)
-    assert not settled(told(lp=np.full((4, 57), np.nan)), 113, 0.95, 0.2, 0.15)
+        assert not settled(told(), 113, 9, 0.95, in_use=unknown, learned=0.1)
+    assert not settled(told(lp=np.full((4, 57), np.nan)), 113, 9, 0.95, 0.2, 0.15)
 
 
 def test_a_trial_fails_by_one_divergence_or_slow_energies() -> None:

@@ -81,7 +81,8 @@ class Adaptation:
         if then.told is None or not self._settings.is_auto or states is then.states:
             return now
         in_use, learned = (self.kernels[0].suits(one, z, gradients) for one in (then.states, states))
-        if not settled(Told(*then.told), then.done, self._targets[then.target], in_use, learned):
+        target = self._targets[then.target]
+        if not settled(Told(*then.told), then.done, z.shape[-1], target, in_use, learned):
             return now
         until = min(then.done + stretch(self._settings.adapting), then.until)
         return dataclasses.replace(now, settled=True, until=until, z=None, gradients=None)

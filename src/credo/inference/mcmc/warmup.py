@@ -1,6 +1,7 @@
 """When a warm-up has done what it can, and whether its acceptance rate will do.
 
-`inference.warmup=auto`. At the end of a window of at least 100 draws the warm-up has settled where
+`inference.warmup=auto`. At the end of a window, after at least 100 draws and two for each latent scalar, the warm-up
+has settled where
 
 - the metric in use suits draws that it has not seen as well as one that is learned from them: with D the Fisher
   divergence per latent of the later draws (see `metric_fit.divergence`), D in use is at most 1, and at most 0.1 above D
@@ -27,7 +28,11 @@ from jaxtyping import Float
 
 from credo import chain_stats
 
-_LEAST_DRAWS = 100
+_LEAST_DRAWS, _PER_LATENT = 100, 2
+"""Draws before which no warm-up has settled: a divergence per latent says little of the few directions that matter most
+where there are many others.
+"""
+
 _LARGEST, _GAIN = 1.0, 0.1
 """Fisher divergence per latent of a metric that suits draws, and what another one may gain."""
 
@@ -73,17 +78,20 @@ def trial(warmup: int) -> int:
     return _TRIAL * stretch(warmup)
 
 
-def settled(told: Told, done: int, target: float, in_use: float, learned: float) -> bool:
+def settled(told: Told, done: int, latents: int, target: float, in_use: float, learned: float) -> bool:
     """Whether the warm-up has settled at the end of a window.
 
     Args:
         told: of the window.
         done: draws of the warm-up so far.
+        latents: scalars.
         target: of the acceptance rate.
         in_use: the Fisher divergence per latent of the metric of the window.
         learned: that of the one learned from its draws.
     """
     later = told.acceptance_rate[:, told.acceptance_rate.shape[1] // 2 :]
-    if done < _LEAST_DRAWS or not in_use <= min(_LARGEST, learned + _GAIN) or not abs(np.mean(later) - target) < _OFF:
+    if done < max(_LEAST_DRAWS, _PER_LATENT * latents):
+        return False
+    if not in_use <= min(_LARGEST, learned + _GAIN) or not abs(np.mean(later) - target) < _OFF:
         return False
     return bool(chain_stats.of(told.lp[None], chain_stats.r_hat)[0, 0] < _R_HAT)
