@@ -1,5 +1,7 @@
 """A program that a shelf keeps is traced once, and gives to the bit what it gave when it was."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -254,4 +256,23 @@ def test_a_program_that_cannot_be_loaded_ahead_is_made_anew(shelf: Shelf, monkey
     program.load_ahead(shelf.read, [wrong])
     again, _ = counted(body)
     jax.tree.map(np.testing.assert_array_equal, first, again(*ARGUMENTS))
+    assert not program._AHEAD
+
+
+def test_who_asks_for_it_waits_until_it_is_loaded(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, _ = counted(body)
+    first = function(*ARGUMENTS)
+    another_process(monkeypatch)
+    asked = threading.Event()
+
+    def slow(place: str) -> bytes | None:
+        assert asked.wait(60)
+        time.sleep(0.2)  # by then somebody waits
+        return shelf.kept.get(place)
+
+    program.load_ahead(slow, shelf.uses)
+    again, traces = counted(body)
+    asked.set()
+    jax.tree.map(np.testing.assert_array_equal, first, again(*ARGUMENTS))
+    assert not traces
     assert not program._AHEAD

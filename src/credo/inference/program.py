@@ -100,11 +100,16 @@ def load_ahead(read: Callable[[str], bytes | None], uses: Iterable[Use]) -> None
         if use.place not in _READY and use.place not in _AHEAD:
             wanted.setdefault(use.place, []).append(use)
     if wanted:
-        _AHEAD.update({place: Future() for place in wanted})
-        Thread(target=_load, args=(read, wanted), name="loading programs").start()
+        promised = {place: Future[_Exported | None]() for place in wanted}
+        _AHEAD.update(promised)
+        Thread(target=_load, args=(read, wanted, promised), name="loading programs").start()
 
 
-def _load(read: Callable[[str], bytes | None], wanted: Mapping[str, Sequence[Use]]) -> None:
+def _load(
+    read: Callable[[str], bytes | None],
+    wanted: Mapping[str, Sequence[Use]],
+    promised: "Mapping[str, Future[_Exported | None]]",
+) -> None:
     for place, uses in wanted.items():
         ready = None
         try:
@@ -114,7 +119,7 @@ def _load(read: Callable[[str], bytes | None], wanted: Mapping[str, Sequence[Use
         except Exception:  # noqa: BLE001 - whoever asks for it sees what is wrong
             ready = None
         finally:
-            _AHEAD[place].set_result(ready)
+            promised[place].set_result(ready)
 
 
 def compiled[R](function: Callable[..., R], static: Sequence[int] = ()) -> Callable[..., R]:
