@@ -58,16 +58,17 @@ USE = Use("advance", PLACE, (None, (), (True, False)))
 def test_the_next_run_of_a_like_one_knows_what_it_used(tmp_path: Path) -> None:
     config = OmegaConf.create({"seed": 0, "data": {"n": 3}, "device": {"compilation_cache": str(tmp_path)}})
     kept = Shelf(tmp_path / "programs", "", shelf._like(config))
-    assert list(shelf._uses(kept)) == []
+    assert list(shelf._known(kept)) == []
     kept.use(USE)
     kept.use(USE)
     kept.close()
+    Shelf(tmp_path / "programs", "", kept.like).close()  # of a run that used none
     config.seed = 1
-    assert list(shelf._uses(Shelf(tmp_path / "programs", "", shelf._like(config)))) == [USE]
+    assert list(shelf._known(Shelf(tmp_path / "programs", "", shelf._like(config)))) == [USE]
     config.data.n = 4
-    assert list(shelf._uses(Shelf(tmp_path / "programs", "", shelf._like(config)))) == []
+    assert list(shelf._known(Shelf(tmp_path / "programs", "", shelf._like(config)))) == []
     (tmp_path / "programs" / kept.like).write_bytes(b"no longer whole")
-    assert list(shelf._uses(kept)) == []
+    assert list(shelf._known(kept)) == []
     shelf.ahead(config)  # which knows of nothing
 
 

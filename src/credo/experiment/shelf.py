@@ -101,7 +101,7 @@ class Shelf:
 
     def close(self) -> None:
         """Write which programs were used, where that is news."""
-        if self.like and list(self._uses) != list(_uses(self)):
+        if self.like and self._uses and list(self._uses) != list(_known(self)):
             self.write(self.like, json.dumps(list(self._uses)).encode())
 
     def _forget(self) -> None:
@@ -142,7 +142,7 @@ def ahead(config: DictConfig) -> None:
     """
     if (folder := _folder(config)) is not None and find_spec("flatbuffers") is not None:
         kept = Shelf(folder, "", _like(config))
-        load_ahead(kept.read, _uses(kept))
+        load_ahead(kept.read, _known(kept))
 
 
 def _folder(config: DictConfig) -> Path | None:
@@ -157,7 +157,7 @@ def _like(config: DictConfig) -> str:
     return hashlib.sha256(of.encode()).hexdigest()
 
 
-def _uses(shelf: Shelf) -> Iterator[Use]:
+def _known(shelf: Shelf) -> Iterator[Use]:
     """Which programs the last like run used; none where nothing is known."""
     with suppress(ValueError, TypeError):
         for name, place, layouts in json.loads(shelf.read(shelf.like) or b"[]"):

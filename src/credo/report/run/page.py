@@ -252,7 +252,7 @@ def _device(device: Mapping[str, Any]) -> str:
 
 
 _TOLD: Mapping[str, Callable[[Any], str]] = {"code": _code, "device": _device}
-"""How facts of several parts are told."""
+"""The words for facts that have several parts."""
 
 
 def _words(value: Any) -> str:
