@@ -3,12 +3,15 @@
 It has to be imported before `credo` is. What users run is not checked, and costs nothing.
 """
 
+import inspect
+from collections import Counter
 from functools import cache, reduce
 from operator import or_
-from types import UnionType
+from types import CodeType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jax
+import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, install_import_hook
@@ -16,6 +19,27 @@ from jaxtyping import AbstractArray, install_import_hook
 ROOMS = ("models", "energies", "networks", "information", "inference", "diagnostics", "chain_stats", "pareto")
 CONF = BeartypeConf(is_pep484_tower=True)
 """An int may stand where a float is meant."""
+
+OFTEN = 3
+"""A function within a function is checked so often: it is made anew, with its check, whenever that one is called."""
+
+_made: Counter[CodeType] = Counter()
+_jaxtyped = jaxtyping.jaxtyped
+
+
+def jaxtyped(*, typechecker: Any) -> Any:
+    """What the hook decorates with: functions and classes that speak of no array are left alone, and cost nothing."""
+
+    def decorated(what: Any) -> Any:
+        if not any(map(_has_arrays, inspect.get_annotations(what).values())):
+            return what
+        if inspect.isfunction(what) and "<locals>" in what.__qualname__:
+            _made[what.__code__] += 1
+            if _made[what.__code__] > OFTEN:
+                return what
+        return _jaxtyped(what, typechecker=typechecker)
+
+    return decorated
 
 
 def check(function: Any) -> Any:
@@ -56,4 +80,5 @@ def _parts(hint: Any) -> tuple[Any, ...]:
     return () if get_origin(hint) in (Literal, Annotated) else get_args(hint)
 
 
+jaxtyping.jaxtyped = jaxtyped
 install_import_hook([f"credo.{room}" for room in ROOMS], "shapes.check")

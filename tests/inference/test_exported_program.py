@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from credo.inference import program
+from credo.inference import clock, program, result_words
 from credo.inference.program import Use, compiled, keeping
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_program_is_made_anew(how: Any, shelf: Shelf, monkeypatch: py
 @pytest.mark.parametrize("name", ["os:PathLike", "builtins:tuple", "no.such.module:Pair", f"{__name__}:Shelf"])
 def test_a_class_that_is_no_node_is_not_made(name: str) -> None:
     with pytest.raises((LookupError, TypeError)):
-        program._rebuilt({name: {"factor": 0}})
+        result_words.rebuilt({name: {"factor": 0}})
 
 
 def test_as_a_part_of_another_program_it_is_traced(shelf: Shelf) -> None:
@@ -276,3 +276,44 @@ def test_who_asks_for_it_waits_until_it_is_loaded(shelf: Shelf, monkeypatch: pyt
     jax.tree.map(np.testing.assert_array_equal, first, again(*ARGUMENTS))
     assert not traces
     assert not program._AHEAD
+
+
+def test_it_is_compiled_for_shapes_before_it_is_called(shelf: Shelf) -> None:
+    function, traces = counted(body)
+    scale, values, count = ARGUMENTS
+    returned = function.ahead(scale, {**values, "x": jax.ShapeDtypeStruct((5,), np.float64)}, count)
+    first = function(*ARGUMENTS)
+    [ready] = program._READY.values()
+    assert len(ready._compiled) == 1
+    assert len(traces) == len(shelf.kept) == 1
+    expected = jax.tree.map(lambda a: (a.shape, a.dtype), first)
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), returned) == expected
+    jax.tree.map(np.testing.assert_array_equal, first, jax.jit(body)(*ARGUMENTS))
+
+
+def test_without_a_shelf_nothing_is_done_ahead() -> None:
+    function, traces = counted(jnp.sin)
+    assert function.ahead(np.arange(3.0)) is None
+    assert not traces
+
+
+def test_what_goes_wrong_ahead_is_raised_where_it_is_called(shelf: Shelf) -> None:
+    def wrong(x: Any) -> Any:
+        raise ValueError("no such thing")
+
+    function = compiled(wrong)
+    assert function.ahead(np.arange(3.0)) is None
+    with pytest.raises(ValueError, match="no such thing"):
+        function(np.arange(3.0))
+
+
+def test_only_what_is_waited_for_counts_as_compilation() -> None:
+    watch = clock.Clock()
+    with clock.aside():
+        jax.jit(lambda x: jnp.cos(x) * 3)(np.arange(7.0))
+    watch.lap("sampling")
+    assert (watch.programs, watch.seconds["compile"]) == (1, 0.0)
+    with clock.waiting():
+        time.sleep(0.01)
+    watch.lap("sampling")
+    assert (watch.programs, watch.seconds["compile"] >= 0.01) == (1, True)

@@ -1,7 +1,10 @@
 """What a run costs: wall-clock seconds by phase, with compilation apart, and the number of compiled programs."""
 
+import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import jax.monitoring
@@ -15,6 +18,17 @@ _STEPS = (
 """From a function to a program; one may be traced within another."""
 
 
+_WAITED = "/credo/compile/waited_duration"
+
+
+class _OfThread(threading.local):
+    is_aside = False
+    """Whether this thread compiles for another, which counts how long it waits for that."""
+
+
+_this_thread = _OfThread()
+
+
 class _Compiled:
     programs = 0
     seconds = 0.0
@@ -23,7 +37,10 @@ class _Compiled:
 
 
 def _listen(event: str, duration_secs: float, **_: str | int) -> None:
-    if event not in _STEPS:
+    if event not in (*_STEPS, _WAITED):
+        return
+    if _this_thread.is_aside:
+        _Compiled.programs += event == _COMPILE
         return
     end, inside = time.perf_counter(), 0.0
     while _Compiled.spans and _Compiled.spans[-1][0] > end - duration_secs:
@@ -34,6 +51,26 @@ def _listen(event: str, duration_secs: float, **_: str | int) -> None:
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Compile for another thread: the seconds do not count, and the programs do."""
+    before, _this_thread.is_aside = _this_thread.is_aside, True
+    try:
+        yield
+    finally:
+        _this_thread.is_aside = before
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Wait for a program that another thread compiles: the seconds are those of compilation."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        jax.monitoring.record_event_duration_secs(_WAITED, time.perf_counter() - began)
 
 
 class Clock:

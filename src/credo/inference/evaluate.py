@@ -85,6 +85,17 @@ class Evaluation:
         by_row = {name: pointwise.joined([one[name] for one in moments])[None, None] for name in moments[-1]}
         return selected(self._problem, groups) | ({pointwise.GROUP: by_row} if by_row else {})
 
+    def ahead(self, draws: Mapping[str, jax.ShapeDtypeStruct]) -> None:
+        """Let a thread compile the program.
+
+        Args:
+            draws: shapes of draws [chain, draw, ...] as they will come, by site.
+        """
+        own = {name: np.empty((self._most, *one.shape[2:]), one.dtype) for name, one in draws.items()}
+        some = (self._kept, self._most) if self._kept else ()
+        bound, test = self._problem.bound, self._problem.bound_test
+        batch.ahead(self._fixed, bound, test, own, self._key, np.arange(self._most), *some)
+
     def _derived(self, draws: Values, numbers: Int[np.ndarray, "draw"], count: int) -> dict[str, Values]:
         """What is derived from a batch; what cannot be is left out from now on."""
         bound, test = self._problem.bound, self._problem.bound_test

@@ -13,6 +13,7 @@ from credo.inference.clock import Clock
 from credo.inference.mcmc.adaptation import Adaptation
 from credo.inference.mcmc.chain_state import Block, ChainState, restored
 from credo.inference.mcmc.draws import Draws
+from credo.inference.mcmc.layout import lying
 from credo.inference.mcmc.programs import advance, first_points, start
 from credo.inference.mcmc.settings import Settings
 from credo.inference.result import Cost, Result, Status
@@ -63,7 +64,9 @@ class BlockLoop(Loop[ChainState]):
         """
         led = yield from self._led()
         self.clock = Clock()
-        states = yield self._start(None if led is None else led.points)
+        begin = self._start(None if led is None else led.points)
+        self._prepare(begin)
+        states = yield begin
         states = self.adaptation.shaped(states, led)
         finite, values = jax.tree.map(np.asarray, first_points(self.kernel, states))
         bad = np.flatnonzero(~finite)
@@ -121,6 +124,18 @@ class BlockLoop(Loop[ChainState]):
         tree["sample_stats"].attrs |= self.adaptation.made(now)
         status = Status.STOPPED if now.ended else Status.DONE
         return self.settings.result(self.problem, tree, status, cost, now.history)
+
+    def _prepare(self, begin: Call) -> None:
+        """Let threads compile what the chains call, all at once, where the first call need not come first."""
+        shapes = None if self.layout.mesh else start.ahead(*begin.args)
+        if shapes is None:
+            return
+        states, bound, chains = lying(self.layout, shapes), self.problem.bound, self.settings.chains
+        made = advance.ahead(self.kernel, self.layout, bound, chains, states, self.layout.block)
+        if self.settings.longest:
+            self.kernel.ahead(states, self.layout)
+        if made is not None:
+            self.draws.ahead(made[1])
 
     def _led(self) -> Generator[Call, Any, Beginnings | None]:
         """Where chains begin that are led there, by `pathfinder` or the training of networks; else `None`."""

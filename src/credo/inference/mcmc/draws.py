@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray, Shaped
@@ -54,6 +55,10 @@ class Draws:
         self._settings, self._problem, self._spill = settings, problem, spill
         self._grouping = settings.grouping(problem)
         self._evaluate = Evaluation(problem, key, most=most)
+
+    def ahead(self, latents: Mapping[str, jax.ShapeDtypeStruct]) -> None:
+        """Let a thread compile what `block` calls, for latents of such shapes."""
+        self._evaluate.ahead(latents)
 
     def block(
         self,

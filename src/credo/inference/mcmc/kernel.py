@@ -162,6 +162,14 @@ class Kernel(Named, eqx.Module):
         """The states as after the whole warm-up, of which the rest need not be made."""
         return states
 
+    def ahead(self, states: Any, layout: Layout) -> None:
+        """Let threads compile what the warm-up calls between its blocks.
+
+        Args:
+            states: the shapes of the states of all chains.
+            layout: how they run.
+        """
+
     def derived(self, problem: Problem, states: Any, result: Result, layout: Layout) -> Result:  # noqa: ARG002
         """The result with what only the kernel can add to it, from the last states of all chains."""
         return result

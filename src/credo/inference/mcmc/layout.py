@@ -84,6 +84,15 @@ def over_chains(layout: Layout, function: Any, program: Any, chains: Any, per_ch
     return spread(program, chains, per_chain, *shared)
 
 
+def lying(layout: Layout, shapes: Any) -> Any:
+    """Shapes [chains, ...], lying where `over_chains` returns them."""
+    mesh = _mesh(layout)
+    if mesh.size == 1:
+        return shapes
+    place = NamedSharding(mesh, PartitionSpec("chains"))
+    return jax.tree.map(lambda one: jax.ShapeDtypeStruct(one.shape, one.dtype, sharding=place), shapes)
+
+
 def _together(one: Any, inputs: Any, mesh: jax.sharding.Mesh) -> Any:
     """Like `jax.vmap`, with the chains over devices that share the rows, too.
 

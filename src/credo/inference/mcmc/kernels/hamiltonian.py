@@ -250,6 +250,13 @@ class Hamiltonian(Kernel):
         return metric_fit.divergence(jax.tree.map(lambda leaf: np.asarray(leaf)[0], states.metric), z, gradients)
 
     @override
+    def ahead(self, states: Any, layout: Layout) -> None:
+        metric = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), states.metric)
+        _in_metric.ahead(layout, metric, layout.chains, states)
+        if self.settles:
+            _settled.ahead(layout, states, self.least_step, layout.chains, layout.warmup)
+
+    @override
     def settled(self, states: Any, layout: Layout) -> Any:
         return _settled(layout, states, self.least_step, layout.chains, layout.warmup)
 
