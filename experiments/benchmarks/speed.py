@@ -8,7 +8,8 @@ with a verdict, files, a report and a record in MLflow, NumPyro in float32 with 
 nutpie in float64 with `arviz.summary` (in an environment of its own, `.venv/peers`). The tools take turns, so that a
 machine that is slow for a while is slow for all. A verdict of a peer is its summary on the screen. `ESS` is the
 smallest bulk ESS over the same scalars. `cold` has an empty cache of programs; of NumPyro that is its default. The file
-with the models only computes, so that credo keeps the programs that it traced.
+with the models only computes, so that credo keeps the programs that it traced. `imports alone` imports the libraries
+that credo is made of, starts JAX, and does nothing else.
 """
 
 import argparse
@@ -38,6 +39,8 @@ WANTED = ("pymc", "nutpie", "numba", "arviz")
 ENDS = ("PASSED", "FAILED", "NOT CHECKED")
 OWN, PEER = "credo", "NumPyro, cache on"
 COLD = "credo, cold"
+LIBRARIES = ("jax", "numpyro", "equinox", "xarray", "pandas", "hydra", "rich")
+FLOOR = "imports alone"
 
 
 @dataclass
@@ -91,6 +94,7 @@ def measured(model: str, folder: Path, rounds: int) -> dict[str, Timed]:
         PEER: lambda: by_peer(sys.executable, "numpyro", model, folder, "--cache", str(folder / "cache")),
         "NumPyro": lambda: by_peer(sys.executable, "numpyro", model, folder),
         "nutpie": lambda: by_peer(str(PEERS / "bin" / "python"), "nutpie", model, folder),
+        FLOOR: lambda: by_imports(folder),
     }
     found = {COLD: Timed()} | {tool: Timed() for tool in tools}
     for number in range(rounds + 1):
@@ -103,7 +107,7 @@ def measured(model: str, folder: Path, rounds: int) -> dict[str, Timed]:
             if tool == OWN and number:
                 for name, seconds in of_phases(folder).items():
                     found[tool].phases.setdefault(name, []).append(seconds)
-            if number == rounds:
+            if number == rounds and tool != FLOOR:
                 found[tool].ess = smallest_ess(folder, tool)
     found[COLD].ess = found[OWN].ess
     return found
@@ -137,6 +141,12 @@ def by_peer(python: str, peer: str, model: str, folder: Path, *words: str) -> tu
     """One run of a peer."""
     script = str(HERE / "speed_peers.py")
     return timed([python, "-P", script, peer, model, "data.npz", "draws.npz", *words], folder)
+
+
+def by_imports(folder: Path) -> tuple[float, float]:
+    """The imports that no run of credo can do without."""
+    words = f"import {', '.join(LIBRARIES)}; jax.devices(); print({ENDS[0]!r})"
+    return timed([sys.executable, "-P", "-c", words], folder)
 
 
 def timed(command: list[str], folder: Path) -> tuple[float, float]:
@@ -189,9 +199,11 @@ def row(model: str, tool: str, timed: Timed, peer: Timed) -> str:
     """A line of the table: medians with the range, and how often those of NumPyro with its cache."""
     ratios = (statistics.median(timed.verdict) / statistics.median(peer.verdict),)
     ratios += (statistics.median(timed.prompt) / statistics.median(peer.verdict),)
-    rate = timed.ess / statistics.median(timed.verdict)
+    worth = ("", "")
+    if not np.isnan(timed.ess):  # as of imports
+        worth = (f"{timed.ess:,.0f}", f"{timed.ess / statistics.median(timed.verdict):,.0f}")
     numbers = (spread(timed.verdict), spread(timed.prompt), *(f"{ratio:.2f}" for ratio in ratios))
-    return f"| {model} | {tool} | {' | '.join(numbers)} | {timed.ess:,.0f} | {rate:,.0f} |"
+    return f"| {model} | {tool} | {' | '.join((*numbers, *worth))} |"
 
 
 def phase(model: str, timed: Timed) -> str:
