@@ -1,6 +1,7 @@
 """Where chains and optimisers begin, and what to say where no beginning is found."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ def _continuous(
     strategy = strategies.get(how, init_to_uniform)
     if _has_params(program):
         strategy = partial(_near_initial, strategy if how == "values" else strategy(), frozenset(values))
-    sloped = _has_gradient(potential(program), jax.eval_shape(lambda: _drawn(program, key)))
+    sloped = _has_gradient(potential(program), jax.eval_shape(lambda: _drawn(handlers.seed(program, key))))
     z: Values = initialize_model(key, traced, init_strategy=strategy, validate_grad=sloped).param_info.z
     return climbed(program, z) if how == "map" else z
 
@@ -128,16 +129,18 @@ def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values
     """
     import optax  # takes a tenth of a second to load, which is for those who trace
 
-    shapes, centres = jax.eval_shape(lambda: _drawn(program, key)), _centres(program, key)
+    seeded = _Seeded(program, itertools.repeat(key))
+    shapes, centres = jax.eval_shape(lambda: _drawn(seeded)), _centres(program, key)
     energy = _height_and_slope(potential(program), shapes)
 
     def attempt(carry: Any) -> Any:
         i, key, best, lowest = carry
         key, jittered = _jittered(key, shapes)
-        drawn = _drawn(program, jax.random.fold_in(key, 0))
+        keys = _chain(jax.random.fold_in(key, 0), seeded.asked)[1]
+        drawn = _once(_drawn(_Seeded(program, iter(keys))))
         z = jax.tree.map(lambda a, b: jnp.where(from_prior & (i < _DRAWS), a, b), drawn, jittered)
         z = {name: value + centres[name] if name in centres else value for name, value in z.items()}
-        height, slope = energy(z)
+        height, slope = _once(energy(_once(z)))
         finite = jnp.isfinite(height) & jnp.isfinite(optax.tree.norm(slope))
         better = finite & (height < lowest) | ~jnp.isfinite(lowest)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), z, best)
@@ -151,6 +154,11 @@ def _mixed(program: Program, key: PRNGKeyArray, from_prior: jax.Array) -> Values
     nowhere = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     best: Values = lax.while_loop(goes_on, attempt, (0, key, nowhere, jnp.inf))[2]
     return best
+
+
+def _once[V](values: V) -> V:
+    """The same, computed once: of scalars XLA makes code anew for each use, and takes several times as long for it."""
+    return lax.optimization_barrier(values)
 
 
 def _height_and_slope(energy: Callable[[Values], Array], shapes: Values) -> Callable[[Values], tuple[Array, Values]]:
@@ -170,22 +178,54 @@ def _has_gradient(energy: Callable[[Values], Array], shapes: Values) -> bool:
 
 def _jittered(key: PRNGKeyArray, shapes: Values) -> tuple[jax.Array, Values]:
     """The next key, and a point from the cube (-2, 2)."""
-    key, own = jax.random.split(key)
-    point = {}
-    for name, shape in shapes.items():
-        point[name] = jax.random.uniform(own, shape.shape, shape.dtype, minval=-2, maxval=2)
-        key, own = jax.random.split(key)
-    return key, point
+    key, keys = _chain(key, len(shapes) + 1)
+    alike: dict[Any, list[int]] = {}
+    for i, shape in enumerate(shapes.values()):
+        alike.setdefault((shape.size, shape.dtype), []).append(i)
+    flat: dict[int, Array] = {}
+    for (size, dtype), numbers in alike.items():
+        uniform = partial(jax.random.uniform, shape=(size,), dtype=dtype, minval=-2, maxval=2)
+        flat |= zip(numbers, jax.vmap(uniform)(keys[np.array(numbers)]), strict=True)
+    return key, {name: flat[i].reshape(shape.shape) for i, (name, shape) in enumerate(shapes.items())}
 
 
-def _drawn(program: Program, key: PRNGKeyArray) -> Values:
+def _chain(key: PRNGKeyArray, count: int) -> tuple[PRNGKeyArray, Shaped[Array, "count ..."]]:
+    """The key, and those of its own, after so many splits: XLA takes a tenth of a second to compile each by itself."""
+
+    def split(key: PRNGKeyArray, _: None) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+        following, own = jax.random.split(key)
+        return following, own
+
+    return lax.scan(split, key, None, length=count)
+
+
+class _Seeded(Messenger):
+    """As `handlers.seed`, with keys that are there already.
+
+    Attributes:
+        asked: how many were asked for.
+    """
+
+    def __init__(self, program: Program, keys: Iterator[PRNGKeyArray]) -> None:
+        super().__init__(program)
+        self._keys, self.asked = keys, 0
+
+    def process_message(self, msg: Any) -> None:
+        """Give a key to what needs one."""
+        if msg["type"] not in ("sample", "prng_key", "plate", "control_flow"):
+            return
+        if msg["kwargs"]["rng_key"] is None and msg["value"] is None:
+            msg["kwargs"]["rng_key"] = next(self._keys)
+            self.asked += 1
+
+
+def _drawn(seeded: Program) -> Values:
     """A draw of the prior, unconstrained; by jitter where that is improper."""
 
     def strategy(site: dict[str, Any]) -> Any:
         return init_to_uniform(site) if site["type"] == "sample" and is_improper(site["fn"]) else None
 
-    seeded = handlers.substitute(handlers.seed(program, key), substitute_fn=strategy)
-    sites = handlers.trace(seeded).get_trace().items()
+    sites = handlers.trace(handlers.substitute(seeded, substitute_fn=strategy)).get_trace().items()
     free = {
         n: m for n, m in sites if m["type"] == "sample" and not m["is_observed"] and not m["fn"].support.is_discrete
     }

@@ -22,7 +22,7 @@ _FIRST_LENGTH, _LONGER, _SHORTER = 0.1, 1.5, 0.3
 
 def lowered(
     energy: Callable[[Array], Array], z: Float[Array, "dim"]
-) -> tuple[Float[Array, "dim"], Float[Array, "dim"]]:
+) -> tuple[Float[Array, "dim"], Float[Array, ""], Float[Array, "dim"]]:
     """A point from which to go on: z itself where its potential is below `HIGHEST`, else one downhill from it.
 
     Steps have a length of their own and only the direction of the gradient, which may be as large as numbers are; a
@@ -33,7 +33,7 @@ def lowered(
         z: flat, unconstrained.
 
     Returns:
-        The point and the gradient there.
+        The point, with the potential and the gradient there.
     """
     slope = jax.value_and_grad(energy)
 
@@ -56,5 +56,5 @@ def lowered(
 
     none = jnp.zeros_like(z)
     begin = (jnp.array(0), z, none, jnp.array(jnp.inf, z.dtype), none, jnp.ones((), z.dtype))
-    _, z, gradient, *_ = lax.while_loop(is_high, step, begin)
-    return z, gradient
+    _, z, gradient, height, *_ = lax.while_loop(is_high, step, begin)
+    return z, height, gradient

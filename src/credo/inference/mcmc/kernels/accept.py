@@ -1,18 +1,17 @@
 """The Metropolis test on NumPyro's state of HMC, for proposals of our own in the place of its trajectories."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 from numpyro.infer.hmc import HMCState
 
-from credo.inference.density import Values
-
 
 def accept(
-    state: HMCState, key: PRNGKeyArray, proposal: tuple[Values, Values, Float[Array, ""]], log_ratio: Float[Array, ""]
+    state: HMCState,
+    key: PRNGKeyArray,
+    proposal: tuple[Float[Array, "dim"], Float[Array, "dim"], Float[Array, ""]],
+    log_ratio: Float[Array, ""],
 ) -> HMCState:
     """The state at the proposal, or as it was, with the acceptance probability.
 
@@ -24,7 +23,7 @@ def accept(
     """
     probability = jnp.where(jnp.isnan(log_ratio), 0.0, jnp.minimum(jnp.exp(log_ratio), 1.0))
     moves = jax.random.uniform(key, (), state.potential_energy.dtype) < probability
-    old: Any = (state.z, state.z_grad, state.potential_energy)
+    old = (state.z, state.z_grad, state.potential_energy)
     z, z_grad, energy = jax.tree.map(lambda new, was: jnp.where(moves, new, was), proposal, old)
     return state._replace(
         i=state.i + 1,

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
@@ -61,15 +60,13 @@ class _Proposal(HMC):
     def sample(self, state: HMCState, model_args: Any, model_kwargs: Any) -> HMCState:  # noqa: ARG002 - NumPyro's
         """Propose, and accept or stay."""
         key, size_key, side_key, accept_key = jax.random.split(state.rng_key, 4)
-        here, unravel = ravel_pytree(state.z)
-        slope = -ravel_pytree(state.z_grad)[0]
+        here, slope = state.z, -state.z_grad
         size = state.adapt_state.step_size * jax.random.normal(size_key, here.shape, here.dtype)
         rises = jax.random.uniform(side_key, here.shape, here.dtype) < jax.nn.sigmoid(size * slope)
         step = jnp.where(rises, size, -size)
-        there = unravel(here + step)
+        there = here + step
         energy, gradient = jax.value_and_grad(self._energy)(there)
-        back = -ravel_pytree(gradient)[0]
-        log_ratio = state.potential_energy - energy + _leaning(step, slope, back)
+        log_ratio = state.potential_energy - energy + _leaning(step, slope, -gradient)
         after = accept(state, accept_key, (there, gradient, energy), log_ratio)
         return after._replace(num_steps=jnp.ones_like(state.num_steps), rng_key=key)
 

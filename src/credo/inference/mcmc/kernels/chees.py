@@ -15,14 +15,12 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int, PRNGKeyArray
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
 
-from credo.inference.density import potential
 from credo.inference.mcmc.kernels.accept import accept
-from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState, transformed
+from credo.inference.mcmc.kernels.hamiltonian import Hamiltonian, HamiltonianState, flat_potential
 from credo.inference.mcmc.layout import Layout, mean_of_chains, same_of_chains
 from credo.inference.start import Start
 from credo.models.binding import BoundModel
@@ -107,12 +105,10 @@ class Chees(Hamiltonian):
 
     def step(self, program: BoundModel, state: HamiltonianState, warmup: int) -> tuple[HamiltonianState, CheesInfo]:
         """One trajectory, and during warm-up another step size and length."""
-        energy = potential(program)
+        energy = flat_potential(program, state)
         learning = same_of_chains(state.inner.i) < warmup
         log_length = same_of_chains(jnp.where(learning, state.length.log, state.length.average))
-        inner, slope = _trajectory(
-            lambda y: energy(transformed(state.metric.forward, y)), state.inner, jnp.exp(log_length)
-        )
+        inner, slope = _trajectory(lambda y: energy(state.metric.forward(y)), state.inner, jnp.exp(log_length))
         rate = 1 / mean_of_chains(1 / jnp.maximum(inner.accept_prob, _LEAST))
         state = self.tuned(state, inner, rate, warmup)
         step_size = same_of_chains(state.inner.adapt_state.step_size)
@@ -144,7 +140,7 @@ class Chees(Hamiltonian):
 
 
 def _trajectory(
-    energy: Callable[[Any], Array], state: HMCState, length: Float[Array, ""]
+    energy: Callable[[Array], Array], state: HMCState, length: Float[Array, ""]
 ) -> tuple[HMCState, Float[Array, ""]]:
     """Go a share of the length, and accept the end or stay.
 
@@ -152,9 +148,9 @@ def _trajectory(
         The state after it, and the gradient of ChEES with respect to the log of the length.
     """
     key, momentum_key, accept_key = jax.random.split(state.rng_key, 3)
-    here, unravel = ravel_pytree(state.z)
+    here = state.z
     momentum = jax.random.normal(momentum_key, here.shape, here.dtype)
-    slope = jax.value_and_grad(lambda flat: energy(unravel(flat)))
+    slope = jax.value_and_grad(energy)
     share = halton(same_of_chains(state.i) + 1).astype(here.dtype)
     step = same_of_chains(state.adapt_state.step_size)
     count = jnp.clip(jnp.ceil(share * length / step), 1, _MOST_STEPS).astype(int)
@@ -166,10 +162,10 @@ def _trajectory(
         height, gradient = slope(place)
         return place, momentum - step / 2 * gradient, height, gradient
 
-    start = here, momentum, state.potential_energy, ravel_pytree(state.z_grad)[0]
+    start = here, momentum, state.potential_energy, state.z_grad
     there, end, height, gradient = lax.fori_loop(0, count, leapfrog, start)
     error = height + jnp.sum(end**2) / 2 - state.potential_energy - jnp.sum(momentum**2) / 2
-    after = accept(state, accept_key, (unravel(there), unravel(gradient), height), -error)
+    after = accept(state, accept_key, (there, gradient, height), -error)
     after = after._replace(
         num_steps=jnp.broadcast_to(count, state.num_steps.shape).astype(state.num_steps.dtype),
         diverging=~(error <= _DIVERGES),

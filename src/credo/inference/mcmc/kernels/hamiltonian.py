@@ -1,11 +1,13 @@
 """Hamiltonian Monte Carlo in coordinates that are learned during warm-up.
 
-NumPyro's kernels move y with unit masses; the latents are z = T y (`metric`). During warm-up the step size follows the
+NumPyro's kernels move y with unit masses, one flat vector, as every part would cost a leapfrog and the compiler a
+program of its own; the latents are z = T y (`metric`). During warm-up the step size follows the
 acceptance rate by dual averaging (Hoffman & Gelman 2014, section 3.2), and at the end of each window T is learned anew
 from all chains' draws and gradients since half of the time so far, and the averaging begins again.
 """
 
 import abc
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self, override
 
@@ -50,15 +52,17 @@ _LEAST_STEP = 1e-30
 class HamiltonianState(NamedTuple):
     """The state of one chain.
 
-    - **inner** - NumPyro's, of y = T^-1 z.
+    - **inner** - NumPyro's, of y = T^-1 z [dim].
     - **metric** - T.
     - **average** - of dual averaging.
+    - **z** - the latents by site, unconstrained.
     - **length** - of trajectories, where that is learned, too.
     """
 
     inner: HMCState
     metric: Metric
     average: Any
+    z: Values
     length: Any = None
 
 
@@ -139,18 +143,18 @@ class Hamiltonian(Kernel):
         """Begin downhill from the starting point, with a metric from the gradient there."""
         energy = potential(program)
         flat, unravel = ravel_pytree(start.z)
-        flat, gradient = lowered(lambda z: energy(unravel(z)), flat)
+        flat, height, gradient = lowered(lambda z: energy(unravel(z)), flat)
         metric = metrics.from_gradient(self.metric, gradient if warmup else jnp.ones_like(gradient))
-        y = transformed(metric.backward, unravel(flat))
-        _, inner = self._started(energy, metric, y, key)
+        known = ParamInfo(metric.backward(flat), height, metric.pull(gradient))
+        _, inner = self._started(lambda z: energy(unravel(z)), metric, known, key)
         average = _average_begins(jnp.log(10 * jnp.asarray(self.step_size, inner.energy.dtype)))
-        return HamiltonianState(inner, metric, average)
+        return HamiltonianState(inner, metric, average, unravel(metric.forward(inner.z)))
 
     def step(self, program: BoundModel, state: HamiltonianState, warmup: int) -> tuple[HamiltonianState, Any]:
         """One trajectory, and during warm-up another step size."""
         # NumPyro's kernels keep what `sample` needs as attributes that `init` sets; its numbers are not used.
         known = ParamInfo(state.inner.z, state.inner.potential_energy, state.inner.z_grad)
-        kernel, _ = self._started(potential(program), state.metric, known, jax.random.PRNGKey(0), warmup)
+        kernel, _ = self._started(flat_potential(program, state), state.metric, known, jax.random.PRNGKey(0), warmup)
         inner = kernel.sample(state.inner, (), {})
         state = self.tuned(state, inner, inner.accept_prob, warmup)
         return state, self.reported(state)
@@ -164,14 +168,15 @@ class Hamiltonian(Kernel):
         average = jax.tree.map(partial(jnp.where, adapting), average, state.average)
         adapt = inner.adapt_state
         adapt = adapt._replace(step_size=jnp.where(adapting, step, adapt.step_size))
-        return state._replace(inner=inner._replace(adapt_state=adapt), average=average)
+        z = in_sites(state, state.metric.forward(inner.z))
+        return state._replace(inner=inner._replace(adapt_state=adapt), average=average, z=z)
 
     def _started(
-        self, energy: Any, metric: Metric, y: Values | ParamInfo, key: PRNGKeyArray, warmup: int = 0
+        self, energy: Any, metric: Metric, known: ParamInfo, key: PRNGKeyArray, warmup: int = 0
     ) -> tuple[HMC, HMCState]:
-        """NumPyro's kernel in coordinates y = T^-1 z, and its first state; its own warm-up are the early steps."""
-        kernel = self.numpyro_kernel(lambda y: energy(transformed(metric.forward, y)))
-        return kernel, kernel.init(key, min(self.early, warmup), y, (), {})
+        """NumPyro's kernel in coordinates y = T^-1 z, and its state at a point; its own warm-up are the early steps."""
+        kernel = self.numpyro_kernel(lambda y: energy(metric.forward(y)))
+        return kernel, kernel.init(key, min(self.early, warmup), known, (), {})
 
     def reported(self, state: HamiltonianState) -> Any:
         """The Info of the step that ended in a state."""
@@ -184,18 +189,13 @@ class Hamiltonian(Kernel):
             step_size=state.inner.adapt_state.step_size,
         )
 
-    def latents(self, state: HamiltonianState) -> dict[str, Any]:
-        """Z = T y."""
-        return transformed(state.metric.forward, state.inner.z)
-
     def log_density(self, state: HamiltonianState) -> Float[Array, ""]:
         """Minus the potential energy."""
         return -state.inner.potential_energy
 
     def is_finite(self, state: HamiltonianState) -> Bool[Array, ""]:
         """Whether density and gradient are finite."""
-        steep = ravel_pytree(state.inner.z_grad)[0]
-        return jnp.isfinite(state.inner.potential_energy) & jnp.all(jnp.isfinite(steep))
+        return jnp.isfinite(state.inner.potential_energy) & jnp.all(jnp.isfinite(state.inner.z_grad))
 
     def check(self, problem: Problem) -> None:
         """Refuse a problem without a continuous latent, or with a discrete one that cannot be summed out."""
@@ -215,7 +215,7 @@ class Hamiltonian(Kernel):
 
     def gradients(self, state: HamiltonianState) -> Float[Array, "dim"]:
         """The gradient of the potential with respect to z, flat."""
-        return state.metric.push(ravel_pytree(state.inner.z_grad)[0])
+        return state.metric.push(state.inner.z_grad)
 
     def adapt_metric(
         self,
@@ -300,10 +300,16 @@ def _bounded(step: Float[Array, "*chains"], least: Any) -> Float[Array, "*chains
     return jnp.clip(step, least, 1 / _LEAST_STEP)
 
 
-def transformed(function: Any, values: Values) -> Values:
-    """Apply a function of a flat vector to values by site."""
-    flat, unravel = ravel_pytree(values)
-    return unravel(function(flat))
+def flat_potential(program: BoundModel, state: HamiltonianState) -> Callable[[Array], Array]:
+    """The potential of flat latents z [dim]."""
+    energy = potential(program)
+    return lambda z: energy(in_sites(state, z))
+
+
+def in_sites(state: HamiltonianState, z: Float[Array, "dim"]) -> Values:
+    """Flat latents by site."""
+    sites: Values = ravel_pytree(state.z)[1](z)
+    return sites
 
 
 @compiled
@@ -311,11 +317,10 @@ def _in_metric(layout: Layout, metric: Metric, chains: int, states: HamiltonianS
     """The same chains in other coordinates; dual averaging begins again."""
 
     def one(metric: Metric, state: HamiltonianState) -> HamiltonianState:
-        z = transformed(state.metric.forward, state.inner.z)
-        gradient = transformed(state.metric.push, state.inner.z_grad)
-        inner = state.inner._replace(z=transformed(metric.backward, z), z_grad=transformed(metric.pull, gradient))
+        z, gradient = state.metric.forward(state.inner.z), state.metric.push(state.inner.z_grad)
+        inner = state.inner._replace(z=metric.backward(z), z_grad=metric.pull(gradient))
         average = _average_begins(jnp.log(10.0) + jnp.log(inner.adapt_state.step_size))
-        return state._replace(inner=inner, metric=metric, average=average)
+        return HamiltonianState(inner, metric, average, in_sites(state, metric.forward(inner.z)), state.length)
 
     moved: HamiltonianState = over_chains(layout, one, metric, chains, states)
     return moved

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int
 from numpyro.infer import HMC
 from numpyro.infer.hmc import HMCState
@@ -103,32 +102,31 @@ class _Trajectory(HMC):
     def sample(self, state: HMCState, model_args: Any, model_kwargs: Any) -> HMCState:  # noqa: ARG002 - NumPyro's
         """Follow a trajectory, and accept its end or stay."""
         key, velocity_key, length_key, accept_key = jax.random.split(state.rng_key, 4)
-        here, unravel = ravel_pytree(state.z)
+        here = state.z
         step = state.adapt_state.step_size
         velocity = jax.random.normal(velocity_key, here.shape, here.dtype)
         start = _Point(
             here,
             velocity / jnp.linalg.norm(velocity),
             state.potential_energy,
-            ravel_pytree(state.z_grad)[0],
+            state.z_grad,
             jnp.zeros_like(state.potential_energy),
         )
         share = jax.random.uniform(length_key, (), here.dtype, 0.5, 1.5)
         length = share * self._length * jnp.sqrt(float(here.size))
         count = jnp.clip(jnp.ceil(length / step), 1, LONGEST).astype(int)
-        end = self._followed(start, step, count, unravel)
+        end = self._followed(start, step, count)
         error = end.energy - start.energy + end.gain
-        proposal = unravel(end.position), unravel(end.gradient), end.energy
-        after = accept(state, accept_key, proposal, -error)
+        after = accept(state, accept_key, (end.position, end.gradient, end.energy), -error)
         return after._replace(
             num_steps=count.astype(state.num_steps.dtype),
             diverging=~(error <= _DIVERGES),
             rng_key=key,
         )
 
-    def _followed(self, start: _Point, step: Float[Array, ""], count: Int[Array, ""], unravel: Any) -> _Point:
+    def _followed(self, start: _Point, step: Float[Array, ""], count: Int[Array, ""]) -> _Point:
         """The point after so many steps: half a turn, a straight move, half a turn."""
-        slope = jax.value_and_grad(lambda flat: self._energy(unravel(flat)))
+        slope = jax.value_and_grad(self._energy)
 
         def one(_: Int[Array, ""], now: _Point) -> _Point:
             velocity, first = _turned(now.velocity, now.gradient, step / 2)
