@@ -33,6 +33,15 @@ def test_draws_do_not_depend_on_the_number_of_devices(method: str, tmp_path: Pat
         tree.close()
 
 
+def test_a_run_on_several_devices_goes_on_with_programs_that_are_kept(tmp_path: Path) -> None:
+    words = ("experiment=eight_schools", "inference.warmup=20", "inference.draws=20", *QUIET, "device.num_devices=2")
+    assert credo_process(*words, "device.compilation_cache=kept", "hydra.run.dir=run", cwd=tmp_path).code == 0
+    longer = credo_process("extend", "run", "--draws", 20, cwd=tmp_path)
+    assert (longer.code, "Traceback" in longer.err) == (0, False), longer.err
+    with xr.open_datatree(tmp_path / "run" / "posterior.nc", engine="netcdf4") as tree:
+        assert tree["posterior"].sizes["draw"] == 40
+
+
 def test_cores_are_those_that_are_left_to_a_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)

@@ -209,7 +209,7 @@ def test_arguments_that_look_at_their_leaves_are_traced(shelf: Shelf) -> None:
 
 def test_its_shapes_are_known_without_a_call(shelf: Shelf) -> None:
     function, traces = counted(body)
-    shapes = [jax.eval_shape(lambda: function(*ARGUMENTS)) for _ in range(2)]
+    shapes = [function.shapes(*ARGUMENTS) for _ in range(2)]
     results = function(*ARGUMENTS)
     assert len(traces) == 1
     for one in shapes:

@@ -161,6 +161,11 @@ class Compiled[R]:
         found.compiling(found.layouts(leaves))
         return found.returned
 
+    def shapes(self, *args: Any) -> Any:
+        """The shapes of what it returns, without a call."""
+        found, _, _ = self._at(args)
+        return jax.eval_shape(lambda: self.traced(*args)) if found is None else found.returned
+
     def _at(self, args: tuple[Any, ...]) -> tuple[Exported | None, list[Any], Shelf | None]:
         """The program for arguments, their leaves, and the shelf that has it; `None` where it is to be traced."""
         if (shelf := _SHELF.get()) is None:

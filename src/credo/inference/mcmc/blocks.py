@@ -78,7 +78,7 @@ class BlockLoop(Loop[ChainState]):
 
     def restored(self, snapshot: Snapshot) -> ChainState:
         """The state of a snapshot, reported anew."""
-        now = restored(snapshot, jax.eval_shape(self._start(None)))
+        now = restored(snapshot, start.shapes(*self._start(None).args))
         for entry in now.history:
             numbers = {name: value for name, value in entry.items() if name not in ("phase", "done")}
             self.listener.progress(entry["phase"], entry["done"], self._total(entry["phase"]), numbers)
