@@ -206,7 +206,7 @@ def _read(folder: Path, _changed: int) -> tuple[Neighbour | None, dict[str, Any]
     plain.pop("hydra", None)
     problem, _ = parts.build(config).problem(config.seed)
     saved.require_draws(folder)
-    with files.tree(folder / saved.DRAWS, saved.AGAIN) as tree:
+    with files.tree(folder / saved.DRAWS, saved.AGAIN, *GROUPS) as tree:
         groups = {name: tree[name].to_dataset().load() for name in GROUPS if name in tree.children}
     if Grouping.of(groups["posterior"].attrs) != APART or set(GROUPS) - set(groups):
         return None, masked(plain)

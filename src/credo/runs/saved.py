@@ -264,7 +264,7 @@ def parametrisations(run: Path, works: str = AGAIN) -> dict[str, str]:
         return {}
     from credo.diagnostics import summary as summaries  # takes time to load
 
-    with files.tree(run / DRAWS, works) as tree:
+    with files.tree(run / DRAWS, works, "posterior") as tree:
         return summaries.parametrisations(tree["posterior"].to_dataset()) if "posterior" in tree.children else {}
 
 
@@ -282,8 +282,9 @@ def log_means(run: Path, works: str = AGAIN) -> "dict[str, LogMeans]":
     if not (run / DRAWS).exists():
         return {}
     from credo.diagnostics.completed import log_means as of  # takes time to load
+    from credo.inference.pointwise import GROUP
 
-    with files.tree(run / DRAWS, works) as tree:
+    with files.tree(run / DRAWS, works, GROUP, "log_likelihood") as tree:
         return of(tree)
 
 
@@ -316,7 +317,7 @@ def draws(run: Path, works: str = AGAIN) -> dict[str, np.ndarray]:
 
 def observed(run: Path, site: str) -> np.ndarray | None:
     """What a site observed, NaN where nothing was; `None` where that is not kept."""
-    with files.tree(run / DRAWS, AGAIN) as tree:
+    with files.tree(run / DRAWS, AGAIN, "observed_data") as tree:
         kept = tree["observed_data"].to_dataset() if "observed_data" in tree.children else {}
         return kept[site].to_numpy() if site in kept else None
 
@@ -325,9 +326,8 @@ def rows(run: Path) -> "xr.Dataset":
     """What a run has observed, and the constants beside it."""
     import xarray as xr
 
-    with files.tree(run / DRAWS, AGAIN) as tree:
-        parts = [tree[name].to_dataset() for name in ("observed_data", "constant_data") if name in tree.children]
-        return xr.merge(parts).load()
+    with files.tree(run / DRAWS, AGAIN, "observed_data", "constant_data") as tree:
+        return xr.merge([part.to_dataset() for part in tree.children.values()]).load()
 
 
 def model(place: Path) -> DictConfig:

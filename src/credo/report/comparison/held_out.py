@@ -16,6 +16,10 @@ from credo.report.comparison.runs import Run
 from credo.runs import files, saved
 
 METRIC = "nll_test"
+
+_OF_ROWS, _DRAWN = ("predictive", "classes"), "log_likelihood_test"
+"""Groups of what a model has of each row, and of what its draws have."""
+
 COLUMNS = ["nll", "diff", "se"]
 
 
@@ -70,7 +74,7 @@ def _of_run(run: Run) -> Float[np.ndarray, " row"] | None:
     """Of each row; `None` where they are not kept, or are not what the run's score is the mean of."""
     if not (run.folder / saved.DRAWS).exists():
         return None
-    with files.tree(run.folder / saved.DRAWS, saved.BESIDES) as tree:
+    with files.tree(run.folder / saved.DRAWS, saved.BESIDES, *_OF_ROWS, _DRAWN) as tree:
         parts = [_own(tree), _drawn(tree)]
     score = run.metrics.get(METRIC, np.nan)
     return next((rows for rows in parts if rows is not None and np.isclose(rows.mean(), score, 1e-6, 1e-9)), None)
@@ -78,7 +82,7 @@ def _of_run(run: Run) -> Float[np.ndarray, " row"] | None:
 
 def _own(tree: xr.DataTree) -> Float[np.ndarray, " row"] | None:
     """As a model that predicts rows has them."""
-    for name in ("predictive", "classes"):
+    for name in _OF_ROWS:
         if name in tree.children and tree[name].attrs.get("rows") == "test" and "nll" in tree[name]:
             return np.ravel(tree[name]["nll"].to_numpy().astype(float))
     return None
@@ -86,10 +90,10 @@ def _own(tree: xr.DataTree) -> Float[np.ndarray, " row"] | None:
 
 def _drawn(tree: xr.DataTree) -> Float[np.ndarray, " row"] | None:
     """By the mean of the rows' densities over the draws."""
-    if "log_likelihood_test" not in tree.children:
+    if _DRAWN not in tree.children:
         return None
     rows = []
-    for values in tree["log_likelihood_test"].data_vars.values():
+    for values in tree[_DRAWN].data_vars.values():
         drawn = values.transpose("chain", "draw", ...).to_numpy()
         flat = drawn.reshape(drawn.shape[0] * drawn.shape[1], -1).astype(float)
         rows.append(np.log(len(flat)) - np.logaddexp.reduce(flat, axis=0))

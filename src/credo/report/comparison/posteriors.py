@@ -82,7 +82,7 @@ def distances(lines: Sequence[Configuration]) -> tuple[Distance, ...]:
 
 def _scalars(line: Configuration) -> Iterator[tuple[str, Draws]]:
     """The draws of the scalars that move, small variables first."""
-    with files.tree(line.runs[0].folder / saved.DRAWS, saved.BESIDES) as tree:
+    with files.tree(line.runs[0].folder / saved.DRAWS, saved.BESIDES, "posterior", "importance") as tree:
         factor = _factor(tree)
         variables = [one for one in tree["posterior"].data_vars.values() if one.dtype.kind == "f"]
         room = 4 * MOST_SCALARS  # lines need not share all
