@@ -127,7 +127,9 @@ def ours_of(case: dict[str, Any], theirs: str) -> str:
 
 def compared(case: dict[str, Any], problem: Problem, draws: int, seed: int) -> pd.DataFrame:
     """Both sides by parameter: mean, standard deviation, error and effective draws, and how far they are apart."""
-    method = make_inference(composed("inference=nuts", f"inference.draws={draws}", "inference.chains=4"))
+    method = make_inference(
+        composed("inference=nuts", "inference.warmup=1000", f"inference.draws={draws}", "inference.chains=4")
+    )
     found = answer(problem, method, {}, jax.random.PRNGKey(seed), Quiet()).summary.set_index("variable")
     theirs = pd.DataFrame(case["posterior"], index=["mean", "sd", "mcse_mean", "ess_bulk"]).T
     theirs.index = pd.Index([ours_of(case, name) for name in theirs.index])
@@ -189,7 +191,7 @@ def page(lines: list[str], wrong: int, versions: dict[str, str]) -> str:
             "# Regressions by formula against Bambi",
             "",
             f"{datetime.now(UTC):%Y-%m-%d}; {told}; `make benchmark NAME=bambi`. The same formulas, tables, priors and",
-            "centring of predictors on both sides; `inference=nuts` with 4 chains, float64, one seed.",
+            "centring of predictors on both sides; `inference=nuts inference.warmup=1000` with 4 chains, float64, one seed.",
             "",
             f"{wrong} of {len(lines)} are wrong: a mean beyond four joint Monte Carlo standard errors, a number of the",
             f"design off by more than 1e-10, or a mean worth fewer than {LEAST:,} draws. Formulas with `bs` are left",
