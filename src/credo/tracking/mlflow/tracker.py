@@ -129,7 +129,7 @@ class MlflowTracker(Tracker):
             journal = Journal(record.folder, head)
         if resumed:
             journal.add("again")
-        journal.add("log", params=parameters(record.config, record.choices))
+        journal.add("log", params=parameters(record.config, record.choices, record.unread))
         journal.add("dataset", dataset=entities.dataset(record))
         return journal
 
