@@ -54,7 +54,7 @@ class Reliability:
             if off > 0
             else "They are not sure enough: raise training.epochs, or set training.temperature=true."
         )
-        if result.kind is not Kind.TRAINED:
+        if result.kind is not Kind.TRAINED or rows.attrs.get("made_by") == "program":
             advice = (
                 f"They are {'too sure' if off > 0 else 'not sure enough'}: the classes depend on what the model leaves "
                 "out. Of a regression, add terms to the formula."
