@@ -55,6 +55,9 @@ FACTORS: Mapping[str, float] = {
 }
 """By what to multiply the settings that an advice names without a value."""
 
+MOST_TIMES = 10
+"""So many times more draws are proposed at most: chains that would need more than that have another fault."""
+
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "inference.max_tree_depth": lambda depth: min(depth + 2, 20),
     "inference.target_accept": lambda share: round(1 - (1 - share) / 5, 6),
@@ -159,7 +162,7 @@ def _tried(key: str, now: Any, short: float) -> Any:
         return RULES[key](now)
     if key not in FACTORS:
         return None
-    factor = max(FACTORS[key], short) if key == "inference.draws" else FACTORS[key]
+    factor = min(max(FACTORS[key], short), MOST_TIMES) if key == "inference.draws" else FACTORS[key]
     return math.ceil(now * factor) if isinstance(now, int) else now * factor
 
 
