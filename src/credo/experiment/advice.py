@@ -30,8 +30,9 @@ def next_commands(choices: Mapping[str, str], overrides: tuple[str, ...], proble
         if word != choices["inference"] and keys <= set(paths.settings("inference", word))
     )
     kept = _kept(overrides, ("inference", "hydra"))
-    sweep = " ".join([f"{typed()} -m", *map(shlex.quote, kept), f"inference={others}"])
-    return (*([sweep] if others else []), f"{typed()} --help")
+    several = ["-m"] if "," in others else []
+    command = " ".join([typed(), *several, *map(shlex.quote, kept), f"inference={others}"])
+    return (*([command] if others else []), f"{typed()} --help")
 
 
 def mended(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import messages
+from credo.config.paths import near
 from credo.errors import CredoError
 from credo.experiment import objective as objectives
 from credo.experiment import parts
@@ -100,7 +101,7 @@ def _say(where: Path) -> None:
 
     from credo.report.terminal.screen import Screen
 
-    words = Text(f"not run: {where} has the same fingerprint and is finished")
+    words = Text(f"not run: {near(where)} has the same fingerprint and is finished")
     Screen(highlight=False).print(words, soft_wrap=True)
 
 
