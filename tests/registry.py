@@ -11,6 +11,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import paths, schema, sources
+from credo.runs.changes import NAMED
 
 ROOT = Path(__file__).parents[1]
 CONF, EXPERIMENTS = ROOT / "conf", ROOT / "experiments"
@@ -79,6 +80,21 @@ def needed(name: str, choice: str, *overrides: str) -> tuple[str, ...]:
     """What a user must give with a word of a group, as its first line gives it."""
     missing = OmegaConf.missing_keys(compose(*overrides, f"{name}={choice}"))
     return tuple(one for one in called(CONF / name / f"{choice}.yaml") if one.partition("=")[0] in missing)
+
+
+def untypeable(advice: str, config: DictConfig) -> list[str]:
+    """The settings that an advice names, and that neither a configuration has nor a word that the advice names."""
+    named = [word.partition("=") for word in NAMED.findall(advice)]
+    words = {key: word for key, _, word in named if key in schema.GROUPS}
+    keys = [key for key, _, _ in named if key not in schema.GROUPS]
+    others = OmegaConf.create({group: paths.settings(group, word) for group, word in words.items()})
+    return [key for key in keys if not _has(config, key) and not _has(others, key)]
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    above, _, last = key.rpartition(".")
+    place = OmegaConf.select(config, above, throw_on_missing=False)
+    return isinstance(place, DictConfig) and last in OmegaConf.to_container(place)
 
 
 @cache

@@ -21,7 +21,7 @@ from credo.experiment import objective
 from credo.experiment.parts import Parts, build, make_inference, make_source
 from credo.inference.base import Inference, Listener
 from credo.models.problem import Problem
-from registry import compose, few, needed, small, words
+from registry import compose, few, needed, small, untypeable, words
 
 ROWS = 20
 DATA, METHODS = words("data"), words("inference")
@@ -92,6 +92,14 @@ def choice(model: str) -> DictConfig:
     """The configuration of a small model."""
     typed = (*model.split(), *needed("model", model.split()[0].removeprefix("model=")))
     return compose(*typed, *(one for part in ("model", "energy", "training") for one in small(part, *typed)))
+
+
+@cache
+def typed(data: str, model: str, method: str) -> DictConfig:
+    """The configuration of all three."""
+    word = model.split()[0].removeprefix("model=")
+    own = (*needed("data", data), *needed("model", word))
+    return compose(f"data={data}", *model.split(), *own, f"inference={method}")
 
 
 @cache
@@ -183,6 +191,9 @@ def answer(data: str, model: str, method: str, listener: Listener) -> dict[str, 
     problem, chosen = bound(data, model), inference(method)
     found = infer(problem, chosen, parts(data, model).diagnostics, jax.random.PRNGKey(0), listener)
     assert found.verdict.status in {"passed", "failed", "not checked"}
+    config = typed(data, model, method)
+    for check in found.verdict.checks:
+        assert not untypeable(check.advice, config), (method, check)
     names = [name for name in found.metrics if not name.startswith("posterior/")]
     objective.require_possible(names, replace(parts(data, model), inference=chosen), problem)
     return dict(found.metrics)

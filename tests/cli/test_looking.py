@@ -118,3 +118,11 @@ def test_a_folder_of_runs_is_shown_by_list(tmp_path: Path) -> None:
     said = credo("show", "outputs", cwd=tmp_path)
     assert said.code == 2
     assert "outputs is no folder of a run: it has no .hydra/config.yaml; credo list" in said.err
+
+
+@pytest.mark.parametrize("verb", [("show",), ("open",), ("export", "model"), ("predict", "rows.csv")])
+def test_a_run_that_was_cut_short_is_to_be_resumed(runs: Path, verb: tuple[str, ...]) -> None:
+    (runs / "rows.csv").write_text("y\n1\n")
+    said = credo(verb[0], "cut", *verb[1:], cwd=runs)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert said.err.endswith("is not finished and has no answer; credo resume cut continues it\n")

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from console import credo
+from credo.diagnostics.answer import answer
 from credo.diagnostics.auto import GROUP, Auto, _Rung
 from credo.diagnostics.base import Check
 from credo.errors import ConfigError, Interrupted
 from credo.experiment.parts import build
 from credo.inference.kind import Kind
-from registry import compose
+from registry import compose, untypeable
 
 FEW = ("inference.rungs.nuts.warmup=200", "inference.rungs.nuts.draws=200", "inference.rungs.laplace.draws=500")
 QUIET = ("tracking=none", "report=none", "hydra.run.dir=run")
@@ -68,6 +69,17 @@ def test_chains_that_agree_and_diverge_run_again_with_smaller_steps(words, rungs
     result = auto.run(made.problem(0)[0], jax.random.PRNGKey(0), quiet)
     assert climbed(result) == rungs
     assert result.tree["sample_stats"].attrs["target_accept"] == (0.95 if words else 0.99)
+
+
+def test_the_advice_names_the_settings_of_the_rung_that_answered(quiet):
+    short = (f"inference.rungs.{one}=null" for one in ("laplace", "pathfinder", "tempering"))
+    words = ("inference=auto", "data=coin_flips", "model=bernoulli", *short)
+    config = compose(*words, "inference.rungs.nuts.warmup=20", "inference.rungs.nuts.draws=20")
+    made = build(config)
+    found = answer(made.problem(0)[0], made.inference, made.diagnostics, jax.random.PRNGKey(0), quiet)
+    assert found.verdict.status == "failed"
+    assert "Raise inference.rungs.nuts.draws," in " ".join(check.advice for check in found.verdict.checks)
+    assert not [key for check in found.verdict.checks for key in untypeable(check.advice, config)]
 
 
 @pytest.fixture(scope="module")

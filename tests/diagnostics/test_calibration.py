@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -5,6 +7,7 @@ import xarray as xr
 from credo.diagnostics.base import put
 from credo.diagnostics.calibration import Calibration
 from credo.diagnostics.summary import summarise
+from credo.inference.kind import Kind
 
 from .conftest import draws_result, good_draws, good_point
 
@@ -47,7 +50,17 @@ def test_intervals_that_are_too_narrow_or_too_wide_fail(scale):
     errors = np.sqrt([0.25 / 2000, 0.09 / 2000])
     assert answer.value == pytest.approx(np.max(np.abs(np.subtract(shares, (0.5, 0.9))) - 3 * errors), abs=2e-3)
     assert f"{np.mean(np.abs(pit - 0.5) <= 0.25):.1%} where 50% should be" in answer.advice
-    assert "training.members" in answer.advice
+    assert "Choose other components (model.components, model.family)." in answer.advice
+
+
+def test_what_is_advised_is_what_the_model_has():
+    """An ensemble is trained; and where all is normal, there are no components."""
+    wrong = predicted(np.clip(0.5 + 1.6 * (EVEN - 0.5), 0, 1))
+    trained = dataclasses.replace(wrong, kind=Kind.TRAINED)
+    assert "training.members" in ask(trained).advice
+    rows = wrong.tree["predictive"].to_dataset()
+    wrong.tree["predictive"] = xr.DataTree(rows.assign_attrs(normal=1))
+    assert "give it other parts" in ask(wrong).advice
 
 
 @pytest.mark.parametrize(("measure", "advised"), [("density", True), ("mass", False)])
@@ -60,7 +73,7 @@ def test_whole_numbers_are_given_masses(measure, advised):
     answer = ask(result)
     assert answer.status == "failed"
     assert ("model.family=discretized_gaussian" in answer.advice) == advised
-    assert ("training.members" in answer.advice) != advised
+    assert ("model.components" in answer.advice) != advised
 
 
 def test_a_bias_fails():

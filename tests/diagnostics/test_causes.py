@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from credo.diagnostics.base import put
-from credo.diagnostics.causes import different_modes, improper, resonant, tied, together
+from credo.diagnostics.causes import constant, different_modes, improper, resonant, tied, together
 from credo.diagnostics.divergences import Divergences
 from credo.diagnostics.ess_bulk import EssBulk
 from credo.diagnostics.finite import Finite
@@ -14,7 +15,7 @@ from credo.diagnostics.tree_depth import TreeDepth
 
 from .conftest import draws_result, good_draws
 
-CAUSES = (different_modes, improper, resonant, tied)
+CAUSES = (constant, different_modes, improper, resonant, tied)
 
 
 def normal(*shape, seed=0):
@@ -38,6 +39,17 @@ def two_modes(below=40.0):
 def test_good_chains_have_no_fault(cause, seed):
     result = good_draws(seed)
     assert cause(result, summarise(result)) is None
+
+
+@pytest.mark.parametrize(
+    ("y", "named"),
+    [([3.0, 3.0, 3.0], True), ([3, 3, 3], True), ([3.0, 3.0, 4.0], False), ([1, 1, 1], False), ([3.0], False)],
+)
+def test_a_target_that_never_varies_is_named(y, named):
+    result = two_modes()
+    result.tree["observed_data"] = xr.DataTree(xr.Dataset({"y": ("obs", np.array(y))}))
+    assert (constant(result, summarise(result)) is not None) == named
+    assert ("All 3 values of y are 3:" in r_hat(result).advice) == named
 
 
 def test_the_lower_mode_is_named_with_its_height():

@@ -1,5 +1,7 @@
 """r_hat, ess_bulk, ess_tail, mcse and chains: the checks that read the summary."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from credo.diagnostics.ess_tail import EssTail
 from credo.diagnostics.mcse import Mcse
 from credo.diagnostics.r_hat import RHat
 from credo.diagnostics.summary import summarise
+from credo.inference.kind import Kind
 
 from .conftest import draws_result, good_draws, good_point
 
@@ -72,6 +75,13 @@ def test_a_heavy_tail_has_a_large_monte_carlo_error_beside_good_ranks():
     # 400 independent draws know the mean to 1/sqrt(400) = 0.05 standard deviations.
     assert answer.status == "failed"
     assert answer.value == pytest.approx(0.05, rel=0.3)
+
+
+def test_particles_are_what_there_are_more_of():
+    result = draws_result({"x": np.random.default_rng(0).normal(size=(4, 100))})
+    assert "Raise inference.draws," in ask(Mcse(0.04), result).advice
+    weighted = dataclasses.replace(result, kind=Kind.WEIGHTED)
+    assert "Raise inference.particles," in ask(Mcse(0.04), weighted).advice
 
 
 def test_one_chain_is_not_checked():

@@ -67,7 +67,7 @@ def test_a_loss_that_further_epochs_lower_fails():
     assert answer.value == pytest.approx(0.1)
     assert answer.advice == (
         "Training on for 3 epochs lowered the validation loss further. The best weights came after 38 epochs of "
-        "100. Raise training.epochs, patience or learning_rate."
+        "100. Raise training.epochs, and training.patience where the training stopped early."
     )
 
 

@@ -1,6 +1,7 @@
 """What an experiment asks, known before anything is loaded: equal questions have equal fingerprints."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -69,11 +70,11 @@ def test_another_device_is_another_question(ask: Ask, name: str, monkeypatch: py
 def test_other_code_of_credo_is_another_question(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     before = ask(*TABLE)
     monkeypatch.setattr(question, "_credo", lambda: iter([("data/csv.py", 1, 1)]))
-    question._installed.cache_clear()
+    question.installed.cache_clear()
     try:
         assert ask(*TABLE) not in (None, before)
     finally:
-        question._installed.cache_clear()
+        question.installed.cache_clear()
 
 
 def test_code_of_ones_own_has_no_question(ask: Ask, tmp_path: Path) -> None:
@@ -125,11 +126,64 @@ finally:
     assert recorded(finished) == before
 
 
+def test_what_another_version_of_credo_has_answered_is_found_at_once_the_second_time(finished: Path) -> None:
+    """The question is new; its fingerprint is found by loading all, and kept."""
+    words = (*COINS, "report=none", "device.compilation_cache=cache", "seed=1", "sweep.skip_finished=true")
+
+    def known() -> Path | None:
+        from credo.experiment import earlier
+
+        config = compose(*words)
+        messages.refuse(config)
+        return earlier.asked(config, finished)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(finished)
+        patch.setattr(question, "_credo", lambda: iter([("data/csv.py", 1, 1)]))
+        question.installed.cache_clear()
+        try:
+            assert known() is None
+            assert "has the same fingerprint" in credo(*words, cwd=finished).out
+            assert known() == finished / "first" / "1"
+            (kept,) = (finished / "cache" / question.FOLDER).iterdir()
+            kept.write_text("0" * 64)
+            assert known() is None
+        finally:
+            question.installed.cache_clear()
+
+
+def test_the_page_of_an_answered_sweep_is_whole_and_loads_nothing_that_draws(tmp_path: Path) -> None:
+    """Its picture is that of the first, and so is its comparison."""
+    words = ["-m", *COINS, "report=none", "device.compilation_cache=cache", "seed=0,1", "sweep.skip_finished=true"]
+    words += ["inference.chains=2", "inference=mh", "inference.warmup=20", "inference.draws=50"]
+    words = [word for word in words if not word.startswith(("inference.st", "inference=map"))]
+    said = credo(*words, "hydra.sweep.dir=first", cwd=tmp_path)
+    assert said.code == 0, said.err
+    script = f"""
+import sys
+from credo.cli import main
+try:
+    main.command({[*words, "hydra.sweep.dir=again"]!r})
+finally:
+    print(sorted({{"jax", "numpyro", "mlflow", "arviz_stats", "matplotlib"}} & set(sys.modules)))
+"""
+    again = subprocess.run([PYTHON, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert again.stdout.splitlines()[-1] == "[]", again
+    first, second = ((tmp_path / name / "report.html").read_text() for name in ("first", "again"))
+    (picture,) = re.findall(r'src="(data:image/png[^"]*)"', first)
+    assert re.findall(r'src="(data:image/png[^"]*)"', second) == [picture]
+    assert 'href="../first/comparison.html"' in second
+    assert "compare first/comparison.html" in again.stdout
+    (tmp_path / "first" / "comparison.html").unlink()
+    third = credo(*words, "hydra.sweep.dir=third", cwd=tmp_path)
+    assert "credo compare first compares them" in third.out
+
+
 def test_one_run_that_is_answered_is_not_made(finished: Path) -> None:
     words = (*COINS, *FAST, "seed=1", "sweep.skip_finished=true", "hydra.run.dir=single")
     said = credo(*words, cwd=finished)
     assert said.code == 0, said.err
-    assert f"not run: {finished / 'first' / '1'} has the same fingerprint" in said.out
+    assert "not run: first/1 has the same fingerprint" in said.out
     assert not (finished / "single" / "verdict.json").exists()
 
 

@@ -67,6 +67,12 @@ def test_parameters_are_flat_and_say_what_was_asked_and_nothing_of_who_listened(
     }
 
 
+def test_what_has_no_effect_is_no_parameter() -> None:
+    config = {"model": {"prior": {"df": {"low": 1}, "dff": 3}, "lkj": 1.0, "family": "gaussian"}}
+    found = parameters(config, {"prior@model.prior.df": "gamma"}, ("model.prior.df", "model.lkj"))
+    assert found == {"model.prior.dff": "3", "model.family": "gaussian"}
+
+
 def test_a_long_value_is_cut_visibly() -> None:
     value = parameters({"formula": "a" * 10_000}, {})["formula"]
     assert len(value) == PARAM_LIMIT

@@ -116,7 +116,7 @@ def test_a_run_is_recorded_is_found_by_its_id_and_has_its_answer_known(folder: P
 
     assert credo("resume", "line-0", cwd=folder).err.startswith("credo: line-0 is finished; begin a new run")
     said = credo(*COINS, "sweep.skip_finished=true", cwd=folder)
-    assert f"not run: {folder / 'run'}" in said.out.replace("\n", "")
+    assert "not run: run " in said.out.replace("\n", "")
     assert len(events(folder)) == 2
 
 

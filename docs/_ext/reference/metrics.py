@@ -8,6 +8,7 @@ NEEDS = {
     "observed": "observations",
     "diverging": "a Hamiltonian sampler",
     "acceptance_rate": "a sampler that rejects",
+    "warmup": "a method with a warm-up, other than `tempering`",
     "test": "held-out rows",
     "conditional": "a model that predicts rows, and held-out ones",
     "classes": "a classifier, and held-out rows",

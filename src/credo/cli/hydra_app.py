@@ -52,8 +52,7 @@ def run(
         hydra.main(config_path=CONF, config_name="config", version_base="1.3")(task)()
         return 0
     conf = str(Path(typed.config_path or CONF).absolute())
-    if not typed.multirun:
-        gc.disable()  # until all is loaded: looking for garbage in it takes a twentieth of a small run
+    gc.disable()  # until all is loaded: looking for garbage in it takes a twentieth of a small run
     try:
         launched(typed.overrides, task, typed.multirun, conf, typed.config_name or "config", typed.config_dir)
     finally:

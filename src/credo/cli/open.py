@@ -5,6 +5,7 @@ import webbrowser
 from collections.abc import Sequence
 
 from credo.cli.errors import misused
+from credo.cli.show import finished
 from credo.errors import ConfigError
 from credo.experiment import resume
 from credo.runs import saved
@@ -26,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
         saved.require(folder)
     page = next((folder / name for name in PAGES if (folder / name).is_file()), None)
     if page is None:
+        if saved.exists(folder):
+            finished(arguments[0])
         raise ConfigError(f"{arguments[0]} has no report.html; it is not finished, or was run with report=none")
     sys.stdout.write(f"{page}\n")
     if not webbrowser.open(page.as_uri()):

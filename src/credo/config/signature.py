@@ -7,6 +7,7 @@ across files. A type that the source does not say plainly is `UNKNOWN`.
 import ast
 import builtins
 import collections.abc
+import sysconfig
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ PLAIN = {"typing": typing, "collections.abc": collections.abc, "builtins": built
 
 ROOTS = ("abc", "equinox", "typing", *PLAIN)
 """Modules whose classes add no field."""
+
+
+INSTALLED = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+"""Where packages are that do not change while a process lasts."""
 
 
 class Unknown:
@@ -127,6 +132,21 @@ _of_credo = cache(_of)
 
 
 def _module(name: str) -> ast.Module | None:
+    """The parsed source of a module; what is installed stays where it is and as it is."""
+    return _of_installed(name) if _is_installed(name.partition(".")[0]) else _found(name)
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Whether a package is credo, or in a folder where packages are installed, or Python's own."""
+    if package == "credo":
+        return True
+    spec = loading.find(package)
+    origin = None if spec is None or not spec.has_location else spec.origin
+    return origin is not None and any(Path(origin).is_relative_to(place) for place in INSTALLED)
+
+
+def _found(name: str) -> ast.Module | None:
     """The parsed source of a module, which is found as Python finds it."""
     try:
         spec = loading.find(name)
@@ -134,6 +154,9 @@ def _module(name: str) -> ast.Module | None:
         return None if file is None else _parsed(file, file.stat().st_mtime_ns)
     except (OSError, SyntaxError, ValueError):
         return None
+
+
+_of_installed = cache(_found)
 
 
 @cache
@@ -144,7 +167,13 @@ def _parsed(file: Path, _changed: int) -> ast.Module:
 def _statement(module: str, name: str) -> ast.stmt | None:
     """The last top-level statement of a module that gives a name its meaning."""
     tree = _module(module)
-    return next((one for one in reversed(_flat(tree.body if tree else [])) if name in _bound(one)), None)
+    return None if tree is None else _statements(tree).get(name)
+
+
+@cache
+def _statements(tree: ast.Module) -> dict[str, ast.stmt]:
+    """The last top-level statement for each name."""
+    return {name: one for one in _flat(tree.body) for name in _bound(one)}
 
 
 def _flat(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -182,7 +211,7 @@ def _followed(module: str, name: str) -> tuple[str, ast.stmt] | None:
         name = next(one.name for one in statement.names if name == (one.asname or one.name))
         module = _source(module, statement)
         if module in PLAIN:
-            return module, ast.parse(name).body[0]
+            return module, ast.Expr(ast.Name(name))
     return None
 
 

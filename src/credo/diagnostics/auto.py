@@ -34,6 +34,9 @@ GROUP = "climb"
 COLUMNS = ("rung", "verdict", "reason")
 """The group of a result that says which rungs were climbed, and its columns, which are words."""
 
+IMPOSSIBLE = "not possible"
+"""The verdict on a rung that has no answer."""
+
 SMALL_STEPS = "small_steps"
 """The word of the rung of that key."""
 
@@ -130,7 +133,7 @@ class _Climb:
             method.check(self._problem)
             result = method.run(self._problem, key, self._listener, _Rung(self._checkpointer, word))
         except (ConfigError, RunError) as error:
-            self.rungs.append((word, "not possible", str(error)))
+            self.rungs.append((word, IMPOSSIBLE, str(error)))
             return True
         verdict = verdicts.judge(self._checks, result, summarise(result))
         self.answers.append(result)
@@ -204,8 +207,10 @@ def _reason(verdict: Verdict) -> str:
 def _of(answers: list[Result], climbed: list[tuple[str, str, str]]) -> Result:
     """The answer of the last rung that had one, as the climb ends at the first that is good enough; the cost of all."""
     result = answers[-1]
+    word = next(word for word, verdict, _ in reversed(climbed) if verdict != IMPOSSIBLE)
     columns = zip(COLUMNS, zip(*climbed, strict=True), strict=True)
     table = xr.Dataset({name: ("rung", list(values)) for name, values in columns})
     table.attrs["answer"] = result.method
     result.tree[GROUP] = xr.DataTree(table)
+    result.tree.attrs[verdicts.SETTINGS] = f"inference.{word if word == SMALL_STEPS else f'rungs.{word}'}"
     return replace(result, cost=sum((one.cost for one in answers[1:]), answers[0].cost))

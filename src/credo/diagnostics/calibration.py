@@ -9,7 +9,7 @@ import pandas as pd
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
 from credo.diagnostics.distinct import advice as whole_numbers
-from credo.inference.kind import Of, of
+from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import Share
 
@@ -44,8 +44,14 @@ class Calibration:
         words = f"The central intervals hold {shares}, of {len(off)} rows."
         if excess <= self.threshold:
             return Check("calibration", "passed", max(excess, 0.0), self.threshold, words)
-        advice = (
-            whole_numbers(result)
-            or "Train an ensemble (training.members), or choose other components (model.components, model.family)."
-        )
+        advice = whole_numbers(result) or _other(result, is_normal=bool(rows.attrs.get("normal", 0)))
         return Check("calibration", "failed", excess, self.threshold, f"{words} {advice}")
+
+
+def _other(result: Result, *, is_normal: bool) -> str:
+    """What to change of a model whose intervals are too narrow or too wide; a normal predictive has no components."""
+    if is_normal:
+        return "The rows are not as the model says: give it other parts, or choose another model."
+    if result.kind is Kind.TRAINED:
+        return "Train an ensemble (training.members), or choose other components (model.components, model.family)."
+    return "Choose other components (model.components, model.family)."

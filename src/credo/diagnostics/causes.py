@@ -55,6 +55,20 @@ def resonant(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG0
     )
 
 
+def constant(result: Result, summary: pd.DataFrame) -> str | None:  # noqa: ARG001
+    """A target that never varies, at which a density whose scale is unknown may have no bound."""
+    for name, observed in group(result, "observed_data").data_vars.items():
+        values = np.unique(observed.to_numpy())
+        is_number = observed.dtype.kind == "f" or (observed.dtype.kind in "iu" and values.max(initial=0) > 1)
+        if observed.size > 1 and len(values) == 1 and is_number and np.isfinite(values[0]):
+            return (
+                f"All {observed.size} values of {name} are {values[0]:g}: where its scale is unknown, the posterior "
+                "may run off to a scale of 0. Observe what varies, or give the scale a prior that vanishes at 0, as a "
+                "log-normal one does."
+            )
+    return None
+
+
 def improper(result: Result, summary: pd.DataFrame) -> str | None:
     """Latents with an improper prior that run off, as the data do not bound them."""
     rows = summary.set_index("variable")

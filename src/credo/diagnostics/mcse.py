@@ -43,13 +43,15 @@ class Mcse:
         error = rows["mcse_mean"] / rows["sd"]
         if heavy(rows).any():
             error = error.fillna(_of_quantiles(result, rows[heavy(rows)]))
-        return unless_short(judge_largest("mcse", error, self.threshold, self._words, named_last(result)), result)
+        words = partial(_words, "inference.particles" if result.kind is Kind.WEIGHTED else "inference.draws")
+        return unless_short(judge_largest("mcse", error, self.threshold, words, named_last(result)), result)
 
-    def _words(self, names: str, worst: float) -> str:
-        return (
-            f"The Monte Carlo error of {names} is up to {worst:.2g} of the posterior's spread. "
-            "Raise inference.draws, or report the median if the tails are heavy."
-        )
+
+def _words(setting: str, names: str, worst: float) -> str:
+    return (
+        f"The Monte Carlo error of {names} is up to {worst:.2g} of the posterior's spread. "
+        f"Raise {setting}, or report the median if the tails are heavy."
+    )
 
 
 def _of_quantiles(result: Result, rows: pd.DataFrame) -> pd.Series:

@@ -12,7 +12,9 @@ from typing import Literal
 from credo.inference.kind import Kind
 
 Better = Literal["lower", "higher"]
-Need = Literal["observed", "diverging", "acceptance_rate", "test", "conditional", "classes", "energy", "evidence"]
+Need = Literal[
+    "observed", "diverging", "acceptance_rate", "warmup", "test", "conditional", "classes", "energy", "evidence"
+]
 
 _CHAINS, _POINT, _TRAINED = (Kind.CHAINS,), (Kind.POINT,), (Kind.TRAINED,)
 _INDEPENDENT, _DRAWS = (Kind.INDEPENDENT,), (Kind.CHAINS, Kind.INDEPENDENT, Kind.WEIGHTED)
@@ -35,7 +37,7 @@ class Metric:
         needs: what a model or method must have for it: `observed` sites, a statistic of the sampler,
             `test` rows, `conditional` (a model that predicts rows, with test rows), `classes` (a classifier, with test
             rows), `energy` (an energy-based model),
-            `evidence` (a method that gives log p(data)).
+            `evidence` (a method that gives log p(data)), `warmup` (chains whose warm-up may end by itself).
     """
 
     name: str
@@ -60,7 +62,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("ess_tail_min", "ESS tail", "the smallest tail ESS of all scalars", "higher", digits=0, kinds=_CHAINS),
         Metric("ess_per_second", "ESS per second", "of sampling", "higher", kinds=_CHAINS),
         Metric("draws", "draws", "of all chains", kinds=_DRAWS),
-        Metric("warmup_draws", "warm-up", "draws per chain that were thrown away", kinds=()),
+        Metric("warmup_draws", "warm-up", "draws per chain that were thrown away", kinds=_CHAINS, needs="warmup"),
         Metric("acceptance_rate", "acceptance rate", "", "higher", kinds=_CHAINS, needs="acceptance_rate"),
         Metric("objective", "log density", "while the optimiser runs", "higher", "nats", 2, kinds=()),
         Metric("log_density", "log density", "at the mode", "higher", "nats", kinds=(*_POINT, *_INDEPENDENT)),

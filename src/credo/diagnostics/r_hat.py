@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import pandas as pd
 
 from credo.diagnostics.base import Check
-from credo.diagnostics.causes import different_modes, explained, improper, resonant, tied
+from credo.diagnostics.causes import constant, different_modes, explained, improper, resonant, tied
 from credo.diagnostics.rows import judge_largest, judged, named_last
 from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
@@ -33,7 +33,7 @@ class RHat:
         answer = judge_largest(
             "r_hat", judged(result, summary)["r_hat"], self.threshold, self._words, named_last(result)
         )
-        return explained(answer, result, summary, improper, different_modes, tied, resonant)
+        return explained(answer, result, summary, constant, improper, different_modes, tied, resonant)
 
     def _words(self, names: str, worst: float) -> str:
         return (

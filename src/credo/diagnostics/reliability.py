@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from credo.diagnostics.answers import group, not_checked
 from credo.diagnostics.base import Check
-from credo.inference.kind import Of, of
+from credo.inference.kind import Kind, Of, of
 from credo.inference.result import Result
 from credo.ranges import NonNegative
 
@@ -54,10 +54,10 @@ class Reliability:
             if off > 0
             else "They are not sure enough: raise training.epochs, or set training.temperature=true."
         )
-        if rows.attrs.get("made_by") == "program":
+        if result.kind is not Kind.TRAINED or rows.attrs.get("made_by") == "program":
             advice = (
                 f"They are {'too sure' if off > 0 else 'not sure enough'}: the classes depend on what the model leaves "
-                "out. Of a regression, add terms to model.formula."
+                "out. Of a regression, add terms to the formula."
             )
         return Check("reliability", "failed", excess, self.threshold, f"{words} {advice}")
 

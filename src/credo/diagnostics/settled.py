@@ -65,5 +65,6 @@ class Settled:
         if gain <= self.threshold:
             words = f"{where} {on} lowered the validation loss by {gain:.2g}."
             return Check("settled", "passed", gain, self.threshold, words)
-        advice = f"{on} lowered the validation loss further. {where} Raise training.epochs, patience or learning_rate."
+        todo = "Raise training.epochs, and training.patience where the training stopped early."
+        advice = f"{on} lowered the validation loss further. {where} {todo}"
         return Check("settled", "failed", gain, self.threshold, advice)

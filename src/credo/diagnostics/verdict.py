@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -13,6 +14,9 @@ from credo.errors import ConfigError
 from credo.inference.base import Inference
 from credo.inference.result import Result
 from credo.models.problem import Problem
+
+SETTINGS = "settings"
+"""An attribute of a result's tree: where the settings of the method are that gave the answer, if not at `inference`."""
 
 
 def require_possible(checks: Mapping[str, Diagnostic], problem: Problem, method: Inference) -> None:
@@ -49,6 +53,7 @@ def judge(checks: Mapping[str, Diagnostic], result: Result, summary: pd.DataFram
     parts = {
         why: part for part, why in reversed(tuple(result.missing.items()))
     }  # the first where several have one reason
+    given = [_at(result.tree.attrs.get(SETTINGS, "inference"), answer) for answer in given]
     names = {answer.name for answer in given}
     given += [lacking(part, why) for why, part in reversed(tuple(parts.items())) if part not in names]
     found = {answer.status for answer in given if answer.decides or answer.status == "failed"}
@@ -71,6 +76,11 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
             if check[number] is not None and not math.isfinite(check[number]):
                 check[number] = None
     return {"status": verdict.status, "checks": checks}
+
+
+def _at(place: str, answer: Check) -> Check:
+    """A check whose advice names the settings of the method where they are."""
+    return dataclasses.replace(answer, advice=re.sub(r"\binference\.(?=[a-z_]+\b)", f"{place}.", answer.advice))
 
 
 def _ask(name: str, check: Diagnostic, result: Result, summary: pd.DataFrame) -> Check | None:

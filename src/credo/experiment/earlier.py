@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from credo.config import messages
+from credo.config.paths import near
 from credo.errors import CredoError
 from credo.experiment import objective as objectives
 from credo.experiment import parts
@@ -74,10 +75,13 @@ def asked(config: DictConfig, start_folder: Path) -> Path | None:
     plain = cast("dict[str, Any]", OmegaConf.to_container(config, enum_to_str=True))
     if plain.get("calibrate") or (word := question.of(plain, start_folder)) is None:
         return None
-    where = parts.make_tracker(config).asked(word, start_folder)
-    if where is None or not (where / saved.METRICS).exists() or saved.provenance(where).get("question") != word:
-        return None
-    return where
+    marks = {"question": word, "fingerprint": question.fingerprint(word, config.device.compilation_cache)}
+    tracker = parts.make_tracker(config)
+    for name, mark in marks.items():
+        where = None if mark is None else tracker.asked(mark, start_folder, name)
+        if where is not None and (where / saved.METRICS).exists() and saved.provenance(where).get(name) == mark:
+            return where
+    return None
 
 
 def _answer(where: Path, objective: Any) -> Outcome | None:
@@ -97,7 +101,7 @@ def _say(where: Path) -> None:
 
     from credo.report.terminal.screen import Screen
 
-    words = Text(f"not run: {where} has the same fingerprint and is finished")
+    words = Text(f"not run: {near(where)} has the same fingerprint and is finished")
     Screen(highlight=False).print(words, soft_wrap=True)
 
 
@@ -106,8 +110,13 @@ def found(prepared: "Prepared") -> Path | None:
     record = prepared.record
     if not _is_enough(prepared.request) or record.provenance["code"]["unknown"]:
         return None
-    where = prepared.parts.tracker.answered(record.provenance["fingerprint"], record.start_folder)
-    return where if where is not None and (where / saved.METRICS).exists() else None
+    mark, asked = record.provenance["fingerprint"], record.provenance["question"]
+    where = prepared.parts.tracker.answered(mark, record.start_folder)
+    if where is None or not (where / saved.METRICS).exists():
+        return None
+    if asked is not None:
+        question.keep(asked, mark, prepared.request.config.device.compilation_cache)
+    return where
 
 
 def _is_enough(request: "Request") -> bool:

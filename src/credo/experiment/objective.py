@@ -71,6 +71,8 @@ def _has(need: metrics.Need | None, parts: "Parts", problem: "Problem") -> bool:
             return problem.model.has_energy
         case "evidence":
             return parts.evidence is not None or bool(method.gives_evidence)
+        case "warmup":
+            return hasattr(method, "is_auto")
         case "diverging" | "acceptance_rate":
             return need in method.statistics
     return True

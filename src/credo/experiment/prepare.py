@@ -155,6 +155,7 @@ def _record(
         | together,
         description=describe(problem, data_hash),
         data=data,
+        unread=tuple(f"model.{name}" for name in problem.model.unread),
         sweep=sweep,
         began=request.began,
     )

@@ -116,7 +116,10 @@ def show_end(prepared: Prepared, answer: Answer, failures: Failures, page: Path 
     for name in objectives.unknown(prepared.objective, answer.metrics):
         terminal.say_once(f"objective: this run has no {name}, so that a search cannot use it")
     if request.sweep is None:
-        commands = advice.next_commands(request.choices, request.overrides, prepared.problem)
+        commands = (
+            *advice.mended(verdict, record.config, request.choices, request.overrides),
+            *advice.next_commands(request.choices, request.overrides, prepared.problem),
+        )
         made = record.folder / EXPORT
         terminal.show_places(
             record,

@@ -1,5 +1,6 @@
 """Normal observations with an unknown location and a known or unknown scale."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -39,6 +40,16 @@ class Gaussian(Model):
         if len(hypotheses) != 2:
             raise ConfigError(f"hypotheses: expected two locations, but got {list(hypotheses)}")
         self.prior, self.sigma, self.hypotheses = prior, sigma, (float(hypotheses[0]), float(hypotheses[1]))
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """The prior of a scale that is known, and two locations of which nothing chooses one."""
+        found = {}
+        if self.sigma is not None:
+            found["prior.sigma"] = f"model.sigma={self.sigma:g} is known; leave it out, or set model.sigma=null"
+        if not is_discrete(self.prior["loc"]):
+            found["hypotheses"] = "nothing chooses between them; leave it out, or set prior@model.prior.loc=bernoulli"
+        return found
 
     def __call__(self, y: Shaped[Array, "obs"], sigma: Float[Array, "obs"] | None = None) -> None:  # type: ignore[override]
         """Observe y, with known standard deviations sigma where the data has them."""

@@ -109,6 +109,16 @@ class GaussianProcess(Model):
         """Given the weights of eigenfunctions they do not."""
         return self.approximation == "none"
 
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """The priors of numbers that the kernel does not have, and what only eigenfunctions read."""
+        numbers = {prior for prior in self.supports if prior not in self._sites().values()}
+        found = {f"prior.{name}": f"model.kernel={self.kernel} has no {name}; leave it out" for name in numbers}
+        if self.approximation == "none":
+            why = "model.approximation=none is exact; leave it out, or set model.approximation=hsgp"
+            found |= dict.fromkeys(("basis", "boundary"), why)
+        return found
+
     def fitted(self, train: xr.Dataset) -> "GaussianProcess":
         """This model with the training rows.
 

@@ -27,6 +27,7 @@ class Hierarchical(Model):
 
     Attributes:
         groups: the names of the groups, once it is fitted to rows within groups.
+        has_errors: whether the data has known standard errors, once it is fitted.
         is_new: whether the rows are groups that nobody has observed, so that theta is integrated out of
             y ~ N(mu, sqrt(tau^2 + sigma^2)).
         centred: sample theta itself, rather than (theta - mu) / tau. The centred form suits informative data; with
@@ -50,6 +51,7 @@ class Hierarchical(Model):
     centred: bool = eqx.field(static=True)
     groups: tuple[str, ...] = eqx.field(static=True, default=())
     is_new: bool = eqx.field(static=True, default=False)
+    has_errors: bool = eqx.field(static=True, default=False)
 
     @property
     def words(self) -> Mapping[str, tuple[str, ...]]:
@@ -57,9 +59,14 @@ class Hierarchical(Model):
         return {"group": self.groups}
 
     def fitted(self, train: xr.Dataset) -> "Hierarchical":
-        """This model with the names of the groups."""
+        """This model with the names of the groups, and what is known of the errors."""
         known = train["group_name"].to_numpy() if "group_name" in train.coords else ()
-        return dataclasses.replace(self, groups=tuple(map(str, known)))
+        return dataclasses.replace(self, groups=tuple(map(str, known)), has_errors="sigma" in train)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """The prior of errors that are known."""
+        return {"prior.sigma": "the data has known standard errors; leave it out"} if self.has_errors else {}
 
     def exported(self) -> dict[str, Shaped[np.ndarray, "..."]]:
         """The names of the groups."""

@@ -14,7 +14,7 @@ from jaxtyping import Float, PRNGKeyArray, Shaped
 from numpyro.distributions import constraints
 
 from credo.errors import ConfigError
-from credo.models import linear_predictor, scale_formula
+from credo.models import constant_target, linear_predictor, scale_formula
 from credo.models.base import Found, Model, Rows
 from credo.models.families import FAMILIES, OTHER_NAMES, Family
 from credo.models.missing import with_cells
@@ -188,6 +188,7 @@ class Regression(Model):
         """
         if self.formula is None:
             self._priors.require_size(train["x"].shape[1] if "x" in train and train["x"].ndim == 2 else None)
+            self._require_varied(train, 0, "data.target")
             return self
         if "formula" not in train.attrs:
             raise ConfigError(
@@ -199,7 +200,17 @@ class Regression(Model):
         if "status" in train and self._family.log_survival is None:
             names = ", ".join(name for name, one in FAMILIES.items() if one.log_survival is not None)
             raise ConfigError(f"model.family={self.family}: it takes no censored target; use one of {names}")
+        if known.intercept and not known.missing and known.scale is None and not {"status", "offset"} & set(train):
+            effects = sum(one.size * len(one.effects) for one in known.groups)
+            self._require_varied(train, effects, "model.formula")
         return dataclasses.replace(self, known=known)
+
+    def _require_varied(self, train: xr.Dataset, effects: int, key: str) -> None:
+        """Refuse a target that never varies, where that leaves no posterior; there may be effects of groups."""
+        is_plain = "y" in train and train["y"].ndim == 1 and "weights" not in train
+        if is_plain and "sigma" in self._family.parameters and self._link == "identity":
+            features = train["x"].shape[-1] if "x" in train else 0
+            constant_target.refuse(train["y"].to_numpy(), 1 + features + effects, self.prior["sigma"], key)
 
     def __call__(  # type: ignore[override]
         self,

@@ -91,6 +91,19 @@ class TimeSeries(Model):
         if self.level == "none" and self.period is None and not self.ar:
             raise ConfigError("level: none leaves a series without parts; set model.ar=1 or model.period=12, say")
 
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """The priors of parts that the series does not have."""
+        parts = {
+            "sigma_level": (self.level != "none", "model.level=local"),
+            "sigma_slope": (self.level == "trend", "model.level=trend"),
+            "sigma_seasonal": (self.period is not None, "model.period=12"),
+            "sigma_ar": (self.ar > 0, "model.ar=1"),
+            "partial": (self.ar > 0, "model.ar=1"),
+        }
+        why = "the series has no such part; leave it out, or set"
+        return {f"prior.{name}": f"{why} {word}" for name, (is_there, word) in parts.items() if not is_there}
+
     def fitted(self, train: xr.Dataset) -> "TimeSeries":
         """This model with the training rows.
 

@@ -4,13 +4,14 @@ An advice names a setting as it is typed: with its value (`device.precision=floa
 (`inference.draws`) where the value follows from the present one.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from credo.config import schema
+from credo.config import paths, schema
 from credo.diagnostics.base import Check
 
 
@@ -50,8 +51,12 @@ FACTORS: Mapping[str, float] = {
     "training.batch_size": 2,
     "training.epochs": 2,
     "training.learning_rate": 0.5,
+    "training.patience": 2,
 }
 """By what to multiply the settings that an advice names without a value."""
+
+MOST_TIMES = 10
+"""So many times more draws are proposed at most: chains that would need more than that have another fault."""
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "inference.max_tree_depth": lambda depth: min(depth + 2, 20),
@@ -69,12 +74,15 @@ LEFT = (
     "inference.trajectory_length",
     "model.components",
     "model.family",
-    "model.formula",
 )
 """Those for which a person has to choose a value."""
 
 NAMED = re.compile(rf"(?<![\w.@])(?:{'|'.join(schema.GROUPS)})(?:(?:\.\w+)+(?:=[\w.-]*\w)?|=[\w-]*\w)(?![\w(])")
 """A setting as it is typed."""
+
+
+OF_A_RUNG = re.compile(r"^inference\.(?:rungs\.\w+|small_steps)\.")
+"""How the settings of a method begin that is a rung of `inference=auto`."""
 
 
 def changes(check: Check, config: Mapping[str, Any], choices: Mapping[str, str]) -> list[Change]:
@@ -94,8 +102,25 @@ def changes(check: Check, config: Mapping[str, Any], choices: Mapping[str, str])
         return []
     short = _short(check)
     named = [word.partition("=") for word in NAMED.findall(check.advice)]
-    found = [_change(key, word, config, choices, short) for key, _, word in named]
+    chosen = {key: word for key, _, word in named if key in schema.GROUPS}
+    found = [_change(key, word, config, choices, short) or _beside(key, word, chosen) for key, _, word in named]
     return list({one.key: one for one in reversed(found) if one is not None}.values())[::-1]
+
+
+def first(check: Check, config: Mapping[str, Any], choices: Mapping[str, str]) -> list[Change]:
+    """The changes of the first way that each sentence of an advice offers, as far as they have a value to try.
+
+    Example:
+        >>> few = Check("ess_bulk", "failed", 100.0, 400.0, "Raise inference.draws, or use inference=nuts.")
+        >>> first(few, {"inference": {"draws": 500}}, {"inference": "mh"})
+        [Change(key='inference.draws', now=500, value=2000)]
+    """
+    found: list[Change] = []
+    for sentence in re.split(r"[.:;] ", check.advice):
+        ways = [dataclasses.replace(check, advice=way) for way in re.split(r"\bor\b", sentence)]
+        having = [[one for one in changes(way, config, choices) if one.value is not None] for way in ways]
+        found += next(filter(None, having), [])
+    return found
 
 
 def _short(check: Check) -> float:
@@ -107,6 +132,13 @@ def _short(check: Check) -> float:
     return (check.value / check.threshold) ** 2 if check.name == "mcse" else 1.0
 
 
+def _beside(key: str, word: str, chosen: Mapping[str, str]) -> Change | None:
+    """The value of a setting that the run does not have, but a word of its group that the advice names beside it."""
+    group, _, name = key.partition(".")
+    preset = paths.settings(group, chosen[group]) if group in chosen else {}
+    return Change(key, preset[name], _typed(word)) if word and name in preset else None
+
+
 def _change(key: str, word: str, config: Mapping[str, Any], choices: Mapping[str, str], short: float) -> Change | None:
     if key in schema.GROUPS:
         now = choices.get(key)
@@ -116,7 +148,7 @@ def _change(key: str, word: str, config: Mapping[str, Any], choices: Mapping[str
         if not isinstance(place, Mapping) or name not in place:
             return None
         place = place[name]
-    value = _typed(word) if word else _tried(key, place, short)
+    value = _typed(word) if word else _tried(OF_A_RUNG.sub("inference.", key), place, short)
     return None if value == place and value is not None else Change(key, place, value)
 
 
@@ -130,7 +162,7 @@ def _tried(key: str, now: Any, short: float) -> Any:
         return RULES[key](now)
     if key not in FACTORS:
         return None
-    factor = max(FACTORS[key], short) if key == "inference.draws" else FACTORS[key]
+    factor = min(max(FACTORS[key], short), MOST_TIMES) if key == "inference.draws" else FACTORS[key]
     return math.ceil(now * factor) if isinstance(now, int) else now * factor
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from credo import writing
+from credo.config.paths import near
 from credo.errors import ConfigError
 from credo.runs import files, saved, signature, trust
 from credo.runs.rows_model import RowsModel, thinned
@@ -252,6 +253,8 @@ def place_of(folder: Path) -> Path:
         raise ConfigError(f"there is no run {folder}; give the folder of a run, or its MLflow id")
     place = folder if any((folder / name).exists() for name in FILES) else folder / saved.MODEL
     if not any((place / name).exists() for name in FILES):
+        if saved.exists(folder) and not (folder / saved.VERDICT).exists():
+            raise ConfigError(f"{folder} is not finished and has no answer; credo resume {near(folder)} continues it")
         raise ConfigError(
             f"{folder} has no {saved.MODEL}/weights.npz, so that it cannot predict new rows: runs of "
             "model=ebm leave none; use a model that predicts, such as model=regression with a formula"

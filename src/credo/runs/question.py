@@ -3,12 +3,16 @@
 Equal questions have the same fingerprint (see `provenance.fingerprint`): the configuration is the same, every file that
 it names has the same bytes, and so have credo and the packages that make data. The reverse does not hold. An experiment
 whose code or data cannot be known so early has no question, and its fingerprint decides alone.
+
+Another version of credo asks other questions, whose fingerprints are found when they are asked for the first time. They
+are kept in `questions/` in the folder of `device.compilation_cache`, each in a file with the name of its question.
 """
 
 import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,7 +20,7 @@ from typing import Any
 
 import credo
 from credo.config import loading
-from credo.runs import provenance, signature
+from credo.runs import kept, provenance, signature
 from credo.runs.code import record, sources
 from credo.secrets import masked
 
@@ -28,6 +32,21 @@ MARKS = ("decimal", "thousands")
 
 ENVIRONMENT = ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES")
 """Variables by which another device may make the data, and so other digits of it."""
+
+
+FOLDER = "questions"
+"""Where fingerprints are kept."""
+
+
+def fingerprint(question: str, cache: str | None) -> str | None:
+    """The fingerprint of a question, as `keep` left it in the folder of `device.compilation_cache`."""
+    text = kept.read(cache, FOLDER, question)
+    return text if text is not None and re.fullmatch("[0-9a-f]{64}", text) else None
+
+
+def keep(question: str, fingerprint: str, cache: str | None) -> None:
+    """Keep the fingerprint of a question."""
+    kept.write(cache, FOLDER, question, fingerprint)
 
 
 def of(config: Mapping[str, Any], start_folder: Path) -> str | None:
@@ -54,7 +73,7 @@ def of(config: Mapping[str, Any], start_folder: Path) -> str | None:
     asked = {
         "config": what,
         "files": files,
-        "installed": _installed(),
+        "installed": installed(),
         "machine": platform.node(),
         "environment": {name: os.environ.get(name) for name in ENVIRONMENT},
     }
@@ -83,7 +102,7 @@ def _place(word: str) -> Path | None:
 
 
 @cache
-def _installed() -> dict[str, Any]:
+def installed() -> dict[str, Any]:
     """What runs in this process, as it was when it was first asked for."""
     versions = {name: provenance.version(name) for name in PACKAGES}
     return {"versions": versions, "python": platform.python_version(), "credo": list(_credo())}

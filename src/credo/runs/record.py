@@ -49,6 +49,7 @@ class RunRecord:
             `models.describe`).
         data: the data set.
         start: whether the run is a new one.
+        unread: keys of the configuration that have no effect in the model as it is, such as `model.prior.df`.
         sweep: the sweep of which the run is a job.
         began: since when somebody waits for the answer, on the clock of `time.monotonic`.
     """
@@ -63,6 +64,7 @@ class RunRecord:
     description: Mapping[str, Any]
     data: "xr.Dataset"
     start: Fresh | Resumed = FRESH
+    unread: tuple[str, ...] = ()
     sweep: "Membership | None" = None
     began: float = field(default_factory=time.monotonic)
 

@@ -4,6 +4,7 @@ A launcher whose worker dies gives up all its jobs. Those that had not started a
 launched once more, each alone, so that only the guilty one is lost.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,7 @@ class Launch:
         Raises:
             Exception: what the launcher raised, where it started none of the jobs.
         """
+        gc.enable()  # all that a sweep needs is loaded (see `cli.hydra_app`)
         waiting, before = list(new), {job.number: job.status() for job in new}
         while waiting:
             error = self._round(waiting)

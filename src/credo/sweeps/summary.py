@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from credo import writing
 from credo.config.command import typed
+from credo.config.paths import near
 from credo.errors import ConfigError
 from credo.report.sweep.summary import NOT_RUN, SearchResult, SweepSummary
 from credo.runs import job as jobs
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE, PAGE = "sweep.csv", "report.html"
+COMPARED = ("comparison.html", "comparison.csv")
 MOST_COMPARED = 40
 
 
-def summarise(plan: Plan, result: SearchResult | None, *, compare: bool) -> SweepSummary:
+def summarise(plan: Plan, result: SearchResult | None, *, compare: bool, cache: str | None = None) -> SweepSummary:
     """Summarise a sweep, and write `sweep.csv` and `report.html` into its folder.
 
     Args:
         plan: the sweep's jobs.
         result: of a search.
         compare: whether the finished jobs are compared.
+        cache: the folder of `device.compilation_cache`.
 
     Raises:
         OSError: the disk is full, say.
@@ -40,13 +43,13 @@ def summarise(plan: Plan, result: SearchResult | None, *, compare: bool) -> Swee
     comparison, why = _compare(plan) if compare else ((), "")
     summary = SweepSummary(plan.folder, plan.name, plan.keys, table, (csv, html, *comparison), result, why)
     writing.write(csv, table.drop(columns="exit_code").to_csv(index=False))
-    writing.write(html, page.render(summary))
+    writing.write(html, page.render(summary, cache))
     return summary
 
 
 def read(plan: Plan) -> SweepSummary:
     """The summary of a sweep all of whose files were written by an earlier command."""
-    made = [plan.folder / name for name in (TABLE, PAGE, "comparison.html", "comparison.csv")]
+    made = [plan.folder / name for name in (TABLE, PAGE, *COMPARED)]
     return SweepSummary(plan.folder, plan.name, plan.keys, _table(plan), tuple(file for file in made if file.exists()))
 
 
@@ -64,8 +67,8 @@ def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:
         return (), ""
     if len(finished) > MOST_COMPARED:
         return (), f"{len(finished)} jobs are more than the {MOST_COMPARED} that are compared at once"
-    if finished and all(job.state == "SKIPPED" for _, job in answered):
-        return (), f"earlier runs have all answers; {typed()} compare {shlex.join(map(str, finished))} compares them"
+    if all(job.state == "SKIPPED" for _, job in answered):
+        return _compared_before(finished, whole=len(finished) == len(plan.jobs))
     from credo.report.comparison import files, runs
     from credo.report.comparison.compare import compare as compare_runs
 
@@ -76,6 +79,20 @@ def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:
         return (), str(error).removeprefix("credo compare: ")
     except Exception as error:  # noqa: BLE001 - the jobs are done, and their summary is not lost to their comparison
         return (), f"{type(error).__name__}: {error}"
+
+
+def _compared_before(runs: Sequence[Path], *, whole: bool) -> tuple[tuple[Path, ...], str]:
+    """The comparison of earlier runs, where a sweep of just these made one since they ended; or how to make it."""
+    sweep = next((place for place in runs[0].parents if (place / jobs.SWEEP).exists()), None)
+    together = sweep is not None and set(jobs.folders(sweep)) == set(runs)
+    if sweep is not None and together and whole:
+        files = tuple(sweep / name for name in COMPARED)
+        ended = max((run / saved.VERDICT).stat().st_mtime for run in runs)
+        if all(file.exists() and file.stat().st_mtime >= ended for file in files):
+            return files, ""
+    words = [sweep] if together else runs
+    places = shlex.join(str(near(place)) for place in words if place is not None)
+    return (), f"earlier runs have all answers; {typed()} compare {places} compares them"
 
 
 def _row(planned: PlannedJob, keys: Sequence[str]) -> dict[str, Any]:

@@ -194,7 +194,8 @@ class Sweep:
             return
         self._settle()
         try:
-            made = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare)
+            cache = self.config.device.compilation_cache
+            made = summary.summarise(self.plan, self.result, compare=self.config.sweep.compare, cache=cache)
         except OSError as error:
             raise self._not_written(error) from error
         if self.record is not None:

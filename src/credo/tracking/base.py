@@ -86,8 +86,14 @@ class Tracker(ABC):
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:  # noqa: B027 - a default
         """The folder of a finished run with this fingerprint, if there is one."""
 
-    def asked(self, question: str, start_folder: Path) -> Path | None:  # noqa: B027 - a default
-        """The folder of a finished run with this question (see `runs.question`), if that can be known at once."""
+    def asked(self, mark: str, start_folder: Path, name: str = "question") -> Path | None:  # noqa: B027 - a default
+        """The folder of a finished run with this question (see `runs.question`), if that can be known at once.
+
+        Args:
+            mark: the question, or the fingerprint.
+            start_folder: where credo was started.
+            name: which of the two it is, `question` or `fingerprint`.
+        """
 
     def identity(self, folder: Path, start_folder: Path) -> str | None:  # noqa: ARG002 - a default
         """The id of the run that has a folder; `None` where it is not recorded here."""

@@ -47,6 +47,17 @@ def test_what_is_no_run_is_refused(tmp_path: Path, word: str, why: str) -> None:
         runs.find([tmp_path / word])
 
 
+def test_all_that_are_no_runs_are_named_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    a, b, empty = (tmp_path / name for name in ("a", "b", "empty"))
+    run = begun(tmp_path / "run", config())
+    with pytest.raises(ConfigError) as refused:
+        runs.find([a, run, empty, b])
+    assert str(refused.value).endswith(
+        f"but {a} and {b} do not exist, and {empty} has no .hydra/config.yaml and holds no runs"
+    )
+
+
 def test_names_tell_runs_apart_if_all_have_one(tmp_path: Path) -> None:
     one = begun(tmp_path / "1", config(name="wide"))
     other = begun(tmp_path / "2", config(1.0, name="narrow"))

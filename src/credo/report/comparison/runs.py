@@ -1,12 +1,13 @@
 """Finished and unfinished runs, read from the folders that they left."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import OmegaConf
 
+from credo.config.paths import near
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
 from credo.inference.kind import Kind
@@ -98,10 +99,15 @@ def find(folders: Iterable[Path]) -> list[Run]:
     """The runs in folders of runs and of sweeps, each once and in this order.
 
     Raises:
-        ConfigError: a folder has neither a run nor a sweep.
+        ConfigError: some folders have neither a run nor a sweep; the sentence names all of them.
     """
-    places = [place for folder in folders for place in _places(folder)]
-    return [read(place) for place in dict.fromkeys(places)]
+    found = {folder: _places(folder) for folder in folders}
+    if wrong := [folder for folder, places in found.items() if not places]:
+        raise ConfigError(
+            "credo compare: expected the folders or MLflow ids of runs, or the folder of a sweep, but "
+            f"{_without_runs(wrong)}"
+        )
+    return [read(place) for place in dict.fromkeys(place for places in found.values() for place in places)]
 
 
 def is_sweep(folder: Path) -> bool:
@@ -110,14 +116,21 @@ def is_sweep(folder: Path) -> bool:
 
 
 def _places(folder: Path) -> list[Path]:
-    if saved.exists(folder):
-        return [folder.resolve()]
-    if folder.is_dir() and (found := _below(folder)):
-        return found
-    raise ConfigError(
-        f"credo compare: expected the folders or MLflow ids of runs, or the folder of a sweep, but {folder} "
-        f"{'has no .hydra/config.yaml and holds no runs' if folder.is_dir() else 'does not exist'}"
-    )
+    """The runs in a folder; none where there is neither a run nor a sweep."""
+    return [folder.resolve()] if saved.exists(folder) else _below(folder) if folder.is_dir() else []
+
+
+def _without_runs(folders: Sequence[Path]) -> str:
+    """What is wrong with folders that have no runs, in words."""
+    absent = [str(near(folder)) for folder in folders if not folder.exists()]
+    empty = [str(near(folder)) for folder in folders if folder.exists()]
+    parts = []
+    if absent:
+        parts.append(f"{' and '.join(absent)} {'does' if len(absent) == 1 else 'do'} not exist")
+    if empty:
+        each = "has no .hydra/config.yaml and holds" if len(empty) == 1 else "have no .hydra/config.yaml and hold"
+        parts.append(f"{' and '.join(empty)} {each} no runs")
+    return ", and ".join(parts)
 
 
 def _below(folder: Path) -> list[Path]:

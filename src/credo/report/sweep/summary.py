@@ -30,6 +30,9 @@ SHOWN = (
 )
 """Metrics on the terminal and on the page; those that no run has are left out."""
 
+MEASURES = ("objective", "elpd_loo", "nll_test", "ess_per_second", "seconds/warm")
+"""What is drawn against the swept keys: those that differ between the jobs."""
+
 MOST_ROWS = 40
 """Jobs that are listed; all are in `sweep.csv`."""
 

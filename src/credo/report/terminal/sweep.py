@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from credo.config.paths import near
 from credo.report.drawing.numbers import counted, seconds
 from credo.report.sweep.summary import MOST_ROWS, NOT_RUN, SweepSummary
 from credo.report.terminal.screen import STYLES, Screen
@@ -58,9 +59,9 @@ def show(summary: SweepSummary, tracker: str, place: str | None, remark: str = "
 
 
 def _show_places(screen: Screen, summary: SweepSummary) -> None:
-    screen.print(Text(f"report  {summary.files[1]}"), soft_wrap=True)
+    screen.print(Text(f"report  {near(summary.files[1])}"), soft_wrap=True)
     for word, file in zip(("table", "compare"), (summary.files[0], *summary.files[2:3]), strict=False):
-        screen.print(Text(f"{word:<8}{file}"), soft_wrap=True)
+        screen.print(Text(f"{word:<8}{near(file)}"), soft_wrap=True)
     if summary.uncompared:
         screen.print(Text(f"not compared: {summary.uncompared}", style="yellow"), soft_wrap=True)
 

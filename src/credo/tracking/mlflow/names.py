@@ -6,7 +6,7 @@ A name may hold letters, digits and `_ - . / space`, reads like a clean relative
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from credo.runs.provenance import LISTENERS
@@ -36,11 +36,16 @@ def accepted(names: Iterable[str]) -> dict[str, str]:
     return {name: candidate for candidate, name in taken.items()}
 
 
-def parameters(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, str]:
+def parameters(config: Mapping[str, Any], choices: Mapping[str, str], unread: Collection[str] = ()) -> dict[str, str]:
     """Flatten a configuration into MLflow's params: `{"model": "hierarchical", "model.prior.loc.scale": "5.0", ...}`.
 
     Values are spelt as on the command line, and cut to what MLflow accepts. The groups that only listen to a run are
-    left out, so that runs which asked the same question have equal params.
+    left out, so that runs which asked the same question have equal params, and so is what has no effect.
+
+    Args:
+        config: of the run, as plain containers.
+        choices: the words chosen per group.
+        unread: keys that have no effect, with all below them.
     """
     words = {
         group.split("@")[-1]: word
@@ -48,7 +53,9 @@ def parameters(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[st
         if group.split("/")[0] not in (*LISTENERS, "hydra")
     }
     rest = {group: part for group, part in config.items() if group not in LISTENERS}
-    flat = words | dict(_leaves(rest, ""))
+    every = words | dict(_leaves(rest, ""))
+    beneath = tuple(f"{key}." for key in unread)
+    flat = {name: value for name, value in every.items() if not f"{name}.".startswith(beneath)}
     short = accepted(flat)
     return {short[name]: cut(_spelling(value), PARAM_LIMIT) for name, value in flat.items()}
 

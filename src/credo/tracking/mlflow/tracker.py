@@ -129,7 +129,7 @@ class MlflowTracker(Tracker):
             journal = Journal(record.folder, head)
         if resumed:
             journal.add("again")
-        journal.add("log", params=parameters(record.config, record.choices))
+        journal.add("log", params=parameters(record.config, record.choices, record.unread))
         journal.add("dataset", dataset=entities.dataset(record))
         return journal
 
@@ -235,10 +235,10 @@ class MlflowTracker(Tracker):
                 raise
         return Path(same[0].data.tags["folder"]) if same else None
 
-    def asked(self, question: str, start_folder: Path) -> Path | None:
-        """The folder of the newest finished run with this question; to ask a server, MLflow would have to be loaded."""
+    def asked(self, mark: str, start_folder: Path, name: str = "question") -> Path | None:
+        """The folder of the newest finished run with this mark; to ask a server, MLflow would have to be loaded."""
         where = self._located(start_folder)
-        return None if where.database is None else store.finished_in_file(where, self.experiment, "question", question)
+        return None if where.database is None else store.finished_in_file(where, self.experiment, name, mark)
 
     def identity(self, folder: Path, start_folder: Path) -> str | None:
         """The id of the newest run that has a folder; a store that is not there, or is away, knows of none."""
