@@ -191,7 +191,7 @@ def page(lines: list[str], wrong: int, versions: dict[str, str]) -> str:
             "# Regressions by formula against Bambi",
             "",
             f"{datetime.now(UTC):%Y-%m-%d}; {told}; `make benchmark NAME=bambi`. The same formulas, tables, priors and",
-            "centring of predictors on both sides; `inference=nuts inference.warmup=1000`, 4 chains, float64, one seed.",
+            "centring of predictors on both sides; NUTS with `inference.warmup=1000`, 4 chains, float64, one seed.",
             "",
             f"{wrong} of {len(lines)} are wrong: a mean beyond four joint Monte Carlo standard errors, a number of the",
             f"design off by more than 1e-10, or a mean worth fewer than {LEAST:,} draws. Formulas with `bs` are left",
