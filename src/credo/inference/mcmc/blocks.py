@@ -126,7 +126,7 @@ class BlockLoop(Loop[ChainState]):
         return self.settings.result(self.problem, tree, status, cost, now.history)
 
     def _prepare(self, begin: Call) -> None:
-        """Let threads compile what the chains call, all at once, where the first call need not come first."""
+        """Let threads compile, side by side, what the chains will call."""
         shapes = None if self.layout.mesh else start.ahead(*begin.args)
         if shapes is None:
             return
