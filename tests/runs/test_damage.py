@@ -189,7 +189,8 @@ def test_an_answer_that_is_damaged_is_none(folder: Path, capsys: pytest.CaptureF
         def answered(self, fingerprint: str, start_folder: Path) -> Path:
             return start_folder / fingerprint
 
-    record = SimpleNamespace(provenance={"code": {"unknown": []}, "fingerprint": "my-draws"}, start_folder=folder)
+    provenance = {"code": {"unknown": []}, "fingerprint": "my-draws", "question": None}
+    record = SimpleNamespace(provenance=provenance, start_folder=folder)
     config = OmegaConf.create({"sweep": {"skip_finished": True}})
     request = SimpleNamespace(config=config, sweep=None, start=Fresh())
     parts = SimpleNamespace(tracker=Knows())
