@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--record", nargs="*", help="the cases that Bambi is asked again, or all")
     parser.add_argument("--environment", type=Path, default=HERE.parents[1] / ".venv" / "bambi")
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--draws", type=int, default=8000)
+    parser.add_argument("--draws", type=int, default=10_000)
     asked = parser.parse_args()
     if asked.record is not None:
         record(asked.record or [*json.loads(KEPT.read_text())], asked.environment)
