@@ -4,10 +4,9 @@ It has to be imported before `credo` is. What users run is not checked, and cost
 """
 
 import inspect
-from collections import Counter
 from functools import cache, reduce
 from operator import or_
-from types import CodeType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import jax
@@ -20,10 +19,6 @@ ROOMS = ("models", "energies", "networks", "information", "inference", "diagnost
 CONF = BeartypeConf(is_pep484_tower=True)
 """An int may stand where a float is meant."""
 
-OFTEN = 3
-"""A function within a function is checked so often: it is made anew, with its check, whenever that one is called."""
-
-_made: Counter[CodeType] = Counter()
 _jaxtyped = jaxtyping.jaxtyped
 
 
@@ -31,13 +26,8 @@ def jaxtyped(*, typechecker: Any) -> Any:
     """What the hook decorates with: functions and classes that speak of no array are left alone, and cost nothing."""
 
     def decorated(what: Any) -> Any:
-        if not any(map(_has_arrays, inspect.get_annotations(what).values())):
-            return what
-        if inspect.isfunction(what) and "<locals>" in what.__qualname__:
-            _made[what.__code__] += 1
-            if _made[what.__code__] > OFTEN:
-                return what
-        return _jaxtyped(what, typechecker=typechecker)
+        has_arrays = any(map(_has_arrays, inspect.get_annotations(what).values()))
+        return _jaxtyped(what, typechecker=typechecker) if has_arrays else what
 
     return decorated
 

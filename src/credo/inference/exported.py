@@ -46,9 +46,9 @@ class Exported:
         self._devices: int = exported.nr_devices
         self._compiled: dict[Any, tuple[Future[Any], list[NamedSharding | None]]] = {}
 
-    def __call__(self, leaves: Sequence[Any]) -> Any:
-        """Call it with its leaves."""
-        program, places = self.compiled(self.layouts(leaves))
+    def __call__(self, leaves: Sequence[Any], layouts: Layouts) -> Any:
+        """Call it with leaves that lie so."""
+        program, places = self.compiled(layouts)
         results = program(*map(_put, leaves, places))
         if self._devices == 1 < len(jax.devices()) and jax.config.jax_default_device is None:
             results = [_movable(result) for result in results]
@@ -164,7 +164,7 @@ def _movable(result: jax.Array) -> jax.Array:
 def shape(leaf: Any) -> jax.ShapeDtypeStruct:
     """A leaf without its numbers and its device."""
     of = leaf if isinstance(leaf, jax.ShapeDtypeStruct) else jax.typeof(leaf)
-    return jax.ShapeDtypeStruct(of.shape, of.dtype, weak_type=of.weak_type)
+    return _shaped(of, None)
 
 
 def form(leaf: Any) -> Any:

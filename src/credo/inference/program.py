@@ -145,8 +145,9 @@ class Compiled[R]:
         found, leaves, shelf = self._at(args)
         if found is None or shelf is None:
             return self.traced(*args)
-        shelf.use(Use(found.name, found.place, found.layouts(leaves)))
-        returned: R = found(leaves)
+        layouts = found.layouts(leaves)
+        shelf.use(Use(found.name, found.place, layouts))
+        returned: R = found(leaves, layouts)
         return returned
 
     def ahead(self, *args: Any) -> Any:
