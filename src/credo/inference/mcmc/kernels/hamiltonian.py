@@ -1,9 +1,9 @@
 """Hamiltonian Monte Carlo in coordinates that are learned during warm-up.
 
-NumPyro's kernels move y with unit masses, one flat vector, as every part would cost a leapfrog and the compiler a
-program of its own; the latents are z = T y (`metric`). During warm-up the step size follows the
-acceptance rate by dual averaging (Hoffman & Gelman 2014, section 3.2), and at the end of each window T is learned anew
-from all chains' draws and gradients since half of the time so far, and the averaging begins again.
+NumPyro's kernels move y, one flat vector with unit masses; the latents are z = T y (`metric`). Were y in parts, each
+would be moved, and compiled, by itself. During warm-up the step size follows the acceptance rate by dual averaging
+(Hoffman & Gelman 2014, section 3.2), and at the end of each window T is learned anew from all chains' draws and
+gradients since half of the time so far, and the averaging begins again.
 """
 
 import abc
