@@ -44,11 +44,19 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with runs of all kinds, to be copied."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of all kinds, to be copied and not to be touched."""
     from folders import all_kinds
 
-    return all_kinds(tmp_path_factory.mktemp("runs"))
+    return all_kinds(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="module")
+def runs(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of all kinds, of one module of tests."""
+    from folders import copied
+
+    return copied(made, tmp_path_factory.mktemp("runs") / "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:

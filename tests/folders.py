@@ -1,5 +1,6 @@
 """Folders of runs for tests: finished ones, and one that was cut off with two checkpoints."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,3 +69,11 @@ def all_kinds(folder: Path) -> Path:
     said = credo("-m", *POINT, "seed=0,1", "hydra.sweep.dir=sweep", "sweep.compare=false", cwd=folder)
     assert said.code == 0, said
     return folder
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """Copy runs, as if they had been started from the folder of the copy."""
+    shutil.copytree(folder, to)
+    for file in to.glob("*/.hydra/hydra.yaml"):
+        file.write_text(file.read_text().replace(str(folder), str(to)))
+    return to

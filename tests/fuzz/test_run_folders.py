@@ -87,9 +87,8 @@ class Folders:
 
 
 @pytest.fixture(scope="module")
-def folders(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
-    before, whole = (tmp_path_factory.mktemp("kept") / name for name in ("before", "whole"))
-    shutil.copytree(runs, before)
+def folders(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    whole = tmp_path_factory.mktemp("kept") / "whole"
     waiting(runs)
     assert credo("sync", "point", cwd=runs).code == 0  # which makes the store
     waiting(runs)
@@ -100,8 +99,7 @@ def folders(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fo
         assert said.code == 0, (verb, said)
         known.answers[verb] = answer(runs, verb, said)
         known.restore()
-    yield known
-    Folders(runs, before, {}).restore()
+    return known
 
 
 def waiting(runs: Path) -> None:

@@ -15,7 +15,7 @@ from console import Said, credo
 from credo.config import paths, schema
 from credo.errors import ConfigError
 from credo.runs import saved, signature, trust
-from folders import POINT, SHORT, finished
+from folders import POINT, SHORT, copied, finished
 
 MARK = "it-ran"
 
@@ -23,11 +23,7 @@ MARK = "it-ran"
 @pytest.fixture
 def folder(runs: Path, tmp_path: Path) -> Path:
     """A copy of them in a place of their own, from which they were started."""
-    here = tmp_path / "here"
-    shutil.copytree(runs, here)
-    for file in here.glob("*/.hydra/hydra.yaml"):
-        file.write_text(file.read_text().replace(str(runs), str(here)))
-    return here
+    return copied(runs, tmp_path / "here")
 
 
 def craft(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
