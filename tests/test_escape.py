@@ -171,7 +171,7 @@ def test_the_page_and_the_note_of_a_sweep(tmp_path):
         Path(folder).mkdir(parents=True)
         (Path(folder) / "report.html").touch()
     files = (tmp_path / "sweep.csv", tmp_path / "report.html")
-    summary = SweepSummary(tmp_path, " ".join(HOSTILE), ("model.a", HOSTILE[1]), table, files)
+    summary = SweepSummary(tmp_path, " ".join(HOSTILE), ("model.a", HOSTILE[1]), table.to_dict("records"), files)
     require_inert(sweep_page.render(summary))
     found = Tags(MARKDOWN.render(summary.description))
     assert set(found.tags) <= set(INERT)

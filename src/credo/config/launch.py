@@ -3,19 +3,22 @@
 `hydra.main` composes everything twice, first to learn whether it is a sweep, which `-m` mostly says.
 """
 
+import copy
 import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, override
+from typing import Any, Self, override
 
 from hydra import version
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import configure_log
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
@@ -47,6 +50,8 @@ def run(
             raise ConfigError(f"--config-dir: expected a folder, but there is no {folder}")
         path.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
     hydra = _Hydra.create_main_hydra2("credo", path)
+    loader: Any = hydra.config_loader
+    loader.repository = _OnceRepository(path)
     typed = list(words)
     try:
         if not sweep:
@@ -62,6 +67,27 @@ def run(
 
 class _IsSweepError(Exception):
     """A configuration that was composed for one run says that it is a sweep (`hydra.mode`)."""
+
+
+class _OnceRepository(ConfigRepository):
+    """What the files say, read once for all compositions of a command, as Hydra does for one: it changes none of it."""
+
+    def __init__(self, path: ConfigSearchPath) -> None:
+        super().__init__(path)
+        self._read: dict[tuple[str, ...], ConfigResult | None] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """What a composition searches, which may add to the places, and goes on with what was read."""
+        other = copy.copy(self)
+        other.sources = copy.deepcopy(self.sources, memo)
+        return other
+
+    @override
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        asked = (config_path, *(f"{source.scheme()}://{source.path}" for source in self.sources))
+        if asked not in self._read:
+            self._read[asked] = super().load_config(config_path)
+        return self._read[asked]
 
 
 class _Hydra(Hydra):

@@ -1,23 +1,22 @@
 """The summary of a sweep from what its jobs left in their folders."""
 
+import csv
+import io
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from credo import writing
 from credo.config.command import typed
 from credo.config.paths import near
 from credo.errors import ConfigError
-from credo.report.sweep.summary import NOT_RUN, SearchResult, SweepSummary
+from credo.report.sweep.summary import NOT_RUN, SearchResult, SweepSummary, known
 from credo.runs import job as jobs
 from credo.runs import saved
 from credo.runs.job import Job
 from credo.secrets import masked
 from credo.sweeps.plan import Plan, PlannedJob
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TABLE, PAGE = "sweep.csv", "report.html"
 COMPARED = ("comparison.html", "comparison.csv")
@@ -38,11 +37,10 @@ def summarise(plan: Plan, result: SearchResult | None, *, compare: bool, cache: 
     """
     from credo.report.sweep import page
 
-    table = _table(plan)
-    csv, html = plan.folder / TABLE, plan.folder / PAGE
+    table, html = plan.folder / TABLE, plan.folder / PAGE
     comparison, why = _compare(plan) if compare else ((), "")
-    summary = SweepSummary(plan.folder, plan.name, plan.keys, table, (csv, html, *comparison), result, why)
-    writing.write(csv, table.drop(columns="exit_code").to_csv(index=False))
+    summary = SweepSummary(plan.folder, plan.name, plan.keys, _rows(plan), (table, html, *comparison), result, why)
+    writing.write(table, _as_csv(summary))
     writing.write(html, page.render(summary, cache))
     return summary
 
@@ -50,13 +48,21 @@ def summarise(plan: Plan, result: SearchResult | None, *, compare: bool, cache: 
 def read(plan: Plan) -> SweepSummary:
     """The summary of a sweep all of whose files were written by an earlier command."""
     made = [plan.folder / name for name in (TABLE, PAGE, *COMPARED)]
-    return SweepSummary(plan.folder, plan.name, plan.keys, _table(plan), tuple(file for file in made if file.exists()))
+    return SweepSummary(plan.folder, plan.name, plan.keys, _rows(plan), tuple(file for file in made if file.exists()))
 
 
-def _table(plan: Plan) -> "pd.DataFrame":
-    import pandas as pd
+def _rows(plan: Plan) -> list[dict[str, Any]]:
+    return [_row(job, plan.keys) for job in plan.jobs]
 
-    return pd.DataFrame([_row(job, plan.keys) for job in plan.jobs])
+
+def _as_csv(summary: SweepSummary) -> str:
+    """The rows in full; what is not known is empty."""
+    names = [name for name in summary.columns if name != "exit_code"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([*(value for name in names for value in known([row.get(name)]) or [""])] for row in summary.rows)
+    return text.getvalue()
 
 
 def _compare(plan: Plan) -> tuple[tuple[Path, ...], str]:

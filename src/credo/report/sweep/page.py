@@ -12,7 +12,7 @@ from credo.report.sweep.summary import MEASURES
 from credo.runs import job, kept, provenance, question
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
 
     from credo.report.sweep.summary import SweepSummary
 
@@ -45,17 +45,18 @@ def render(summary: "SweepSummary", cache: str | None = None) -> str:
     return environment.get_template("sweep.html").render(
         summary=summary,
         shown=summary.shown(),
-        states=summary.table["state"].tolist(),
+        states=summary.column("state"),
         tones=TONES,
         pictures=_pictures(summary, cache),
         comparison=link(summary.files[2], summary.folder) if len(summary.files) > 2 else "",
         counted=counted,
-        took=seconds(summary.table["seconds"].sum()),
-        links=[_link(summary, row) for _, row in summary.table.iterrows()],
+        zip=zip,
+        took=seconds(summary.took),
+        links=[_link(summary, row) for row in summary.rows],
     )
 
 
-def _link(summary: "SweepSummary", row: "pd.Series[Any]") -> str:
+def _link(summary: "SweepSummary", row: "Mapping[str, Any]") -> str:
     """The page of the run that has a job's answer, as seen from the sweep's."""
     place = row["reason"] if row["state"] == "SKIPPED" else row["folder"]
     page = Path(place) / "report.html"
@@ -79,11 +80,10 @@ def _pictures(summary: "SweepSummary", cache: str | None) -> list[Picture]:
 
 def _drawn(summary: "SweepSummary") -> list[str]:
     """All that pictures depend on: numbers of the jobs, what was found of them, and credo."""
-    table = summary.table
-    table = table.assign(state=table["state"].isin(job.ANSWERED))
-    columns = ["state", "verdict", *summary.keys, *(name for name in MEASURES if name in table)]
+    names = ["verdict", *summary.keys, *(name for name in MEASURES if name in summary.columns)]
     return [
-        table[columns].to_csv(),
+        *(repr([row["state"] in job.ANSWERED, *map(row.get, names)]) for row in summary.rows),
+        repr(names),
         repr(summary.keys),
         repr(summary.result),
         repr(question.installed()),

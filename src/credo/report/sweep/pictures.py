@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from credo.diagnostics import metrics
 from credo.report.drawing.base import Drawing
@@ -13,8 +14,6 @@ from credo.report.sweep.summary import MEASURES
 from credo.runs import job
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from credo.report.sweep.summary import SweepSummary
 
 MOST_KEYS, HEIGHT, HEAD, FOOT, LEFT, GAP = 6, 92.0, 22.0, 34.0, 44.0, 20.0
@@ -27,7 +26,7 @@ WIDE = 30.0
 
 def draw(summary: "SweepSummary") -> Drawing | None:
     """Draw what was found against what was swept; `None` where nothing differs."""
-    table = summary.table[summary.table["state"].isin(job.ANSWERED)]
+    table = pd.DataFrame([row for row in summary.rows if row["state"] in job.ANSWERED], columns=summary.columns)
     measures = [name for name in MEASURES if name in table and table[name].nunique() > 1]
     measures = [name for i, name in enumerate(measures) if not any(table[name].equals(table[o]) for o in measures[:i])]
     keys = [key for key in summary.keys if table[key].nunique() > 1][:MOST_KEYS]
@@ -45,7 +44,7 @@ def draw(summary: "SweepSummary") -> Drawing | None:
 
 
 def _draw_panel(
-    sheet: Sheet, table: "pd.DataFrame", key: str, name: str, short: str, place: tuple[float, float, float]
+    sheet: Sheet, table: pd.DataFrame, key: str, name: str, short: str, place: tuple[float, float, float]
 ) -> None:
     """Draw a metric against a key, one mark per job.
 
@@ -77,10 +76,9 @@ def _draw_panel(
 
 def draw_search(summary: "SweepSummary") -> Drawing | None:
     """Draw the history of a search, and which keys mattered; `None` where nothing was searched or found."""
-    result, table = summary.result, summary.table
-    if result is None or table["objective"].notna().sum() < 2:
+    result, values = summary.result, np.array(summary.column("objective"), float)
+    if result is None or (~np.isnan(values)).sum() < 2:
         return None
-    values = table["objective"].to_numpy(float)
     width = WIDTH - LEFT - 4
     sheet = Sheet(HEAD + HEIGHT + FOOT + (HEAD + 16.0 * len(result.importance) + 12 if result.importance else 0))
     panel = sheet.panel(LEFT, HEAD, width, HEIGHT, (-0.5, len(values) - 0.5), _span(values))

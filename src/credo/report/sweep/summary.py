@@ -3,18 +3,15 @@
 import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from credo.diagnostics import metrics
 from credo.escape import markdown
 from credo.report.drawing.numbers import counted, seconds
 from credo.runs import job as jobs
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN = (
     "elpd_loo",
@@ -37,6 +34,9 @@ MOST_ROWS = 40
 """Jobs that are listed; all are in `sweep.csv`."""
 
 NOT_RUN = "not run"
+
+AT_GATE = 3
+"""The exit code of a job whose verdict `diagnostics.gate=error` did not let pass."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class SweepSummary:
         folder: of the sweep.
         name: what was typed for its jobs.
         keys: what differs between the jobs.
-        table: one row per job: `job, state, verdict`, a column per key, `objective`, all metrics, `seconds, reason,
-            folder`.
+        rows: one per job: `job, state, verdict`, an entry per key, `objective`, all metrics, `seconds, reason, folder`.
         files: the table and the page.
         result: of a search; `None` where nothing was searched.
         uncompared: why the finished jobs are not compared, where that was asked for.
@@ -74,68 +73,76 @@ class SweepSummary:
     folder: Path
     name: str
     keys: tuple[str, ...]
-    table: "pd.DataFrame"
+    rows: Sequence[Mapping[str, Any]]
     files: tuple[Path, ...]
     result: "SearchResult | None" = None
     uncompared: str = ""
 
     @property
+    def columns(self) -> list[str]:
+        """All that the rows have, in the order in which it first comes."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
+
+    def column(self, name: str) -> list[Any]:
+        """The entries of all rows, `None` where a row has none."""
+        return [row.get(name) for row in self.rows]
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many jobs ended in which state."""
-        return dict(Counter(self.table["state"]))
+        return dict(Counter(self.column("state")))
 
     @property
     def failed(self) -> int:
         """Jobs that ended without an answer, or whose gate did not let them pass."""
-        return int(
-            (~self.table["state"].isin(jobs.DONE) & (self.table["state"] != NOT_RUN) | self._stopped_at_gate).sum()
-        )
+        return sum(row["state"] != NOT_RUN and _is_undone(row) for row in self.rows)
 
     @property
     def undone(self) -> int:
         """Jobs that failed, or did not begin."""
-        return int((~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate).sum())
+        return sum(map(_is_undone, self.rows))
 
     @property
-    def _stopped_at_gate(self) -> "pd.Series[bool]":
-        return self.table["exit_code"].fillna(0) == 3
+    def took(self) -> float:
+        """Seconds of all jobs together."""
+        return float(sum(known(self.column("seconds"))))
 
     @property
     def sentence(self) -> str:
         """How many jobs failed, and what to do."""
         missing = self.counts.get(NOT_RUN, 0)
-        parts = [f"{self.failed} of {counted(len(self.table), 'job')} failed"] if self.failed else []
+        parts = [f"{self.failed} of {counted(len(self.rows), 'job')} failed"] if self.failed else []
         parts += [f"{missing} did not begin"] if missing else []
-        left = not self.table["state"].isin(jobs.DONE).all()
+        left = not set(self.counts) <= set(jobs.DONE)
         resume = f"; credo -m sweep.resume={shlex.quote(str(self.folder))} runs what is left" if left else ""
         return f"{' and '.join(parts)}{resume}"
 
     @property
     def metrics(self) -> dict[str, float]:
         """Numbers of the whole sweep."""
-        numbers = {"jobs": len(self.table), "finished": len(self.table) - self.undone, "failed": self.failed}
-        values = self.table["objective"].dropna()
-        best = {"objective_min": values.min(), "objective_max": values.max()} if len(values) else {}
-        verdicts = Counter(self.table["verdict"].dropna())
+        numbers = {"jobs": len(self.rows), "finished": len(self.rows) - self.undone, "failed": self.failed}
+        values = known(self.column("objective"))
+        best = {"objective_min": min(values), "objective_max": max(values)} if values else {}
+        verdicts = Counter(self.column("verdict"))
         passed = {"verdict_passed": verdicts["passed"], "verdict_failed": verdicts["failed"]}
-        took = {"seconds/total": self.table["seconds"].sum()}
+        took = {"seconds/total": self.took}
         return {name: float(value) for name, value in (numbers | best | passed | took).items()}
 
     @property
     def tags(self) -> dict[str, str]:
         """The states, and the verdicts, in words."""
         words = ", ".join(f"{count} {state.lower()}" for state, count in self.counts.items())
-        verdicts = self.table["verdict"].dropna()
-        passed = f"{sum(verdicts == 'passed')}/{len(verdicts)} passed"
-        return {"jobs": words} | ({"verdict": passed} if len(verdicts) else {})
+        verdicts = known(self.column("verdict"))
+        passed = f"{verdicts.count('passed')}/{len(verdicts)} passed"
+        return {"jobs": words} | ({"verdict": passed} if verdicts else {})
 
     @property
     def description(self) -> str:
         """How the jobs ended, and the table, in markdown; MLflow folds a description after a few lines."""
         shown, tags = self.shown(), self.tags
         ended = f"**Verdict: {tags['verdict']}.** " if "verdict" in tags else ""
-        head = "| " + " | ".join(map(markdown, shown.columns)) + " |\n" + "| --- " * len(shown.columns) + "|"
-        rows = ["| " + " | ".join(markdown(str(cell)) for cell in row) + " |" for row in shown.to_numpy()]
+        head = "| " + " | ".join(map(markdown, shown)) + " |\n" + "| --- " * len(shown) + "|"
+        rows = ["| " + " | ".join(map(markdown, row)) + " |" for row in zip(*shown.values(), strict=True)]
         return "\n".join(
             [
                 f"{ended}Jobs: {tags['jobs']}.",
@@ -146,19 +153,21 @@ class SweepSummary:
             ]
         )
 
-    def shown(self) -> "pd.DataFrame":
+    def shown(self) -> dict[str, list[str]]:
         """The columns that a person reads, as words."""
-        import pandas as pd
-
-        named = [self.table["job"].astype(str), self.table["state"].str.lower(), self.table["verdict"].fillna("")]
-        columns: dict[str, Any] = dict(zip(("job", "state", "verdict"), named, strict=True))
-        columns |= {short: self.table[key].fillna("") for key, short in jobs.shortened(self.keys).items()}
-        if self.table["objective"].notna().any():
-            columns["objective"] = self.table["objective"].map(number)
+        states = [state.lower() for state in self.column("state")]
+        columns = {"job": [str(job) for job in self.column("job")], "state": states, "verdict": self._words("verdict")}
+        columns |= {short: self._words(key) for key, short in jobs.shortened(self.keys).items()}
+        if known(self.column("objective")):
+            columns["objective"] = [number(value) for value in self.column("objective")]
         for metric in map(metrics.find, SHOWN):
-            if metric.name in self.table and self.table[metric.name].notna().any():
-                columns[metric.title] = self.table[metric.name].map(_seconds if metric.unit == "s" else number)
-        return pd.DataFrame(columns)
+            if known(self.column(metric.name)):
+                written = _seconds if metric.unit == "s" else number
+                columns[metric.title] = [written(value) for value in self.column(metric.name)]
+        return columns
+
+    def _words(self, name: str) -> list[str]:
+        return ["" if value is None else str(value) for value in self.column(name)]
 
     def best(self) -> list[str]:
         """What a search found best, in words."""
@@ -168,27 +177,37 @@ class SweepSummary:
             f"the {'least' if way == 'minimize' else 'greatest'} {name}"
             for name, way in zip(self.result.objectives, self.result.directions, strict=True)
         )
-        rows = [self.table.iloc[number] for number in self.result.best]
-        columns = [name for name in self.table if str(name).startswith("objective")]
+        columns = [name for name in self.columns if name.startswith("objective")]
         return [
-            f"{words}: {', '.join(number(row[one]) for one in columns)}, job {row['job']}: "
+            f"{words}: {', '.join(number(row.get(one)) for one in columns)}, job {row['job']}: "
             + " ".join(f"{key}={row[key]}" for key in self.keys)
-            for row in rows
+            for row in (self.rows[number] for number in self.result.best)
         ]
 
     def unfinished(self) -> list[tuple[str, str]]:
-        """Number, state and swept values of each job that has no answer, and why."""
-        unread = (self.table["state"] == "FINISHED") & (self.table["reason"] != "")
-        bad = self.table[~self.table["state"].isin(jobs.DONE) | self._stopped_at_gate | unread]
-        return [(f"{row['job']}", str(row["reason"])) for _, row in bad.iterrows() if row["reason"]]
+        """The number of each job that has no answer, and why."""
+        bad = [row for row in self.rows if _is_undone(row) or row["state"] == "FINISHED"]
+        return [(f"{row['job']}", str(row["reason"])) for row in bad if row["reason"]]
 
 
-def number(value: float) -> str:
+def known(values: Iterable[Any]) -> list[Any]:
+    """Those that are there, and are numbers where they are to be."""
+    return [value for value in values if value is not None and value == value]  # NaN is not itself
+
+
+def _is_undone(row: Mapping[str, Any]) -> bool:
+    """Whether a job has no answer, or a gate did not let it pass."""
+    return row["state"] not in jobs.DONE or row["exit_code"] == AT_GATE
+
+
+def number(value: float | None) -> str:
     """A number as it stands in a table; empty where it is not known."""
     if value is None or math.isnan(value):
         return ""
+    if math.isinf(value):
+        return f"{value:g}"
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 
-def _seconds(value: float) -> str:
-    return "" if math.isnan(value) else seconds(value)
+def _seconds(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else seconds(value)

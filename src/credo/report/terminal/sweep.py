@@ -1,8 +1,7 @@
 """The summary of a sweep on the terminal."""
 
 import itertools
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -12,9 +11,6 @@ from credo.report.drawing.numbers import counted, seconds
 from credo.report.sweep.summary import MOST_ROWS, NOT_RUN, SweepSummary
 from credo.report.terminal.screen import STYLES, Screen
 from credo.runs import job as jobs
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LOOKS = {
     "FINISHED": "green",
@@ -41,14 +37,13 @@ def show(summary: SweepSummary, tracker: str, place: str | None, remark: str = "
     shown = summary.shown()
     screen.print()
     screen.print(_table(shown, jobs.shortened(summary.keys).values(), screen.width))
-    if len(shown) > MOST_ROWS:
-        screen.print(f"... {len(shown) - MOST_ROWS} more in sweep.csv", style="dim")
+    if len(summary.rows) > MOST_ROWS:
+        screen.print(f"... {len(summary.rows) - MOST_ROWS} more in sweep.csv", style="dim")
     for number, reason in summary.unfinished():
         screen.print(Text(f"job {number}: {reason}", style="red"), soft_wrap=True)
     if remark:
         screen.print(f"\n{remark}")
-    took = summary.table["seconds"].sum()
-    screen.print(f"\n{counted(len(shown), 'job')} in {seconds(took)} of their own time", style="dim")
+    screen.print(f"\n{counted(len(summary.rows), 'job')} in {seconds(summary.took)} of their own time", style="dim")
     for sentence in summary.best():
         screen.print(Text(sentence), soft_wrap=True)
     _show_places(screen, summary)
@@ -66,24 +61,24 @@ def _show_places(screen: Screen, summary: SweepSummary) -> None:
         screen.print(Text(f"not compared: {summary.uncompared}", style="yellow"), soft_wrap=True)
 
 
-def _table(shown: "pd.DataFrame", words: Collection[str], width: int) -> Table:
+def _table(shown: Mapping[str, Sequence[str]], words: Collection[str], width: int) -> Table:
     """The jobs, as many and with as many columns as there is room for; numbers stand to the right."""
     shown = _fitting(shown, width)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in shown.columns:
+    for column in shown:
         is_word = column in ("state", "verdict") or column in words
         table.add_column(column, justify="left" if is_word else "right", no_wrap=True)
-    for row in shown.head(MOST_ROWS).itertuples(index=False):
-        cells = [Text(str(cell)) for cell in row]
-        cells[1].stylize(LOOKS.get(str(row[1]).upper(), LOOKS.get(str(row[1]), "")))
-        cells[2].stylize(STYLES.get(str(row[2]), ""))
+    for row in itertools.islice(zip(*shown.values(), strict=True), MOST_ROWS):
+        cells = [Text(cell) for cell in row]
+        cells[1].stylize(LOOKS.get(row[1].upper(), LOOKS.get(row[1], "")))
+        cells[2].stylize(STYLES.get(row[2], ""))
         table.add_row(*cells)
     return table
 
 
-def _fitting(shown: "pd.DataFrame", room: int) -> "pd.DataFrame":
+def _fitting(shown: Mapping[str, Sequence[str]], room: int) -> dict[str, Sequence[str]]:
     """The columns for which there is room, from the left, and at least the first three."""
-    widths = [max(len(name), *shown[name].str.len()) + 2 for name in shown]
+    widths = [max(map(len, (name, *cells))) + 2 for name, cells in shown.items()]
     ends = itertools.accumulate(widths, initial=-2)
     count = sum(end <= room for end in ends) - 1
-    return shown.iloc[:, : max(count, 3)]
+    return dict(itertools.islice(shown.items(), max(count, 3)))
