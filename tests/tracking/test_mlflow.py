@@ -328,7 +328,7 @@ def test_a_run_that_is_stopped_while_it_is_created_is_not_created_twice(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(MlflowClient, "create_run", interrupted)
-    monkeypatch.setattr(store, "is_usable_file", lambda *_: False)
+    monkeypatch.setattr(store, "is_file_for", lambda *_: False)
     with pytest.raises(KeyboardInterrupt):
         tracker.start(record)
     tracker.fail("KILLED", "interrupted", record.folder)

@@ -1,5 +1,6 @@
 """What the worker delivers is what the run would deliver itself, whatever becomes of the worker."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -53,7 +54,9 @@ def use(monkeypatch: pytest.MonkeyPatch, record: RunRecord) -> Callable[[Worker 
 
 
 def when_ready(one: Worker) -> None:
+    until = time.monotonic() + 60
     while not one.is_ready:
+        assert time.monotonic() < until
         time.sleep(0.05)
 
 
@@ -196,3 +199,23 @@ def test_a_run_whose_worker_dies_after_it_created_the_run_goes_on_with_this_run(
     assert experiment(record, {0: lambda: when_ready(worker), 2: lambda: kill(worker)}) == undisturbed
     assert len(runs_of(record, store.connect(store.locate(None, record.start_folder)))) == 2
     assert warnings_of() == []
+
+
+def test_a_first_run_is_recorded_by_the_worker_which_makes_the_store(
+    monkeypatch: pytest.MonkeyPatch, short_lived: Worker, record: RunRecord
+) -> None:
+    monkeypatch.setattr(workers, "shared", lambda: short_lived)
+    database = record.start_folder / "mlflow.db"
+    database.unlink()
+    tracker = MlflowTracker(None, "credo", {}, artifacts=False)
+    with contextlib.chdir(record.start_folder):
+        tracker.ahead()
+    when_ready(short_lived)
+    assert not database.exists()  # since the run may be refused yet
+    short_lived._process.send_signal(signal.SIGSTOP)
+    tracker.start(record)  # or it would wait for ever
+    short_lived._process.send_signal(signal.SIGCONT)
+    tracker.finish({}, {}, "", record.folder)
+    assert database.exists()
+    assert runs_of(record, store.connect(store.locate(None, record.start_folder)))[0].info.status == "FINISHED"
+    assert not (record.folder / outbox.FILE).exists()

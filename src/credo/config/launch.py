@@ -70,7 +70,7 @@ class _IsSweepError(Exception):
 
 
 class _OnceRepository(ConfigRepository):
-    """What the files say, read once for all compositions of a command, as Hydra does for one: it changes none of it."""
+    """What the files say, read once for all compositions of a command, as Hydra does for one."""
 
     def __init__(self, path: ConfigSearchPath) -> None:
         super().__init__(path)
@@ -87,7 +87,7 @@ class _OnceRepository(ConfigRepository):
         asked = (config_path, *(f"{source.scheme()}://{source.path}" for source in self.sources))
         if asked not in self._read:
             self._read[asked] = super().load_config(config_path)
-        return self._read[asked]
+        return copy.deepcopy(self._read[asked])  # since a composition makes it a part of what it composes
 
 
 class _Hydra(Hydra):

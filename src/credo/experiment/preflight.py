@@ -26,10 +26,12 @@ def refuse(config: DictConfig) -> None:
     """
     resolved = copy.deepcopy(config)
     messages.refuse(resolved)
-    for part in (parts.make_source(resolved), parts.make_tracker(resolved)):
+    tracker = parts.make_tracker(resolved)
+    for part in (parts.make_source(resolved), tracker):
         if isinstance(part, Early):
             with explained(ConfigError, "the run cannot begin, since code that it calls"):
                 part.precheck()
+    tracker.ahead()
     device.start(**cast("dict[str, Any]", OmegaConf.to_container(resolved.device)))
     from credo.experiment import shelf  # takes time to load
 

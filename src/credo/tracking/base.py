@@ -53,6 +53,9 @@ class Tracker(ABC):
     name: ClassVar[str] = "tracker"
     keeps_runs: ClassVar[bool] = False
 
+    def ahead(self) -> None:  # noqa: B027 - a default
+        """Begin to load what takes time, beside this process; called where the settings are sound, before `start`."""
+
     @abstractmethod
     def start(self, record: RunRecord) -> None:
         """Record a run whose configuration is sound, before its inference starts.

@@ -175,11 +175,20 @@ def require_place(store: Store) -> None:
         ) from error
 
 
+def load() -> None:
+    """Load MLflow, and what it opens a SQLite file with, which takes seconds."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # MLflow's quarrels with SQLAlchemy
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking  # noqa: F401
+
+
 def connect(store: Store) -> "MlflowClient":
     """Return a client of `store`, which is created where it is a SQLite file that does not exist yet."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # MLflow's quarrels with SQLAlchemy
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # as in `load`
         from mlflow.tracking import MlflowClient
 
         for chatty in ("mlflow", "urllib3.connectionpool"):  # the tracker reports a failure once
@@ -285,6 +294,12 @@ def _chain(error: BaseException) -> list[BaseException]:
     while (link := links[-1].__cause__ or links[-1].__context__) is not None:
         links.append(link)
     return links
+
+
+def is_file_for(store: Store, name: str) -> bool:
+    """Whether the store is a SQLite file that has the experiment called `name`, or one that is still to be made."""
+    is_to_come = store.database is not None and not os.path.lexists(store.database)
+    return is_to_come or is_usable_file(store, name)
 
 
 def is_usable_file(store: Store, name: str) -> bool:

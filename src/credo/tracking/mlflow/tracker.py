@@ -24,7 +24,7 @@ from credo.runs.record import Resumed, RunRecord
 from credo.tracking import outbox
 from credo.tracking.base import Tracker
 from credo.tracking.mlflow import delivery as deliveries
-from credo.tracking.mlflow import entities, parent, store, system
+from credo.tracking.mlflow import entities, parent, store, system, worker
 from credo.tracking.mlflow.names import parameters
 from credo.tracking.mlflow.worker import WorkerDelivery
 from credo.tracking.outbox import Head, Journal
@@ -75,7 +75,7 @@ class MlflowTracker(Tracker):
     _sampler: system.Sampler | None = field(default=None, init=False, repr=False)
 
     def start(self, record: RunRecord) -> None:
-        """Create the run, with its params, tags and data set; in a local file that exists, only when it is time.
+        """Create the run, with its params, tags and data set; in a local file, only when it is time.
 
         Raises:
             ConfigError: the store cannot be used, the experiment was deleted, or the run has no model to register.
@@ -89,9 +89,9 @@ class MlflowTracker(Tracker):
             system.require_psutil()
         self._step = record.start.times if isinstance(record.start, Resumed) else 0
         self._delivery = WorkerDelivery(self._journal(record, where))
-        if store.is_usable_file(where, self.experiment):
+        if store.is_file_for(where, self.experiment):
             self._next_try = time.monotonic() + PATIENCE
-            if self.register is None and not self.system_metrics:  # which load MLflow here
+            if not self._loads_here:
                 self._delivery.begin()
         else:
             self._begin(self._delivery, where)
@@ -105,6 +105,16 @@ class MlflowTracker(Tracker):
             ConfigError: no store can be meant by them.
         """
         self._located(Path.cwd())
+
+    def ahead(self) -> None:
+        """Let a process beside this one load MLflow, where it will be needed there."""
+        if not self._loads_here and store.is_file_for(self._located(Path.cwd()), self.experiment):
+            worker.ahead()
+
+    @property
+    def _loads_here(self) -> bool:
+        """Whether a run loads MLflow in its own process."""
+        return self.register is not None or self.system_metrics
 
     def _located(self, start_folder: Path) -> store.Store:
         if not self.experiment.strip() or len(self.experiment) > LONGEST_NAME:

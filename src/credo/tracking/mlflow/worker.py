@@ -112,6 +112,12 @@ def shared() -> Worker | None:
         return None
 
 
+def ahead() -> None:
+    """Let the worker load MLflow for a run that may come; nothing is written yet."""
+    if (worker := shared()) is not None:
+        worker.tell(do="load")
+
+
 @dataclass
 class _RemoteRun:
     """A run in MLflow, which the worker knows by its number."""
@@ -139,7 +145,7 @@ class WorkerDelivery(Delivery[Receiver]):
         return self.worker is None or self.worker.is_ready
 
     def begin(self) -> None:
-        """Let the worker load MLflow, if there is to be one."""
+        """Let the worker load MLflow and open the store, if there is to be one."""
         self.worker = shared()
         if self.worker is not None:
             self.worker.tell(do="prepare", head=asdict(self.journal.head))
@@ -186,6 +192,8 @@ def _serve(requests: IO[str], answers: IO[str]) -> None:
 
 def _result(request: dict[str, Any], runs: list[Run]) -> Any:
     match request["do"]:
+        case "load":
+            store.load()
         case "prepare":
             head = Head(**request["head"])
             client = store.connect(store.locate(head.uri, Path(head.start_folder)))
