@@ -32,6 +32,18 @@ def test_a_run_proposes_it_at_its_end(tmp_path: Path) -> None:
     assert proposed("coin_flips", *QUIET) in after
 
 
+def test_it_finds_the_same_configuration(tmp_path: Path) -> None:
+    (tmp_path / "my conf" / "data").mkdir(parents=True)
+    (tmp_path / "my conf" / "data" / "mine.yaml").write_text("defaults: [coin_flips]\n")
+    few = ("inference.chains=2", "inference.warmup=20", "inference.draws=20")
+    said = credo("--config-dir", "my conf", "data=mine", "model=bernoulli", *QUIET, *few, cwd=tmp_path)
+    proposals = [shlex.split(line) for line in said.out.partition("Next:")[2].splitlines() if "data=mine" in line]
+    assert len(proposals) == 2, said  # what the checks advise, and other methods
+    assert all(words[:3] == ["credo", "--config-dir", "my conf"] for words in proposals)
+    mended_words = proposals[0][1:]
+    assert credo(*mended_words, cwd=tmp_path).code == 0
+
+
 def test_a_random_walk_is_for_few_latents() -> None:
     assert "inference=map,mh" in proposed("coin_flips")
     many = proposed("breast_cancer")

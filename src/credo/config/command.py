@@ -10,6 +10,9 @@ from credo.config.paths import near
 
 NAME = "credo"
 
+OPTIONS = {"--config-dir": "-cd", "--config-name": "-cn", "--config-path": "-cp"}
+"""Options that decide what the words after them mean."""
+
 
 @cache
 def typed() -> str:
@@ -23,3 +26,13 @@ def typed() -> str:
     if found is not None and Path(found).resolve() == here.resolve():
         return NAME
     return shlex.quote(str(near(here.absolute())))
+
+
+def composing() -> str:
+    """The same with the options, as typed, by which it finds the configuration."""
+    words, kept = sys.argv[1:], list[str]()
+    for i, word in enumerate(words):
+        name, mark, _ = word.partition("=")
+        if name in (*OPTIONS, *OPTIONS.values()):
+            kept += [word] if mark else words[i : i + 2]
+    return " ".join([typed(), *map(shlex.quote, kept)])

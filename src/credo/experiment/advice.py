@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from credo.config import paths, schema
-from credo.config.command import typed
+from credo.config.command import composing, typed
 from credo.diagnostics.base import Verdict
 from credo.errors import ConfigError
 from credo.models.problem import Problem
@@ -31,7 +31,7 @@ def next_commands(choices: Mapping[str, str], overrides: tuple[str, ...], proble
     )
     kept = _kept(overrides, ("inference", "hydra"))
     several = ["-m"] if "," in others else []
-    command = " ".join([typed(), *several, *map(shlex.quote, kept), f"inference={others}"])
+    command = " ".join([composing(), *several, *map(shlex.quote, kept), f"inference={others}"])
     return (*([command] if others else []), f"{typed()} --help")
 
 
@@ -55,7 +55,7 @@ def mended(
         found = {key: one for key, one in found.items() if not key.startswith(f"{group}.") or not _has(config, key)}
     kept = [word for word in _kept(overrides, ("hydra", *groups)) if key_of(word) not in found]
     words = [*kept, *(f"{key}={_spelt(one.value)}" for key, one in found.items())]
-    return (" ".join([typed(), *map(shlex.quote, words)]),) if found else ()
+    return (" ".join([composing(), *map(shlex.quote, words)]),) if found else ()
 
 
 def _most(asked: Iterable[Change]) -> dict[str, Change]:

@@ -51,7 +51,7 @@ def _continued(prepared: Prepared) -> Iterator[None]:
         if request.sweep is None:
             resumed = isinstance(request.start, Resumed)  # perhaps from another folder
             place = shlex.quote(str(request.folder if resumed else near(request.folder)))
-            advice = f"{place} has no checkpoint yet, begin anew"
+            advice = f"{place} has no checkpoint yet; type the same command again"
             if prepared.is_calibration or prepared.checkpointer.can_go_on():
                 advice = f"{typed()} resume {place} continues it"
             error.args = (f"{str(error) or 'interrupted'}; {advice}",)
