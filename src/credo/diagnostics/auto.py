@@ -6,7 +6,8 @@ draws stay there; k alone is blind to modes that no start reached. Besides, Pare
 weights have a finite variance and their means the usual error (Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR
 25(72)); up to 0.7 an approximation may pass by itself, but chains are more accurate.
 
-Chains that agree, but of which trajectories diverged, run again with smaller steps.
+Chains that agree, but of which trajectories diverged, run again with smaller steps. Where these disagree, as chains do
+that are stuck where their steps must be small, the climb goes on.
 """
 
 import math
@@ -48,8 +49,8 @@ class Auto(Named, eqx.Module):
         rungs: methods by their words, from the cheapest to the one that copes with most; `None` leaves one out.
         checks: those by which a rung is judged, which are those of the verdict.
         pareto_k: of a weighted approximation; from it on the climb goes on though all checks pass.
-        small_steps: the method that runs where the climb ends at chains of which trajectories diverged; `None` for no
-            other try.
+        small_steps: the method that runs where the climb would end at chains of which trajectories diverged; `None` for
+            no other try.
     """
 
     rungs: dict[str, Any]
@@ -91,11 +92,13 @@ class Auto(Named, eqx.Module):
             RunError: no rung has an answer.
         """
         climb = _Climb(self.checks, self.pareto_k, problem, key, listener, checkpointer)
-        for word, method in self._methods.items():
-            if not climb.goes_on(word, method):
+        left, small = list(self._methods.items()), self.small_steps
+        while left:
+            goes_on = climb.goes_on(*left.pop(0))
+            if climb.has_diverged and small is not None and not (goes_on and left):
+                goes_on, small = climb.goes_on(SMALL_STEPS, small), None
+            if not goes_on:
                 break
-        if climb.has_diverged and self.small_steps is not None:
-            climb.goes_on(SMALL_STEPS, self.small_steps)
         answers, climbed = climb.answers, climb.rungs
         if not answers:
             raise RunError(f"inference=auto found no answer: {'; '.join(why for _, _, why in climbed)}")
