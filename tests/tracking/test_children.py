@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from PIL import Image
 
 from console import credo
 from credo.tracking.mlflow import entities
@@ -37,6 +38,13 @@ def test_a_sweep_links_its_runs_and_summarises_its_seeds(tmp_path: Path) -> None
 
     images = [file.path for file in client.list_artifacts(children[0].info.run_id, "images")]
     assert any("posterior" in name and name.endswith(".png") for name in images)
+    for name in images:
+        kept = Path(client.download_artifacts(children[0].info.run_id, name, str(tmp_path)))
+        with Image.open(kept) as image:
+            assert image.format == ("PNG" if name.endswith(".png") else "WEBP")
+            assert max(image.size) <= 256 or name.endswith(".png")
+        if name.endswith(".png"):  # as it was drawn
+            assert kept.read_bytes() == (Path(children[0].data.tags["folder"]) / "plots/posterior.png").read_bytes()
 
 
 def test_a_sweep_that_is_resumed_has_one_summary_per_configuration(tmp_path: Path) -> None:
