@@ -108,3 +108,9 @@ def joint(x: Any, pain: Any = None) -> None:
 def of_fixed_length(x: Any, pain: Any = None) -> None:
     intercept, slope, sigma = _line()
     _observe("pain", pain, dist.Normal(intercept + slope * x + jnp.linspace(0.0, 1.0, 12), sigma), 12)
+
+
+def of_arrays(x: Any, pain: Any = None) -> None:
+    """Its inputs are one array of a file."""
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([x.shape[1]]).to_event(1))
+    _observe("pain", pain, dist.Normal(x @ beta, 1.0), len(x))

@@ -173,7 +173,7 @@ CASES = {
     # the sampler's settings
     "no draws": ("inference.draws=0", r"inference\.draws: .* at least 1, but got 0"),
     "no chains": ("inference.chains=0", r"inference\.chains: .* at least 1, but got 0"),
-    "acceptance": ("inference.target_accept=2", r"inference\.target_accept: .*between 0 and 1, but got 2"),
+    "acceptance": ("inference.target_accept=2", r"inference\.target_accept: .*between 0 and 1 or null, but got 2"),
     "optimiser": (
         "inference=map inference.optimiser=sgd",
         r"inference\.optimiser: expected lbfgs or adam, but got 'sgd'",

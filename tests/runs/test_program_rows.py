@@ -132,6 +132,16 @@ def test_a_program_that_cannot_is_refused_with_the_reason(function, tmp_path):
     assert not exported.is_exported(folder) or REFUSED[function] == DEPENDING
 
 
+def test_the_columns_of_an_array_are_called_by_their_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(7)
+    np.savez("rows.npz", x=rng.normal(size=(ROWS, 2)), pain=rng.normal(size=ROWS))
+    beta, words = rng.normal(size=(DRAWS, 2)), ("data=npz", "data.path=rows.npz", "data.target=null", "model=program")
+    saved(tmp_path / "run", {"beta": beta}, *words, "model.function=programs_of_rows:of_arrays")
+    found = asked(capsys, tmp_path / "run", new(x_0=[1.0, 0.0], x_1=[0.0, 2.0]))
+    np.testing.assert_allclose(found["pain_mean"], beta.mean(0) * [1.0, 2.0], rtol=1e-4)
+
+
 @pytest.mark.usefixtures("table")
 def test_by_the_command_line(tmp_path):
     (tmp_path / "mine.py").write_text(

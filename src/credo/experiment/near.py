@@ -274,7 +274,8 @@ def _weights(weights: importance.Weights, source: str) -> xr.Dataset:
 
 def _warm_started(prepared: Prepared, neighbour: Neighbour) -> Prepared:
     """The experiment whose chains begin where the neighbour's are."""
-    method = cast("Mcmc", prepared.parts.inference).beside(Near(neighbour.draws, neighbour.step_size))
+    method = cast("Mcmc", prepared.parts.inference).suited(prepared.problem)
+    method = method.beside(Near(neighbour.draws, neighbour.step_size))
     about = {
         "folder": str(neighbour.folder),
         "draws_hash": neighbour.draws_hash,

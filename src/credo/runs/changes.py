@@ -153,8 +153,8 @@ def _change(key: str, word: str, config: Mapping[str, Any], choices: Mapping[str
 
 
 def _tried(key: str, now: Any, short: float) -> Any:
-    """The value to try in place of a number, or of `auto`; `None` where there is none."""
-    if now == "auto":
+    """The value to try in place of a number, or where the method chooses; `None` where there is none."""
+    if now == "auto" or (now is None and key in IN_PLACE_OF_AUTO):
         return IN_PLACE_OF_AUTO.get(key)
     if not isinstance(now, int | float) or isinstance(now, bool) or not math.isfinite(now):
         return None

@@ -313,5 +313,7 @@ def _names(problem: "Problem", variable: str, dim: str) -> list[str]:
         return [str(data[variable].attrs.get("column", variable))]
     if data[variable].ndim > 2:
         return [f"{variable}_{'_'.join(map(str, place))}" for place in np.ndindex(data[variable].shape[1:])]
-    names = data[dim].to_numpy() if dim in data.coords else [f"{variable}_{i}" for i in range(data.sizes[dim])]
+    columns = data[variable].dims[1]  # arrays of a file have dims of their own
+    named = columns == dim and dim in data.coords
+    names = data[dim].to_numpy() if named else [f"{variable}_{i}" for i in range(data.sizes[columns])]
     return [str(name) for name in names]

@@ -107,6 +107,15 @@ def test_a_funnel_does_not_settle_and_its_target_rises(funnel: Problem, infer: I
     assert made["target_accept"] > 0.8
 
 
+@pytest.mark.parametrize(("rows", "target"), [(19_999, 0.95), (20_000, 0.8)])
+def test_of_many_rows_the_target_is_lower(rows: int, target: float, infer: Infer) -> None:
+    """Their posterior is close to a normal one, and their gradients are dear."""
+    y = np.random.default_rng(0).normal(size=rows)
+    model = Gaussian({"loc": dist.Normal(0.0, 10.0), "sigma": dist.HalfNormal(5.0)}, None, (0.0, 1.0))
+    result = infer(Problem(model, xr.Dataset({"y": ("obs", y)})), "nuts", **SHORT)
+    assert result.tree["sample_stats"].attrs["target_accept"] == target
+
+
 def test_what_cannot_settle_or_rise_is_refused(plain: Problem, method: Method, unchecked: None) -> None:
     for name in ("mh", "chees", "mams"):
         with pytest.raises(ConfigError, match=rf"inference\.warmup=auto: inference={name} learns more"):

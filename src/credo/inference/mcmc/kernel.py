@@ -100,6 +100,10 @@ class Kernel(Named, eqx.Module):
         """So many neighbouring chains begin at one point."""
         return 1
 
+    def suited(self, problem: Problem) -> Self:  # noqa: ARG002 - of those that leave something open
+        """This kernel with what it chooses by the problem."""
+        return self
+
     @property
     def targets(self) -> tuple[float, ...]:
         """The acceptance rates to which a step size adapts, one after another; none where nothing like that adapts."""

@@ -48,9 +48,10 @@ class Mcmc(Settings):
         self, problem: Problem, key: jax.Array, listener: Listener, checkpointer: Checkpointer = NO_CHECKPOINTER
     ) -> Calls:
         """As `run`, by whoever makes the calls."""
-        loop = BlockLoop(self, problem, keys_of(key, self.chains), listener, checkpointer.spill)
+        chosen = self.suited(problem)
+        loop = BlockLoop(chosen, problem, keys_of(key, self.chains), listener, checkpointer.spill)
         now = yield from resumable(loop, checkpointer)
-        return self.kernel.derived(problem, now.states, loop.result(now), loop.layout)
+        return chosen.kernel.derived(problem, now.states, loop.result(now), loop.layout)
 
     def gains_by_batching(self, problem: Problem) -> bool:
         """On a CPU not those that wait for the longest tree, nor those whose density has products with a table of data.

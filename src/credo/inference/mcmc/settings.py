@@ -107,6 +107,14 @@ class Settings(eqx.Module):
         object.__setattr__(found, "near", near)  # modules are frozen, and this is no argument of theirs
         return found
 
+    def suited(self, problem: Problem) -> Self:
+        """These settings with what the kernel chooses by the problem."""
+        if (kernel := self.kernel.suited(problem)) is self.kernel:
+            return self
+        found = copy.copy(self)
+        object.__setattr__(found, "kernel", kernel)  # `near` stays
+        return found
+
     @property
     def is_auto(self) -> bool:
         """Whether the warm-up ends when it has settled."""

@@ -7,6 +7,7 @@ gradients since half of the time so far, and the averaging begins again.
 """
 
 import abc
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self, override
@@ -47,6 +48,9 @@ _ARRIVED = 10
 """A chain has arrived when its potential is above the lowest by less than this times 100 and the number of latents."""
 
 _LEAST_STEP = 1e-30
+
+_TARGET, _MANY = 0.95, 20_000
+"""The target of the acceptance rate where nothing else is set, and so many observed numbers make it `auto`."""
 
 
 class HamiltonianState(NamedTuple):
@@ -94,6 +98,8 @@ class Hamiltonian(Kernel):
     Attributes:
         target_accept: the acceptance rate to which the step size adapts; closer to 1 takes smaller steps. `auto`, of
             nuts and hmc: 0.8, and where a trial shows divergences or slow energies, 0.95, and then 0.99 (see `warmup`).
+            `None`, of these two: 0.95, or `auto` where at least 20,000 numbers are observed, whose posterior is mostly
+            close to a normal one, and whose gradients are dear.
         step_size: where its adaptation starts, in units of the metric; without warm-up it stays there.
         metric: what is learned of the posterior's shape: `diagonal`, a scale per latent scalar; `dense`, all
             correlations; `low_rank`, scales and a few strong directions; `auto`, of those with a scale per scalar what
@@ -101,7 +107,7 @@ class Hamiltonian(Kernel):
             strong directions for up to 1,000, or scales alone.
     """
 
-    target_accept: Between | str
+    target_accept: Between | str | None
     step_size: Positive
     metric: str = eqx.field(static=True)
 
@@ -113,7 +119,7 @@ class Hamiltonian(Kernel):
     """The targets of `target_accept=auto`."""
 
     def __check_init__(self) -> None:
-        if isinstance(self.target_accept, str) and not (self.rising and self.target_accept == "auto"):
+        if not isinstance(self.target_accept, float) and not (self.rising and self.target_accept in ("auto", None)):
             words = ", or auto" if self.rising else ""
             raise ConfigError(
                 f"target_accept: expected a number between 0 and 1{words}, but got {self.target_accept!r}"
@@ -124,11 +130,20 @@ class Hamiltonian(Kernel):
     @property
     @override
     def targets(self) -> tuple[float, ...]:
-        return self.rising if isinstance(self.target_accept, str) else (self.target_accept,)
+        if isinstance(self.target_accept, str):
+            return self.rising
+        return (_TARGET if self.target_accept is None else self.target_accept,)
 
     @override
-    def aimed(self, target: float) -> Self:
-        return eqx.tree_at(lambda kernel: kernel.target_accept, self, target)
+    def aimed(self, target: float | str) -> Self:
+        return eqx.tree_at(lambda kernel: kernel.target_accept, self, target, is_leaf=lambda leaf: leaf is None)
+
+    @override
+    def suited(self, problem: Problem) -> Self:
+        if self.target_accept is not None:
+            return self
+        observed = sum(math.prod(site.shape) for site in problem.named("observed"))
+        return self.aimed("auto" if observed >= _MANY else _TARGET)
 
     @property
     def least_step(self) -> Any:
