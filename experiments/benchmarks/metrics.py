@@ -112,7 +112,7 @@ def against_numpyro(name: str, seeds: range) -> str:
     model = Program(f"experiments.posteriors:{name}", {})
     data = read(path).load(model, 0)
     problem = Problem(model, data)
-    target = float(configured("nuts")["target_accept"])
+    (target,) = Nuts.assemble(**configured("nuts")).kernel.targets
     ours = rates(credo(problem, seed) for seed in seeds)
     theirs = {
         word: rates(plain(problem, seed, dense=word == "dense", target_accept=target) for seed in seeds)
