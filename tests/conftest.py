@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hydra.utils import get_class, instantiate
 
+import loaded_once  # noqa: F401 - before a configuration is composed
 import shapes  # noqa: F401 - before credo is imported
 from arviz_arrays import array_stats
 from credo.config import schema
