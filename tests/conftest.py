@@ -1,5 +1,6 @@
 """What all tests share: JAX on one CPU in double precision, settings as `conf` has them, and known answers."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -70,6 +71,12 @@ def runs(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from folders import copied
 
     return copied(made, tmp_path_factory.mktemp("runs") / "here")
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, and need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
