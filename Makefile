@@ -26,7 +26,7 @@ run: setup ## eight schools by NUTS: Rubin's data, to a verdict
 
 # XLA compiles quickly rather than well: behaviour is tested here, and the proofs compile as users do.
 test: setup ## the tests, without the slow ones
-	@JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PYTHON) -m pytest -q -n 2 --durations=30 -m "not slow"
+	@JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(PYTHON) -m pytest -q -n 2 --dist worksteal --durations=30 -m "not slow"
 
 proofs: setup ## the slow tests: references, statistical laws
 	@$(PYTHON) -m pytest -q -n 2 -m slow

@@ -1,5 +1,6 @@
 """What all tests share: JAX on one CPU in double precision, settings as `conf` has them, and known answers."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from hydra.utils import get_class, instantiate
 
+import loaded_once  # noqa: F401 - before a configuration is composed
 import shapes  # noqa: F401 - before credo is imported
 from arviz_arrays import array_stats
 from credo.config import schema
@@ -23,16 +25,28 @@ ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
 MOST_BLOCKS = 40_000
 TESTS = count()
+BEING_WRITTEN = "Error reading persistent compilation cache"
 
 Infer = Callable[..., Result]
 Z = Callable[..., np.ndarray]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cpu(pytestconfig: pytest.Config) -> None:
-    """JAX in double precision, with the programs that earlier test runs compiled."""
+def cpu(pytestconfig: pytest.Config) -> Iterator[None]:
+    """JAX in double precision, with the programs that earlier test runs and other processes compiled."""
     cache: Any = pytestconfig.cache
-    device.start("cpu", "float64", None, str(cache.mkdir("programs")))
+    programs = str(cache.mkdir("programs"))
+    device.start("cpu", "float64", None, programs)
+    kept = {
+        "JAX_COMPILATION_CACHE_DIR": programs,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "PYTHONWARNINGS": f"ignore:{BEING_WRITTEN}",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in kept.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,9 +73,15 @@ def runs(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copied(made, tmp_path_factory.mktemp("runs") / "here")
 
 
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays, and need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """A cached program that another worker is just writing is compiled again, and is nobody's fault."""
-    config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
+    """A cached program that another process is just writing is compiled again, and is nobody's fault."""
+    config.addinivalue_line("filterwarnings", f"ignore:{BEING_WRITTEN}")
 
 
 @pytest.fixture(autouse=True)

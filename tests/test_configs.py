@@ -103,6 +103,7 @@ def _stands(prior: Any, model: Any, latent: str) -> bool:
         return f"prior.{latent}: {latent} must be" not in str(error)
 
 
+@cache
 def commands() -> dict[str, tuple[str, ...]]:
     """The commands of all first lines that need no file, server or GPU, by their words."""
     absent = ("mine.", "my_module", "data=uci", "mdn_concrete", "http:", "device=gpu")

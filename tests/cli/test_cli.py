@@ -141,7 +141,7 @@ def test_the_next_command_asks_the_same_question(words: tuple[str, ...], others:
 
 def test_the_real_command_answers_the_same(tmp_path: Path, programs: str) -> None:
     """The other tests may run in one process: what they see is what a process of its own says."""
-    words = ("data=coin_flips", "model=bernoulli", "inference=map", "tracking=none", "report=none")
+    words = ("data=coin_flips", "model=bernoulli", "inference=map", *few("map"), "tracking=none", "report=none")
     real, here = credo_process(*words, programs, cwd=tmp_path), credo(*words, QUIET[-1], cwd=tmp_path)
     assert real.code == here.code == 0
     typed = str(PYTHON.parent / "credo")  # no shell finds it by its name
@@ -233,7 +233,8 @@ def test_words_may_come_after_flags(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_lets_the_others_finish(tmp_path: Path) -> None:
-    said = credo("-m", *QUIET, "data=coin_flips", "model=regression,bernoulli", "inference=map", cwd=tmp_path)
+    words = ("inference=map", *few("map"))
+    said = credo("-m", *QUIET, "data=coin_flips", "model=regression,bernoulli", *words, cwd=tmp_path)
     assert said.code == 1
     assert said.err.count("credo: data: the model 'regression' needs the variable 'x'") == 1
     assert "Traceback" not in said.err

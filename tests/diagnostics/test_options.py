@@ -1,6 +1,7 @@
 """The YAML files, and laws that hold for every check in them."""
 
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -41,61 +42,64 @@ def only(result, *groups):
     return replace(result, tree=xr.DataTree.from_dict({g: result.tree[g].to_dataset() for g in groups}))
 
 
+GOOD = {
+    "draws": good_draws,
+    "successor": good_successor,
+    "point": good_point,
+    "approximation": good_approximation,
+    "climb": good_climb,
+    "mixture": good_mixture,
+    "particles": good_particles,
+    "nested": good_nested,
+    "tempering": good_tempering,
+    "network": good_network,
+    "classifier": good_classifier,
+    "energy": good_energy,
+    "critic": good_critic,
+}
+"""Results of all kinds."""
+FEW = {
+    "one chain": partial(good_draws, chains=1),
+    "two draws": partial(good_draws, draws=2),
+    "particles once": partial(good_particles, repeats=1),
+    "nested once": partial(good_nested, repeats=1),
+}
+"""Results from which little can be said."""
+
+
+@cache
+def made(kind):
+    """A result, which is not to be changed, with its summary."""
+    result = (GOOD | FEW)[kind]()
+    return result, summarise(result)
+
+
+@cache
+def unknown(kind):
+    """The result whose numbers are all NaN, with its summary; what is left are booleans, counts and words."""
+    whole, _ = made(kind)
+    tree = whole.tree.map_over_datasets(lambda group: group.where(False) if group.data_vars else group)
+    result = replace(whole, tree=tree)
+    return result, summarise(result)
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "result",
-    [
-        good_draws(),
-        good_successor(),
-        good_draws(chains=1),
-        good_draws(draws=2),
-        good_point(),
-        good_approximation(),
-        good_climb(),
-        good_mixture(),
-        good_particles(),
-        good_particles(repeats=1),
-        good_nested(),
-        good_nested(repeats=1),
-        good_tempering(),
-        good_network(),
-        good_classifier(),
-        good_energy(),
-        good_critic(),
-    ],
-)
-def test_every_check_answers_every_kind(checks, name, result):
+@pytest.mark.parametrize("kind", [*GOOD, *FEW])
+def test_every_check_answers_every_kind(checks, name, kind):
     assert isinstance(checks[name], Diagnostic)
-    answer = put(checks[name], result, summarise(result))
+    answer = put(checks[name], *made(kind))
     assert answer is None or (isinstance(answer, Check) and answer.name == name and answer.status in STATUSES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_check_is_asked_of_some_kind(checks, name):
-    assert any(
-        put(checks[name], result, summarise(result))
-        for result in (
-            good_draws(),
-            good_successor(),
-            good_point(),
-            good_approximation(),
-            good_climb(),
-            good_mixture(),
-            good_particles(),
-            good_nested(),
-            good_tempering(),
-            good_network(),
-            good_classifier(),
-            good_energy(),
-            good_critic(),
-        )
-    )
+    assert any(put(checks[name], *made(kind)) for kind in GOOD)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("whole", [good_draws(), good_point()])
-def test_nothing_passes_unseen(checks, name, whole):
-    result = only(whole)
+@pytest.mark.parametrize("kind", ["draws", "point"])
+def test_nothing_passes_unseen(checks, name, kind):
+    result = only(made(kind)[0])
     answer = put(checks[name], result, summarise(result))
     if name not in {"converged", "observed"}:  # which do not read the tree
         assert answer is None or answer.status == "not checked"
@@ -110,11 +114,8 @@ def test_missing_sample_stats_never_pass(checks, name, stats):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_of_nan_never_passes(checks, name):
-    """Every number of every group is NaN; what is left are booleans, counts and words."""
-    for whole in (good_draws(), good_point(), good_network(), good_energy(), good_critic()):
-        tree = whole.tree.map_over_datasets(lambda group: group.where(False) if group.data_vars else group)
-        result = replace(whole, tree=tree)
-        answer = judge({name: checks[name]}, result, summarise(result))
+    for kind in ("draws", "point", "network", "energy", "critic"):
+        answer = judge({name: checks[name]}, *unknown(kind))
         if name not in {"converged", "boundary", "observed"}:
             assert answer.status != "passed"
 

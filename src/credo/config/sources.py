@@ -77,12 +77,12 @@ class TypedSource(FileConfigSource):
         folder, _, package = item.partition("/*@")
         group = f"{path.rpartition('/')[0]}/{folder}"
         files = {file.stem: file for place in self._places()[::-1] for file in (place / group).glob("*.yaml")}
-        inside = {}
-        for name in sorted(files, key=lambda name: _order(files[name])):
-            settings = _content(files[name]) or {}
+        parts = []
+        for name, file in files.items():
+            settings, status = _content(file) or {}, file.stat()
             types = schema.types(group, settings, set(settings))
-            inside[name] = OmegaConf.merge(OmegaConf.structured(types) if types else {}, settings)
-        return OmegaConf.create({package: inside})
+            parts.append((name, types, file, status.st_mtime_ns, status.st_size))
+        return _together(package, *parts)
 
     def _given(self, path: str, config: Mapping[str, Any]) -> tuple[set[str], bool]:
         """The keys that a file and its bases give, and whether a base has types already."""
@@ -124,6 +124,16 @@ def _content(file: Path) -> dict[str, Any] | None:
 def _read(file: Path, *_version: int) -> dict[str, Any] | None:
     content = parsed(file.read_text(encoding="utf-8"))
     return {str(key): one for key, one in content.items()} if isinstance(content, dict) else None
+
+
+@cache
+def _together(package: str, *parts: tuple[str, type | None, Path, int, int]) -> DictConfig:
+    """The settings of all parts by their names, each with its types; to be copied, as `OmegaConf.merge` does."""
+    inside = {}
+    for name, types, file, *version in sorted(parts, key=lambda part: _order(part[2])):
+        settings = _read(file, *version) or {}
+        inside[name] = OmegaConf.merge(OmegaConf.structured(types) if types else {}, settings)
+    return OmegaConf.create({package: inside})
 
 
 def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
