@@ -35,6 +35,16 @@ def test_jobs_are_listed_and_none_is_run(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_keys_of_the_options_that_are_swept_can_be_typed(tmp_path: Path) -> None:
+    """The default method, nuts, has no `inference.starts`."""
+    words = (*(word for word in COINS if word != "inference=map"), "inference=map,mle")
+    said = credo("-m", *words, "--dry-run", cwd=tmp_path)
+    assert said.out.splitlines()[:2] == ["  0  not run  inference=map", "  1  not run  inference=mle"], said.err
+    said = credo("-m", *words[:-1], "inference=nuts,map", "--dry-run", cwd=tmp_path)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "inference.starts: there is no such key" in said.err
+
+
 def test_what_is_finished_is_said_and_what_the_rest_takes(tmp_path: Path) -> None:
     assert credo("-m", *COINS, "seed=0,1", *PLACE, cwd=tmp_path).code == 0
     said = dry(tmp_path, "seed=1,2", "sweep.resume=multirun/day/time")

@@ -17,6 +17,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.core.utils import configure_log
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode, TaskFunction
@@ -104,10 +105,11 @@ class _Hydra(Hydra):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         typed = OverridesParser.create(self.config_loader).parse_overrides(overrides)
+        words = [self._first(one) for one in typed] if run_mode is RunMode.MULTIRUN else overrides
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", message=r"provider=.*\s+available", category=UserWarning)
-                config = super().compose_config(config_name, overrides, run_mode, validate_sweep_overrides=False)
+                config = super().compose_config(config_name, words, run_mode, validate_sweep_overrides=False)
         except UserWarning as error:  # of a folder that is not there
             raise ConfigError(f"hydra.searchpath: expected folders that can be read, but {error}") from error
         except KeyError as error:
@@ -120,11 +122,21 @@ class _Hydra(Hydra):
         if run_mode is RunMode.RUN and config.hydra.mode is RunMode.MULTIRUN:
             raise _IsSweepError
         self._require_one(typed, run_mode)
+        if run_mode is RunMode.MULTIRUN:  # which the sweeper takes for what was typed
+            config.hydra.overrides.task = [one.input_line for one in typed if not one.is_hydra_override()]
         ignored.refuse(config, typed, run_mode is RunMode.MULTIRUN)
         if with_log_configuration:
             ignored.require_logging(config.hydra)
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         return config
+
+    def _first(self, override: Override) -> str:
+        """A word as the sweep itself is composed: with the first of swept options, whose keys may be typed, too."""
+        loader: Any = self.config_loader
+        is_listed = override.is_choice_sweep() and override.value_type is not ValueType.GLOB_CHOICE_SWEEP
+        if is_listed and not override.is_hydra_override() and loader.repository.group_exists(override.key_or_group):
+            return f"{override.get_key_element()}={next(override.sweep_string_iterator())}"
+        return str(override.input_line)
 
     def _require_one(self, typed: Any, run_mode: RunMode) -> None:
         """A single run has one value of everything, and a sweep one configuration of Hydra's own."""
