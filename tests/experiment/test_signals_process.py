@@ -19,7 +19,8 @@ SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM", sign
 @pytest.mark.parametrize("number", SAID)
 def test_before_anything_began(number: signal.Signals, tmp_path: Path) -> None:
     """As early as it can be heard: in the imports, which take a second."""
-    slow = "import credo.experiment.signals as s; s.leaving(); print(flush=True); import time; time.sleep(60)"
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # though the tests run under nohup
+    slow = f"{heard}; import credo.experiment.signals as s; s.leaving(); print(flush=True); import time; time.sleep(60)"
     with subprocess.Popen(  # noqa: S603 - our own
         [PYTHON, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
