@@ -36,8 +36,8 @@ def main() -> None:
 
 
 def _leave(ended: list[int]) -> None:
-    """End the process of a command that is over; for Python to take down JAX and what it made takes a second."""
-    if ended and "jax" in sys.modules:
+    """End the process of a command that is over; for Python to take down what was loaded takes up to a second."""
+    if ended and "omegaconf" in sys.modules:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
