@@ -61,7 +61,7 @@ def _as_csv(summary: SweepSummary) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([*(value for name in names for value in known([row.get(name)]) or [""])] for row in summary.rows)
+    writer.writerows([row[name] if known([row.get(name)]) else "" for name in names] for row in summary.rows)
     return text.getvalue()
 
 

@@ -175,20 +175,25 @@ def require_place(store: Store) -> None:
         ) from error
 
 
-def load() -> None:
-    """Load MLflow, and what it opens a SQLite file with, which takes seconds."""
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let MLflow be loaded by its settings of `ENVIRONMENT`, without its quarrels with SQLAlchemy."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # MLflow's quarrels with SQLAlchemy
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        yield
+
+
+def load() -> None:
+    """Load MLflow, and what it opens a SQLite file with, which takes seconds."""
+    with _quiet():
         import mlflow.store.tracking.sqlalchemy_store
         import mlflow.tracking  # noqa: F401
 
 
 def connect(store: Store) -> "MlflowClient":
     """Return a client of `store`, which is created where it is a SQLite file that does not exist yet."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # as in `load`
+    with _quiet():
         from mlflow.tracking import MlflowClient
 
         for chatty in ("mlflow", "urllib3.connectionpool"):  # the tracker reports a failure once

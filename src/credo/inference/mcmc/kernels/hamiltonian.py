@@ -119,7 +119,8 @@ class Hamiltonian(Kernel):
     """The targets of `target_accept=auto`."""
 
     def __check_init__(self) -> None:
-        if not isinstance(self.target_accept, float) and not (self.rising and self.target_accept in ("auto", None)):
+        is_open = self.target_accept is None or isinstance(self.target_accept, str)
+        if is_open and not (self.rising and self.target_accept in ("auto", None)):
             words = ", or auto" if self.rising else ""
             raise ConfigError(
                 f"target_accept: expected a number between 0 and 1{words}, but got {self.target_accept!r}"
