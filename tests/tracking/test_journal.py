@@ -242,7 +242,7 @@ def test_a_server_that_is_away_has_answered_nothing(
 def as_of_a_sweep(folder: Path) -> None:
     """A sweep's folder has a plan, and no configuration of a run."""
     shutil.rmtree(folder / ".hydra")
-    (folder / "sweep.json").write_text("{}")
+    (folder / "sweep.json").write_text('{"jobs": []}')
 
 
 def test_a_sweep_whose_server_goes_away_is_kept_with_its_lost_jobs(

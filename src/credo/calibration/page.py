@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from arviz_stats.ecdf_utils import ecdf_pit
-from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from credo import writing
 from credo.diagnostics.sbc.uniform import ALARMS
@@ -15,6 +14,7 @@ from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import number
 from credo.report.drawing.picture import Picture, picture
 from credo.report.drawing.sheet import ACCENT, BAND, FAINT, Panel, Sheet
+from credo.report.rendering import template
 from credo.report.run.page import choices
 from credo.runs.record import RunRecord
 
@@ -49,10 +49,8 @@ CAPTION = (
 
 def write(folder: Path, record: RunRecord, found: Calibrated, rows: pd.DataFrame) -> Path:
     """Write `report.html`. Everything that came from outside is escaped."""
-    loader = ChoiceLoader([PackageLoader("credo.calibration"), PackageLoader("credo.report.run")])
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False)
     unanswered = rows[rows["reason"].notna()][["replication", "reason"]].head(MOST_FAILURES)
-    text = environment.get_template("calibration.html").render(
+    text = template("calibration.html", "credo.calibration").render(
         name=record.name,
         choices=choices(record),
         found=found,

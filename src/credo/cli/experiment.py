@@ -120,5 +120,12 @@ def outcome(
             on_accepted=lambda: configure_log(cast("DictConfig", job.job_logging), job.verbose),
         )
         run = runner.of(config)
-        gc.enable()  # all is loaded (see `hydra_app.run`)
+        _all_is_loaded()
         return run(request)
+
+
+def _all_is_loaded() -> None:
+    """Look for garbage from now on, but never in what was loaded: that takes half a second (see `hydra_app.run`)."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

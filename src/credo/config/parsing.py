@@ -1,11 +1,11 @@
-"""YAML as OmegaConf reads it, parsed by libyaml in a tenth of the time."""
+"""YAML as OmegaConf reads and writes it, of plain containers; libyaml parses it in a tenth of the time."""
 
 from functools import cache
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
-from omegaconf._utils import get_yaml_loader
+from omegaconf._utils import get_omega_conf_dumper, get_yaml_loader
 from yaml.constructor import SafeConstructor
 from yaml.cyaml import CParser
 from yaml.resolver import Resolver
@@ -22,6 +22,14 @@ def parsed(text: str) -> Any:
     except yaml.YAMLError:
         found = OmegaConf.to_container(OmegaConf.create(text))
     return {} if found is None else found
+
+
+def written(content: Any) -> str:
+    """Plain containers as YAML, as `OmegaConf.to_yaml` has it."""
+    text: str = yaml.dump(
+        content, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=get_omega_conf_dumper()
+    )
+    return text
 
 
 @cache

@@ -50,6 +50,9 @@ MOST_TRIED = 2
 GATE = ("finite", "stuck", "r_hat", "ess_bulk", "ess_tail", "mcse", "pareto_k")
 """The checks, where the configuration has them, that reweighted draws must pass to be the answer."""
 
+MOST_REMEMBERED, MOST_BYTES = 16, 2**24
+"""Answers of this process that are kept in memory, and how large one may be."""
+
 GROUPS = ("posterior", "sample_stats", "start")
 
 
@@ -197,25 +200,56 @@ def _differing(ours: Any, theirs: Any, name: str) -> Iterator[tuple[str, Any, An
         yield name, ours, theirs
 
 
+def remember(prepared: Prepared, result: Result) -> None:
+    """Spare later jobs of this process to read the answer of this one, which is in its folder."""
+    sweep, folder = prepared.request.sweep, prepared.request.folder
+    groups = {name: result.tree[name].to_dataset() for name in GROUPS if name in result.tree.children}
+    is_small = sum(one.nbytes for one in groups.values()) <= MOST_BYTES
+    if sweep is None or not (sweep.reuse or sweep.warm_start) or not is_small:
+        return
+    groups = {name: one.load() for name, one in groups.items()}  # what is in the checkpoint goes with it
+    changed = (folder / saved.DRAWS).stat().st_mtime_ns
+    _ENDED[folder] = changed, prepared.problem, groups, _compared(prepared.record.config)
+    if len(_ENDED) > MOST_REMEMBERED:
+        _ENDED.pop(next(iter(_ENDED)))
+
+
+_ENDED: dict[Path, tuple[int, Problem, dict[str, xr.Dataset], dict[str, Any]]] = {}
+"""Jobs that ended in this process, by their folders: when their draws were written, and what `_read` says of them."""
+
+
 @lru_cache(maxsize=8)
-def _read(folder: Path, _changed: int) -> tuple[Neighbour | None, dict[str, Any]]:
-    """A job from its folder, and its configuration; `None` where it lacks draws of a latent."""
+def _read(folder: Path, changed: int) -> tuple[Neighbour | None, dict[str, Any]]:
+    """A job, and its configuration, from its folder; `None` where it lacks draws of a latent."""
+    if folder in _ENDED and _ENDED[folder][0] == changed:
+        return _neighbour(folder, *_ENDED[folder][1:])
     config = saved.configuration(folder)
     refuse(config)
-    plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
-    plain.pop("hydra", None)
     problem, _ = parts.build(config).problem(config.seed)
     saved.require_draws(folder)
     with files.tree(folder / saved.DRAWS, saved.AGAIN, *GROUPS) as tree:
         groups = {name: tree[name].to_dataset().load() for name in GROUPS if name in tree.children}
+    plain = cast("dict[str, Any]", OmegaConf.to_container(config, resolve=True, enum_to_str=True))
+    return _neighbour(folder, problem, groups, _compared(plain))
+
+
+def _compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as jobs compare theirs."""
+    return masked({key: value for key, value in config.items() if key != "hydra"})
+
+
+def _neighbour(
+    folder: Path, problem: Problem, groups: dict[str, xr.Dataset], config: dict[str, Any]
+) -> tuple[Neighbour | None, dict[str, Any]]:
+    """What `_read` returns."""
     if Grouping.of(groups["posterior"].attrs) != APART or set(GROUPS) - set(groups):
-        return None, masked(plain)
+        return None, config
     own = latent_draws(problem, groups["posterior"], "a neighbour")
     draws = {name: np.asarray(values) for name, values in by_site(problem.bound, own).items()}
     if not all(np.isfinite(values).all() for values in draws.values()):
-        return None, masked(plain)
+        return None, config
     draws_hash = saved.provenance(folder).get("draws_hash", "")
-    return Neighbour(folder, problem, groups, draws, draws_hash), masked(plain)
+    return Neighbour(folder, problem, groups, draws, draws_hash), config
 
 
 def _answered(prepared: Prepared, neighbour: Neighbour) -> Prepared | None:

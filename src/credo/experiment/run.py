@@ -45,6 +45,7 @@ def run(request: Request) -> Outcome:
         answer = replace(answer, verdict=failures.added_to(answer.verdict))
         files.write_verdict(folder, answer.summary, answer.verdict)
         signature.complete(folder, own=request.is_own)
+        near.remember(prepared, answer.result)
         place = steps.record(prepared, answer)
         steps.finish(prepared, failures)
     steps.show_end(prepared, answer, failures, page, place)

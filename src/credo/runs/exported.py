@@ -15,6 +15,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from credo import writing
+from credo.config.parsing import written
 from credo.config.paths import near
 from credo.errors import ConfigError
 from credo.runs import files, saved, signature, trust
@@ -149,8 +150,8 @@ def save(folder: Path, config: DictConfig, problem: "Problem", result: "Result")
     for name, arrays in (("weights", draws), ("learned", model.exported())):
         with writing.replacing(place / f"{name}.npz") as scratch, scratch.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-    plain = OmegaConf.to_container(config.model, resolve=True)
-    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain}))
+    plain = OmegaConf.to_container(config.model, resolve=True, enum_to_str=True)
+    writing.write(place / "model.yaml", written({"model": plain}))
     writing.write(place / "columns.json", json.dumps(_columns(model, problem, result), indent=2) + "\n")
 
 

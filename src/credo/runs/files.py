@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 
 from credo.config.parsing import parsed
 from credo.errors import ConfigError
@@ -81,8 +80,8 @@ def plain_json(file: Path, shape: Any, works: str) -> Any:
     return fitting(file, value, shape, works)
 
 
-def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
-    """What a YAML file holds; its interpolations lead nowhere yet.
+def plain_yaml(file: Path, shape: Any, works: str) -> Any:
+    """What a YAML file holds, in plain containers, with its interpolations as they are written.
 
     Raises:
         DamagedError: it is missing, no YAML, or of another shape.
@@ -91,9 +90,7 @@ def plain_yaml(file: Path, shape: Any, works: str) -> DictConfig:
         content = text(file)
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(content, Loader=yaml.CSafeLoader)):
             raise DamagedError(file, "is damaged (it has aliases, which credo does not write)", works)
-        config = OmegaConf.create(parsed(content))
-        fitting(file, OmegaConf.to_container(config), shape, works)
-    return cast("DictConfig", config)  # all shapes are of keys and values
+        return fitting(file, parsed(content), shape, works)
 
 
 def fitting(file: Path, value: Any, shape: Any, works: str) -> Any:

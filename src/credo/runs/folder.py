@@ -22,6 +22,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from credo import writing
 from credo.config.messages import explain, needed, no_folder
+from credo.config.parsing import written
 from credo.errors import ConfigError
 from credo.runs import lock
 from credo.secrets import masked
@@ -124,7 +125,7 @@ def require_own(hydra: Any) -> None:
 
 def text(node: DictConfig | ListConfig) -> str:
     """A part of the configuration as it is kept: what all files of `.hydra` are made by."""
-    return OmegaConf.to_yaml(masked(OmegaConf.to_container(node, resolve=False, enum_to_str=True)))
+    return written(masked(OmegaConf.to_container(node, resolve=False, enum_to_str=True)))
 
 
 def keep(folder: Path, config: str, hydra: DictConfig | None = None) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from credo import writing
+from credo.config.parsing import written
 from credo.data import columns
 from credo.data.formula.arranged import COLUMNS, arranged, needed, of_rows
 from credo.data.splits import Split
@@ -55,9 +56,9 @@ def save(place: Path, config: DictConfig, problem: "Problem", draws: Mapping[str
         np.savez(file, allow_pickle=False, **kept)
     with writing.replacing(place / saved.TABLE) as scratch:
         problem.data.attrs[COLUMNS].to_parquet(scratch, index=False)
-    plain: Any = OmegaConf.to_container(config, resolve=True)
+    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     of_data = {name: plain["data"].get(name) for name in _Data.__annotations__}
-    writing.write(place / "model.yaml", OmegaConf.to_yaml({"model": plain["model"], "data": of_data}))
+    writing.write(place / "model.yaml", written({"model": plain["model"], "data": of_data}))
 
 
 @dataclass(frozen=True)

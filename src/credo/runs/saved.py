@@ -189,13 +189,14 @@ def configuration(run: Path) -> DictConfig:
 
 def _configuration(file: Path, shape: Any, works: str) -> DictConfig:
     """A configuration, with the present names of credo's parts."""
-    content = OmegaConf.to_container(files.plain_yaml(file, shape, works))
-    return cast("DictConfig", OmegaConf.create(renamed.present(content)))
+    content = files.plain_yaml(file, shape, works)
+    with files.reading(file, works):
+        return cast("DictConfig", OmegaConf.create(renamed.present(content)))
 
 
 def data(run: Path) -> dict[str, Any]:
     """The settings of the data, as far as there are any."""
-    content: Any = OmegaConf.to_container(files.plain_yaml(run / CONFIG, _OfData, AGAIN_WITHOUT))
+    content = files.plain_yaml(run / CONFIG, _OfData, AGAIN_WITHOUT)
     return dict(content.get("data") or {})
 
 
@@ -211,7 +212,8 @@ def composed(run: Path) -> tuple[DictConfig, DictConfig]:
     for group, word in _words(hydra).items():
         if ".." in Path(word).parts or Path(word).is_absolute():
             raise files.DamagedError(run / HYDRA, f"is damaged (hydra.runtime.choices.{group}={word})", AGAIN_WITHOUT)
-    return config, hydra
+    with files.reading(run / HYDRA, AGAIN_WITHOUT):
+        return config, cast("DictConfig", OmegaConf.create(hydra))
 
 
 def choices(run: Path) -> dict[str, str]:
@@ -219,9 +221,8 @@ def choices(run: Path) -> dict[str, str]:
     return _words(files.plain_yaml(run / HYDRA, _HydraFile, AGAIN_WITHOUT)) if (run / HYDRA).exists() else {}
 
 
-def _words(hydra: DictConfig) -> dict[str, str]:
-    plain: Any = OmegaConf.to_container(hydra)
-    return {str(group): str(word) for group, word in plain["hydra"]["runtime"]["choices"].items()}
+def _words(hydra: Mapping[str, Any]) -> dict[str, str]:
+    return {str(group): str(word) for group, word in hydra["hydra"]["runtime"]["choices"].items()}
 
 
 def provenance(run: Path, works: str = AGAIN) -> Provenance:

@@ -57,7 +57,6 @@ class Launch:
         Raises:
             Exception: what the launcher raised, where it started none of the jobs.
         """
-        gc.enable()  # all that a sweep needs is loaded (see `cli.hydra_app`)
         waiting, before = list(new), {job.number: job.status() for job in new}
         while waiting:
             error = self._round(waiting)
@@ -70,6 +69,7 @@ class Launch:
                     error = self._round([suspect]) or error
                 _declare_lost(suspect, error)
             waiting = [] if self.is_stopped else untouched
+        gc.enable()  # where the jobs ran elsewhere: one in this process has done so (see `cli.experiment`)
         ended = {job.number: job.status() for job in new}
         return {number: job for number, job in ended.items() if job is not None and job != before[number]}
 

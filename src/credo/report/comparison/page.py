@@ -4,7 +4,6 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -14,10 +13,9 @@ from credo.report.comparison.compare import Comparison
 from credo.report.comparison.configurations import Configuration
 from credo.report.drawing.numbers import counted
 from credo.report.drawing.picture import picture
+from credo.report.rendering import template
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
+PACKAGE = "credo.report.comparison"
 DPI = 200
 TONES = {"failed": "failed", "not checked": "unsure", "passed": "passed", "note": "note"}
 
@@ -32,8 +30,7 @@ def render(comparison: Comparison, folder: Path, command: str, start_folder: Pat
         start_folder: where to type it.
     """
     data = sorted({run.choices.get("data", "") for run in comparison.runs} - {""})
-    template = _environment().get_template("comparison.html")
-    return template.render(
+    return template("comparison.html", PACKAGE).render(
         comparison=comparison,
         sections=sections(comparison, folder),
         data=data,
@@ -53,22 +50,14 @@ def sections(comparison: Comparison, folder: Path) -> Markup:
     pictures = {
         drawing.title: picture(drawing, DPI) for drawing in plots.draw(comparison) if drawing.figure is not None
     }
-    template = _environment().get_template("sections.html")
     links = [_links(line, folder) for line in comparison.lines]
     shown = {"lines": comparison.lines, "links": links, "pictures": pictures, "tones": TONES}
     shown |= {"tables": words.tables(comparison), "distances": words.distances(comparison)}
     first = comparison.distances[0].first if comparison.distances else ""
-    return Markup(template.render(**shown, first=first))  # noqa: S704 - the template escapes
+    return Markup(template("sections.html", PACKAGE).render(**shown, first=first))  # noqa: S704 - the template escapes
 
 
 def _links(line: Configuration, folder: Path) -> list[tuple[str, str]]:
     """Seed and address of each run's own page, as seen from this one."""
     pages = [(str(run.seed), run.folder / "report.html") for run in line.runs]
     return [(seed, link(page, folder)) for seed, page in pages if page.exists()]
-
-
-def _environment() -> "Environment":
-    from jinja2 import ChoiceLoader, Environment, PackageLoader
-
-    loader = ChoiceLoader([PackageLoader("credo.report.comparison"), PackageLoader("credo.report.run")])
-    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False)

@@ -16,6 +16,7 @@ from credo.inference.result import Result, Status
 from credo.report.drawing.base import Drawing
 from credo.report.drawing.numbers import counted, number, places, seconds
 from credo.report.drawing.picture import Picture
+from credo.report.rendering import template
 from credo.report.run import scores, table
 from credo.report.run.checks import HEADLINES, ORDER, counts, ended, measured
 from credo.runs.record import RunRecord
@@ -33,13 +34,8 @@ def render(
     drawings: Sequence[tuple[Drawing, bytes]],
 ) -> str:
     """Render the page. Everything that came from outside is escaped."""
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
-    )
     pictures = [Picture(drawing, png) for drawing, png in drawings]
-    return environment.get_template("report.html").render(
+    return template("report.html").render(
         record=record,
         result=result,
         choices=choices(record),

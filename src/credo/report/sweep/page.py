@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from credo.escape import link
 from credo.report.drawing.numbers import counted, seconds
+from credo.report.rendering import template
 from credo.report.sweep.summary import MEASURES
 from credo.runs import job, kept, provenance, question
 
@@ -37,12 +38,7 @@ def render(summary: "SweepSummary", cache: str | None = None) -> str:
         summary: of the sweep.
         cache: the folder of `device.compilation_cache`, where its pictures are kept for another sweep of the same.
     """
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("credo.report.run"), autoescape=True, trim_blocks=True, lstrip_blocks=True, optimized=False
-    )
-    return environment.get_template("sweep.html").render(
+    return template("sweep.html").render(
         summary=summary,
         shown=summary.shown(),
         states=summary.column("state"),

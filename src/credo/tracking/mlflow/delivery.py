@@ -1,9 +1,10 @@
 """How a run's records come into MLflow.
 
-Kinds of records: `again` (the run goes on), `log` (params, tags, and metrics of one step), `dataset`, `files`, `images`
-(plots, which the UI shows side by side), `children` (of a sweep: links to its runs, and summaries over seeds),
-`register` (the model that the run trained), `end`, and `lost` (the end of a run whose process did not say how it
-ended). Each may come twice and counts once: MLflow itself recognises a metric's point, a param and a data set.
+Kinds of records: `again` (the run goes on), `running` (a sweep does), `log` (params, tags, and metrics of one step),
+`dataset`, `files`, `images` (plots, which the UI shows side by side), `children` (of a sweep: links to its runs, and
+summaries over seeds), `register` (the model that the run trained), `end`, and `lost` (the end of a run whose process
+did not say how it ended). Each may come twice and counts once: MLflow itself recognises a metric's point, a param and a
+data set.
 """
 
 import shutil
@@ -33,7 +34,7 @@ OWN = ("checkpoint", outbox.FILE)
 class Shape(TypedDict):
     """The records in a journal for MLflow."""
 
-    kind: Literal["again", "log", "dataset", "files", "images", "children", "register", "end", "lost"]
+    kind: Literal["again", "running", "log", "dataset", "files", "images", "children", "register", "end", "lost"]
     params: NotRequired[dict[str, Any]]
     metrics: NotRequired[dict[str, float]]
     tags: NotRequired[dict[str, str]]
@@ -115,6 +116,7 @@ class Run:
             return
         takes: Mapping[str, Callable[[Record], None]] = {
             "again": lambda _: self._resume(),
+            "running": lambda _: self.client.update_run(self.id, status="RUNNING"),
             "dataset": lambda one: self._describe(one["dataset"]),
             "files": lambda one: self._copy(one.get("names")),
             "images": lambda one: self._show(one["step"]),

@@ -23,8 +23,8 @@ from credo.ranges import count
 from credo.runs.record import Resumed, RunRecord
 from credo.tracking import outbox
 from credo.tracking.base import Tracker
+from credo.tracking.mlflow import behind, entities, parent, store, system, worker
 from credo.tracking.mlflow import delivery as deliveries
-from credo.tracking.mlflow import entities, parent, store, system, worker
 from credo.tracking.mlflow.names import parameters
 from credo.tracking.mlflow.worker import WorkerDelivery
 from credo.tracking.outbox import Head, Journal
@@ -209,6 +209,8 @@ class MlflowTracker(Tracker):
             self._sampler.stop()
         self._add_measured(delivery.journal)
         delivery.journal.add("end", first=status != "FINISHED", status=status, time=entities.now())
+        if status == "FINISHED" and behind.take(delivery):
+            return
         self._try(delivery)
         delivery.journal.close()
 
@@ -227,6 +229,7 @@ class MlflowTracker(Tracker):
     def answered(self, fingerprint: str, start_folder: Path) -> Path | None:
         """The folder of the newest finished run with this fingerprint; a store that is away knows of none."""
         where = self._located(start_folder)
+        behind.wait()
         if where.database is not None:
             return store.finished_in_file(where, self.experiment, "fingerprint", fingerprint)
         try:
@@ -248,6 +251,7 @@ class MlflowTracker(Tracker):
     def asked(self, mark: str, start_folder: Path, name: str = "question") -> Path | None:
         """The folder of the newest finished run with this mark; to ask a server, MLflow would have to be loaded."""
         where = self._located(start_folder)
+        behind.wait()
         return None if where.database is None else store.finished_in_file(where, self.experiment, name, mark)
 
     def identity(self, folder: Path, start_folder: Path) -> str | None:

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
-from credo.tracking.delivery import Delivery, Receiver
+from credo.tracking.delivery import Delivery
 from credo.tracking.mlflow import store
 from credo.tracking.mlflow.delivery import MlflowDelivery, Run
 from credo.tracking.outbox import Head, Journal, Record
@@ -55,8 +55,9 @@ class Worker:
         )
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
-        self._lock = threading.Lock()
+        self._sending, self._receiving = threading.Lock(), threading.Lock()
         self._sent = self._answered = 0
+        self._asked: dict[int, dict[str, Any] | None] = {}  # by number: the answers that somebody waits for
 
     @property
     def is_ready(self) -> bool:
@@ -65,7 +66,7 @@ class Worker:
 
     def tell(self, **request: Any) -> None:
         """Send a request, and do not wait for its answer; one that is gone says so when it is asked."""
-        with self._lock, suppress(GoneError):
+        with self._sending, suppress(GoneError):
             self._send(request)
 
     def ask(self, **request: Any) -> Any:
@@ -75,10 +76,14 @@ class Worker:
             GoneError: nobody answers.
             RefusedError: the store refused it.
         """
-        with self._lock:
+        with self._sending:
+            number = self._sent + 1
+            self._asked[number] = None
             self._send(request)
-            while self._answered < self._sent:  # what was not waited for comes first
-                answer = self._receive()
+        with self._receiving:
+            while (answer := self._asked[number]) is None:
+                self._receive()
+        del self._asked[number]
         if "refused" in answer:
             raise RefusedError(answer["refused"], is_away=answer["is_away"])
         return answer["result"]
@@ -92,13 +97,15 @@ class Worker:
         except OSError as error:
             raise GoneError from error
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self) -> None:
+        """Take the next answer; one to what was only told is of no use."""
         try:
             answer: dict[str, Any] = json.loads(self._answers.readline())
         except ValueError as error:
             raise GoneError from error
         self._answered = answer["number"]
-        return answer
+        if self._answered in self._asked:
+            self._asked[self._answered] = answer
 
 
 @cache
@@ -119,11 +126,12 @@ def ahead() -> None:
 
 
 @dataclass
-class _RemoteRun:
+class RemoteRun:
     """A run in MLflow, which the worker knows by its number."""
 
     worker: Worker
     number: int
+    id: str
     place: str
 
     def take(self, kind: str, records: Sequence[Record]) -> None:
@@ -132,7 +140,7 @@ class _RemoteRun:
 
 
 @dataclass
-class WorkerDelivery(Delivery[Receiver]):
+class WorkerDelivery(Delivery[Run | RemoteRun]):
     """A journal on its way into MLflow, by the worker as long as there is one."""
 
     store: ClassVar[str] = "MLflow"
@@ -150,15 +158,15 @@ class WorkerDelivery(Delivery[Receiver]):
         if self.worker is not None:
             self.worker.tell(do="prepare", head=asdict(self.journal.head))
 
-    def open(self, *, tried: bool) -> Receiver:
+    def open(self, *, tried: bool) -> Run | RemoteRun:
         """Create the run, or find it (see `Delivery.open`)."""
         if self.worker is None:
             return MlflowDelivery(self.journal).open(tried=tried)
         folder, head = str(self.journal.folder.absolute()), asdict(self.journal.head)
         opened = self.worker.ask(do="open", folder=folder, head=head, tried=tried or self.journal.is_kept)
-        return _RemoteRun(self.worker, **opened)
+        return RemoteRun(self.worker, **opened)
 
-    def deliver(self) -> Receiver:
+    def deliver(self) -> Run | RemoteRun:
         """Send all pending records (see `Delivery.deliver`); without a worker the run does so itself."""
         try:
             return super().deliver()
@@ -201,7 +209,7 @@ def _result(request: dict[str, Any], runs: list[Run]) -> Any:
         case "open":
             journal = Journal(Path(request["folder"]), Head(**request["head"]))
             runs.append(MlflowDelivery(journal).open(tried=request["tried"]))
-            return {"number": len(runs) - 1, "place": runs[-1].place}
+            return {"number": len(runs) - 1, "id": runs[-1].id, "place": runs[-1].place}
         case "take":
             runs[request["run"]].take(request["kind"], request["records"])
     return None
