@@ -127,5 +127,6 @@ def outcome(
 def _all_is_loaded() -> None:
     """Look for garbage from now on, but never in what was loaded: that takes half a second (see `hydra_app.run`)."""
     if not gc.isenabled():
-        gc.freeze()
+        if not gc.get_freeze_count():  # a process of many commands would keep the garbage of them all
+            gc.freeze()
         gc.enable()

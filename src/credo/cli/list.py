@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from rich.text import Text
 
 from credo.cli.errors import misused
@@ -84,7 +83,7 @@ def _recorded(uri: str, most: int | None) -> list[dict[str, Any]]:
 
 
 def _line(place: Path) -> _Line:
-    config: Any = OmegaConf.to_container(saved.configuration(place))
+    config = saved.plain(place)
     name = config.get("name") or naming.name(config, saved.choices(place))
     numbers, verdict = _json(place / saved.METRICS), _json(place / saved.VERDICT).get("status", "not finished")
     score = next((f"{key} {numbers[key]:.4g}" for key in SCORES if isinstance(numbers.get(key), float)), "")

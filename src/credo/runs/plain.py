@@ -93,7 +93,7 @@ def answer(run: Path) -> Answer | CalibrationAnswer:
     Raises:
         DamagedError: a file is missing, or damaged.
     """
-    config: Any = OmegaConf.to_container(saved.configuration(run))
+    config = saved.plain(run)
     if is_calibration(config):
         return calibration(run)
     verdict, choices = saved.verdict(run), saved.choices(run)

@@ -187,11 +187,21 @@ def configuration(run: Path) -> DictConfig:
     return _configuration(run / CONFIG, _Sections, AGAIN_WITHOUT)
 
 
+def plain(run: Path) -> dict[str, Any]:
+    """`configuration` in plain containers."""
+    return _plain(run / CONFIG, _Sections, AGAIN_WITHOUT)
+
+
 def _configuration(file: Path, shape: Any, works: str) -> DictConfig:
-    """A configuration, with the present names of credo's parts."""
-    content = files.plain_yaml(file, shape, works)
+    content = _plain(file, shape, works)
     with files.reading(file, works):
-        return cast("DictConfig", OmegaConf.create(renamed.present(content)))
+        return OmegaConf.create(content)
+
+
+def _plain(file: Path, shape: Any, works: str) -> dict[str, Any]:
+    """A configuration, with the present names of credo's parts."""
+    content: dict[str, Any] = renamed.present(files.plain_yaml(file, shape, works))
+    return content
 
 
 def data(run: Path) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from omegaconf import OmegaConf
-
 from credo.config.paths import near
 from credo.diagnostics.base import Check, Verdict
 from credo.errors import ConfigError
@@ -151,7 +149,7 @@ def read(folder: Path, *, follow: bool = True) -> Run:
     job = jobs.read(folder)
     if follow and job is not None and job.state == "SKIPPED" and saved.exists(Path(job.reason)):
         return read(Path(job.reason), follow=False)
-    config = cast("dict[str, Any]", OmegaConf.to_container(saved.configuration(folder)))
+    config = saved.plain(folder)
     choices = saved.choices(folder)
     if (settings := config.get("calibrate")) and not settings.get("beside"):
         return Run(folder, config, choices, "a calibration")
