@@ -1,6 +1,6 @@
 """One sweep by every launcher, beside single runs; writes `sweeps.md` beside this file.
 
-    python experiments/benchmarks/sweeps.py [--scales 16] [--only near] [--many 100]
+    python experiments/benchmarks/sweeps.py [--scales 16] [--only near] [--many 100] [--then .../bin/credo]
 
 The logistic regression of the breast-cancer data (455 rows for training, 31 parameters), 4 chains, for 16 scales of the
 prior. CPU seconds are those of the command and of all processes that it waited for. `single` is the median of three
@@ -9,16 +9,16 @@ runs of one scale, `fresh` the sum of as many commands as there are scales.
 Passed: `compiled` takes at most a tenth of the CPU seconds of `fresh`, and at most twice those of `single`.
 
 `near` has scales from 0.5 to 5, the default of 1000 + 1000 draws, and what jobs give each other: `warm` is `compiled`
-with `sweep.warm_start=true`, `reuse` with `sweep.reuse=importance`. Passed: `warm` takes at most 0.61 and `reuse` at
-most 0.39 times the seconds of `compiled` (25 and 16 of 41), every mean is within 4 joint standard errors of that of the
-job that `compiled` made, and of `--many` scales at most 8 are fitted by chains.
+with `sweep.warm_start=true`, `reuse` with `sweep.reuse=importance`; `then` is `compiled` by the credo of 2026-11-25
+(7436fbf, in an environment of its own), which could do neither. Passed: `warm` takes at most 0.61 and `reuse` at most
+0.39 times the seconds of `then` (25 and 16 of 41), every mean is within 4 joint standard errors of that of the job that
+`compiled` made, and of `--many` scales at most 8 are fitted by chains.
 """
 
 import argparse
 import importlib.metadata
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +47,7 @@ LAUNCHERS = {
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
     "warm": ("hydra/launcher=compiled", "sweep.warm_start=true"),
     "reuse": ("hydra/launcher=compiled", "sweep.reuse=importance"),
+    "then": ("hydra/launcher=compiled",),
 }
 EVERY = ("single", "fresh", "basic", "compiled", "joblib")
 NEAR = ("experiment=breast_cancer",)
@@ -82,11 +83,12 @@ def main() -> None:
     parser.add_argument("--scales", type=int, default=16)
     parser.add_argument("--many", type=int, default=100)
     parser.add_argument("--only", choices=("launchers", "near"))
+    parser.add_argument("--then", type=Path, help="the command of an earlier credo, for `near`")
     asked = parser.parse_args()
     if asked.only != "near":
         launchers(asked)
     if asked.only != "launchers":
-        (HERE / "sweeps_near.md").write_text(near(asked.scales, asked.many))
+        (HERE / "sweeps_near.md").write_text(near(asked.scales, asked.many, asked.then))
 
 
 def launchers(asked: argparse.Namespace) -> None:
@@ -117,15 +119,15 @@ def measured(launcher: str, scales: list[str], words: tuple[str, ...]) -> Cost:
         return Cost(float(np.median([cost.cpu for cost in costs])), float(np.median([cost.wall for cost in costs])))
 
 
-def command(words: tuple[str, ...], folder: Path) -> Cost:
+def command(words: tuple[str, ...], folder: Path, credo: Path = CREDO) -> Cost:
     """Run credo and wait for it."""
     begun = time.perf_counter()
-    process = subprocess.Popen([CREDO, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - our own command
+    process = subprocess.Popen([credo, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # noqa: S603 - our own command
     _, said = process.communicate()
     used = os.times()
     wall = time.perf_counter() - begun
     if process.returncode != 0:
-        sys.exit(f"{shutil.which('credo')} {' '.join(words)} ended with {process.returncode}:\n{said.decode()}")
+        sys.exit(f"{credo} {' '.join(words)} ended with {process.returncode}:\n{said.decode()}")
     cpu = used.children_user + used.children_system - command.before
     command.before += cpu
     return Cost(cpu, wall)
@@ -143,45 +145,61 @@ class Answer(NamedTuple):
     is_fitted: bool
 
 
-def near(scales: int, many: int) -> str:
+def near(scales: int, many: int, then: Path | None) -> str:
     """The sweep by jobs that help each other: the table in markdown."""
     rows = []
     for count in dict.fromkeys((scales, many)):
         values = [f"{scale:.5g}" for scale in np.geomspace(0.5, 5.0, count)]
         kinds = ("compiled", "warm", "reuse") if count == scales else ("compiled", "reuse")
+        costs = {"then": cost(then, "then", values)} if then is not None and count == scales else {}
         found = {kind: helped(kind, values) for kind in kinds}
-        reference, cost = found["compiled"]
-        for kind, (answers, own) in found.items():
-            apart = [distance(answer, true) for answer, true in zip(answers, reference, strict=True)]
-            worst = max(apart) if kind != "compiled" else float("nan")
-            fitted, passed = sum(one.is_fitted for one in answers), sum(one.passed for one in answers)
-            ratio = own.wall / cost.wall
-            rows.append(
-                f"| {count} | {kind} | {own.cpu:.1f} | {own.wall:.1f} | {own.cpu / cost.cpu:.2f} | {ratio:.2f} | "
-                f"{fitted} | {passed} | {'' if kind == 'compiled' else f'{worst:.2f}'} |"
-            )
+        reference = found["compiled"][0]
+        costs |= {kind: own for kind, (_, own) in found.items()}
+        for kind, own in costs.items():
+            row = [str(count), kind, f"{own.cpu:.1f}", f"{own.wall:.1f}"]
+            row += [f"{own.wall / costs[other].wall:.2f}" if other in costs else "" for other in ("then", "compiled")]
+            if kind != "then":
+                answers = found[kind][0]
+                row += [str(sum(one.is_fitted for one in answers)), str(sum(one.passed for one in answers))]
+            if kind in ("warm", "reuse"):
+                row.append(f"{max(map(distance, answers, reference)):.2f}")
+            row += [""] * (9 - len(row))
+            rows.append(f"| {' | '.join(row)} |")
             print(rows[-1], flush=True)  # noqa: T201 - a script's output
     words = (
         "Prior scales of the breast-cancer logistic regression from 0.5 to 5, log-spaced, 4 chains of 1000 + 1000, "
         f"with report, comparison and MLflow; seconds of the whole command, on {os.cpu_count()} cores, one run each. "
-        "`fitted`: jobs by chains of their own; `passed`: verdicts; `apart`: the largest distance of a mean from that "
-        "of the job that `compiled` made, in joint standard errors (bar: 4). Bars for the ratios to `compiled`: 0.61 "
-        "of `warm`, 0.39 of `reuse`; of 100 scales at most 8 fitted."
+        "`then`: `compiled` by the credo of 2026-11-25 (7436fbf); `fitted`: jobs by chains of their own; `passed`: "
+        "verdicts; `apart`: the largest distance of a mean from that of the job that `compiled` made, in joint "
+        "standard errors (bar: 4). Bars for the wall time by that of `then`: 0.61 of `warm`, 0.39 of `reuse`; of 100 "
+        "scales at most 8 fitted. CPU seconds leave out those of MLflow's own process."
     )
-    head = "| scales | | CPU seconds | wall seconds | CPU by compiled | wall by compiled | fitted | passed | apart |"
+    head = "| scales | | CPU seconds | wall seconds | wall by then | wall by compiled | fitted | passed | apart |"
     title = f"# Jobs of a sweep that help each other\n\n{datetime.now(UTC):%Y-%m-%d}; credo "
-    title += f"{importlib.metadata.version('credo')}; `python experiments/benchmarks/sweeps.py --only near`"
+    title += f"{importlib.metadata.version('credo')}; `python experiments/benchmarks/sweeps.py --only near"
+    title += f"{' --then .../bin/credo' if then else ''}`"
     return "\n".join([title, "", words, "", head, "| --- " * 9 + "|", *rows, ""])
+
+
+def cost(credo: Path, kind: str, scales: list[str]) -> Cost:
+    """That of a sweep by a command."""
+    with tempfile.TemporaryDirectory(prefix="credo-") as scratch:
+        return swept(kind, scales, Path(scratch), credo)
 
 
 def helped(kind: str, scales: list[str]) -> tuple[list[Answer], Cost]:
     """The answers of a sweep, and its cost."""
     with tempfile.TemporaryDirectory(prefix="credo-") as scratch:
         folder = Path(scratch)
-        command(NEAR, folder)
-        swept = f"model.prior.beta.scale={','.join(scales)}"
-        cost = command(("-m", *LAUNCHERS[kind], *NEAR, swept, "hydra.sweep.dir=s"), folder)
-        return [answer(folder / "s" / str(number)) for number in range(len(scales))], cost
+        own = swept(kind, scales, folder)
+        return [answer(folder / "s" / str(number)) for number in range(len(scales))], own
+
+
+def swept(kind: str, scales: list[str], folder: Path, credo: Path = CREDO) -> Cost:
+    """Let a sweep leave its answers in `s`, after a run that fills the caches."""
+    command(NEAR, folder, credo)
+    values = f"model.prior.beta.scale={','.join(scales)}"
+    return command(("-m", *LAUNCHERS[kind], *NEAR, values, "hydra.sweep.dir=s"), folder, credo)
 
 
 def answer(run: Path) -> Answer:
