@@ -25,6 +25,7 @@ VANISHED = "the process ended without a word (killed, or out of memory)"
 THREADS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """The environment variables by which a process learns how many threads it may have."""
 
+IN_THIS_PROCESS = ("BasicLauncher", "CompiledLauncher")
 UNLIMITED = ("BasicLauncher", "SlurmLauncher")
 """Launchers of Hydra's that run in this process, or whose scheduler gives each job its cores."""
 
@@ -42,6 +43,11 @@ class Launch:
 
     launcher: Launcher
     folder: Path
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the jobs run in this process."""
+        return type(self.launcher).__name__ in IN_THIS_PROCESS
 
     @property
     def is_stopped(self) -> bool:

@@ -3,8 +3,9 @@
 import logging
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -121,9 +122,24 @@ class Sweep:
             with self.held.accepted(self.folder, "hydra.sweep.dir", exists=self.config.sweep.resume is not None):
                 tracker = self._chosen()
                 if anything:
+                    self._load()
                     self._record(tracker)
             self._started = True
         self.plan.write()
+
+    def _load(self) -> None:
+        """Load what the first job needs in this process, while another one loads what its tracker needs."""
+        first = next((job for job in self.plan.jobs if not job.is_over), None)
+        own = {environment.SWEEP, environment.TRIAL}
+        if first is None or not self.launch.is_here or {*self.config.hydra.job.env_set} - own:
+            return  # a variable may be for what is loaded
+        from credo.experiment import preflight  # takes time to load
+
+        with suppress(Exception):  # the job says what is wrong with it
+            loading.make_importable(Path(self.config.hydra.runtime.cwd), paths.built_in())
+            with as_job(self.plan.composer.compose([*first.overrides, *first.extra], first.number)) as config:
+                preflight.refuse(config)
+            import_module("credo.experiment.run")
 
     @property
     def _is_summarised(self) -> bool:

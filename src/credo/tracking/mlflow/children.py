@@ -22,14 +22,12 @@ KIND = {"credo.kind": "seeds"}
 LEFT_OUT = ("warmup/", "progress/")
 
 
-def of(client: "MlflowClient", experiment: str, parent: str) -> "list[Run]":
-    """The runs of a sweep, the first first, without what summarises them."""
-    return [run for run in _below(client, experiment, parent) if run.data.tags.get("credo.kind") != "seeds"]
-
-
-def _below(client: "MlflowClient", experiment: str, parent: str) -> "list[Run]":
+def of(client: "MlflowClient", experiment: str, parent: str) -> "tuple[list[Run], list[Run]]":
+    """The runs of a sweep, the first first, and what summarises them."""
     mine = f"tags.`{entities.PARENT}` = '{parent}'"
-    return list(client.search_runs([experiment], mine, max_results=1000, order_by=["attributes.start_time ASC"]))
+    found = list(client.search_runs([experiment], mine, max_results=1000, order_by=["attributes.start_time ASC"]))
+    runs = [run for run in found if run.data.tags.get("credo.kind") != "seeds"]
+    return runs, [run for run in found if run not in runs]
 
 
 def links(runs: "Sequence[Run]") -> str:
@@ -44,13 +42,7 @@ def links(runs: "Sequence[Run]") -> str:
 
 
 def summarise(client: "MlflowClient", experiment: str, parent: str, runs: "Sequence[Run]") -> None:
-    """Record the mean and the standard deviation of each metric over the seeds of a configuration, as a run.
-
-    What an earlier end of the sweep recorded is deleted.
-    """
-    for old in _below(client, experiment, parent):
-        if old.data.tags.get("credo.kind") == "seeds":
-            client.delete_run(old.info.run_id)
+    """Record the mean and the standard deviation of each metric over the seeds of a configuration, as a run."""
     for group in _groups([run for run in runs if run.info.status == "FINISHED"]):
         shared = [name for name in group[0].data.metrics if all(name in run.data.metrics for run in group)]
         values = {name: [run.data.metrics[name] for run in group] for name in shared if not name.startswith(LEFT_OUT)}

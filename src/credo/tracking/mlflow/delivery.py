@@ -197,9 +197,11 @@ class Run:
     def _link(self, text: str) -> None:
         """Describe a sweep with links to its runs, and summarise those that differ in their seeds."""
         experiment = self.client.get_run(self.id).info.experiment_id
-        runs = children.of(self.client, experiment, self.id)
+        runs, summaries = children.of(self.client, experiment, self.id)
         described = entities.description("\n\n".join(filter(None, (text, children.links(runs)))))
         self.client.log_batch(self.id, tags=entities.tags(described))
+        for old in summaries:  # of an earlier end of the sweep
+            self.client.delete_run(old.info.run_id)
         children.summarise(self.client, experiment, self.id, runs)
 
     def _register(self, name: str, version: int) -> None:
