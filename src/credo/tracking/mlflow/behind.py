@@ -5,6 +5,7 @@ delivered when the sweep is resumed, or by `credo sync`.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from credo.errors import ConfigError
 from credo.tracking.mlflow.worker import WorkerDelivery
@@ -47,4 +48,5 @@ def end() -> None:
 
 def _send(delivery: WorkerDelivery) -> None:
     delivery.attempt()
-    delivery.journal.close()
+    with suppress(OSError):
+        delivery.journal.close()

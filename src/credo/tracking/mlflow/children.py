@@ -26,8 +26,11 @@ def of(client: "MlflowClient", experiment: str, parent: str) -> "tuple[list[Run]
     """The runs of a sweep, the first first, and what summarises them."""
     mine = f"tags.`{entities.PARENT}` = '{parent}'"
     found = list(client.search_runs([experiment], mine, max_results=1000, order_by=["attributes.start_time ASC"]))
-    runs = [run for run in found if run.data.tags.get("credo.kind") != "seeds"]
-    return runs, [run for run in found if run not in runs]
+    summarises = [run.data.tags.get("credo.kind") == KIND["credo.kind"] for run in found]
+    return (
+        [run for run, is_summary in zip(found, summarises, strict=True) if not is_summary],
+        [run for run, is_summary in zip(found, summarises, strict=True) if is_summary],
+    )
 
 
 def links(runs: "Sequence[Run]") -> str:
