@@ -35,6 +35,18 @@ def posterior_mean(scale: float) -> float:
     return 3.6 / (1 / scale**2 + 4)
 
 
+@pytest.mark.parametrize("key", ["sweep.reuse=importance", "sweep.warm_start=true"])
+def test_an_answer_in_memory_is_that_of_its_files(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / name for name in ("remembered", "read")]
+    for folder, most in zip(folders, (2**24, -1), strict=True):
+        folder.mkdir()
+        monkeypatch.setattr("credo.experiment.near.MOST_BYTES", most)
+        sweep(folder, key, "model.prior.loc.loc=0", "model.prior.loc.scale=1,1.5")
+        assert {"reweighted", "warm_start"} & set(provenance(folder, 1))
+    remembered, read = (draws(folder, 1) for folder in folders)
+    np.testing.assert_array_equal(remembered, read)
+
+
 @pytest.mark.parametrize("launcher", ["basic", "compiled"])
 def test_draws_of_a_neighbour_are_reweighted(launcher: str, tmp_path: Path) -> None:
     words = (f"hydra/launcher={launcher}", "sweep.reuse=importance", "model.prior.loc.loc=0")

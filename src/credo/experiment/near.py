@@ -203,9 +203,10 @@ def _differing(ours: Any, theirs: Any, name: str) -> Iterator[tuple[str, Any, An
 def remember(prepared: Prepared, result: Result) -> None:
     """Spare later jobs of this process to read the answer of this one, which is in its folder."""
     sweep, folder = prepared.request.sweep, prepared.request.folder
+    if sweep is None or not (sweep.reuse or sweep.warm_start):
+        return
     groups = {name: result.tree[name].to_dataset() for name in GROUPS if name in result.tree.children}
-    is_small = sum(one.nbytes for one in groups.values()) <= MOST_BYTES
-    if sweep is None or not (sweep.reuse or sweep.warm_start) or not is_small:
+    if sum(one.nbytes for one in groups.values()) > MOST_BYTES:
         return
     groups = {name: one.load() for name, one in groups.items()}  # what is in the checkpoint goes with it
     changed = (folder / saved.DRAWS).stat().st_mtime_ns
